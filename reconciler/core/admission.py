@@ -1,0 +1,66 @@
+"""Which Cases get a record at all: those that a route takes, that ever became active, and that are not too old.
+
+A Case that was admitted once stays admitted: what happened to it while nobody could write does not take its
+record away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.core.knowledge import Knowledge
+from reconciler.core.lifecycle import PENDING
+from reconciler.core.model import Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.policy import Policies
+from reconciler.core.routing import route_for
+from reconciler.core.variables import case_context
+
+
+def skip(pair: Pair, reason: SkipReason, detail: str | None = None) -> Skip:
+    """Skip a pair for a reason."""
+    return Skip(case_id=pair.case.id, case_key=pair.case.key, reason=reason, detail=detail)
+
+
+def admit(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
+    """Give the link of a Case that gets a record, with its route; or say why it gets none."""
+    return _unready(pair, policies) or _route(pair, policies, knowledge)
+
+
+def _unready(pair: Pair, policies: Policies) -> Skip | None:
+    case = pair.case
+    if pair.link.case_absence:
+        return skip(pair, SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case")
+    if case.status == PENDING or (policies.case_stage(case) and not pair.link.was_active):
+        return skip(pair, SkipReason.PENDING_ACTIVATION, "the Case was never active")
+    if policies.case_stage(case) is None:
+        return skip(pair, SkipReason.UNKNOWN_STATE, f"the Case has the unknown status {case.status!r}")
+    return None
+
+
+def _route(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
+    if not pair.link.admitted and not _is_young_enough(pair, policies, knowledge):
+        created = pair.case.created_at.isoformat()
+        return skip(pair, SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
+    route = route_for(pair.case, policies.routes)
+    if route is None:
+        return skip(pair, SkipReason.NOT_ROUTED, "no route took the Case")
+    if not policies.inbound[route.inbound].create_when.holds(case_context(pair.case)):
+        return skip(pair, SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
+    return replace(
+        pair.link,
+        admitted=True,
+        route=route.name,
+        inbound=route.inbound,
+        outbound=route.outbound,
+        connector=route.connector,
+        table=policies.inbound[route.inbound].table,
+    )
+
+
+def _is_young_enough(pair: Pair, policies: Policies, knowledge: Knowledge) -> bool:
+    created = pair.case.created_at
+    over = (policies.case_stage(pair.case) or Stage.OPEN) >= Stage.RESOLVED
+    asked_for = knowledge.since is not None and created >= knowledge.since
+    if over:
+        return created > knowledge.origin or (asked_for and knowledge.include_resolved)
+    return created >= knowledge.origin - policies.first_lookback or asked_for

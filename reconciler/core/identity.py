@@ -1,0 +1,56 @@
+"""The names that are computed and never stored first: the record's own id, and what a decision was made from.
+
+Rules of this file: same input, same name, on every host and in every version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from typing import Any
+
+from reconciler.core.model import Pair
+
+NAMESPACE = uuid.UUID("6a0f4c1e-7d0b-5b52-9a55-3f2f6c1d8e42")
+"""The project's constant; changing it would make second records."""
+
+CASE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+SYS_ID = re.compile(r"[0-9a-fA-F]{32}\Z")
+
+
+def record_id(owner: str, case_id: str, generation: int = 1) -> str:
+    """Compute the ``sys_id`` of a Case's record: 32 hex digits.
+
+    The same create sent twice therefore meets its own first copy.
+    """
+    return uuid.uuid5(NAMESPACE, f"{owner}/{case_id}/{generation}").hex
+
+
+def digest(value: Any) -> str:
+    """Hash a JSON value in canonical form; 64 hex digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def basis(pair: Pair) -> str:
+    """Name what both sides look like, so that a later change of either is noticed; 16 hex digits.
+
+    Times that move by themselves are left out, and so is what no decision reads.
+    """
+    case = pair.case
+    seen: list[object] = [
+        case.status,
+        case.priority,
+        case.title,
+        case.category,
+        case.assignee,
+        case.resolution_reason,
+        sorted((key, list(values)) for key, values in case.labels.items()),
+        [(indicator.id, indicator.state) for indicator in case.indicators],
+    ]
+    if pair.incident is not None:
+        incident = pair.incident
+        seen += [incident.sys_id, incident.state, incident.assigned_to, incident.mod_count]
+    return digest(seen)[:16]

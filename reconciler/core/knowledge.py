@@ -1,0 +1,45 @@
+"""What a decision is made from beside the pair itself and the policies.
+
+``Knowledge`` carries the answers to a plan's questions and the times that admission depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.core.model import Hold, Incident
+
+SETTLE_AFTER = timedelta(seconds=300)
+"""How long a create that timed out may still be running on an instance (transaction quota, balancer)."""
+
+FIRST_RETRY = timedelta(minutes=15)
+LAST_RETRY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """Hold what is known at the moment of a decision."""
+
+    now: datetime
+    origin: datetime
+    """when this database was first used, by the service's clock"""
+    since: datetime | None = None
+    """a backfill takes Cases created at or after this"""
+    include_resolved: bool = False
+    """a backfill takes Cases that are over, too"""
+    records: Mapping[tuple[str, str], tuple[Incident, ...]] = field(default_factory=dict)
+    """(connector, Case id) -> the records that a look-up of this cycle found"""
+    references: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    """(connector, table, name) -> sys_id; empty when nothing, or more than one row, has the name"""
+    ids_not_honoured: frozenset[str] = frozenset()
+    """connectors whose instance replaces the ``sys_id`` that we choose"""
+
+
+def next_hold(previous: Hold | None, *, detail: str, basis: str, now: datetime) -> Hold:
+    """Hold a link after a rejection; each one in a row waits four times as long, up to a day."""
+    attempts = previous.attempts + 1 if previous else 1
+    wait = min(FIRST_RETRY * 4 ** min(attempts - 1, 6), LAST_RETRY)
+    since = previous.since if previous else now
+    return Hold(detail=detail, since=since, next_retry_at=now + wait, attempts=attempts, basis=basis)

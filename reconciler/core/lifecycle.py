@@ -1,0 +1,72 @@
+"""The lifecycles as tables: Case status to stage, Incident state to word and stage, and the verbs between.
+
+Rules of this file: data first, then look-ups; an unknown word gives None and is never guessed.
+Source of the status and state words: Coralogix Cases API v5; ServiceNow ``incident`` table.
+"""
+
+from __future__ import annotations
+
+from reconciler.core.model import Stage, Verb
+
+PENDING = "PENDING_ACTIVATION"
+
+CASE_STAGES: dict[str, Stage] = {
+    "ACTIVE": Stage.OPEN,
+    "ACKNOWLEDGED": Stage.ACKNOWLEDGED,
+    "RESOLVED": Stage.RESOLVED,
+    "CLOSED": Stage.CLOSED,
+}
+
+STATE_WORDS: dict[str, str] = {
+    "1": "new",
+    "2": "in_progress",
+    "3": "on_hold",
+    "6": "resolved",
+    "7": "closed",
+    "8": "canceled",
+}
+"""The states of the ``incident`` table, by the value that the API sends."""
+
+WORD_STAGES: dict[str, Stage] = {
+    "new": Stage.OPEN,
+    "in_progress": Stage.ACKNOWLEDGED,
+    "on_hold": Stage.ACKNOWLEDGED,
+    "resolved": Stage.RESOLVED,
+    "closed": Stage.CLOSED,
+    "canceled": Stage.CLOSED,
+}
+
+STAGE_WORDS: dict[Stage, str] = {
+    Stage.OPEN: "new",
+    Stage.ACKNOWLEDGED: "in_progress",
+    Stage.RESOLVED: "resolved",
+    Stage.CLOSED: "closed",
+}
+"""The state word that a stage stands for where an instance maps a state of its own to a stage."""
+
+ASSIGNED = "assigned"
+"""Not a state: it holds for a record that is not over and has somebody in ``assigned_to``."""
+
+VERB_TO: dict[Stage, Verb] = {
+    Stage.ACKNOWLEDGED: Verb.ACKNOWLEDGE,
+    Stage.RESOLVED: Verb.RESOLVE,
+    Stage.CLOSED: Verb.CLOSE,
+}
+
+
+def case_stage(status: str) -> Stage | None:
+    """Place a Case's status; None when it is pending or unknown."""
+    return CASE_STAGES.get(status)
+
+
+def verbs(start: Stage, target: Stage) -> tuple[Verb, ...]:
+    """List the verbs that bring a Case from one stage to a higher one.
+
+    A Case need not be acknowledged to be resolved, but only a resolved Case is closed.
+    An empty tuple means that there is nothing to do; no verb ever leads back.
+    """
+    if target <= start:
+        return ()
+    if target is Stage.CLOSED and start < Stage.RESOLVED:
+        return (Verb.RESOLVE, Verb.CLOSE)
+    return (VERB_TO[target],)

@@ -1,0 +1,66 @@
+"""The three-way merge of a field that is kept in step: what the Case wants, what we last wrote, what the record holds.
+
+Rule of this file: a value that is not ours is never overwritten. What is not known is not ours either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class MergeResult(StrEnum):
+    """Say what becomes of one field."""
+
+    WRITE = "write"
+    ALREADY = "already"
+    """the record holds what the Case wants"""
+    KEPT_BY_PERSON = "kept"
+    """somebody else gave it another value, which stays"""
+    LEAVE = "leave"
+    """there is nothing to say: the record does not show the field, or the Case never gave it a value"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """Hold what a merge of several fields comes to."""
+
+    changes: Mapping[str, str] = field(default_factory=dict)
+    """what to write"""
+    written_after: Mapping[str, str] = field(default_factory=dict)
+    """what we last wrote, once the changes are written"""
+    kept: tuple[str, ...] = ()
+    """the fields that a person changed, in order"""
+
+
+def merge_field(wanted: str, last_written: str | None, current: str | None) -> MergeResult:
+    """Decide about one field; line ends and blanks at the ends of lines make no difference.
+
+    ``last_written`` is None for a field that we never wrote: then only an empty one is filled. ``current`` is None
+    where the record does not show the field (it was never read, or this user may not read it).
+    """
+    if current is None:
+        return MergeResult.LEAVE
+    held = normal(current)
+    if held == normal(wanted):
+        return MergeResult.ALREADY
+    ours = normal(last_written or "")
+    if held == ours:
+        return MergeResult.WRITE
+    return MergeResult.KEPT_BY_PERSON if ours or normal(wanted) else MergeResult.LEAVE
+
+
+def merge_fields(wanted: Mapping[str, str], written: Mapping[str, str], current: Mapping[str, str | None]) -> Merged:
+    """Decide about every wanted field; a field that is no longer wanted is remembered and never written."""
+    results = {name: merge_field(value, written.get(name), current.get(name)) for name, value in wanted.items()}
+    changes = {name: wanted[name] for name, result in results.items() if result is MergeResult.WRITE}
+    ours = {name: wanted[name] for name, result in results.items() if result is MergeResult.ALREADY}
+    kept = tuple(name for name, result in results.items() if result is MergeResult.KEPT_BY_PERSON)
+    return Merged(changes=changes, written_after={**written, **ours, **changes}, kept=kept)
+
+
+def normal(value: str) -> str:
+    """Give the form in which two values are compared."""
+    unified = value.replace("\r\n", "\n").replace("\r", "\n")
+    return "\n".join(line.rstrip() for line in unified.split("\n")).rstrip()

@@ -1,0 +1,333 @@
+"""The nouns: what the two services hold, what links them, and what we mean to do.
+
+All values are frozen; all times are aware and UTC. A Case has a *status* and an Incident a *state*: those
+are the services' own words. Both are placed on one scale of ours, the *stage*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+
+class Stage(IntEnum):
+    """Place either side on the one scale on which both only move forward."""
+
+    OPEN = 1
+    ACKNOWLEDGED = 2
+    RESOLVED = 3
+    CLOSED = 4
+
+    @property
+    def word(self) -> str:
+        """Give the word of the public contract: ``open``, ``acknowledged``, ``resolved``, ``closed``."""
+        return self.name.lower()
+
+    @classmethod
+    def from_word(cls, word: str) -> Stage:
+        """Read a stage word; raise KeyError for any other text."""
+        return cls[word.upper()]
+
+
+class Verb(StrEnum):
+    """Name what can be asked of a Case."""
+
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+    CLOSE = "close"
+
+
+class System(StrEnum):
+    """Name the two services, as journals and errors do."""
+
+    CORALOGIX = "coralogix"
+    SERVICENOW = "servicenow"
+
+
+class ActionKind(StrEnum):
+    """Name what one action does."""
+
+    CREATE_INCIDENT = "create_incident"
+    ADOPT_INCIDENT = "adopt_incident"
+    ADVANCE_INCIDENT = "advance_incident"
+    UPDATE_INCIDENT = "update_incident"
+    ADVANCE_CASE = "advance_case"
+    SEND_EVENT = "send_event"
+
+
+class Result(StrEnum):
+    """Say how one action ended."""
+
+    DONE = "done"
+    ALREADY = "already"
+    RETRY = "retry"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+
+
+class SkipReason(StrEnum):
+    """Say why a link gets no action; the words are fixed by the public contract."""
+
+    PENDING_ACTIVATION = "pending_activation"
+    NOT_ROUTED = "not_routed"
+    BEFORE_ORIGIN = "before_origin"
+    INCIDENT_REOPENED = "incident_reopened"
+    CASE_MOVED_BACK = "case_moved_back"
+    REJECTED = "rejected"
+    SETTLING = "settling"
+    DUPLICATE_INCIDENTS = "duplicate_incidents"
+    INCIDENT_MISSING = "incident_missing"
+    CASE_MISSING = "case_missing"
+    UNKNOWN_STATE = "unknown_state"
+    INCIDENT_TERMINAL = "incident_terminal"
+
+
+HOLD_REASONS = frozenset(
+    {
+        SkipReason.INCIDENT_REOPENED,
+        SkipReason.CASE_MOVED_BACK,
+        SkipReason.REJECTED,
+        SkipReason.DUPLICATE_INCIDENTS,
+        SkipReason.INCIDENT_MISSING,
+        SkipReason.CASE_MISSING,
+        SkipReason.UNKNOWN_STATE,
+    }
+)
+"""The reasons that wait for a person; the others pass by themselves or are settled for good."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """Name a service or database that a Case says is impacted."""
+
+    kind: str
+    """``service`` or ``database``"""
+    name: str
+    detail: str = ""
+    """the service's language or the database's system"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indicator:
+    """Describe one alert or signal behind a Case."""
+
+    kind: str
+    """``alert``, ``generic`` or ``prometheus``"""
+    id: str
+    name: str = ""
+    state: str = ""
+    """``TRIGGERED``, ``RESOLVED``, ``NO_DATA``, or what the service says"""
+    priority: str = ""
+    triggered_at: datetime | None = None
+    resolved_at: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Hold one Coralogix Case as it was last seen. Enum words are short: ``ACTIVE``, ``P1``, ``SECURITY``."""
+
+    id: str
+    """lower-case UUID; the only key"""
+    key: str | None
+    """``CASE-123``; None until the Case was active"""
+    title: str
+    status: str
+    """``PENDING_ACTIVATION``, ``ACTIVE``, ``ACKNOWLEDGED``, ``RESOLVED``, ``CLOSED``; an unknown word is kept"""
+    priority: str
+    category: str
+    created_at: datetime
+    updated_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    resolution_reason: str = ""
+    assignee: str = ""
+    """user id, empty when nobody is assigned"""
+    priority_system: str = ""
+    priority_override: str = ""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """a key may repeat, so each has a list of values"""
+    groupings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    impacted_entities: tuple[Entity, ...] = ()
+    indicators: tuple[Indicator, ...] = ()
+    kpi_breaches: tuple[str, ...] = ()
+    parent_id: str = ""
+    reactivated_at: datetime | None = None
+    url: str = ""
+    """the Case in the Coralogix console; empty until asked for"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """Hold one ServiceNow record as it was last seen. Every value is the raw text of the Table API."""
+
+    connector: str
+    table: str
+    sys_id: str
+    number: str
+    state: str
+    assigned_to: str
+    correlation_id: str
+    correlation_display: str
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    mod_count: int
+    reopen_count: int = 0
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """every other field that was read: close_code, close_notes and whatever a policy maps"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Remember that a write was rejected, so that it is not sent again unchanged."""
+
+    detail: str
+    """the service's own words"""
+    since: datetime
+    next_retry_at: datetime
+    attempts: int
+    basis: str
+    """what both sides looked like; when that changes, the hold is over"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absence:
+    """Remember that a record answered 404: once is a suspicion, twice with time between is a fact."""
+
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """Remember what binds one Case to one record, and how far each side was seen to have come."""
+
+    case_id: str
+    route: str = ""
+    """empty when no route took the Case"""
+    inbound: str = ""
+    outbound: str = ""
+    """empty when the route is one-way"""
+    connector: str = ""
+    table: str = ""
+    sys_id: str = ""
+    """empty until there is a record"""
+    number: str = ""
+    generation: int = 1
+    """counts records made on purpose for one Case; part of the computed sys_id"""
+    case_peak: Stage | None = None
+    incident_peak: Stage | None = None
+    admitted: bool = False
+    """a person asked for this Case by a backfill"""
+    was_active: bool = False
+    """the Case was seen active, or carries a sign of it"""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """the value that each field in step was last given by us"""
+    hold: Hold | None = None
+    incident_absence: Absence | None = None
+    case_absence: Absence | None = None
+    unsettled_since: datetime | None = None
+    """when a create whose outcome is not known was sent"""
+    ignored_basis: str = ""
+    """a person said to leave this link alone while both sides look like this"""
+    first_seen_at: datetime | None = None
+
+    @property
+    def agreed(self) -> Stage | None:
+        """Give the highest stage that both sides were seen to have reached."""
+        if self.case_peak is None or self.incident_peak is None:
+            return None
+        return min(self.case_peak, self.incident_peak)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Bring together all that is remembered about one Case: what a decision is made from."""
+
+    link: Link
+    case: Case
+    incident: Incident | None = None
+    """the linked record, once there is one and it was seen"""
+    others: tuple[Incident, ...] = ()
+    """records that bear this Case's key and are not the linked one; the owner mark is checked by who decides"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Say one thing to do to one side of one link."""
+
+    kind: ActionKind
+    case_id: str
+    case_key: str | None
+    connector: str
+    table: str
+    sys_id: str
+    number: str | None
+    from_stage: Stage | None
+    to_stage: Stage
+    path: tuple[Verb, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """for create and update what is sent; for a resolve the reason"""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """what the link remembers having written once this is done"""
+    basis: str = ""
+    """what both sides looked like when this was decided"""
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skip:
+    """Say why one Case gets no action."""
+
+    case_id: str
+    case_key: str | None
+    reason: SkipReason
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldNote:
+    """Note for the audit what became of a field in step: ``kept``, since a person changed it."""
+
+    case_id: str
+    name: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Say how one action ended and what each side looks like now, where that was seen."""
+
+    action: Action
+    result: Result
+    detail: str | None = None
+    case: Case | None = None
+    incident: Incident | None = None
+    link: Link | None = None
+    """the link as it stands after the action, where it changed"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpRecord:
+    """Describe one request that left the program, for the audit: no query, no body, no header."""
+
+    system: System
+    method: str
+    path: str
+    status: int | None
+    duration_ms: int
+    request_id: str | None
+    attempt: int
+    sent_at: datetime
+    action_seq: int | None = None
+
+
+JsonObject = dict[str, Any]
+"""A JSON object as it came from, or goes to, a service or a file."""
