@@ -1,0 +1,1 @@
+"""SPEAKS to the two services. ``ports`` has what the rest of the program may ask of them."""

@@ -1,0 +1,150 @@
+"""How a request proves who we are: fixed headers, or a token that is asked for and renewed.
+
+A login never sends anything itself: whoever sends hands it a way to ask for a token, so every request of the
+program passes one place. A secret is held here and in the header it becomes, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from reconciler.core.errors import AuthFailed
+from reconciler.core.model import JsonObject, System
+
+Ask = Callable[[str, Mapping[str, str]], JsonObject]
+"""Posts a form to a path of the same host and gives the JSON object that came back; raises RemoteError."""
+
+TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - a path
+RENEW_EARLY_SECONDS = 60.0
+DEFAULT_LIFETIME_SECONDS = 1800.0
+"""ServiceNow's default for access tokens; used where an answer names none."""
+
+
+class Login(Protocol):
+    """Give the headers that prove who we are. Must be safe for several threads."""
+
+    def headers(self, ask: Ask) -> Mapping[str, str]:
+        """Give the headers for one request; raise AuthFailed where a token is refused."""
+        ...
+
+    def renew(self, refused: Mapping[str, str]) -> bool:
+        """Say whether asking again for headers may help after a 401 to the ``refused`` ones."""
+        ...
+
+
+class FixedLogin:
+    """Send the same headers with every request; a refusal is final."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = dict(headers)
+
+    def headers(self, ask: Ask) -> Mapping[str, str]:  # noqa: ARG002 - nothing has to be asked for
+        """Give the headers."""
+        return self._headers
+
+    def renew(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - there is only one answer
+        """Say no: there is nothing newer to send."""
+        return False
+
+
+def basic_login(username: str, password: str) -> FixedLogin:
+    """Log in by user name and password, as UTF-8."""
+    pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+    return FixedLogin({"Authorization": f"Basic {pair}"})
+
+
+def bearer_login(key: str) -> FixedLogin:
+    """Log in by a Coralogix API key, as all official clients send it."""
+    return FixedLogin({"Authorization": f"Bearer {key}"})
+
+
+def api_key_login(key: str) -> FixedLogin:
+    """Log in by a ServiceNow REST API key (documentation page ``configure-api-key``)."""
+    return FixedLogin({"x-sn-apikey": key})
+
+
+class OAuthLogin:
+    """Log in by an access token: asked for once however many threads wait, renewed 60 s early.
+
+    An old token is exchanged by its refresh token where the service gave one. A token that is refused before
+    its time is forgotten together with its refresh token: within its lifetime a refresh gives the same one back.
+    """
+
+    def __init__(self, grant: Mapping[str, str], *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._grant = dict(grant)
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._access = ""
+        self._refresh = ""
+        self._renew_at = 0.0
+
+    def headers(self, ask: Ask) -> Mapping[str, str]:
+        """Give the headers for one request, after asking for a token where none is good."""
+        with self._lock:
+            if not self._access or self._monotonic() >= self._renew_at:
+                self._keep(self._answer(ask))
+            return {"Authorization": f"Bearer {self._access}"}
+
+    def renew(self, refused: Mapping[str, str]) -> bool:
+        """Forget the refused token, unless another thread has a newer one already."""
+        with self._lock:
+            if refused.get("Authorization") == f"Bearer {self._access}":
+                self._access = self._refresh = ""
+        return True
+
+    def _answer(self, ask: Ask) -> JsonObject:
+        if self._refresh:
+            try:
+                return ask(TOKEN_PATH, self._refresh_form())
+            except AuthFailed:  # the refresh token is over as well: log in anew
+                self._refresh = ""
+        return ask(TOKEN_PATH, self._grant)
+
+    def _refresh_form(self) -> dict[str, str]:
+        client = {name: self._grant[name] for name in ("client_id", "client_secret")}
+        return {"grant_type": "refresh_token", "refresh_token": self._refresh, **client}
+
+    def _keep(self, answer: JsonObject) -> None:
+        access = answer.get("access_token")
+        if not isinstance(access, str) or not access:
+            words = "the token answer holds no access_token"
+            raise AuthFailed(words, system=System.SERVICENOW.value, method="POST", path=TOKEN_PATH)
+        refresh = answer.get("refresh_token")
+        lifetime = _lifetime_seconds(answer.get("expires_in"))
+        self._access = access
+        self._refresh = refresh if isinstance(refresh, str) else ""
+        self._renew_at = self._monotonic() + max(lifetime - RENEW_EARLY_SECONDS, lifetime / 2)
+
+
+def password_login(
+    *,
+    client_id: str,
+    client_secret: str,
+    username: str,
+    password: str,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> OAuthLogin:
+    """Log in by the OAuth password grant (documentation page ``r_RESTOAuthExample``)."""
+    client = {"client_id": client_id, "client_secret": client_secret}
+    grant = {"grant_type": "password", "username": username, "password": password, **client}
+    return OAuthLogin(grant, monotonic=monotonic)
+
+
+def client_credentials_login(
+    *, client_id: str, client_secret: str, monotonic: Callable[[], float] = time.monotonic
+) -> OAuthLogin:
+    """Log in by the OAuth client credentials grant (documentation page ``client-credentials``)."""
+    client = {"client_id": client_id, "client_secret": client_secret}
+    return OAuthLogin({"grant_type": "client_credentials", **client}, monotonic=monotonic)
+
+
+def _lifetime_seconds(value: object) -> float:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return DEFAULT_LIFETIME_SECONDS
+    return seconds if 0 < seconds < float("inf") else DEFAULT_LIFETIME_SECONDS

@@ -1,0 +1,116 @@
+"""Encoded queries of the Table API, built so that no value can become a condition.
+
+Rules: nothing empty and nothing malformed ever enters a query, since ServiceNow answers an odd condition by
+dropping it and returning more rows. Every refusal is a Rejected, raised before anything is sent.
+Source of the grammar: documentation page ``c_EncodedQueryStrings``; of ``^^``: ``GlideStringUtilScopedAPI``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from reconciler.core.errors import Rejected
+from reconciler.core.identity import CASE_ID, SYS_ID
+from reconciler.core.model import System
+from reconciler.remotes.ports import Position
+
+BY_CHANGE = "^ORDERBYsys_updated_on^ORDERBYsys_id"
+BY_ID = "^ORDERBYsys_id"
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_LIST_BREAKERS = frozenset("^,=")
+
+
+def refused(words: str) -> Rejected:
+    """Make the error for a call that is not sent."""
+    return Rejected(words, system=System.SERVICENOW.value)
+
+
+def checked_case_id(value: str) -> str:
+    """Let through a lower-case UUID only."""
+    return _checked(CASE_ID, value, "Case id: a lower-case UUID is needed")
+
+
+def checked_sys_id(value: str) -> str:
+    """Let through 32 hex digits only, of either case."""
+    return _checked(SYS_ID, value, "sys_id: 32 hex digits are needed")
+
+
+def checked_name(value: str) -> str:
+    """Let through the name of a table or field only: lower_snake, fields also with dots."""
+    return _checked(_NAME, value, "name of a table or field")
+
+
+def equals(field: str, value: str) -> str:
+    """Ask for one value; a caret in it is doubled."""
+    return f"{checked_name(field)}={_escaped(value)}"
+
+
+def one_of(field: str, values: Iterable[str]) -> str:
+    """Ask for any of some values, none of which may hold ``^``, ``,`` or ``=``."""
+    listed = [_escaped(value) for value in values]
+    if not listed or not all(is_listable(value) for value in listed):
+        raise refused(f"{field}IN needs at least one value, and none with ^ , or = in it")
+    return f"{checked_name(field)}IN{','.join(listed)}"
+
+
+def is_listable(value: str) -> bool:
+    """Say whether a value may stand in a comma list."""
+    return not _LIST_BREAKERS.intersection(value)
+
+
+def is_askable(value: str) -> bool:
+    """Say whether a value may stand in a query at all.
+
+    Control characters end a condition in places, and ``javascript:`` is run by the instance.
+    """
+    return bool(value.strip()) and value.isprintable() and not value.strip().lower().startswith("javascript:")
+
+
+def changes(fixed: str, since: datetime | None, after: Position | None) -> str:
+    """Ask for the rows behind ``after``, else those since a time, oldest change first.
+
+    ``fixed`` stands in every block: a block without it would return the whole table.
+    """
+    if after is not None:
+        at = time_text(after.updated_at)
+        same_second = f"{fixed}^sys_updated_on={at}^sys_id>{checked_sys_id(after.sys_id)}"
+        return f"{same_second}^NQ{fixed}^sys_updated_on>{at}{BY_CHANGE}"
+    start = f"^sys_updated_on>={time_text(since)}" if since is not None else ""
+    return f"{fixed}{start}{BY_CHANGE}"
+
+
+def behind(sys_id: str) -> str:
+    """Continue a listing ordered by id behind one row."""
+    return f"^sys_id>{checked_sys_id(sys_id)}"
+
+
+def batches(values: Sequence[str], size: int) -> list[Sequence[str]]:
+    """Cut a list of values into pieces that fit into one address each."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def time_text(moment: datetime) -> str:
+    """Write a time as the Table API does: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def read_time(text: str) -> datetime:
+    """Read a raw time of the Table API, which is UTC; raise ValueError for any other form."""
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is no time of the form YYYY-MM-DD HH:MM:SS")
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _checked(pattern: re.Pattern[str], value: str, words: str) -> str:
+    if not pattern.fullmatch(value):
+        raise refused(f"{value!r} is no {words}")
+    return value
+
+
+def _escaped(value: str) -> str:
+    if not is_askable(value):
+        raise refused(f"{value!r} cannot stand in a query: it is empty, has control characters, or would be run")
+    return value.replace("^", "^^")

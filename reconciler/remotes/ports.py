@@ -1,0 +1,160 @@
+"""What the rest of the program may ask of the two services.
+
+Every implementation, the real clients and the sandbox alike, keeps the Must and Must not lists below; one
+contract suite runs over all of them. All of them raise the errors of ``core.errors`` and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler.core.errors import Malformed
+from reconciler.core.model import Case, Incident, JsonObject
+
+
+class CaseOrder(StrEnum):
+    """Choose the time by which Cases are listed, newest first."""
+
+    UPDATED = "updated"
+    CREATED = "created"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasePage:
+    """Hold one page of Cases, newest first."""
+
+    cases: tuple[Case, ...]
+    malformed: tuple[Malformed, ...] = ()
+    """records of this page that could not be understood; they stop nothing else"""
+    next_token: str | None = None
+    """None on the last page"""
+    truncated: bool = False
+    """an access policy hid matches (``pbacTruncated``)"""
+    server_time: datetime | None = None
+    """the service's clock when it answered, to the second"""
+
+
+class CaseClient(Protocol):
+    """Speak to Coralogix Cases.
+
+    Must: answer with what the service holds now; raise when the answer is not whole or is an error; give each
+    request a time limit; retry reads only. Must not: send a write twice; guess an unknown status.
+    """
+
+    def list_cases(
+        self,
+        *,
+        order: CaseOrder,
+        page_token: str | None = None,
+        page_size: int = 200,
+        statuses: Sequence[str] = (),
+        created_from: datetime | None = None,
+    ) -> CasePage:
+        """List Cases newest first by ``order``; ``statuses`` are short words (``ACTIVE``), empty means all.
+
+        ``created_from`` keeps to Cases created at or after that time.
+        """
+        ...
+
+    def get_case(self, case_id: str) -> Case:
+        """Read one Case; raise Missing when there is none."""
+        ...
+
+    def acknowledge(self, case_id: str) -> Case:
+        """Acknowledge one Case and give it as it is afterwards."""
+        ...
+
+    def resolve(self, case_id: str, reason: str) -> Case:
+        """Resolve one Case with a reason of 1 to 500 characters (none is sent when empty)."""
+        ...
+
+    def close(self, case_id: str) -> Case:
+        """Close one Case, which must be resolved."""
+        ...
+
+    def deep_link(self, case_id: str) -> str:
+        """Give the address of a Case in the Coralogix console; empty when the service gives none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Position:
+    """Stand behind one row of a listing ordered by ``sys_updated_on, sys_id``."""
+
+    updated_at: datetime
+    sys_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentPage:
+    """Hold one page of records, oldest change first."""
+
+    incidents: tuple[Incident, ...]
+    malformed: tuple[Malformed, ...] = ()
+    last: Position | None = None
+    """the position behind the last row as the service sent it; None only on an empty page"""
+    hidden: int = 0
+    """rows that the service counts and does not show: the listing is not whole"""
+    server_time: datetime | None = None
+
+
+class IncidentClient(Protocol):
+    """Speak to one ServiceNow instance through the Table API, as one connector.
+
+    Must: check every row against what was asked (ServiceNow drops a condition that it does not understand) and
+    raise PartialTruth for one that does not fit; refuse an empty or malformed key before anything is sent; give
+    each request a time limit; retry reads only. Must not: send a write twice; follow a redirect.
+    """
+
+    @property
+    def connector(self) -> str:
+        """Give the connector's name in the config."""
+        ...
+
+    def changed(
+        self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500
+    ) -> IncidentPage:
+        """List records that bear our mark, by ``(sys_updated_on, sys_id)``, from ``since`` on or behind ``after``.
+
+        Only an empty page is the end. With neither, the listing starts at the oldest record.
+        """
+        ...
+
+    def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
+        """Give the records that bear our mark and one of these Case ids, asking for 50 ids in one request."""
+        ...
+
+    def get(self, table: str, sys_id: str) -> Incident:
+        """Read one record; raise Missing when it does not exist or is hidden."""
+        ...
+
+    def get_many(self, table: str, sys_ids: Sequence[str]) -> tuple[Incident, ...]:
+        """Read records by id, 50 in one request; those that are missing or hidden are left out."""
+        ...
+
+    def create(self, table: str, fields: Mapping[str, str]) -> Incident:
+        """Create one record; ``fields`` hold ``sys_id``, ``correlation_id`` and ``correlation_display`` too.
+
+        Raises Ambiguous wherever the record may exist all the same.
+        """
+        ...
+
+    def update(self, table: str, sys_id: str, fields: Mapping[str, str]) -> Incident:
+        """Change the named fields of one record and give it as it is afterwards."""
+        ...
+
+    def reference(self, table: str, name_field: str, names: Sequence[str]) -> Mapping[str, str]:
+        """Find active rows by name: name -> ``sys_id``; names that nothing or several rows bear are left out."""
+        ...
+
+    def send_event(self, event: Mapping[str, str]) -> None:
+        """Send one event to Event Management; the same ``message_key`` meets the same alert."""
+        ...
+
+    def rows(self, table: str, query: str, *, fields: Sequence[str], limit: int) -> tuple[JsonObject, ...]:
+        """Read raw rows of any table, for probes; nothing is checked but the shape of the answer."""
+        ...
