@@ -1,0 +1,146 @@
+"""One connection to the database: how it is opened, how it fails, how it changes things.
+
+Every change is inside BEGIN IMMEDIATE (a deferred BEGIN that reads first can fail at once when another process
+writes). Every failure of SQLite becomes a StoreError with the path, SQLite's own words and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from reconciler.core.errors import StoreError
+from reconciler.store.migrations import refuse_foreign
+from reconciler.store.sqlite import sqlite3
+
+BUSY_TIMEOUT_SECONDS = 5.0
+OLDEST_SQLITE = (3, 37, 0)
+"""The first version with STRICT tables."""
+IN_MEMORY = ":memory:"
+
+_DAMAGED = "stop every reconciler, keep the file for a look, and restore a backup or run 'reconciler state rebuild'"
+_ADVICE: dict[str, str] = {
+    "SQLITE_FULL": "the disk, or the database's page limit, is full: free space and start again",
+    "SQLITE_READONLY": "the file or its folder may not be written: check owner, mode and mount of both",
+    "SQLITE_CANTOPEN": "the file could not be opened: check that its folder exists and may be entered and written",
+    "SQLITE_PERM": "the file may not be opened: check its owner and mode",
+    "SQLITE_BUSY": "another process is writing to it: end that one, or try again",
+    "SQLITE_LOCKED": "another process is writing to it: end that one, or try again",
+    "SQLITE_IOERR": "the disk gave an error: look at the system's log, then try again or restore a backup",
+    "SQLITE_CORRUPT": f"the file is damaged: {_DAMAGED}",
+    "SQLITE_NOTADB": f"the file is not a SQLite database: choose another [state] path; if it was one, {_DAMAGED}",
+}
+
+
+def explain(path: str, error: Exception) -> StoreError:
+    """Say in one line what failed, in whose words, and what to do; nothing of the failed step was written."""
+    name = str(getattr(error, "sqlite_errorname", None) or "")
+    kind = "_".join(name.split("_")[:2])
+    advice = _ADVICE.get(kind, "nothing of this step was written; if it happens again, report it with this line")
+    return StoreError(f"{path}: {error}{f' ({name})' if name else ''}; {advice}")
+
+
+def connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
+    """Open a connection that any one thread may use and that starts no transaction by itself."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise StoreError(f"SQLite {oldest} or newer is needed; this Python has {sqlite3.sqlite_version}")
+    return sqlite3.connect(target, uri=uri, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False, isolation_level=None)
+
+
+@contextmanager
+def guarded(path: str) -> Iterator[None]:
+    """Turn every failure of SQLite into a StoreError that names the path."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(path, error) from error
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open, check and configure a database file for writing, making the file and its folder where there is none.
+
+    Raises StoreError for a damaged file, another program's file and one of a newer version, and changes none of them.
+    """
+    _make_folder(path)
+    with guarded(str(path)):
+        connection = connect(str(path))
+        try:
+            check(connection, str(path))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            configure(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: its folder cannot be made: {error}; choose another [state] path") from error
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder, not a database file; choose another [state] path")
+
+
+def check(connection: sqlite3.Connection, path: str) -> None:
+    """Raise StoreError for a damaged database, another program's, and one of a newer version."""
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        words = " ".join(str(found).replace("***", " ").split())
+        raise StoreError(f"{path}: {words}; the file is damaged: {_DAMAGED}")
+    refuse_foreign(wrap(connection), path)
+
+
+def configure(connection: sqlite3.Connection) -> None:
+    """Set what every connection needs, whether on a file or in memory."""
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def wrap(connection: sqlite3.Connection) -> Database:
+    """Give sqlite_utils' view of a connection: no third-party plugins, STRICT tables."""
+    return Database(connection, execute_plugins=False, strict=True)
+
+
+class Connected:
+    """Be the base of every part of the store: one connection, its transactions and its reads."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._conn = connection
+        self._db = wrap(connection)
+        self._path = path
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Make every change inside it happen, or none; raise StoreError when SQLite fails."""
+        with guarded(self._path):
+            self._conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._conn
+                self._conn.execute("COMMIT")
+            except BaseException:
+                # SQLite itself ends the transaction on some failures, e.g. when the disk is full.
+                if self._conn.in_transaction:
+                    self._conn.execute("ROLLBACK")
+                raise
+
+    def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Give all rows of a query as tuples."""
+        with guarded(self._path):
+            return self._conn.execute(sql, parameters).fetchall()
+
+    def _value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Give the first column of the first row, or None where there is no row."""
+        rows = self._read(sql, parameters)
+        return rows[0][0] if rows else None
+
+    def _named(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[dict[str, Any], ...]:
+        """Give all rows of a query with their column names."""
+        with guarded(self._path):
+            return tuple(self._db.query(sql, parameters))

@@ -1,0 +1,141 @@
+"""The values that go into the store and come out of it, beside the nouns of ``core.model``.
+
+The store knows no policy: where a stage depends on one, a Judge is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from reconciler.core.errors import Malformed
+from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage, System
+
+Row = Mapping[str, str | int | float | None]
+"""One row of an ``audit_*`` view: column name -> value, times as ISO 8601 text."""
+
+
+class Judge(Protocol):
+    """Place what was seen on the scale of stages; ``core.policy.Policies`` does."""
+
+    def case_stage(self, case: Case) -> Stage | None:
+        """Place a Case; None when its status is pending or unknown."""
+        ...
+
+    def incident_stage(self, link: Link, incident: Incident) -> Stage | None:
+        """Place a record as its link's policies read it; None when its state is unknown."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cursor:
+    """Say how far one listing has been read."""
+
+    name: str
+    time: datetime | None
+    """the service's own time, never the local clock's"""
+    resume: str = ""
+    """JSON text of an unfinished listing; the store does not look inside"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulled:
+    """Hold what the pull of one side brought, whole or in part."""
+
+    system: System
+    cases: tuple[Case, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    malformed: tuple[Malformed, ...] = ()
+    cursors: tuple[Cursor, ...] = ()
+    read_now: bool = False
+    """read one by one just now, and so newer than what is remembered, whatever their times say"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideCounts:
+    """Count what became of the rows of one side."""
+
+    seen: int = 0
+    new: int = 0
+    changed: int = 0
+    stale: int = 0
+    """rows older than what is remembered, left out"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RememberedCounts:
+    """Count what one call of ``remember`` found."""
+
+    cases: SideCounts
+    incidents: SideCounts
+    malformed: int
+    notifications: int
+    doubtful: tuple[str, ...] = ()
+    """Cases that came with an older time and another content: a late listing, or a clock that was set back"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """Hold what was decided about one link."""
+
+    link: Link
+    needs_plan: bool
+    """plan it again in the next cycle although nothing changed"""
+    skip: Skip | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """Hold an action that was begun and never finished: the program ended between the two."""
+
+    seq: int
+    cycle_id: str
+    started_at: datetime
+    action: Action
+    """as it was begun, but ``fields`` is empty: values that are sent are never stored"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleCounts:
+    """Count what one cycle did."""
+
+    pulled_cases: int = 0
+    pulled_incidents: int = 0
+    planned: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """Tell all that is known of one Case, each list in the order of events."""
+
+    pair: Pair
+    skip: Skip | None
+    skip_since: datetime | None
+    needs_plan: bool
+    notifications: tuple[Row, ...]
+    actions: tuple[Row, ...]
+    requests: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusSummary:
+    """Sum up the database for a person who asks how things stand."""
+
+    links: int
+    open_links: int
+    """links whose two sides are not both closed"""
+    waiting: int
+    """links that the next cycle plans"""
+    holds: Mapping[str, int]
+    """reason -> links that wait for a person"""
+    skips: Mapping[str, int]
+    """reason -> links that get no action for now, the holds left out"""
+    quarantined: int
+    """records of either service that could not be understood"""
+    unfinished_actions: int
+    last_cycle: Row | None
+    cursors: Mapping[str, Cursor]

@@ -1,0 +1,126 @@
+"""A copy for planning: it sees what is there and leaves every byte of the folder as it was."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reconciler.store.store import Store
+from tests.builders import NOW, a_case
+from tests.store_helpers import remember
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from reconciler.store.store import Store
+
+store = Store.open(Path(sys.argv[1]), now=datetime(2026, 3, 1, tzinfo=UTC))
+print("open", flush=True)
+for line in sys.stdin:
+    if line == "begin\\n":
+        store._conn.execute("BEGIN IMMEDIATE")
+        store._conn.execute("INSERT INTO facts VALUES ('half', 'done')")
+    else:
+        store.set_fact("word", line.strip())
+    print("ok", flush=True)
+"""
+
+
+class Writer:
+    """Work on a database from another process, one step at a time."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def say(self, word: str) -> None:
+        """Let the other process do one thing and wait until it is done."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "ok\n"
+
+
+@contextmanager
+def writer(path: Path) -> Iterator[Writer]:
+    """Start another process on a database, and kill it at the end."""
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield Writer(process)
+        process.kill()
+
+
+def folder(path: Path) -> dict[str, bytes]:
+    """Give every file of a folder with its bytes."""
+    return {each.name: each.read_bytes() for each in path.iterdir()}
+
+
+def word_in_copy(path: Path) -> str | None:
+    """Copy a database, check that nothing changed, and give the word that the copy has."""
+    before, touched = folder(path.parent), path.parent.stat().st_mtime_ns
+    with Store.copy_of(path) as copy:
+        word = copy.get_fact("word")
+        assert copy.get_fact("half") is None
+        copy.set_fact("word", "written to the copy")
+        remember(copy, a_case())
+    assert folder(path.parent) == before
+    assert path.parent.stat().st_mtime_ns == touched, "a file was made beside it, if only for a moment"
+    return word
+
+
+def test_no_file_gives_an_empty_store_and_makes_none(tmp_path: Path) -> None:
+    with Store.copy_of(tmp_path / "state" / "x.db") as copy:
+        assert copy.status_summary().links == 0
+        remember(copy, a_case())
+    assert folder(tmp_path) == {}
+
+
+def test_a_closed_file_is_copied(tmp_path: Path) -> None:
+    path = tmp_path / "a b?#%.db"
+    with Store.open(path, now=NOW) as store:
+        store.set_fact("word", "closed")
+    assert word_in_copy(path) == "closed"
+
+
+def test_a_live_file_is_copied_while_another_process_writes(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with writer(path) as other:
+        other.say("first")
+        assert word_in_copy(path) == "first"
+        other.say("second")
+        assert word_in_copy(path) == "second"
+        other.say("begin")
+        assert word_in_copy(path) == "second"
+
+
+def test_a_file_left_by_a_killed_process_is_copied(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with writer(path) as other:
+        other.say("last")
+    assert sorted(folder(tmp_path)) == ["x.db", "x.db-shm", "x.db-wal"]
+    assert word_in_copy(path) == "last"
+    (tmp_path / "x.db-shm").unlink()
+    assert word_in_copy(path) == "last"
+    with Store.open(path, now=NOW) as store:
+        assert store.get_fact("word") == "last"
+
+
+def test_the_copy_has_everything(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with Store.open(path, now=NOW) as store:
+        remember(store, a_case())
+        expected = store.pair(a_case().id)
+        live = tmp_path / "live"
+        live.mkdir()
+        for each in tmp_path.glob("x.db*"):
+            shutil.copy(each, live)
+    for place in (path, live / "x.db"):
+        with Store.copy_of(place) as copy:
+            assert copy.pair(a_case().id) == expected

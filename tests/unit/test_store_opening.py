@@ -1,0 +1,192 @@
+"""Opening: schema from nothing, what is refused, and what a person reads when it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from reconciler.core.errors import StoreError
+from reconciler.store import connection, migrations
+from reconciler.store.store import Store
+from tests.builders import NOW, a_case
+from tests.store_helpers import case_id, remember
+
+
+def made(path: Path) -> Path:
+    """Make a database with one Case in it."""
+    with Store.open(path, now=NOW) as store:
+        remember(store, a_case())
+    return path
+
+
+def raw(path: Path, sql: str) -> list[tuple[object, ...]]:
+    """Run one statement on a file, past the store."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        return conn.execute(sql).fetchall()
+
+
+def refuse_to_open(path: Path, words: str) -> None:
+    """Check that neither a store nor a copy of one is opened, and in which words."""
+    with pytest.raises(StoreError, match=words):
+        Store.open(path, now=NOW)
+    with pytest.raises(StoreError, match=words):
+        Store.copy_of(path)
+
+
+def test_folder_and_file_are_made(tmp_path: Path) -> None:
+    path = made(tmp_path / "a" / "b" / "reconciler.db")
+    assert raw(path, "SELECT count(*) FROM cases") == [(1,)]
+
+
+def test_every_table_is_strict(tmp_path: Path) -> None:
+    path = made(tmp_path / "x.db")
+    tables = raw(path, "SELECT name, strict FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+    assert len(tables) > 10
+    assert {name for name, strict in tables if not strict} == set()
+    with closing(sqlite3.connect(path)) as conn, pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"):
+        conn.execute("UPDATE links SET generation = 'one'")
+
+
+def test_the_connection_is_as_safe_as_it_gets(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "x.db", now=NOW) as store:
+        values = {name: store._value(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "foreign_keys")}
+        assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+        assert store._value("PRAGMA busy_timeout") == 5000
+
+
+def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> None:
+    path = made(tmp_path / "x.db")
+    made(path)
+    assert raw(path, "SELECT name, applied_at FROM _sqlite_migrations") == [
+        ("first_tables", "2026-03-01T12:00:00.000000Z")
+    ]
+    assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION,)]
+
+
+def test_schema_version_counts_the_steps() -> None:
+    assert len(migrations.steps.pending(Database(memory=True))) == migrations.SCHEMA_VERSION
+
+
+def test_a_step_that_fails_leaves_no_half_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "_SMALL", ("CREATE TABLE broken (",))
+    path = tmp_path / "x.db"
+    with pytest.raises(StoreError, match="incomplete input"):
+        Store.open(path, now=NOW)
+    assert raw(path, "SELECT name FROM sqlite_master") == []
+    monkeypatch.undo()
+    made(path)
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = made(tmp_path / "x.db")
+    raw(path, "PRAGMA user_version = 99")
+    refuse_to_open(path, r"x\.db: was made by a newer version .*schema 99.*restore a backup")
+    assert raw(path, "PRAGMA user_version") == [(99,)]
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    raw(path, "CREATE TABLE songs (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="belongs to another program"):
+        Store.open(path, now=NOW)
+    assert path.read_bytes() == before
+
+
+def damaged_page(path: Path) -> None:
+    """Overwrite the middle of a database."""
+    whole = bytearray(path.read_bytes())
+    whole[8192:16384] = b"\xa5" * 8192
+    path.write_bytes(whole)
+
+
+def cut_short(path: Path) -> None:
+    """Cut a database in two."""
+    path.write_bytes(path.read_bytes()[:20000])
+
+
+def damaged_corner(path: Path) -> None:
+    """Overwrite a page that opening has no need of."""
+    [(page,)] = raw(path, "SELECT rootpage FROM sqlite_master WHERE name = 'quarantine'")
+    whole = bytearray(path.read_bytes())
+    whole[(int(str(page)) - 1) * 4096 : int(str(page)) * 4096] = b"\xa5" * 4096
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("harm", [damaged_page, cut_short, damaged_corner])
+def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    path = made(tmp_path / "x.db")
+    harm(path)
+    before = path.read_bytes()
+    refuse_to_open(path, r"x\.db: .*damaged.*restore a backup or run 'reconciler state rebuild'")
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database\n" * 100, encoding="utf-8")
+    with pytest.raises(StoreError, match=r"notes\.txt: .*not a SQLite database"):
+        Store.open(path, now=NOW)
+
+
+def test_a_folder_and_a_file_in_the_way_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is a folder"):
+        Store.open(tmp_path, now=NOW)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(StoreError, match="folder cannot be made"):
+        Store.open(tmp_path / "file" / "x.db", now=NOW)
+
+
+def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "OLDEST_SQLITE", (99, 1, 0))
+    with pytest.raises(StoreError, match=r"SQLite 99\.1\.0 or newer is needed"):
+        Store.in_memory()
+
+
+def test_a_full_disk_stops_with_advice_and_writes_nothing(tmp_path: Path) -> None:
+    path = made(tmp_path / "x.db")
+    with Store.open(path, now=NOW) as store:
+        pages = store._value("PRAGMA page_count")
+        store._conn.execute(f"PRAGMA max_page_count = {pages}")
+        many = [a_case(id=case_id(number), title="t" * 900) for number in range(200)]
+        with pytest.raises(StoreError, match=r"x\.db: .*full.*free space"):
+            remember(store, *many)
+        assert store.status_summary().links == 1
+        store._conn.execute("PRAGMA max_page_count = 100000")
+        assert remember(store, *many).cases.new == 200
+
+
+def test_a_file_that_may_not_be_written_stops_with_advice(tmp_path: Path) -> None:
+    with Store.open(made(tmp_path / "x.db"), now=NOW) as store:
+        store._conn.execute("PRAGMA query_only = ON")
+        with pytest.raises(StoreError, match=r"x\.db: .*readonly.*may not be written"):
+            store.set_fact("a", "b")
+
+
+def test_another_writer_is_named_as_such(tmp_path: Path) -> None:
+    path = made(tmp_path / "x.db")
+    with Store.open(path, now=NOW) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store._conn.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(StoreError, match=r"x\.db: database is locked .*another process is writing"):
+            store.set_fact("a", "b")
+        other.execute("ROLLBACK")
+        store.set_fact("a", "b")
+
+
+def test_nothing_is_left_beside_a_closed_file(tmp_path: Path) -> None:
+    made(tmp_path / "x.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_size_is_that_of_the_file(tmp_path: Path) -> None:
+    path = made(tmp_path / "x.db")
+    with Store.open(path, now=datetime(2026, 1, 1, tzinfo=UTC)) as store:
+        assert store.size_bytes() == path.stat().st_size
+        assert store.path == str(path)

@@ -1,0 +1,50 @@
+"""Values to text and back: whole, canonical, and with times of one width."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from reconciler.core.model import Absence, Entity, Indicator
+from reconciler.store.rows import json_text, link_from, link_values, time_text
+from reconciler.store.snapshot import case_from, incident_from
+from tests.builders import NOW, a_case, a_link, an_incident
+from tests.store_helpers import LATER
+
+FULL_CASE = a_case(
+    acknowledged_at=NOW,
+    reactivated_at=NOW + timedelta(microseconds=1),
+    labels={"team": ("sre", "ops")},
+    groupings={"host": ("a",)},
+    impacted_entities=(Entity(kind="service", name="pay", detail="go"),),
+    indicators=(Indicator(kind="alert", id="1", name="CPU", triggered_at=NOW, labels={"a": "ü"}),),
+    kpi_breaches=("slow",),
+    url="https://example.test/case",
+)
+
+
+def test_snapshots_come_back_whole() -> None:
+    assert case_from(json_text(FULL_CASE)) == FULL_CASE
+    full = an_incident(fields={"close_code": "", "description": "x\ny"}, reopen_count=2)
+    assert incident_from(json_text(full)) == full
+
+
+def test_equal_values_give_equal_text_whatever_their_order() -> None:
+    one, two = {"a": ("1",), "b": ("2",)}, {"b": ("2",), "a": ("1",)}
+    assert json_text(a_case(labels=one)) == json_text(a_case(labels=two))
+
+
+def test_times_have_one_width_and_are_utc() -> None:
+    there = datetime(2026, 3, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
+    assert time_text(there) == "2026-03-01T12:00:00.000000Z"
+    with pytest.raises(ValueError, match="without a zone"):
+        time_text(datetime(2026, 3, 1))  # noqa: DTZ001 - the point of the test
+
+
+def test_a_link_comes_back_whole() -> None:
+    absence = Absence(first_at=NOW, last_at=LATER, times=2)
+    link = a_link(
+        written={"a": "b"}, incident_absence=absence, case_absence=absence, unsettled_since=NOW, first_seen_at=NOW
+    )
+    assert link_from(link_values(link)) == link
