@@ -1,0 +1,1 @@
+"""ACTS. One cycle: pull, remember, plan, check, apply, record."""

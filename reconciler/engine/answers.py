@@ -1,0 +1,70 @@
+"""The reads that a plan asks for: which records bear a Case's key, which row has a name. In batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from reconciler.core.errors import RemoteError
+from reconciler.core.knowledge import Knowledge
+from reconciler.core.model import Incident, Pair
+from reconciler.core.plan import Decision, Plan, Question
+from reconciler.core.planner import decide
+from reconciler.engine.engine import Engine
+
+ROUNDS = 4
+"""An answer can lead to one more question: a record, a name, its default."""
+
+
+@dataclass
+class Answers:
+    """Complete a plan; remember which connectors did not answer."""
+
+    engine: Engine
+    knowledge: Knowledge
+    failed: dict[str, RemoteError] = field(default_factory=dict)
+
+    def complete(self, plan: Plan, pairs: Mapping[str, Pair]) -> Plan:
+        """Answer the plan's questions and decide again, until there are none.
+
+        A link whose connector does not answer keeps its questions, and so has no actions.
+        """
+        for _ in range(ROUNDS):
+            open_questions = [question for question in plan.questions if question.connector not in self.failed]
+            if not open_questions:
+                break
+            self._answer(open_questions)
+            decisions = tuple(self._again(decision, pairs) for decision in plan.decisions)
+            plan = replace(plan, decisions=decisions)
+        return plan
+
+    def _again(self, decision: Decision, pairs: Mapping[str, Pair]) -> Decision:
+        if not decision.questions:
+            return decision
+        return decide(pairs[decision.link.case_id], self.engine.policies, self.knowledge)
+
+    def _answer(self, questions: Sequence[Question]) -> None:
+        grouped: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for question in questions:
+            grouped[question.connector, question.table, question.name_field].add(question.name)
+        for (connector, table, name_field), names in sorted(grouped.items()):
+            try:
+                if name_field:
+                    self._look_up_names(connector, table, name_field, sorted(names))
+                else:
+                    self._look_up_records(connector, table, sorted(names))
+            except RemoteError as error:
+                self.failed[connector] = error
+
+    def _look_up_records(self, connector: str, table: str, case_ids: Sequence[str]) -> None:
+        found: dict[tuple[str, str], tuple[Incident, ...]] = {(connector, case_id): () for case_id in case_ids}
+        for record in self.engine.connectors[connector].find(table, case_ids):
+            found[connector, record.correlation_id] += (record,)
+        self.knowledge = replace(self.knowledge, records={**self.knowledge.records, **found})
+
+    def _look_up_names(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
+        found = dict(self.engine.connectors[connector].reference(table, name_field, names))
+        self.engine.store.remember_references(connector, table, found, now=self.engine.clock())
+        answers = {(connector, table, name): found.get(name, "") for name in names}
+        self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})

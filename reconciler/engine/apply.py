@@ -1,0 +1,184 @@
+"""The plan's actions, link by link: journal, act, finish the journal.
+
+Rules of this file: links stand side by side in a small pool, each link strictly in order; the store is touched
+from the calling thread alone; the journal row is committed before the request leaves; a failed action stops
+only what follows it on its own link, but a refused login stops its side for this cycle.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from reconciler.core.errors import AuthFailed, RemoteError
+from reconciler.core.knowledge import Knowledge
+from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, Result
+from reconciler.core.plan import Decision, Plan
+from reconciler.engine.engine import Engine
+from reconciler.engine.perform import INCIDENT_CHANGES, Performer
+from reconciler.engine.requests import made_for
+
+LINKS_READ_AT_ONCE = 50
+"""Records are read just before they are written, this many in one request."""
+
+Fresh = dict[tuple[str, str], Incident]
+
+
+@dataclass
+class _Work:
+    """Follow one link through its actions."""
+
+    pair: Pair
+    actions: list[Action]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """Hold an outcome, and the words with which a login was refused."""
+
+    outcome: Outcome
+    refused: str | None = None
+
+
+@dataclass
+class Applier:
+    """Carry out one plan. Use once; not for several threads."""
+
+    engine: Engine
+    knowledge: Knowledge
+    cycle_id: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    _down: dict[str, str] = field(default_factory=dict)
+    """sides whose login was refused, with the words"""
+
+    def apply(self, plan: Plan, pairs: Mapping[str, Pair]) -> tuple[Outcome, ...]:
+        """Carry out the plan and give the outcomes in the order in which they came.
+
+        Ends early, between two actions, when the engine is asked to stop; what was not begun is planned again.
+        """
+        performer = Performer(
+            cases=self.engine.cases,
+            connectors=self.engine.connectors,
+            policies=self.engine.policies,
+            knowledge=self.knowledge,
+            clock=self.engine.clock,
+        )
+        busy = [decision for decision in plan.decisions if decision.actions]
+        total = len(plan.actions)
+        with ThreadPoolExecutor(max_workers=self.engine.settings.workers) as pool:
+            for chunk in _chunks(busy):
+                if self.engine.should_stop():
+                    break
+                fresh = self._read(chunk)
+                works = [_work(pairs[decision.link.case_id], decision) for decision in chunk]
+                self._run(pool, performer, works, fresh, total)
+        return tuple(self.outcomes)
+
+    def _run(
+        self, pool: ThreadPoolExecutor, performer: Performer, works: Sequence[_Work], fresh: Fresh, total: int
+    ) -> None:
+        waiting = list(reversed(works))
+        running: dict[Future[_Ended], tuple[_Work, int]] = {}
+        while waiting or running:
+            while waiting and len(running) < self.engine.settings.workers and not self.engine.should_stop():
+                self._begin(pool, performer, waiting.pop(), fresh, running)
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                work, seq = running.pop(future)
+                self._finish(work, seq, future)
+                self.engine.progress("apply", len(self.outcomes), total)
+                if work.actions:
+                    waiting.append(work)
+
+    def _begin(
+        self,
+        pool: ThreadPoolExecutor,
+        performer: Performer,
+        work: _Work,
+        fresh: Fresh,
+        running: dict[Future[_Ended], tuple[_Work, int]],
+    ) -> None:
+        action = work.actions.pop(0)
+        words = self._down.get(side_of(action))
+        if words is not None:
+            self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=words))
+            work.actions.clear()
+            return
+        seq = self.engine.store.begin_action(action, cycle_id=self.cycle_id, now=self.engine.clock())
+        target = fresh.pop((action.connector, action.sys_id), None) if action.kind in INCIDENT_CHANGES else None
+        task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
+        running[pool.submit(task)] = (work, seq)
+
+    def _finish(self, work: _Work, seq: int, future: Future[_Ended]) -> None:
+        ended = future.result()
+        outcome = ended.outcome
+        if ended.refused is not None:
+            self._down[side_of(outcome.action)] = ended.refused
+        self.engine.store.finish_action(
+            seq,
+            outcome,
+            judge=self.engine.policies,
+            now=self.engine.clock(),
+            requests=self.engine.requests.take(),
+        )
+        self.outcomes.append(outcome)
+        work.pair = _after(work.pair, outcome)
+        if outcome.result not in (Result.DONE, Result.ALREADY):
+            work.actions.clear()
+
+    def _read(self, chunk: Sequence[Decision]) -> Fresh:
+        """Read the records that this chunk changes; one that is left out is asked for by itself later."""
+        wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for decision in chunk:
+            first = decision.actions[0]
+            if first.kind in INCIDENT_CHANGES:
+                wanted[first.connector, first.table].append(first.sys_id)
+        fresh: Fresh = {}
+        for (connector, table), sys_ids in wanted.items():
+            try:
+                records = self.engine.connectors[connector].get_many(table, sys_ids)
+            except AuthFailed as error:
+                self._down[connector] = str(error)
+                continue
+            except RemoteError:
+                continue
+            fresh |= {(connector, record.sys_id): record for record in records}
+        return fresh
+
+
+def side_of(action: Action) -> str:
+    """Name the side that an action writes to: a connector, or ``coralogix``."""
+    return "coralogix" if action.kind is ActionKind.ADVANCE_CASE else action.connector
+
+
+def _work(pair: Pair, decision: Decision) -> _Work:
+    return _Work(pair=replace(pair, link=decision.link), actions=list(decision.actions))
+
+
+def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident | None, seq: int) -> _Ended:
+    with made_for(seq):
+        try:
+            return _Ended(outcome=performer.perform(action, pair, fresh))
+        except AuthFailed as error:
+            return _Ended(outcome=Outcome(action=action, result=Result.RETRY, detail=str(error)), refused=str(error))
+
+
+def _after(pair: Pair, outcome: Outcome) -> Pair:
+    """Bring a pair up to what an action showed."""
+    return replace(
+        pair,
+        link=outcome.link or pair.link,
+        case=outcome.case or pair.case,
+        incident=outcome.incident or pair.incident,
+    )
+
+
+def _chunks(decisions: Sequence[Decision]) -> Iterator[Sequence[Decision]]:
+    for start in range(0, len(decisions), LINKS_READ_AT_ONCE):
+        yield decisions[start : start + LINKS_READ_AT_ONCE]

@@ -1,0 +1,53 @@
+"""What a cycle works with, brought together once by whoever builds the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.core.policy import EVENT_TABLE, Policies
+from reconciler.engine.requests import RequestLog
+from reconciler.remotes.ports import CaseClient, IncidentClient
+from reconciler.store.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hold the numbers of a cycle."""
+
+    case_overlap: timedelta = timedelta(seconds=600)
+    incident_overlap: timedelta = timedelta(seconds=300)
+    drift_check_every: timedelta = timedelta(minutes=15)
+    accept_partial_view: bool = False
+    ask_deep_links: bool = False
+    workers: int = 4
+    """writes side by side; those of one link are always in order"""
+
+
+def never() -> bool:
+    """Never ask to stop."""
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Hold the two sides, the memory and the policies."""
+
+    cases: CaseClient
+    connectors: Mapping[str, IncidentClient]
+    store: Store
+    policies: Policies
+    policy_hash: str
+    clock: Callable[[], datetime]
+    requests: RequestLog = field(default_factory=RequestLog)
+    settings: Settings = field(default_factory=Settings)
+    should_stop: Callable[[], bool] = never
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None
+    """told what is being done, how many are done and of how many; 0 of 0 when the end is not known"""
+    program_version: str = ""
+
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """List the (connector, table) pairs whose records are pulled."""
+        pairs = {(route.connector, self.policies.inbound[route.inbound].table) for route in self.policies.routes}
+        return tuple(sorted(pair for pair in pairs if pair[1] != EVENT_TABLE))

@@ -1,0 +1,112 @@
+"""What one cycle is asked to do, and what it says afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.core.errors import ReconcilerError, Refused
+from reconciler.core.model import JsonObject, Outcome, Result
+from reconciler.core.plan import Plan, outcome_document, plan_document
+from reconciler.store.store import Cursor
+
+
+class CycleKind(StrEnum):
+    """Name what a cycle looks at."""
+
+    CYCLE = "cycle"
+    """what changed since the cursors"""
+    DRIFT = "drift"
+    """that, and everything open in full"""
+    FULL = "full"
+    """that, and every Case of the last 30 days"""
+    BACKFILL = "backfill"
+    APPLY = "apply"
+    """a saved plan"""
+
+
+class CycleResult(StrEnum):
+    """Say how a cycle ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleRequest:
+    """Say what one cycle shall do."""
+
+    since: datetime | None = None
+    """backfill from this time"""
+    include_resolved: bool = False
+    carry_out: bool = True
+    """False: plan only, on a store that may be written because it is a copy"""
+    limits_on: bool = True
+    expected: JsonObject | None = None
+    """the saved plan that alone may be carried out"""
+    accept_config: bool = False
+    """let a change of routes and policies through, however much it does to existing links"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleReport:
+    """Say what one cycle planned, did and failed to do."""
+
+    cycle_id: str
+    kind: CycleKind
+    started_at: datetime
+    finished_at: datetime
+    result: CycleResult
+    plan: Plan = field(default_factory=Plan)
+    outcomes: tuple[Outcome, ...] = ()
+    cursors: Mapping[str, Cursor] = field(default_factory=dict)
+    pulled_cases: int = 0
+    pulled_incidents: int = 0
+    malformed: int = 0
+    error: ReconcilerError | None = None
+    """why the cycle failed or was refused, for a person"""
+
+    @property
+    def exit_code(self) -> int:
+        """Give the exit code of the public contract."""
+        if self.error is not None:
+            return self.error.exit_code
+        return 1 if self.failed else 0
+
+    @property
+    def failed(self) -> int:
+        """Count the actions that did not end well."""
+        return sum(not ended_well(outcome) for outcome in self.outcomes)
+
+    def document(self) -> JsonObject:
+        """Write the report as the document of ``once --json``.
+
+        An action that was planned and not begun, because the cycle was refused or stopped, has no result.
+        """
+        done = {id(outcome.action): outcome for outcome in self.outcomes}
+        begun = [outcome_document(outcome) for outcome in done.values()]
+        cursors = {name: cursor.time.isoformat() if cursor.time else None for name, cursor in self.cursors.items()}
+        planned = plan_document(self.plan)
+        return planned | {
+            "actions": begun or [action | {"result": None} for action in planned["actions"]],
+            "cycle_id": self.cycle_id,
+            "kind": self.kind.value,
+            "result": self.result.value,
+            "error": str(self.error) if self.error else None,
+            "cursors": cursors,
+        }
+
+
+def ended_well(outcome: Outcome) -> bool:
+    """Say whether an action did what it was for, or was not needed any more."""
+    return outcome.result in (Result.DONE, Result.ALREADY)
+
+
+def result_of(error: ReconcilerError | None, failed: int) -> CycleResult:
+    """Tell a refusal from a failure, and both from success."""
+    if error is None:
+        return CycleResult.FAILED if failed else CycleResult.DONE
+    return CycleResult.REFUSED if error.exit_code == Refused.exit_code else CycleResult.FAILED

@@ -1,0 +1,123 @@
+"""Both services in memory, one database, one engine: the stage on which the scenarios play."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from reconciler.core.model import Result, SkipReason, Stage
+from reconciler.core.policy import Policies
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.engine import Engine, Settings
+from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.coralogix_memory import MemoryCaseClient
+from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
+from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.store.store import Store
+from tests.builders import policies
+
+START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+FIELDS = ("category", "close_code", "close_notes", "description", "impact", "short_description", "urgency")
+
+
+@dataclass
+class World:
+    """Play people and services, let cycles fall, and look at what came of it."""
+
+    rules: Policies = field(default_factory=policies)
+    switches: Switches = field(default_factory=Switches)
+    profile: str = "strict"
+    settings: Settings = field(default_factory=lambda: Settings(workers=1))
+    store: Store = field(default_factory=Store.in_memory)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock = SandboxClock(START)
+        self.case_faults = FaultPlan(self.seed)
+        self.record_faults = FaultPlan(self.seed + 1)
+        self.coralogix = CoralogixWorld(self.clock, self.case_faults, profile=self.profile)
+        self.servicenow = ServiceNowWorld(self.clock, self.record_faults, switches=self.switches)
+        self.cases = MemoryCaseClient(self.coralogix)
+        self.incidents = MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)
+        self.numbers = itertools.count(1)
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(
+            cases=self.cases,
+            connectors={"main": self.incidents},
+            store=self.store,
+            policies=self.rules,
+            policy_hash="policies",
+            clock=self.clock.now,
+            settings=self.settings,
+            program_version="test",
+        )
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def cycle(self, *, seconds: float = 30, **request: object) -> CycleReport:
+        """Let some time pass, and one cycle fall."""
+        self.clock.advance(seconds=seconds)
+        asked = CycleRequest(**request)  # type: ignore[arg-type]
+        return run_cycle(self.engine, asked, cycle_id=f"cycle-{next(self.numbers):06d}")
+
+    def settle(self, most: int = 6) -> int:
+        """Let cycles fall until one plans nothing; give how many planned something."""
+        for count in range(most):
+            if not self.cycle().plan.actions:
+                return count
+        raise AssertionError(f"not at rest after {most} cycles")
+
+    # -- what is there ---------------------------------------------------------------------------------------
+
+    def new_case(self, title: str = "Payments are slow", **details: object) -> str:
+        return self.coralogix.create_case(title, **details)  # type: ignore[arg-type]
+
+    def status(self, case_id: str) -> str:
+        return self.coralogix.case(case_id).status
+
+    def record(self, case_id: str) -> Mapping[str, str]:
+        return self.servicenow.incident_for(case_id)
+
+    def sys_id(self, case_id: str) -> str:
+        return self.record(case_id)["sys_id"]
+
+    def state(self, case_id: str) -> str:
+        return self.record(case_id)["state"]
+
+    def both(self, case_id: str) -> tuple[str, str]:
+        """Give the Case's status and the record's state."""
+        return self.status(case_id), self.state(case_id)
+
+    def skip(self, case_id: str) -> SkipReason | None:
+        """Give the reason why a Case is skipped, as the database has it."""
+        return next((skip.reason for skip in self.store.standing_skips() if skip.case_id == case_id), None)
+
+    def agreed(self, case_id: str) -> Stage | None:
+        pair = self.store.pair(case_id)
+        return pair.link.agreed if pair else None
+
+    def writes(self) -> int:
+        """Count the mutating requests to both services."""
+        verbs = ("cases.acknowledge", "cases.resolve", "cases.close")
+        return self.incidents.writes + sum(self.cases.requests[verb] for verb in verbs)
+
+    # -- what goes wrong -------------------------------------------------------------------------------------
+
+    def strike_cases(self, kind: FaultKind, operation: str, **how: object) -> None:
+        self.case_faults.add(Fault(kind, operation, **how))  # type: ignore[arg-type]
+
+    def strike_records(self, kind: FaultKind, operation: str, **how: object) -> None:
+        self.record_faults.add(Fault(kind, operation, **how))  # type: ignore[arg-type]
+
+
+def results(report: CycleReport) -> Sequence[Result]:
+    """List how the actions of a cycle ended."""
+    return [outcome.result for outcome in report.outcomes]
