@@ -1,0 +1,166 @@
+"""The config as frozen values: what the file says once every default and every secret's place is settled.
+
+Durations are ``timedelta``; addresses are bare and have no slash at the end; paths are absolute where the config
+file's own path is. Nothing here holds the value of a secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from reconciler.config.secrets import Secret
+from reconciler.core.conditions import Condition
+from reconciler.core.policy import Policies
+from reconciler.core.templates import Template
+
+
+class Auth(StrEnum):
+    """Name how a connector logs in to ServiceNow."""
+
+    BASIC = "basic"
+    OAUTH_PASSWORD = "oauth_password"  # noqa: S105 - the name of a grant
+    OAUTH_CLIENT_CREDENTIALS = "oauth_client_credentials"
+    API_KEY = "api_key"
+
+
+AUTH_KEYS: Mapping[Auth, tuple[str, ...]] = {
+    Auth.BASIC: ("username", "password"),
+    Auth.OAUTH_PASSWORD: ("username", "password", "client_id", "client_secret"),
+    Auth.OAUTH_CLIENT_CREDENTIALS: ("client_id", "client_secret"),
+    Auth.API_KEY: ("api_key",),
+}
+"""The keys that each kind of login needs; it may have no others."""
+
+REGION_HOSTS: Mapping[str, str] = {
+    region: f"https://api.{region}.coralogix.com" for region in ("us1", "us2", "us3", "eu1", "eu2", "ap1", "ap2", "ap3")
+}
+"""Source: ``coralogix-management-sdk``, ``go/openapi/cxsdk``."""
+
+
+class PartialView(StrEnum):
+    """Say what becomes of a cycle when the key does not see every Case."""
+
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoralogixConfig:
+    """Say how Coralogix is reached."""
+
+    base_url: str
+    """``https://host``, without a slash at the end; of the region where one is named"""
+    region: str | None = None
+    """in lower case; None when the address was given instead"""
+    api_key: Secret
+    partial_view: PartialView = PartialView.REFUSE
+    deep_links: bool = False
+    """read each new Case's address in the console, for one more request"""
+    requests_per_second: float = 10.0
+    ca_bundle: Path | None = None
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceNowConfig:
+    """Say how one ServiceNow instance is reached; ``AUTH_KEYS`` says which parts of the login are set."""
+
+    name: str
+    """the connector's name, as routes and links have it"""
+    instance_url: str
+    """``https://host``, without a slash at the end"""
+    auth: Auth = Auth.BASIC
+    username: str = ""
+    password: Secret | None = None
+    client_id: str = ""
+    client_secret: Secret | None = None
+    api_key: Secret | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
+    """raw state value -> state word, beside the usual ones"""
+    requests_per_second: float = 20.0
+    workers: int = 4
+    """how many links are written side by side"""
+    ca_bundle: Path | None = None
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateConfig:
+    """Say where the database is and what it may hold."""
+
+    path: Path
+    keep_bodies: bool = False
+    """keep request bodies, redacted, beside each write"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """Say when a cycle runs and how far it looks behind its cursors."""
+
+    poll: timedelta = timedelta(seconds=30)
+    case_overlap: timedelta = timedelta(seconds=600)
+    incident_overlap: timedelta = timedelta(seconds=300)
+    first_lookback: timedelta = timedelta(hours=24)
+    """also in ``Policies``, where it decides"""
+    drift_check: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hold everything that one config file says."""
+
+    owner: str
+    """the mark on every record we make (``correlation_display``)"""
+    coralogix: CoralogixConfig
+    servicenow: Mapping[str, ServiceNowConfig]
+    """connector name -> instance, in the order of the file; never empty"""
+    state: StateConfig
+    schedule: ScheduleConfig
+    policies: Policies
+    source: Path | None = None
+    """the file; None for a config made from text"""
+
+    @property
+    def policy_hash(self) -> str:
+        """Digest what decides about links: owner, routes, policies and state words; no brakes, no hosts."""
+        policies = self.policies
+        return _digest([policies.owner, policies.routes, policies.inbound, policies.outbound, policies.states])
+
+    @property
+    def hash(self) -> str:
+        """Digest everything but the secrets' values and the file's own path."""
+        return _digest({item.name: getattr(self, item.name) for item in fields(self) if item.name != "source"})
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> Any:  # noqa: PLR0911 - one line for each kind of value
+    """Reduce a value of the config to what JSON can hold, the same in every process."""
+    match value:
+        case Condition() | Template() | Secret():
+            return value.source
+        case timedelta():
+            return value.total_seconds()
+        case Mapping():
+            return {key: _plain(part) for key, part in value.items()}
+        case AbstractSet():
+            return sorted(value)
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case Path():
+            return str(value)
+        case _ if is_dataclass(value):
+            return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        case _:
+            return value

@@ -1,0 +1,91 @@
+"""Problems of a config: collected by place, told all at once, each with its line.
+
+Each problem is one line: ``file:line: key: what was found; what is allowed``. The first problem of a place is the one
+that is told, and nothing is told about what lies inside a place that has one. No message repeats a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.config.lines import KeyPath, line_of
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems:
+    """Collect the problems of one file."""
+
+    file: str
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    _found: dict[KeyPath, str] = field(default_factory=dict)
+
+    def add(self, path: KeyPath, words: str) -> None:
+        """Note a problem, unless its place or one around it has one already.
+
+        Words from elsewhere may quote the file, so they are put on one line that a terminal can show.
+        """
+        if not self.at(path):
+            self._found[path] = "".join(mark if mark.isprintable() else " " for mark in words)
+
+    def at(self, path: KeyPath) -> bool:
+        """Say whether a place, or one around it, has a problem."""
+        return any(path[:length] in self._found for length in range(1, len(path) + 1))
+
+    def told(self) -> tuple[str, ...]:
+        """Give every problem in words, in the order of the file."""
+        placed = sorted((line_of(self.lines, path), dotted(path), words) for path, words in self._found.items())
+        return tuple(f"{self.file}:{line}: {key}: {words}" for line, key, words in placed)
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a place as TOML writes a key; list positions are left out, since the line tells them."""
+    return ".".join(key_text(part) for part in path if isinstance(part, str))
+
+
+def key_text(key: str) -> str:
+    """Write one key, in quotes where TOML wants them."""
+    return key if _BARE_KEY.fullmatch(key) else json.dumps(key)
+
+
+def shown(value: object) -> str:
+    """Show a value that was found on one line: text in quotes, long text cut, a table or list by its kind alone."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            cut = value if len(value) <= _LONGEST_SHOWN else value[: _LONGEST_SHOWN - 1] + "…"
+            return json.dumps(cut, ensure_ascii=not cut.isprintable())
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case _:
+            return str(value)[:_LONGEST_SHOWN]
+
+
+def one_of(words: Iterable[str], *, last: str = "or") -> str:
+    """Write a choice: ``a``, ``a or b``, ``a, b or c``."""
+    *first, end = list(words) or ["nothing"]
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """Find the right word that looks most like a wrong one; None when none looks like it."""
+    by_lower = {item.lower(): item for item in allowed}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+def not_one_of(found: object, allowed: Iterable[str]) -> str:
+    """Say that a word is none of those that are allowed, with the nearest one."""
+    words = list(allowed)
+    close = nearest(found, words) if isinstance(found, str) else None
+    hint = f" (did you mean {shown(close)}?)" if close else ""
+    return f"found {shown(found)}; allowed is {one_of(map(shown, words))}{hint}"

@@ -1,0 +1,107 @@
+"""Secrets: where each one is kept, and its value only when it is asked for.
+
+A secret is never written in the config; it is named by one of ``{ env = … }``, ``{ file = … }``,
+``{ credential = … }``. Its value is in no message, no representation and no hash. Files are read anew at each
+``reveal``, so a rotated secret is taken up without a restart.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.core.errors import ConfigError
+
+RIGHT_WAYS = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
+LONGEST_CHARACTERS = 16_384
+
+_ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_PATH_LIKE = ("/", "./", "../")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """Know where a secret is kept; two are equal when they are kept in the same place."""
+
+    source: str
+    """the place in words, e.g. ``env CORALOGIX_API_KEY``; never the value"""
+    read: Callable[[], str] = field(repr=False, compare=False)
+
+    def reveal(self) -> str:
+        """Give the value as it is now; raise ConfigError when it cannot be read any more."""
+        try:
+            return self.read()
+        except ValueError as error:
+            raise ConfigError([f"the secret in {self.source}: {error}"]) from None
+
+
+def open_secret(kind: str, place: str, *, folder: Path, environ: Mapping[str, str]) -> Secret:
+    """Make a secret of its kind (``env``, ``file``, ``credential``) and place, and read it once to be sure.
+
+    A relative file is taken from ``folder``. Raises ValueError with one sentence; the sentence repeats the place
+    only where that cannot be the secret itself, put there by mistake.
+    """
+    if kind == "env":
+        secret = Secret(source=f"env {place}", read=lambda: _from_env(place, environ))
+    else:
+        path = folder / place if kind == "file" else _credential_path(place, environ)
+        shown = str(path) if place.startswith(_PATH_LIKE) else "that is named there"
+        secret = Secret(source=f"{kind} {path}", read=lambda: _from_file(path, shown))
+    secret.read()
+    return secret
+
+
+def _from_env(name: str, environ: Mapping[str, str]) -> str:
+    if name not in environ:
+        shown = name if _ENV_NAME.fullmatch(name) else "that is named there"
+        raise ValueError(f"the environment variable {shown} is not set")
+    return _usable(environ[name])
+
+
+def _credential_path(name: str, environ: Mapping[str, str]) -> Path:
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise ValueError("$CREDENTIALS_DIRECTORY is not set, so there are no credentials (systemd sets it)")
+    if "/" in name or name in {"", ".", ".."}:
+        raise ValueError("a credential is named without a folder, as in LoadCredential=")
+    return Path(folder) / name
+
+
+def _from_file(path: Path, shown: str) -> str:
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the file {shown} cannot be read: {_reason(error)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path} is not a file")
+    if status.st_mode & stat.S_IROTH:
+        raise ValueError(f"{path} can be read by every user of this machine; allow it with: chmod o= {path}")
+    return _usable(_text_of(path))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {_reason(error)}") from None
+
+
+def _usable(value: str) -> str:
+    """Take off the line end that editors and ``echo`` leave; refuse what no header could carry."""
+    value = value.rstrip("\r\n")
+    if not value.strip():
+        raise ValueError("the secret is empty")
+    if len(value) > LONGEST_CHARACTERS:
+        raise ValueError(f"the secret is longer than {LONGEST_CHARACTERS} characters")
+    if not value.isprintable():
+        raise ValueError("the secret holds a line break or another control character")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or "it cannot be opened") if isinstance(error, OSError) else "the name is not a path"

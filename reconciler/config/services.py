@@ -1,0 +1,237 @@
+"""The tables of the two services and of the database, made into values.
+
+Every function notes what is wrong and goes on with something harmless: a file with a problem is never used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler.config.addresses import proxy_address, service_address
+from reconciler.config.lines import KeyPath
+from reconciler.config.model import (
+    AUTH_KEYS,
+    REGION_HOSTS,
+    Auth,
+    CoralogixConfig,
+    PartialView,
+    ScheduleConfig,
+    ServiceNowConfig,
+    StateConfig,
+)
+from reconciler.config.problems import Problems, not_one_of, one_of, shown
+from reconciler.config.secrets import RIGHT_WAYS, Secret, open_secret
+from reconciler.config.shape import CoralogixTable, RemoteTable, ScheduleTable, SecretTable, ServiceNowTable, StateTable
+from reconciler.core.lifecycle import STAGE_WORDS, WORD_STAGES
+
+DATABASE_NAME = "reconciler.db"
+LONGEST_OWNER = 100
+"""The length of ``correlation_display`` in ServiceNow."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_STAGE_WORDS: Mapping[str, str] = {stage.word: word for stage, word in STAGE_WORDS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Hold what one reading of a file needs beside the file."""
+
+    folder: Path
+    """where relative paths start"""
+    environ: Mapping[str, str]
+    problems: Problems
+
+    def checked(self, path: KeyPath, check: Callable[[str], str], text: str) -> str:
+        """Run a check that raises ValueError, and note its words at a place."""
+        try:
+            return check(text)
+        except ValueError as error:
+            self.problems.add(path, str(error))
+            return text
+
+    def file(self, path: KeyPath, text: str | None) -> Path | None:
+        """Find a file that must be there."""
+        if text is None:
+            return None
+        found = self.folder / text
+        if not found.is_file():
+            self.problems.add(path, f"there is no file {found}")
+        return found
+
+    def secret(self, path: KeyPath, table: SecretTable | None) -> Secret | None:
+        """Find a secret, which must be there and safe."""
+        if table is None:
+            return None
+        given = table.model_dump(exclude_none=True)
+        try:
+            if len(given) != 1:
+                raise ValueError(f"found {len(given)} places for one secret; allowed is {RIGHT_WAYS}")
+            ((kind, place),) = given.items()
+            return open_secret(kind, place, folder=self.folder, environ=self.environ)
+        except ValueError as error:
+            self.problems.add(path, str(error))
+            return None
+
+
+def owner_of(text: str) -> str:
+    """Check the mark on our records, which stands in encoded queries; raise ValueError with one sentence."""
+    if not text.strip() or text != text.strip():
+        raise ValueError(f"found {shown(text)}; allowed is a text without spaces around it")
+    if len(text) > LONGEST_OWNER:
+        raise ValueError(f"found {len(text)} characters; allowed are {LONGEST_OWNER} (the field correlation_display)")
+    if not text.isprintable() or any(mark in text for mark in "^,="):
+        raise ValueError(f"found {shown(text)}; allowed is a text without ^ , = and control characters")
+    return text
+
+
+def name_of(text: str) -> str:
+    """Check the name of a connector or policy; raise ValueError with one sentence."""
+    if not _NAME.fullmatch(text):
+        raise ValueError("a name has letters, digits, _ - and dots, 63 at most, and starts with a letter or digit")
+    return text
+
+
+def coralogix(table: CoralogixTable | None, reading: Reading) -> CoralogixConfig:
+    """Make ``[coralogix]``."""
+    path: KeyPath = ("coralogix",)
+    if table is None:
+        reading.problems.add(path, "missing; the file needs a table [coralogix]")
+        table = CoralogixTable()
+    if table.api_key is None:
+        reading.problems.add((*path, "api_key"), f"missing; allowed is {RIGHT_WAYS}")
+    return CoralogixConfig(
+        base_url=_coralogix_address(table, path, reading),
+        region=table.region.lower() if table.region else None,
+        api_key=reading.secret((*path, "api_key"), table.api_key) or _no_secret(),
+        partial_view=PartialView(table.partial_view),
+        deep_links=table.deep_links,
+        requests_per_second=table.requests_per_second,
+        ca_bundle=reading.file((*path, "ca_bundle"), table.ca_bundle),
+        proxy=_proxy(table, path, reading),
+    )
+
+
+def _coralogix_address(table: CoralogixTable, path: KeyPath, reading: Reading) -> str:
+    if table.base_url is not None:
+        if table.region is not None:
+            reading.problems.add((*path, "base_url"), "stands beside region; allowed is one of the two")
+        return reading.checked((*path, "base_url"), _coralogix_service, table.base_url)
+    if table.region is None:
+        if not reading.problems.at((*path, "base_url")):
+            reading.problems.add((*path, "region"), f"missing; allowed is {_regions()}, or base_url instead")
+        return ""
+    if table.region.lower() not in REGION_HOSTS:
+        reading.problems.add((*path, "region"), not_one_of(table.region, REGION_HOSTS))
+    return REGION_HOSTS.get(table.region.lower(), "")
+
+
+def _regions() -> str:
+    return one_of(map(shown, REGION_HOSTS))
+
+
+def _coralogix_service(text: str) -> str:
+    return service_address(text, ours="/mgmt/openapi/5")
+
+
+def _servicenow_service(text: str) -> str:
+    return service_address(text, ours="/api/now")
+
+
+def connectors(tables: Mapping[str, ServiceNowTable], reading: Reading) -> Mapping[str, ServiceNowConfig]:
+    """Make every ``[servicenow.NAME]``."""
+    if not tables:
+        reading.problems.add(("servicenow",), "missing; the file needs a table [servicenow.NAME]")
+    return {name: _connector(name, table, reading) for name, table in tables.items()}
+
+
+def _connector(name: str, table: ServiceNowTable, reading: Reading) -> ServiceNowConfig:
+    path: KeyPath = ("servicenow", name)
+    _check_login(table, path, reading.problems)
+    if table.instance_url is None:
+        reading.problems.add((*path, "instance_url"), "missing; allowed is https:// and the host of the instance")
+    config = ServiceNowConfig(
+        name=name,
+        instance_url=reading.checked(
+            (*path, "instance_url"), _servicenow_service, table.instance_url or "https://missing"
+        ),
+        auth=Auth(table.auth),
+        username=_login_name((*path, "username"), table.username, reading),
+        password=reading.secret((*path, "password"), table.password),
+        client_id=_login_name((*path, "client_id"), table.client_id, reading),
+        client_secret=reading.secret((*path, "client_secret"), table.client_secret),
+        api_key=reading.secret((*path, "api_key"), table.api_key),
+        states=state_words(table.states, (*path, "states"), reading.problems),
+        requests_per_second=table.requests_per_second,
+        workers=table.workers,
+        ca_bundle=reading.file((*path, "ca_bundle"), table.ca_bundle),
+        proxy=_proxy(table, path, reading),
+    )
+    reading.checked(path, name_of, name)
+    return config
+
+
+def _check_login(table: ServiceNowTable, path: KeyPath, problems: Problems) -> None:
+    """Ask for every key of the kind of login, and for no key of another kind."""
+    if problems.at((*path, "auth")):
+        return
+    needed = AUTH_KEYS[Auth(table.auth)]
+    words = f'auth = "{table.auth}" needs {one_of(needed, last="and")}'
+    for key in sorted({key for keys in AUTH_KEYS.values() for key in keys}):
+        given = getattr(table, key) is not None
+        if given and key not in needed:
+            problems.add((*path, key), f"does not belong here; {words}")
+        elif not given and key in needed:
+            problems.add((*path, key), f"missing; {words}")
+
+
+def _login_name(path: KeyPath, text: str | None, reading: Reading) -> str:
+    if text is not None and (not text.strip() or not text.isprintable()):
+        reading.problems.add(path, f"found {shown(text)}; allowed is a name without control characters")
+    return text or ""
+
+
+def _proxy(table: RemoteTable, path: KeyPath, reading: Reading) -> str | None:
+    return None if table.proxy is None else reading.checked((*path, "proxy"), proxy_address, table.proxy)
+
+
+def state_words(table: Mapping[str, str], path: KeyPath, problems: Problems) -> Mapping[str, str]:
+    """Map raw state values to state words; a stage word stands for the state word of that stage."""
+    known = {**{word: word for word in WORD_STAGES}, **_STAGE_WORDS}
+    for value, word in table.items():
+        if word not in known:
+            problems.add((*path, value), not_one_of(word, known))
+        elif not value.strip() or not value.isprintable():
+            problems.add((*path, value), "a state value is a text without control characters")
+    return {value: known.get(word, word) for value, word in table.items()}
+
+
+def state(table: StateTable, reading: Reading) -> StateConfig:
+    """Make ``[state]``: the path of the file, else systemd's folder, else ``state/`` beside the config."""
+    if table.path is not None:
+        path = reading.folder / table.path
+        if not table.path.strip() or "\0" in table.path or path.is_dir():
+            reading.problems.add(("state", "path"), f"found {shown(table.path)}; allowed is the path of a file")
+    else:
+        own = reading.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        path = (Path(own) if own else reading.folder / "state") / DATABASE_NAME
+    return StateConfig(path=path, keep_bodies=table.keep_bodies)
+
+
+def schedule(table: ScheduleTable) -> ScheduleConfig:
+    """Make ``[schedule]``."""
+    return ScheduleConfig(
+        poll=timedelta(seconds=table.poll_seconds),
+        case_overlap=timedelta(seconds=table.case_overlap_seconds),
+        incident_overlap=timedelta(seconds=table.incident_overlap_seconds),
+        first_lookback=timedelta(hours=table.first_lookback_hours),
+        drift_check=timedelta(minutes=table.drift_check_minutes),
+    )
+
+
+def _no_secret() -> Secret:
+    """Stand in for a secret that is missing."""
+    return Secret(source="nowhere", read=str)

@@ -1,0 +1,243 @@
+"""The shape of the file, table by table: which keys there are, their kinds and bounds.
+
+Rules of this file: everything may be left out (what must be there is asked for later, so that one missing key
+hides no other problem), no text becomes a number, and None stands for what was switched off with ``false``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from reconciler.config.lines import KeyPath
+from reconciler.config.secrets import RIGHT_WAYS
+
+
+def _told(allowed: str) -> PydanticCustomError:
+    """Make an error that is told as "found …; allowed is" these words."""
+    return PydanticCustomError("allowed", "{allowed}", {"allowed": allowed})
+
+
+def _secret(value: object) -> object:
+    if not isinstance(value, dict):
+        raise PydanticCustomError("secret", "{allowed}", {"allowed": RIGHT_WAYS})
+    return value
+
+
+def _template(value: object) -> object:
+    if value is False:
+        return None
+    if not isinstance(value, str):
+        raise _told("a template in quotes, or false to leave the field out")
+    return value
+
+
+def _step(value: object) -> object:
+    if value is False:
+        return None
+    if not isinstance(value, dict):
+        raise _told("a table of fields, or false to switch the step off")
+    return value
+
+
+def _reference(value: object) -> object:
+    if value is False:
+        return None
+    if not isinstance(value, dict):
+        raise _told('a table such as { table = "sys_user_group" }, or false to send the field as it is')
+    return value
+
+
+def _values(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Table(BaseModel):
+    """Be one table of the file: no key but those named, no kind but theirs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SecretTable(Table):
+    """Name the place of a secret; exactly one of the three."""
+
+    env: str | None = None
+    file: str | None = None
+    credential: str | None = None
+
+
+SecretPlace = Annotated[SecretTable | None, BeforeValidator(_secret)]
+Rate = Annotated[float, Field(ge=0.1, le=1000, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+OverlapSeconds = Annotated[int, Field(ge=0, le=604_800)]
+FieldTemplates = dict[str, Annotated[str | None, BeforeValidator(_template)]]
+StepTemplates = Annotated[FieldTemplates | None, BeforeValidator(_step)]
+StateWords = dict[str, str]
+
+
+class RemoteTable(Table):
+    """Hold what both services have in common."""
+
+    ca_bundle: str | None = None
+    proxy: str | None = None
+    api_key: SecretPlace = None
+
+
+class CoralogixTable(RemoteTable):
+    """Be ``[coralogix]``."""
+
+    region: str | None = None
+    base_url: str | None = None
+    partial_view: Literal["refuse", "accept"] = "refuse"
+    deep_links: bool = False
+    requests_per_second: Rate = 10.0
+
+
+class ServiceNowTable(RemoteTable):
+    """Be one ``[servicenow.NAME]``."""
+
+    instance_url: str | None = None
+    auth: Literal["basic", "oauth_password", "oauth_client_credentials", "api_key"] = "basic"
+    username: str | None = None
+    password: SecretPlace = None
+    client_id: str | None = None
+    client_secret: SecretPlace = None
+    states: StateWords = {}
+    requests_per_second: Rate = 20.0
+    workers: Annotated[int, Field(ge=1, le=32)] = 4
+
+
+class StateTable(Table):
+    """Be ``[state]``."""
+
+    path: str | None = None
+    keep_bodies: bool = False
+
+
+class ScheduleTable(Table):
+    """Be ``[schedule]``."""
+
+    poll_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+    case_overlap_seconds: OverlapSeconds = 600
+    incident_overlap_seconds: OverlapSeconds = 300
+    first_lookback_hours: Annotated[int, Field(ge=0, le=87_600)] = 24
+    drift_check_minutes: Annotated[int, Field(ge=1, le=10_080)] = 15
+
+
+class LimitsTable(Table):
+    """Be ``[limits]``."""
+
+    max_creates_per_cycle: Count = 100
+    max_case_resolves_per_cycle: Count = 100
+    max_incident_resolves_per_cycle: Count = 200
+
+
+class RouteTable(Table):
+    """Be one ``[[route]]``."""
+
+    name: str = "everything"
+    when: str = "true"
+    labels: dict[str, Annotated[list[str], BeforeValidator(_values)]] = {}
+    priorities: list[Literal["P1", "P2", "P3", "P4", "P5"]] | None = None
+    fallback: bool = False
+    connector: str | None = None
+    inbound: str = "default"
+    outbound: str = "default"
+
+
+class ReferenceTable(Table):
+    """Be one reference field of ``[inbound.NAME.references]``."""
+
+    table: str | None = None
+    name_field: str | None = None
+    default: str | None = None
+
+
+class InboundTable(Table):
+    """Be one ``[inbound.NAME]``."""
+
+    table: str = "incident"
+    create_when: str = "true"
+    fields: FieldTemplates = {}
+    on_create: FieldTemplates = {}
+    on_acknowledge: StepTemplates = {}
+    on_resolve: StepTemplates = {}
+    on_close: StepTemplates = {}
+    references: dict[str, Annotated[ReferenceTable | None, BeforeValidator(_reference)]] = {}
+    states: StateWords = {}
+
+
+class OutboundTable(Table):
+    """Be one ``[outbound.NAME]``; a list that is left out is off."""
+
+    acknowledge_on: list[str] = []
+    resolve_on: list[str] = []
+    close_on: list[str] = []
+    when: str = "true"
+    reason: str | None = None
+
+
+class File(Table):
+    """Be the whole file."""
+
+    owner: str = "Coralogix"
+    coralogix: CoralogixTable | None = None
+    servicenow: dict[str, ServiceNowTable] = {}
+    state: StateTable = StateTable()
+    schedule: ScheduleTable = ScheduleTable()
+    limits: LimitsTable = LimitsTable()
+    route: list[RouteTable] = []
+    inbound: dict[str, InboundTable] = {}
+    outbound: dict[str, OutboundTable] = {}
+
+
+SECRET_KEYS = frozenset({"api_key", "password", "client_secret"})
+
+TABLES: Mapping[tuple[str, ...], type[Table]] = {
+    (): File,
+    ("coralogix",): CoralogixTable,
+    ("servicenow", "*"): ServiceNowTable,
+    ("state",): StateTable,
+    ("schedule",): ScheduleTable,
+    ("limits",): LimitsTable,
+    ("route", "*"): RouteTable,
+    ("inbound", "*"): InboundTable,
+    ("inbound", "*", "references", "*"): ReferenceTable,
+    ("outbound", "*"): OutboundTable,
+}
+"""Every table of the file but those of secrets; ``*`` is any name or list position."""
+
+
+NAMED_TABLES: Mapping[str, type[Table]] = {
+    "servicenow": ServiceNowTable,
+    "inbound": InboundTable,
+    "outbound": OutboundTable,
+}
+"""The tables that are written with a name, ``[servicenow.NAME]``, and what each of them is."""
+
+
+def table_at(path: KeyPath) -> type[Table] | None:
+    """Find which table a place is; None where the file has no table with fixed keys."""
+    if path and path[-1] in SECRET_KEYS:
+        return SecretTable
+    for pattern, table in TABLES.items():
+        if len(pattern) == len(path) and all(a in ("*", b) for a, b in zip(pattern, path, strict=True)):
+            return table
+    return None
+
+
+def holds_secret(path: KeyPath) -> bool:
+    """Say whether a value at this place may be a secret, so that it is shown nowhere."""
+    return any(part in SECRET_KEYS for part in path)
+
+
+def bounds_at(path: KeyPath) -> tuple[Any, Any]:
+    """Give the least and the greatest number that a key may have."""
+    table = table_at(path[:-1])
+    metadata = table.model_fields[str(path[-1])].metadata if table else []
+    low = next((part.ge for part in metadata if hasattr(part, "ge")), None)
+    high = next((part.le for part in metadata if hasattr(part, "le")), None)
+    return low, high
