@@ -1,0 +1,1 @@
+"""KEEPS TIME. Schedule, signals, lock and notification; the only user of apscheduler."""

@@ -1,0 +1,75 @@
+"""What the daemon reads its clocks for: has the wall clock been set, and do cycles still come and go.
+
+Intervals are measured on the monotonic clock. The wall clock is looked at only because APScheduler's due times are on
+it, and to see whether it can be right at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reconciler.core.errors import ReconcilerError
+
+EARLIEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
+"""older than this program; a machine without a battery clock starts long before it"""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Bring together the two clocks of the machine, so that a test can set them."""
+
+    now: Callable[[], datetime] = _utc_now
+    monotonic: Callable[[], float] = time.monotonic
+
+
+def require_plausible(clock: Clock) -> None:
+    """Raise ReconcilerError when the wall clock cannot be right.
+
+    When it was then set, APScheduler would list every run missed since: from 1970 that is more than memory holds.
+    """
+    now = clock.now()
+    if now < EARLIEST_PLAUSIBLE:
+        raise ReconcilerError(
+            f"the clock of this machine says {now.isoformat(timespec='seconds')}, which cannot be right. "
+            "Set it, or wait until it is synchronised, and start again."
+        )
+
+
+class StepDetector:
+    """Notice that somebody set the wall clock: it moves against the monotonic one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_seconds = self._read()
+
+    def step_seconds(self) -> float:
+        """Give by how much the wall clock was set since the last call; backwards is negative."""
+        before, self._offset_seconds = self._offset_seconds, self._read()
+        return self._offset_seconds - before
+
+    def _read(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+
+class Progress:
+    """Tell a daemon whose cycles come and go from one that hangs: two threads share it, one float is all of it."""
+
+    def __init__(self, *, limit_seconds: float, clock: Clock) -> None:
+        self._limit_seconds = limit_seconds
+        self._clock = clock
+        self._last = clock.monotonic()
+
+    def beat(self) -> None:
+        """Note that a cycle has just started or ended."""
+        self._last = self._clock.monotonic()
+
+    def alive(self) -> bool:
+        """Say whether the last beat is younger than the limit."""
+        return self._clock.monotonic() - self._last < self._limit_seconds
