@@ -1,0 +1,107 @@
+"""Misbehaviour on request: which operation is struck, how, before or after its effect, and how often.
+
+Both faces of the sandbox read the same plan. The in-memory clients raise the error that the real client
+would raise; the HTTP face does the thing itself on the wire.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+
+class FaultKind(StrEnum):
+    """Name what goes wrong."""
+
+    TIMEOUT = "timeout"
+    """no answer within the client's time limit"""
+    RESET = "reset"
+    """the connection is cut without an answer"""
+    REFUSED = "refused"
+    """nobody listens: the request never arrives (only before the effect)"""
+    ERROR_500 = "error_500"
+    """500; ServiceNow words it "Transaction cancelled: maximum execution time exceeded" """
+    ERROR_502_HTML = "error_502_html"
+    ERROR_503_HTML = "error_503_html"
+    FORBIDDEN_403 = "forbidden_403"
+    """a business rule or an ACL says no; after the effect: it took effect all the same"""
+    UNAUTHORIZED_401 = "unauthorized_401"
+    RATE_429 = "rate_429"
+    """429 with Retry-After: 0"""
+    HTML_200 = "html_200"
+    """a maintenance or hibernation page with status 200"""
+    REDIRECT_LOGIN = "redirect_login"
+    TRUNCATED_JSON = "truncated_json"
+    """200 whose JSON is cut, ServiceNow's with a trailing error object"""
+    ERROR_IN_200 = "error_in_200"
+    """200 with a complete JSON object that has an ``error``"""
+    NO_CHANGE_200 = "no_change_200"
+    """a write answers 200 with the record as it was: nothing was changed"""
+    HIDDEN_ROWS = "hidden_rows"
+    """a listing leaves out its rows: ``pbacTruncated``, or an empty page whose count is not 0"""
+    STALE_LIST = "stale_list"
+    """a listing shows the world as it was ``list_lag_seconds`` ago"""
+    DROPPED_CONDITION = "dropped_condition"
+    """a query condition is ignored and the result widens (ServiceNow)"""
+
+
+READ_ONLY_KINDS = frozenset(
+    {FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST, FaultKind.DROPPED_CONDITION, FaultKind.TRUNCATED_JSON}
+)
+
+
+@dataclass
+class Fault:
+    """Strike operations whose name matches a glob, before or after their effect.
+
+    Operations: ``cases.list``, ``cases.get``, ``cases.acknowledge``, ``cases.resolve``, ``cases.close``,
+    ``cases.deep_links``; ``records.list``, ``records.get``, ``records.create``, ``records.update``,
+    ``records.event``, ``oauth.token``. ``times`` counts down; None strikes for ever.
+    """
+
+    kind: FaultKind
+    operation: str = "*"
+    after_effect: bool = False
+    times: int | None = 1
+    probability: float = 1.0
+
+
+class FaultPlan:
+    """Hold the faults of one world and count those that struck. Safe for several threads."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._faults: list[Fault] = []
+        self._random = random.Random(seed)  # noqa: S311 - a replayable schedule, not a secret
+        self._lock = threading.Lock()
+        self.struck: Counter[str] = Counter()
+
+    def add(self, fault: Fault) -> None:
+        """Plan one more fault."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget every planned fault; the counts stay."""
+        with self._lock:
+            self._faults.clear()
+
+    def take(self, operation: str) -> Fault | None:
+        """Give the fault that strikes this call of an operation, if any, and count it."""
+        with self._lock:
+            for fault in self._faults:
+                if fnmatchcase(operation, fault.operation) and self._random.random() < fault.probability:
+                    self._use_up(fault)
+                    side = "after" if fault.after_effect else "before"
+                    self.struck[f"{operation} {fault.kind.value} {side}"] += 1
+                    return fault
+        return None
+
+    def _use_up(self, fault: Fault) -> None:
+        if fault.times is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                self._faults.remove(fault)
