@@ -18,7 +18,17 @@ from reconciler.config.services import Reading, name_of, owner_of, state_words
 from reconciler.config.shape import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
 from reconciler.core.conditions import Condition
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, WORD_STAGES
-from reconciler.core.policy import EVENT_TABLE, INCIDENT_TABLE, Inbound, Limits, Outbound, Policies, Reference, Route
+from reconciler.core.policy import (
+    EVENT_TABLE,
+    INCIDENT_TABLE,
+    Inbound,
+    Limits,
+    Outbound,
+    Policies,
+    Reference,
+    Route,
+    WayBack,
+)
 from reconciler.core.templates import Template
 
 DEFAULT = "default"
@@ -47,6 +57,7 @@ def policies(file: File, reading: Reading) -> Policies:
         inbound=_inbound_policies(file, reading),
         outbound=_outbound_policies(file, reading),
         states=states,
+        connectors=frozenset(file.servicenow),
         limits=Limits(**file.limits.model_dump()),
         first_lookback=timedelta(hours=file.schedule.first_lookback_hours),
     )
@@ -148,6 +159,7 @@ def _inbound(name: str, table: InboundTable, reading: Reading) -> Inbound:
         on_close=_step("on_close", table.on_close, usual, path, reading),
         references=_references(table, usual.references, (*path, "references"), reading),
         states=states,
+        way_back=WayBack(table.way_back),
     )
 
 
@@ -158,6 +170,9 @@ def _check_target(table: InboundTable, path: KeyPath, reading: Reading) -> None:
     elif table.table not in {INCIDENT_TABLE, EVENT_TABLE} and not table.states:
         words = f"missing; the states of {shown(table.table)} are its own: map each to {one_of(WORD_STAGES)}"
         reading.problems.add((*path, "states"), words)
+    if table.way_back != WayBack.NONE and table.table != EVENT_TABLE:
+        words = f"only for table = {shown(EVENT_TABLE)}; a record of another table is its own way back"
+        reading.problems.add((*path, "way_back"), words)
 
 
 def _check_fields(given: Iterable[str], path: KeyPath, reading: Reading) -> None:

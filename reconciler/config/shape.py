@@ -133,6 +133,7 @@ class LimitsTable(Table):
     max_creates_per_cycle: Count = 100
     max_case_resolves_per_cycle: Count = 100
     max_incident_resolves_per_cycle: Count = 200
+    max_changes_on_new_config: Count = 50
 
 
 class RouteTable(Table):
@@ -168,6 +169,7 @@ class InboundTable(Table):
     on_close: StepTemplates = {}
     references: dict[str, Annotated[ReferenceTable | None, BeforeValidator(_reference)]] = {}
     states: StateWords = {}
+    way_back: Literal["none", "alert", "incident"] = "none"
 
 
 class OutboundTable(Table):

@@ -135,6 +135,11 @@ def needs(plan: Plan) -> Mapping[str, int]:
     }
 
 
+def changes_to_existing(plan: Plan) -> Counter[ActionKind]:
+    """Count, by kind, what a plan writes on either side of links that have a record already."""
+    return Counter(action.kind for decision in plan.decisions if decision.link.sys_id for action in decision.actions)
+
+
 def over_limits(plan: Plan, limits: Limits) -> tuple[str, ...]:
     """Say which brakes a plan would break, each with its numbers; empty when it fits."""
     allowed = {name: getattr(limits, name) for name in needs(plan)}

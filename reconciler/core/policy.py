@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from reconciler.core.conditions import Condition
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, WORD_STAGES, case_stage
@@ -16,6 +17,17 @@ from reconciler.core.templates import Template
 
 INCIDENT_TABLE = "incident"
 EVENT_TABLE = "em_event"
+
+
+class WayBack(StrEnum):
+    """Say where the way back of an event target is read."""
+
+    NONE = "none"
+    ALERT = "alert"
+    INCIDENT = "incident"
+    """the Incident that the alert led to"""
+
+
 OVER_WORDS = frozenset({"closed", "canceled"})
 """A record in one of these states is never written again."""
 
@@ -63,6 +75,8 @@ class Inbound:
     on_resolve: Mapping[str, Template] | None = None
     on_close: Mapping[str, Template] | None = None
     references: Mapping[str, Reference] = field(default_factory=dict)
+    way_back: WayBack = WayBack.NONE
+    """only for ``em_event``"""
     states: Mapping[str, str] = field(default_factory=dict)
     """state words of a table that is not ``incident``; beside those of the connector"""
 
@@ -99,6 +113,8 @@ class Limits:
     max_creates_per_cycle: int = 100
     max_case_resolves_per_cycle: int = 100
     max_incident_resolves_per_cycle: int = 200
+    max_changes_on_new_config: int = 50
+    """what changed routes and policies may do, unseen, to links that have a record"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +123,8 @@ class Policies:
 
     owner: str
     routes: tuple[Route, ...]
+    connectors: frozenset[str] = frozenset()
+    """those of the config; empty: not checked"""
     inbound: Mapping[str, Inbound]
     outbound: Mapping[str, Outbound]
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -120,6 +138,8 @@ class Policies:
 
     def state_word(self, link: Link, incident: Incident) -> str | None:
         """Name a record's state: ``new``, ``in_progress``, …; None for a value that nothing explains."""
+        if incident.table == EVENT_TABLE:
+            return incident.state if incident.state in WORD_STAGES else None
         own = self.states.get(incident.connector, {})
         inbound = self.inbound.get(link.inbound)
         table_words = inbound.states if inbound and inbound.states else {}

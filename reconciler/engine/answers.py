@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.core.errors import RemoteError
 from reconciler.core.knowledge import Knowledge
-from reconciler.core.model import Incident, Pair
+from reconciler.core.model import Case, Incident, Pair, System
 from reconciler.core.plan import Decision, Plan, Question
 from reconciler.core.planner import decide
 from reconciler.engine.engine import Engine
+from reconciler.store.store import Pulled
 
 ROUNDS = 4
 """An answer can lead to one more question: a record, a name, its default."""
@@ -23,12 +24,14 @@ class Answers:
 
     engine: Engine
     knowledge: Knowledge
+    cycle_id: str = ""
     failed: dict[str, RemoteError] = field(default_factory=dict)
 
-    def complete(self, plan: Plan, pairs: Mapping[str, Pair]) -> Plan:
+    def complete(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
         """Answer the plan's questions and decide again, until there are none.
 
-        A link whose connector does not answer keeps its questions, and so has no actions.
+        A link whose connector does not answer keeps its questions, and so has no actions. ``pairs`` gains what was
+        learned about its Cases.
         """
         for _ in range(ROUNDS):
             open_questions = [question for question in plan.questions if question.connector not in self.failed]
@@ -37,7 +40,32 @@ class Answers:
             self._answer(open_questions)
             decisions = tuple(self._again(decision, pairs) for decision in plan.decisions)
             plan = replace(plan, decisions=decisions)
-        return plan
+        return self._with_addresses(plan, pairs) if self.engine.settings.ask_deep_links else plan
+
+    def _with_addresses(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
+        """Ask once for the console address of each Case that gets a record now, and decide again with it."""
+        decisions = []
+        for decision in plan.decisions:
+            case_id = decision.link.case_id
+            is_first = any(action.from_stage is None for action in decision.actions)
+            if is_first and not pairs[case_id].case.url and (url := self._address(case_id)):
+                case = replace(pairs[case_id].case, url=url)
+                pairs[case_id] = replace(pairs[case_id], case=case)
+                self._remember_address(case)
+                decision = decide(pairs[case_id], self.engine.policies, self.knowledge)  # noqa: PLW2901
+            decisions.append(decision)
+        return replace(plan, decisions=tuple(decisions))
+
+    def _address(self, case_id: str) -> str:
+        try:
+            return self.engine.cases.deep_link(case_id)
+        except RemoteError:
+            return ""  # a record without the address is better than none
+
+    def _remember_address(self, case: Case) -> None:
+        pulled = Pulled(system=System.CORALOGIX, cases=(case,), read_now=True)
+        now = self.engine.clock()
+        self.engine.store.remember(pulled, judge=self.engine.policies, cycle_id=self.cycle_id, now=now)
 
     def _again(self, decision: Decision, pairs: Mapping[str, Pair]) -> Decision:
         if not decision.questions:

@@ -125,7 +125,7 @@ class Applier:
             outcome,
             judge=self.engine.policies,
             now=self.engine.clock(),
-            requests=self.engine.requests.take(),
+            requests=self.engine.requests.take_of(seq),
         )
         self.outcomes.append(outcome)
         work.pair = _after(work.pair, outcome)

@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import CycleFailed, Missing, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
 from reconciler.core.knowledge import Knowledge
 from reconciler.core.model import ActionKind, Case, Outcome, Pair, Result, SkipReason, System
-from reconciler.core.plan import Decision, Plan, over_limits
+from reconciler.core.plan import Decision, Plan
 from reconciler.core.planner import plan
-from reconciler.engine import drift
+from reconciler.engine import drift, gate
+from reconciler.engine.alerts import pull_alerts
 from reconciler.engine.answers import Answers
 from reconciler.engine.apply import Applier
 from reconciler.engine.engine import Engine
-from reconciler.engine.pull import SidePull, Window, incident_cursor, pull_cases, pull_incidents
+from reconciler.engine.pull import SidePull, Window, incident_cursor, pull_cases, pull_incidents, tables_pulled
 from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, result_of
 from reconciler.engine.saved import changes_since
 from reconciler.store.store import CycleCounts, Pulled, RememberedCounts, Settled
@@ -55,6 +56,7 @@ class _Cycle:
     partial: list[str] = field(default_factory=list)
     counts: CycleCounts = field(default_factory=CycleCounts)
     malformed: int = 0
+    config_changed: bool = False
 
     def run(self) -> CycleReport:
         started_at = self.engine.clock()
@@ -98,8 +100,7 @@ class _Cycle:
 
     def _begin(self, kind: CycleKind, now: datetime) -> None:
         store = self.engine.store
-        if store.config_hash() not in (None, self.engine.policy_hash):
-            store.judge_again(self.engine.policies)
+        self.config_changed = gate.meet_config(store, self.engine.policy_hash)
         store.begin_cycle(
             self.cycle_id,
             kind=kind.value,
@@ -117,12 +118,22 @@ class _Cycle:
             self._remember_cases(window)
         except RemoteError as error:
             failed = error
-        for connector, table in self.engine.tables():
+        for connector, table in self._tables():
             try:
                 self._remember_incidents(connector, table)
             except RemoteError as error:
                 self.down[connector] = error
+        for connector in self.engine.connectors:
+            try:
+                self._store(pull_alerts(self.engine, connector))
+            except RemoteError as error:
+                self.down[connector] = error
         self._stop_unless_whole(failed)
+
+    def _tables(self) -> Iterable[tuple[str, str]]:
+        """Add to the tables of the routes those pulled before: a link stays where its record is."""
+        before = {pair for pair in tables_pulled(self.engine.store.cursors()) if pair[0] in self.engine.connectors}
+        return sorted(before | set(self.engine.tables()))
 
     def _window(self, overlap: timedelta) -> Window:
         return Window(
@@ -136,7 +147,7 @@ class _Cycle:
     def _remember_cases(self, window: Window) -> None:
         cursors = self.engine.store.cursors()
         accept = self.engine.settings.accept_partial_view
-        side = pull_cases(self.engine.cases, cursors, window, accept_partial=accept)
+        side = pull_cases(self.engine.cases, cursors, window, accept_partial=accept, progress=self.engine.progress)
         self.engine.store.set_origin(side.server_time or window.now)
         doubtful = self._remember(side).doubtful
         self._read_again(doubtful[:DOUBTFUL_READS_PER_CYCLE])
@@ -153,7 +164,7 @@ class _Cycle:
     def _remember_incidents(self, connector: str, table: str) -> None:
         cursor = self.engine.store.cursors().get(incident_cursor(connector, table))
         window = self._window(self.engine.settings.incident_overlap)
-        side = pull_incidents(self.engine.connectors[connector], table, cursor, window)
+        side = pull_incidents(self.engine.connectors[connector], table, cursor, window, progress=self.engine.progress)
         self._remember(side)
         pulled = self.counts.pulled_incidents + len(side.pulled.incidents)
         self.counts = replace(self.counts, pulled_incidents=pulled)
@@ -165,7 +176,9 @@ class _Cycle:
         return self._store(side.pulled)
 
     def _store(self, pulled: Pulled) -> RememberedCounts:
-        return self.engine.store.remember(pulled, judge=self.engine.policies, cycle_id=self.cycle_id, now=self.engine.clock())
+        return self.engine.store.remember(
+            pulled, judge=self.engine.policies, cycle_id=self.cycle_id, now=self.engine.clock()
+        )
 
     def _stop_unless_whole(self, failed: RemoteError | None) -> None:
         errors = [error for error in (failed, *self.down.values()) if error is not None]
@@ -195,7 +208,7 @@ class _Cycle:
         store, engine = self.engine.store, self.engine
         candidates = sorted(self._candidates(kind, now), key=lambda pair: (pair.case.created_at, pair.case.id))
         self.pairs = {pair.case.id: pair for pair in candidates}
-        answers = Answers(engine, self._knowledge(now))
+        answers = Answers(engine, self._knowledge(now), self.cycle_id)
         first = plan(
             self.pairs.values(),
             engine.policies,
@@ -254,19 +267,20 @@ class _Cycle:
         self.engine.store.note_fields(notes, cycle_id=self.cycle_id, now=now)
 
     def _check(self) -> None:
-        """Refuse the whole plan when it is not what was reviewed, or needs more than the limits allow."""
-        if self.request.expected is not None:
-            changes = changes_since(self.request.expected, self.plan)
+        """Refuse the whole plan when it is not what was reviewed, or does more than limits or a changed config may."""
+        engine, request = self.engine, self.request
+        if request.expected is not None:
+            changes = changes_since(request.expected, self.plan)
             if changes:
                 raise Refused(f"the saved plan is not what would be done now: {'; '.join(changes)}. Plan again")
-        over = over_limits(self.plan, self.engine.policies.limits) if self.request.limits_on else ()
-        if over and self.request.carry_out:
-            raise Refused(
-                f"{'; '.join(over)}. Nothing was written. Look at it with `reconciler plan`; let it through once "
-                "with `--limits off`, or raise the limit in the config"
-            )
+        if request.carry_out:
+            gate.brake(engine.store, engine.policies.limits, engine.policy_hash, self.plan, request)
+        if request.carry_out and not self.down:
+            gate.accept(engine.store, engine.policy_hash, engine.policies, changed=self.config_changed)
 
     def _apply(self, knowledge: Knowledge) -> None:
+        # What was read so far is recorded before the first write, so that a kill does not lose it.
+        self.engine.store.record_requests(self.engine.requests.take(), cycle_id=self.cycle_id)
         self.outcomes = Applier(self.engine, knowledge, self.cycle_id).apply(self.plan, self.pairs)
         for outcome in self.outcomes:
             made = outcome.incident if outcome.action.kind is ActionKind.CREATE_INCIDENT else None

@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import Missing
-from reconciler.core.model import Absence, Case, Incident, Link, Pair, System
+from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
+from reconciler.core.policy import EVENT_TABLE
 from reconciler.engine.engine import Engine
 from reconciler.engine.pull import case_pages
 from reconciler.remotes.ports import CaseOrder
@@ -39,7 +40,7 @@ def check_drift(engine: Engine, *, cycle_id: str, full: bool) -> None:
         Pulled(system=System.SERVICENOW, incidents=tuple(records)),
     ):
         engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=now)
-    gone = [link for link in links if link.case_id not in cases]
+    gone = [link for link in links if link.case_id not in cases and link.case_peak is not Stage.CLOSED]
     _note(engine, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
     _note(engine, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
 
@@ -52,7 +53,7 @@ def _read_cases(engine: Engine, links: Iterable[Link], *, full: bool) -> dict[st
     for page in case_pages(engine.cases, CaseOrder.CREATED, statuses=statuses, created_from=since):
         cases |= {case.id: case for case in page.cases}
     for link in links:
-        if link.case_id not in cases:
+        if link.case_id not in cases and link.case_peak is not Stage.CLOSED:
             try:
                 cases[link.case_id] = engine.cases.get_case(link.case_id)
             except Missing:
@@ -64,7 +65,7 @@ def _read_records(engine: Engine, links: Sequence[Link]) -> tuple[list[Incident]
     """Read the records of these links; give them, and the links whose record was not shown."""
     grouped: dict[tuple[str, str], list[Link]] = defaultdict(list)
     for link in links:
-        if link.sys_id and link.connector in engine.connectors:
+        if link.sys_id and link.table != EVENT_TABLE and link.connector in engine.connectors:
             grouped[link.connector, link.table].append(link)
     records: list[Incident] = []
     lost: list[Link] = []

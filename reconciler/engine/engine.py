@@ -25,6 +25,14 @@ class Settings:
     """writes side by side; those of one link are always in order"""
 
 
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how many are done and of how many; 0 when the end is not known."""
+
+
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
 def never() -> bool:
     """Never ask to stop."""
     return False
@@ -43,11 +51,11 @@ class Engine:
     requests: RequestLog = field(default_factory=RequestLog)
     settings: Settings = field(default_factory=Settings)
     should_stop: Callable[[], bool] = never
-    progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None
-    """told what is being done, how many are done and of how many; 0 of 0 when the end is not known"""
+    progress: Progress = no_progress
     program_version: str = ""
 
     def tables(self) -> tuple[tuple[str, str], ...]:
-        """List the (connector, table) pairs whose records are pulled."""
-        pairs = {(route.connector, self.policies.inbound[route.inbound].table) for route in self.policies.routes}
-        return tuple(sorted(pair for pair in pairs if pair[1] != EVENT_TABLE))
+        """List the (connector, table) pairs whose records are pulled: those of the routes, and those of old links."""
+        routed = {(route.connector, self.policies.inbound[route.inbound].table) for route in self.policies.routes}
+        linked = {pair for pair in self.store.tables_in_use() if pair[0] in self.connectors}
+        return tuple(sorted(pair for pair in routed | linked if pair[1] != EVENT_TABLE))

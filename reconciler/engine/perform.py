@@ -15,7 +15,8 @@ from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Re
 from reconciler.core.identity import basis
 from reconciler.core.knowledge import Knowledge, next_hold
 from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Outcome, Pair, Result, Stage, Verb
-from reconciler.core.planner import adopted, decide, is_ours
+from reconciler.core.obstacles import is_ours
+from reconciler.core.planner import adopted, decide
 from reconciler.core.policy import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
@@ -67,6 +68,8 @@ class Performer:
                 return self._adopt(action, pair)
             case ActionKind.ADVANCE_CASE:
                 return self._advance_case(action, pair)
+            case ActionKind.SEND_EVENT:
+                return self._send_event(action, pair)
             case _:
                 return self._change_incident(action, pair, fresh)
 
@@ -115,6 +118,13 @@ class Performer:
             return self.hold(action, pair, f"{found.number} does not bear this Case's key and our mark any more")
         link = adopted(pair.link, found, self.policies.incident_stage(pair.link, found))
         return Outcome(action=action, result=Result.DONE, incident=found, link=link)
+
+    def _send_event(self, action: Action, pair: Pair) -> Outcome:
+        """Send one event. The same key meets the same alert, so what may have been lost is simply said again."""
+        self.connectors[action.connector].send_event(action.fields)
+        peak = max(action.to_stage, pair.link.incident_peak or action.to_stage)
+        link = replace(pair.link, sys_id=action.sys_id, incident_peak=peak, written=dict(action.written), hold=None)
+        return Outcome(action=action, result=Result.DONE, link=link)
 
     def _change_incident(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
         client = self.connectors[action.connector]

@@ -8,17 +8,19 @@ change can become visible with a time older than what was read before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from reconciler.core.errors import Malformed, PartialTruth
 from reconciler.core.model import Case, Incident, System
+from reconciler.engine.engine import Progress, no_progress
 from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage, IncidentClient, Position
 from reconciler.store.store import Cursor, Pulled
 
 CASE_PAGE_ROWS = 200
 INCIDENT_PAGE_ROWS = 500
+_INCIDENTS = "incidents."
 INCIDENT_PAGES_PER_CYCLE = 200
 """A longer backlog goes on where it stopped, in the next cycle."""
 
@@ -63,7 +65,14 @@ class _Sweep:
     truncated: bool = False
 
 
-def pull_cases(client: CaseClient, cursors: Mapping[str, Cursor], window: Window, *, accept_partial: bool) -> SidePull:
+def pull_cases(
+    client: CaseClient,
+    cursors: Mapping[str, Cursor],
+    window: Window,
+    *,
+    accept_partial: bool,
+    progress: Progress = no_progress,
+) -> SidePull:
     """Pull Cases by the time of their last change, and again by that of their creation.
 
     The second sweep catches Cases that bear no time of change. Raises RemoteError when a page fails.
@@ -75,7 +84,7 @@ def pull_cases(client: CaseClient, cursors: Mapping[str, Cursor], window: Window
     server_time: datetime | None = None
     for order in (CaseOrder.UPDATED, CaseOrder.CREATED):
         name = f"cases.{order.value}"
-        sweep = _sweep_cases(client, order, cursors.get(name), window)
+        sweep = _sweep_cases(client, order, cursors.get(name), window, progress)
         cases |= sweep.cases
         malformed += sweep.malformed
         truncated = truncated or sweep.truncated
@@ -91,7 +100,9 @@ def pull_cases(client: CaseClient, cursors: Mapping[str, Cursor], window: Window
     return SidePull(pulled=pulled, partial=partial, server_time=server_time)
 
 
-def _sweep_cases(client: CaseClient, order: CaseOrder, cursor: Cursor | None, window: Window) -> _Sweep:
+def _sweep_cases(
+    client: CaseClient, order: CaseOrder, cursor: Cursor | None, window: Window, progress: Progress
+) -> _Sweep:
     sweep = _Sweep()
     for page in case_pages(client, order):
         sweep.server_time = sweep.server_time or page.server_time
@@ -100,6 +111,7 @@ def _sweep_cases(client: CaseClient, order: CaseOrder, cursor: Cursor | None, wi
         times = [time for case in page.cases if (time := _time_of(case, order))]
         sweep.head = sweep.head or max(times, default=None)
         sweep.cases |= {case.id: case for case in page.cases}
+        progress(f"reading Cases, last {order.value}", len(sweep.cases), 0)
         floor = window.floor(cursor, sweep.server_time)
         if any(time < floor for time in times):
             break
@@ -137,10 +149,25 @@ def _moved(name: str, cursor: Cursor | None, head: datetime | None) -> Cursor:
 
 def incident_cursor(connector: str, table: str) -> str:
     """Name the cursor of one table of one connector."""
-    return f"incidents.{connector}.{table}"
+    return f"{_INCIDENTS}{connector}.{table}"
 
 
-def pull_incidents(client: IncidentClient, table: str, cursor: Cursor | None, window: Window) -> SidePull:
+def tables_pulled(cursors: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """List the connector and table of every cursor of records; a connector's name may have dots, a table's has none."""
+    for name in cursors:
+        if name.startswith(_INCIDENTS):
+            connector, _, table = name.removeprefix(_INCIDENTS).rpartition(".")
+            yield connector, table
+
+
+def pull_incidents(
+    client: IncidentClient,
+    table: str,
+    cursor: Cursor | None,
+    window: Window,
+    *,
+    progress: Progress = no_progress,
+) -> SidePull:
     """Pull the records that bear our mark, oldest change first, until a page is empty.
 
     Raises RemoteError when a page fails. Rows that the service counts and does not show make the pull partial.
@@ -155,6 +182,7 @@ def pull_incidents(client: IncidentClient, table: str, cursor: Cursor | None, wi
     for _ in range(INCIDENT_PAGES_PER_CYCLE):
         page = client.changed(table, since=floor, after=position, limit=INCIDENT_PAGE_ROWS)
         incidents |= {incident.sys_id: incident for incident in page.incidents}
+        progress(f"reading records of {table}", len(incidents), 0)
         malformed += page.malformed
         hidden = page.hidden
         if page.last is None or hidden:

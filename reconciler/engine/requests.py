@@ -44,3 +44,10 @@ class RequestLog:
         with self._lock:
             taken, self._records = tuple(self._records), []
         return taken
+
+    def take_of(self, action_seq: int) -> tuple[HttpRecord, ...]:
+        """Hand over what was collected for one action, and keep the rest."""
+        with self._lock:
+            taken = tuple(record for record in self._records if record.action_seq == action_seq)
+            self._records = [record for record in self._records if record.action_seq != action_seq]
+        return taken

@@ -31,6 +31,7 @@ _FIND = """SELECT case_id FROM cases WHERE case_id = :lower
     UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.number = :upper
     UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.sys_id = :lower"""
 _OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
+_TABLES_IN_USE = "SELECT DISTINCT connector, table_name FROM links WHERE sys_id <> '' ORDER BY connector, table_name"
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
 
@@ -105,6 +106,10 @@ class Links(Connected):
         with guarded(self._path):
             rows = self._conn.execute(_FIND, {"lower": typed.lower(), "upper": typed.upper()}).fetchall()
         return sorted(case_id for (case_id,) in rows)
+
+    def tables_in_use(self) -> list[tuple[str, str]]:
+        """Give each (connector, table) in which a link has its record."""
+        return [(connector, table) for connector, table in self._read(_TABLES_IN_USE)]
 
     def open_links(self) -> list[Link]:
         """Give the links whose two sides are not both closed."""

@@ -89,10 +89,12 @@ _LINKS = (
         agreed INTEGER GENERATED ALWAYS AS (min(case_peak, incident_peak)) VIRTUAL,
         next_retry_at TEXT GENERATED ALWAYS AS (json_extract(hold, '$.next_retry_at')) VIRTUAL,
         is_open INTEGER GENERATED ALWAYS AS (
-            NOT (case_stage IS 4 AND unsettled_since IS NULL AND (sys_id = '' OR incident_stage IS 4))
+            NOT (case_stage IS 4 AND unsettled_since IS NULL
+                AND (sys_id = '' OR incident_stage IS 4 OR table_name = 'em_event'))
         ) VIRTUAL
     ) STRICT""",
     "CREATE INDEX links_by_record ON links (sys_id) WHERE sys_id <> ''",
+    "CREATE INDEX links_by_table ON links (connector, table_name) WHERE sys_id <> ''",
     "CREATE INDEX links_by_number ON links (number) WHERE number <> ''",
     "CREATE INDEX links_to_plan ON links (case_id) WHERE needs_plan = 1",
     "CREATE INDEX links_unsettled ON links (case_id) WHERE unsettled_since IS NOT NULL",

@@ -7,7 +7,7 @@ import pytest
 from reconciler.config import config_template
 from reconciler.core import mapping
 from reconciler.core.model import Stage
-from reconciler.core.policy import Inbound, Outbound, Reference, Route
+from reconciler.core.policy import Inbound, Outbound, Reference, Route, WayBack
 from tests.unit.test_config import MINIMAL, SERVICENOW, problems_of, read
 
 TWO = MINIMAL + SERVICENOW.replace("acme", "other")
@@ -176,6 +176,11 @@ class TestInbound:
         assert all(policy.step(stage) is not None for stage in Stage)
         assert policy.on_close is not None
         assert policy.on_close["severity"].source == "0"
+
+    def test_the_way_back_of_events(self) -> None:
+        assert inbound('[inbound.default]\ntable = "em_event"\nway_back = "alert"').way_back is WayBack.ALERT
+        assert "only for table" in problem_of('[inbound.default]\nway_back = "alert"')
+        assert "way_back" in problem_of('[inbound.default]\ntable = "em_event"\nway_back = "mail"')
 
     @pytest.mark.parametrize("table", ["", "Incident", "incident^x", "sys/user", "1x"])
     def test_names_that_are_no_table(self, table: str) -> None:

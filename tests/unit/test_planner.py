@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.core.following import asked_of_case
 from reconciler.core.identity import basis, record_id
 from reconciler.core.knowledge import FIRST_RETRY, LAST_RETRY, SETTLE_AFTER, next_hold
 from reconciler.core.model import Absence, ActionKind, Hold, Pair, SkipReason, Stage, Verb
 from reconciler.core.plan import over_limits, plan_document
-from reconciler.core.planner import asked_of_case, decide, plan
+from reconciler.core.planner import decide, plan
 from reconciler.core.policy import Limits
 from tests.builders import (
     CASE_ID,
@@ -273,3 +274,15 @@ def test_the_hash_names_what_is_done_and_what_it_was_decided_from() -> None:
     assert hash_of(pair) != hash_of(replace(pair, incident=an_incident(mod_count=7)))
     assert hash_of(pair) != hash_of(replace(pair, case=a_case(status="CLOSED")))
     assert hash_of(pair) != hash_of(pair, "q")
+
+
+# -- a config that forgot something ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("forgotten", [{"inbound": "old"}, {"connector": "old"}])
+def test_a_link_whose_policy_or_connector_is_gone_from_the_config_is_left_alone(forgotten: dict[str, str]) -> None:
+    pair = Pair(link=a_link(**forgotten), case=a_case(status="RESOLVED"), incident=an_incident())
+    decision = decide(pair, policies(connectors=frozenset({"main"})), known())
+    assert not decision.actions
+    assert decision.skip is not None
+    assert decision.skip.reason is SkipReason.NOT_ROUTED
