@@ -170,7 +170,7 @@ def _check_target(table: InboundTable, path: KeyPath, reading: Reading) -> None:
     elif table.table not in {INCIDENT_TABLE, EVENT_TABLE} and not table.states:
         words = f"missing; the states of {shown(table.table)} are its own: map each to {one_of(WORD_STAGES)}"
         reading.problems.add((*path, "states"), words)
-    if table.way_back != WayBack.NONE and table.table != EVENT_TABLE:
+    if WayBack(table.way_back) is not WayBack.NONE and table.table != EVENT_TABLE:
         words = f"only for table = {shown(EVENT_TABLE)}; a record of another table is its own way back"
         reading.problems.add((*path, "way_back"), words)
 

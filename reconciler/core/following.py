@@ -15,7 +15,7 @@ from reconciler.core.knowledge import Knowledge, next_hold
 from reconciler.core.lifecycle import verbs
 from reconciler.core.mapping import resolution_reason
 from reconciler.core.model import Action, ActionKind, Incident, Pair, Skip, SkipReason, Stage, Verb
-from reconciler.core.obstacles import incident_peak
+from reconciler.core.obstacles import case_peak, incident_peak
 from reconciler.core.plan import Decision
 from reconciler.core.policy import Outbound, Policies
 from reconciler.core.records import Draft, draft_changes, highest_step
@@ -75,7 +75,7 @@ def case_side(pair: Pair, policies: Policies) -> tuple[Action, ...]:
         return ()
     stage = policies.case_stage(case) or Stage.OPEN
     asked = asked_of_case(policies.words(link, incident), outbound)
-    if asked is None or asked <= max(stage, link.case_peak or stage):
+    if asked is None or asked <= max(stage, case_peak(link, case) or stage):
         return ()
     word = policies.state_word(link, incident) or ""
     context = {**case_context(case), **incident_context(incident, word)}

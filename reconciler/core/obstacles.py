@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from reconciler.core.admission import skip
 from reconciler.core.lifecycle import PENDING
-from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.model import Case, Incident, Link, Pair, Skip, SkipReason, Stage
 from reconciler.core.policy import Policies
 
 
@@ -21,10 +21,9 @@ def is_ours(incident: Incident, case_id: str, policies: Policies) -> bool:
 def blocked(pair: Pair, policies: Policies) -> Skip | None:
     """Say what keeps a link from being written at all."""
     link, incident = pair.link, pair.incident
-    if link.inbound not in policies.inbound:
-        return skip(pair, SkipReason.NOT_ROUTED, f"[inbound.{link.inbound}], which made it, is not in the config")
-    if policies.connectors and link.connector not in policies.connectors:
-        return skip(pair, SkipReason.NOT_ROUTED, f"[servicenow.{link.connector}], where it is, is not in the config")
+    lost = _lost_rules(link, policies)
+    if lost:
+        return skip(pair, SkipReason.NOT_ROUTED, lost)
     if link.case_absence:
         return _absent(
             pair, SkipReason.CASE_MISSING, link.case_absence.times, "Coralogix", pair.case.key or pair.case.id
@@ -35,6 +34,18 @@ def blocked(pair: Pair, policies: Policies) -> Skip | None:
     if pair.others and incident:
         return duplicates(pair, [incident, *pair.others])
     return _unplaced(pair, policies)
+
+
+def _lost_rules(link: Link, policies: Policies) -> str:
+    """Say what the config no longer has of what made a link; empty when it has all of it."""
+    if link.inbound not in policies.inbound:
+        return f"[inbound.{link.inbound}], which made it, is not in the config"
+    if policies.connectors and link.connector not in policies.connectors:
+        return f"[servicenow.{link.connector}], where it is, is not in the config"
+    if link.outbound and link.outbound not in policies.outbound:
+        return f"[outbound.{link.outbound}], which it listens by, is not in the config"
+    table = policies.inbound[link.inbound].table
+    return "" if table == link.table else f"the record is in {link.table}, [inbound.{link.inbound}] is for {table} now"
 
 
 def _unplaced(pair: Pair, policies: Policies) -> Skip | None:
@@ -75,8 +86,21 @@ def moved_back(pair: Pair, policies: Policies, incident: Incident | None) -> Ski
     case_stage = policies.case_stage(pair.case) or Stage.OPEN
     if incident and _crossed_back(_stage(pair, policies, incident), incident_peak(link, incident)):
         return skip(pair, SkipReason.INCIDENT_REOPENED, f"{incident.number} was reopened and is left to people")
-    if _crossed_back(case_stage, link.case_peak):
+    if _crossed_back(case_stage, case_peak(link, pair.case)):
         return skip(pair, SkipReason.CASE_MOVED_BACK, "the Case was resolved before and is open again")
+    return None
+
+
+def stands_back(pair: Pair, policies: Policies) -> Skip | None:
+    """Name a side that was moved back below ``resolved``, where that is why the sides are not equal."""
+    link, incident = pair.link, pair.incident
+    stage = policies.case_stage(pair.case) or Stage.OPEN
+    if incident is None or stage == _stage(pair, policies, incident):
+        return None
+    if _stage(pair, policies, incident) < (incident_peak(link, incident) or Stage.OPEN):
+        return skip(pair, SkipReason.INCIDENT_REOPENED, f"{incident.number} was moved back; it follows only news")
+    if stage < (case_peak(link, pair.case) or Stage.OPEN):
+        return skip(pair, SkipReason.CASE_MOVED_BACK, "the Case was moved back; it follows only news")
     return None
 
 
@@ -91,6 +115,16 @@ def incident_peak(link: Link, incident: Incident) -> Stage | None:
     """
     reopened = Stage.RESOLVED if incident.reopen_count > 0 else None
     return max((stage for stage in (link.incident_peak, reopened) if stage), default=None)
+
+
+def case_peak(link: Link, case: Case) -> Stage | None:
+    """Give the highest stage at which a Case ever stood, as far as we or the Case itself know.
+
+    A Case that was re-activated since it is linked was resolved once, even if no pull saw it.
+    """
+    known_since = link.first_seen_at
+    reactivated = known_since is not None and case.reactivated_at is not None and case.reactivated_at >= known_since
+    return max((stage for stage in (link.case_peak, Stage.RESOLVED if reactivated else None) if stage), default=None)
 
 
 def _crossed_back(stage: Stage, peak: Stage | None) -> bool:

@@ -24,7 +24,7 @@ from reconciler.core.following import alert_side, case_side, held, incident_side
 from reconciler.core.identity import basis
 from reconciler.core.knowledge import SETTLE_AFTER, Knowledge
 from reconciler.core.model import Action, ActionKind, Incident, Link, Pair, Skip, SkipReason, Stage
-from reconciler.core.obstacles import blocked, duplicates, is_ours, moved_back, unknown_state
+from reconciler.core.obstacles import blocked, duplicates, is_ours, moved_back, stands_back, unknown_state
 from reconciler.core.plan import Decision, Plan, Question
 from reconciler.core.policy import Policies
 from reconciler.core.records import draft_create
@@ -82,8 +82,7 @@ def _decide_new(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decisio
     where = (admitted.connector, pair.case.id)
     if where not in knowledge.records:
         asked = Question(connector=admitted.connector, table=admitted.table, name=pair.case.id)
-        _, draft = draft_create(admitted, pair.case, policies, knowledge)
-        return Decision(link=admitted, questions=(asked, *draft.questions))
+        return Decision(link=admitted, questions=(asked,))
     found = {incident.sys_id: incident for incident in (*pair.others, *knowledge.records[where])}
     match list(found.values()):
         case []:
@@ -170,6 +169,8 @@ def _decide_linked(pair: Pair, policies: Policies, knowledge: Knowledge) -> Deci
     incident = pair.incident
     if incident is None:
         return Decision(link=pair.link, skip=skip(pair, SkipReason.SETTLING, "the record was not read yet"))
+    if not is_ours(incident, pair.case.id, policies):
+        return held(pair, f"{incident.number} does not bear this Case's key and our mark any more", knowledge)
     backwards = moved_back(pair, policies, incident)
     forward = incident_side(pair, policies, knowledge, incident, backwards)
     return _with_case_side(pair, policies, forward, backwards)
@@ -186,4 +187,6 @@ def _with_case_side(pair: Pair, policies: Policies, forward: Decision, backwards
     if forward.questions or _is_rejected(forward.skip):
         return forward
     case_actions = () if backwards and backwards.reason is SkipReason.CASE_MOVED_BACK else case_side(pair, policies)
-    return replace(forward, actions=forward.actions + case_actions, skip=backwards or forward.skip)
+    actions = forward.actions + case_actions
+    withheld = None if actions else stands_back(pair, policies)
+    return replace(forward, actions=actions, skip=backwards or forward.skip or withheld)

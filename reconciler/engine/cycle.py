@@ -13,7 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import CycleFailed, Missing, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
+from reconciler.core.errors import (
+    CycleFailed,
+    Malformed,
+    PartialTruth,
+    ReconcilerError,
+    Refused,
+    Rejected,
+    RemoteError,
+    StoreError,
+)
 from reconciler.core.knowledge import Knowledge
 from reconciler.core.model import ActionKind, Case, Outcome, Pair, Result, SkipReason, System
 from reconciler.core.plan import Decision, Plan
@@ -23,8 +32,9 @@ from reconciler.engine.alerts import pull_alerts
 from reconciler.engine.answers import Answers
 from reconciler.engine.apply import Applier
 from reconciler.engine.engine import Engine
-from reconciler.engine.pull import SidePull, Window, incident_cursor, pull_cases, pull_incidents, tables_pulled
-from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, result_of
+from reconciler.engine.pull import SidePull, incident_cursor, pull_cases, pull_incidents
+from reconciler.engine.reach import Window
+from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, failure_words, result_of
 from reconciler.engine.saved import changes_since
 from reconciler.store.store import CycleCounts, Pulled, RememberedCounts, Settled
 
@@ -118,7 +128,7 @@ class _Cycle:
             self._remember_cases(window)
         except RemoteError as error:
             failed = error
-        for connector, table in self._tables():
+        for connector, table in self.engine.tables():
             try:
                 self._remember_incidents(connector, table)
             except RemoteError as error:
@@ -129,11 +139,6 @@ class _Cycle:
             except RemoteError as error:
                 self.down[connector] = error
         self._stop_unless_whole(failed)
-
-    def _tables(self) -> Iterable[tuple[str, str]]:
-        """Add to the tables of the routes those pulled before: a link stays where its record is."""
-        before = {pair for pair in tables_pulled(self.engine.store.cursors()) if pair[0] in self.engine.connectors}
-        return sorted(before | set(self.engine.tables()))
 
     def _window(self, overlap: timedelta) -> Window:
         return Window(
@@ -157,7 +162,7 @@ class _Cycle:
         """Read Cases one by one that a listing showed with an older time: it is late, or a clock was set back."""
         cases: list[Case] = []
         for case_id in case_ids:
-            with contextlib.suppress(Missing):
+            with contextlib.suppress(Rejected, Malformed):
                 cases.append(self.engine.cases.get_case(case_id))
         self._store(Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True))
 
@@ -190,7 +195,7 @@ class _Cycle:
                 '`[coralogix] partial_view = "accept"` is for a key that is limited on purpose'
             )
         if failed is not None or (self.down and len(self.down) == len(self.engine.connectors)):
-            raise CycleFailed("; ".join(str(error) for error in errors))
+            raise CycleFailed(failure_words(failed, self.down))
 
     def _look_closer(self, kind: CycleKind) -> None:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
@@ -288,9 +293,7 @@ class _Cycle:
                 self.engine.store.set_fact(f"ids_not_honoured.{made.connector}", made.sys_id)
 
     def _first_failure(self) -> ReconcilerError | None:
-        if not self.down:
-            return None
-        return CycleFailed("; ".join(f"connector {name}: {error}" for name, error in sorted(self.down.items())))
+        return CycleFailed(failure_words(None, self.down)) if self.down else None
 
     def _record(self, kind: CycleKind, started_at: datetime, error: ReconcilerError | None) -> CycleReport:
         store, now = self.engine.store, self.engine.clock()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import Missing
+from reconciler.core.errors import Malformed, Missing, Rejected, RemoteError
 from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
 from reconciler.core.policy import EVENT_TABLE
 from reconciler.engine.engine import Engine
@@ -32,7 +33,7 @@ def is_due(last: str | None, now: datetime, every: timedelta) -> bool:
 def check_drift(engine: Engine, *, cycle_id: str, full: bool) -> None:
     """Read every open link in full on both sides, remember what is there and note what is not."""
     links = engine.store.open_links()
-    cases = _read_cases(engine, links, full=full)
+    cases, gone = _read_cases(engine, links, full=full)
     records, lost = _read_records(engine, links)
     now = engine.clock()
     for pulled in (
@@ -40,14 +41,17 @@ def check_drift(engine: Engine, *, cycle_id: str, full: bool) -> None:
         Pulled(system=System.SERVICENOW, incidents=tuple(records)),
     ):
         engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=now)
-    gone = [link for link in links if link.case_id not in cases and link.case_peak is not Stage.CLOSED]
     _note(engine, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
     _note(engine, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
 
 
-def _read_cases(engine: Engine, links: Iterable[Link], *, full: bool) -> dict[str, Case]:
-    """List the open Cases, then ask for each linked one that the list did not show."""
+def _read_cases(engine: Engine, links: Iterable[Link], *, full: bool) -> tuple[dict[str, Case], list[Link]]:
+    """List the open Cases, then ask for each linked one that the list did not show; give them, and the links of none.
+
+    A Case that is there and cannot be read is in neither: it stops nothing else.
+    """
     cases: dict[str, Case] = {}
+    gone: list[Link] = []
     since = engine.clock() - FULL_RANGE if full else None
     statuses = () if full else OPEN_STATUSES
     for page in case_pages(engine.cases, CaseOrder.CREATED, statuses=statuses, created_from=since):
@@ -57,8 +61,10 @@ def _read_cases(engine: Engine, links: Iterable[Link], *, full: bool) -> dict[st
             try:
                 cases[link.case_id] = engine.cases.get_case(link.case_id)
             except Missing:
+                gone.append(link)
+            except (Rejected, Malformed):
                 continue
-    return cases
+    return cases, gone
 
 
 def _read_records(engine: Engine, links: Sequence[Link]) -> tuple[list[Incident], list[Link]]:
@@ -82,7 +88,8 @@ def recheck_absent(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str) -> b
     """Ask again, in a later cycle, for what answered 404 once; say whether anything was asked."""
     suspects = [pair for pair in pairs if _is_suspect(pair.link)]
     for pair in suspects:
-        _recheck(engine, pair.link, cycle_id)
+        with suppress(RemoteError, Malformed):  # the suspicion stays, and one that cannot be asked for stops nothing
+            _recheck(engine, pair.link, cycle_id)
     return bool(suspects)
 
 

@@ -52,7 +52,8 @@ class Performer:
         except AuthFailed:
             raise
         except Missing as error:
-            return self._absent(action, pair, error)
+            is_new = action.kind is ActionKind.CREATE_INCIDENT
+            return self.hold(action, pair, str(error)) if is_new else self._absent(action, pair, error)
         except (Rejected, Malformed) as error:
             return self.hold(action, pair, str(error))
         except Ambiguous as error:
@@ -85,7 +86,10 @@ class Performer:
 
     def _look_for(self, action: Action, pair: Pair, error: Ambiguous) -> Outcome:
         """Find out whether a create whose outcome is not known took effect."""
-        found = self._existing(action)
+        try:
+            found = self._existing(action)
+        except (RemoteError, Malformed) as blind:
+            found, error = None, Ambiguous(f"{error}; looking for the record failed too: {blind}")
         if found is not None:
             return self._created(action, pair, found, f"{error}; the record is there all the same")
         if error.status == 403:
@@ -138,25 +142,34 @@ class Performer:
         try:
             after = client.update(action.table, action.sys_id, now.fields)
         except Ambiguous as error:
-            after = client.get(action.table, action.sys_id)
-            if not self._arrived(now, pair, after):
+            after = self._look_after(action, error)
+            if _differences(now, after) or not self._arrived(now, pair, before, after):
                 return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after)
         return self._changed(now, pair, before, after)
 
+    def _look_after(self, action: Action, error: Ambiguous) -> Incident:
+        """Read a record after a write whose outcome is not known; raise that error again where this fails too."""
+        try:
+            return self.connectors[action.connector].get(action.table, action.sys_id)
+        except (RemoteError, Malformed):
+            raise error from None
+
     def _changed(self, action: Action, pair: Pair, before: Incident, after: Incident) -> Outcome:
         pair = replace(pair, incident=after)
-        if not self._arrived(action, pair, after):
-            detail = f"the service accepted the change and left {after.number} in state {after.state}"
-            return replace(self.hold(action, pair, detail), incident=after)
+        if not self._arrived(action, pair, before, after):
+            left = f"the service accepted the change and left {after.number} in state {after.state}"
+            words = "; ".join(part for part in (left, _differences(action, after)) if part)
+            return replace(self.hold(action, pair, words), incident=after)
         link = replace(pair.link, written=dict(action.written), hold=None)
         raced = "somebody else wrote at the same time" if after.mod_count > before.mod_count + 1 else ""
         detail = "; ".join(part for part in (raced, _differences(action, after)) if part)
         return Outcome(action=action, result=Result.DONE, detail=detail or None, incident=after, link=link)
 
-    def _arrived(self, action: Action, pair: Pair, incident: Incident) -> bool:
+    def _arrived(self, action: Action, pair: Pair, before: Incident, after: Incident) -> bool:
+        """Say whether a write did what it was for: the stage is reached, or the record was changed at all."""
         if action.kind is not ActionKind.ADVANCE_INCIDENT:
-            return True
-        stage = self.policies.incident_stage(pair.link, incident)
+            return after.mod_count > before.mod_count or not _differences(action, after)
+        stage = self.policies.incident_stage(pair.link, after)
         return stage is not None and stage >= action.to_stage
 
     # -- the Case ----------------------------------------------------------------------------------------------

@@ -1,48 +1,27 @@
 """Both sides since their cursors, and whether the truth was whole.
 
 Rules of this file: no answer is never an empty answer; a cursor moves only to a time that the service itself
-told, and only when everything up to it was read; a pull looks behind its cursor by the overlap, because a
-change can become visible with a time older than what was read before.
+told, and only when everything up to it was read.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from reconciler.core.errors import Malformed, PartialTruth
 from reconciler.core.model import Case, Incident, System
 from reconciler.engine.engine import Progress, no_progress
+from reconciler.engine.reach import Reach, Window, deep_floor, resume_position, shallow_floor
 from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage, IncidentClient, Position
 from reconciler.store.store import Cursor, Pulled
 
-CASE_PAGE_ROWS = 200
-INCIDENT_PAGE_ROWS = 500
-_INCIDENTS = "incidents."
-INCIDENT_PAGES_PER_CYCLE = 200
+CASE_PAGE_ROWS = 100
+"""A quiet cycle reads one page of each listing, so a page is not made larger than news needs."""
+INCIDENT_PAGE_ROWS = 1000
+INCIDENT_PAGES_PER_CYCLE = 100
 """A longer backlog goes on where it stopped, in the next cycle."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """Say how far back a pull looks."""
-
-    overlap: timedelta
-    first_lookback: timedelta
-    origin: datetime | None
-    """None on the first start: the service's own clock then tells"""
-    now: datetime
-    since: datetime | None = None
-
-    def floor(self, cursor: Cursor | None, server_time: datetime | None) -> datetime:
-        """Give the oldest time that a pull has to see."""
-        if cursor and cursor.time:
-            reach = cursor.time - self.overlap
-        else:
-            reach = (self.origin or server_time or self.now) - self.first_lookback - self.overlap
-        return min(reach, self.since) if self.since else reach
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +33,9 @@ class SidePull:
     server_time: datetime | None = None
 
 
+# -- Cases -----------------------------------------------------------------------------------------------------
+
+
 @dataclass
 class _Sweep:
     """Collect one listing of Cases, newest first, down to the floor."""
@@ -61,6 +43,8 @@ class _Sweep:
     cases: dict[str, Case] = field(default_factory=dict)
     malformed: list[Malformed] = field(default_factory=list)
     head: datetime | None = None
+    pages: int = 0
+    is_deep: bool = True
     server_time: datetime | None = None
     truncated: bool = False
 
@@ -82,14 +66,14 @@ def pull_cases(
     moved: list[Cursor] = []
     truncated = False
     server_time: datetime | None = None
-    for order in (CaseOrder.UPDATED, CaseOrder.CREATED):
-        name = f"cases.{order.value}"
-        sweep = _sweep_cases(client, order, cursors.get(name), window, progress)
+    for order in CaseOrder:
+        cursor = cursors.get(f"cases.{order.value}")
+        sweep = _sweep_cases(client, order, cursor, window, progress)
         cases |= sweep.cases
         malformed += sweep.malformed
         truncated = truncated or sweep.truncated
         server_time = server_time or sweep.server_time
-        moved.append(_moved(name, cursors.get(name), sweep.head))
+        moved.append(_case_cursor(order, cursor, sweep, window))
     partial = "Coralogix hides Cases from this key (pbacTruncated)" if truncated and not accept_partial else ""
     pulled = Pulled(
         system=System.CORALOGIX,
@@ -104,7 +88,9 @@ def _sweep_cases(
     client: CaseClient, order: CaseOrder, cursor: Cursor | None, window: Window, progress: Progress
 ) -> _Sweep:
     sweep = _Sweep()
+    shallow = shallow_floor(cursor, window)
     for page in case_pages(client, order):
+        sweep.pages += 1
         sweep.server_time = sweep.server_time or page.server_time
         sweep.truncated = sweep.truncated or page.truncated
         sweep.malformed += page.malformed
@@ -112,10 +98,24 @@ def _sweep_cases(
         sweep.head = sweep.head or max(times, default=None)
         sweep.cases |= {case.id: case for case in page.cases}
         progress(f"reading Cases, last {order.value}", len(sweep.cases), 0)
-        floor = window.floor(cursor, sweep.server_time)
-        if any(time < floor for time in times):
+        oldest = min(times, default=None)
+        if oldest and oldest < deep_floor(cursor, window, sweep.server_time):
+            break
+        if oldest and shallow and oldest < shallow and page.next_token:
+            sweep.is_deep = False
             break
     return sweep
+
+
+def _case_cursor(order: CaseOrder, cursor: Cursor | None, sweep: _Sweep, window: Window) -> Cursor:
+    """Move a cursor to the newest time of the first page; never back."""
+    head = _latest(cursor, sweep.head)
+    reach = Reach.of(cursor)
+    if head is None:
+        return Cursor(name=f"cases.{order.value}", time=None)
+    if sweep.is_deep or reach is None:
+        reach = Reach(deep_head=head, deep_at=window.now, deep_pages=sweep.pages)
+    return Cursor(name=f"cases.{order.value}", time=head, resume=reach.text())
 
 
 def case_pages(
@@ -141,72 +141,86 @@ def _time_of(case: Case, order: CaseOrder) -> datetime | None:
     return case.updated_at if order is CaseOrder.UPDATED else case.created_at
 
 
-def _moved(name: str, cursor: Cursor | None, head: datetime | None) -> Cursor:
-    """Move a cursor forward to what the first page showed; never back."""
-    known = [time for time in (cursor.time if cursor else None, head) if time]
-    return Cursor(name=name, time=max(known, default=None))
+def _latest(cursor: Cursor | None, head: datetime | None) -> datetime | None:
+    return max((time for time in (cursor.time if cursor else None, head) if time), default=None)
+
+
+# -- records ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Reading:
+    """Collect one listing of records, oldest change first."""
+
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    malformed: list[Malformed] = field(default_factory=list)
+    last: Position | None = None
+    pages: int = 0
+    hidden: int = 0
+    ended: bool = False
 
 
 def incident_cursor(connector: str, table: str) -> str:
     """Name the cursor of one table of one connector."""
-    return f"{_INCIDENTS}{connector}.{table}"
-
-
-def tables_pulled(cursors: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """List the connector and table of every cursor of records; a connector's name may have dots, a table's has none."""
-    for name in cursors:
-        if name.startswith(_INCIDENTS):
-            connector, _, table = name.removeprefix(_INCIDENTS).rpartition(".")
-            yield connector, table
+    return f"incidents.{connector}.{table}"
 
 
 def pull_incidents(
-    client: IncidentClient,
-    table: str,
-    cursor: Cursor | None,
-    window: Window,
-    *,
-    progress: Progress = no_progress,
+    client: IncidentClient, table: str, cursor: Cursor | None, window: Window, *, progress: Progress = no_progress
 ) -> SidePull:
     """Pull the records that bear our mark, oldest change first, until a page is empty.
 
     Raises RemoteError when a page fails. Rows that the service counts and does not show make the pull partial.
     """
+    start = resume_position(cursor, window)
+    reading = _read_records(client, table, start, deep_floor(cursor, window, None), progress)
+    partial = ""
+    if reading.hidden:
+        partial = f"ServiceNow ({client.connector}) counts {reading.hidden} rows of {table} that it does not show"
     name = incident_cursor(client.connector, table)
-    position = _resume(cursor) if window.since is None else None
-    floor = window.floor(cursor, None)
-    incidents: dict[str, Incident] = {}
-    malformed: list[Malformed] = []
-    hidden = 0
-    ended = False
-    for _ in range(INCIDENT_PAGES_PER_CYCLE):
-        page = client.changed(table, since=floor, after=position, limit=INCIDENT_PAGE_ROWS)
-        incidents |= {incident.sys_id: incident for incident in page.incidents}
-        progress(f"reading records of {table}", len(incidents), 0)
-        malformed += page.malformed
-        hidden = page.hidden
-        if page.last is None or hidden:
-            ended = True
-            break
-        position = page.last
-    partial = f"ServiceNow ({client.connector}) counts {hidden} rows of {table} that it does not show" if hidden else ""
-    moved = _moved(name, cursor, position.updated_at if position else None)
-    resumed = moved if ended else Cursor(name=name, time=moved.time, resume=_position_text(position))
     pulled = Pulled(
         system=System.SERVICENOW,
-        incidents=tuple(incidents.values()),
-        malformed=tuple(malformed),
-        cursors=() if partial else (resumed,),
+        incidents=tuple(reading.incidents.values()),
+        malformed=tuple(reading.malformed),
+        cursors=() if partial else (_record_cursor(name, cursor, start, reading, window),),
     )
     return SidePull(pulled=pulled, partial=partial)
 
 
-def _resume(cursor: Cursor | None) -> Position | None:
-    if cursor is None or not cursor.resume:
-        return None
-    saved = json.loads(cursor.resume)
-    return Position(updated_at=datetime.fromisoformat(saved["at"]).astimezone(UTC), sys_id=saved["id"])
+def _read_records(
+    client: IncidentClient, table: str, start: Position | None, floor: datetime, progress: Progress
+) -> _Reading:
+    reading = _Reading()
+    position = start
+    while not reading.ended and reading.pages < INCIDENT_PAGES_PER_CYCLE:
+        page = client.changed(table, since=None if position else floor, after=position, limit=INCIDENT_PAGE_ROWS)
+        reading.incidents |= {incident.sys_id: incident for incident in page.incidents}
+        reading.malformed += page.malformed
+        reading.hidden = page.hidden
+        reading.ended = page.last is None or page.hidden > 0
+        reading.pages += not reading.ended
+        reading.last = position = page.last or position
+        progress(f"reading records of {table}", len(reading.incidents), 0)
+    return reading
 
 
-def _position_text(position: Position | None) -> str:
-    return json.dumps({"at": position.updated_at.isoformat(), "id": position.sys_id}) if position else ""
+def _record_cursor(
+    name: str, cursor: Cursor | None, start: Position | None, reading: _Reading, window: Window
+) -> Cursor:
+    """Move a cursor to the last row that was read; never back."""
+    last, reach = reading.last, Reach.of(cursor)
+    if last is None:
+        return cursor or Cursor(name=name, time=None)
+    is_deep = start is None or reach is None or reach.unfinished
+    deep_head = last.updated_at if is_deep or reach is None else reach.deep_head
+    return Cursor(
+        name=name,
+        time=_latest(cursor, last.updated_at),
+        resume=Reach(
+            deep_head=deep_head,
+            deep_at=window.now if is_deep or reach is None else reach.deep_at,
+            deep_pages=reading.pages if is_deep or reach is None else reach.deep_pages,
+            last_id=last.sys_id,
+            unfinished=not reading.ended,
+        ).text(),
+    )
