@@ -43,7 +43,6 @@ class _Sweep:
     cases: dict[str, Case] = field(default_factory=dict)
     malformed: list[Malformed] = field(default_factory=list)
     head: datetime | None = None
-    pages: int = 0
     is_deep: bool = True
     server_time: datetime | None = None
     truncated: bool = False
@@ -90,7 +89,6 @@ def _sweep_cases(
     sweep = _Sweep()
     shallow = shallow_floor(cursor, window)
     for page in case_pages(client, order):
-        sweep.pages += 1
         sweep.server_time = sweep.server_time or page.server_time
         sweep.truncated = sweep.truncated or page.truncated
         sweep.malformed += page.malformed
@@ -114,7 +112,7 @@ def _case_cursor(order: CaseOrder, cursor: Cursor | None, sweep: _Sweep, window:
     if head is None:
         return Cursor(name=f"cases.{order.value}", time=None)
     if sweep.is_deep or reach is None:
-        reach = Reach(deep_head=head, deep_at=window.now, deep_pages=sweep.pages)
+        reach = Reach(deep_head=head, deep_at=window.now, deep_rows=len(sweep.cases))
     return Cursor(name=f"cases.{order.value}", time=head, resume=reach.text())
 
 
@@ -219,7 +217,7 @@ def _record_cursor(
         resume=Reach(
             deep_head=deep_head,
             deep_at=window.now if is_deep or reach is None else reach.deep_at,
-            deep_pages=reading.pages if is_deep or reach is None else reach.deep_pages,
+            deep_rows=len(reading.incidents) if is_deep or reach is None else reach.deep_rows,
             last_id=last.sys_id,
             unfinished=not reading.ended,
         ).text(),

@@ -1,7 +1,7 @@
 """How far back a listing has to be read: to what is new each time, behind the cursor now and then.
 
 A change can become visible with a time older than what was read before, so a listing is read again from the
-overlap behind its cursor. That is a *deep* reading. Where the overlap holds more than one page, a deep reading is
+overlap behind its cursor. That is a *deep* reading. Where the overlap holds more than a page, a deep reading is
 due only every half overlap, and a *shallow* one, down to the last head, serves between: a row stamped ``s`` that a
 deep reading did not show was not visible yet, so ``s`` is later than that reading's head less the overlap, which is
 where the next deep reading ends.
@@ -15,6 +15,9 @@ from datetime import datetime, timedelta
 
 from reconciler.remotes.ports import Position
 from reconciler.store.store import Cursor
+
+SHORT_ROWS = 100
+"""An overlap of so many rows costs nothing to speak of, and is read each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class Reach:
 
     deep_head: datetime
     deep_at: datetime
-    deep_pages: int
+    deep_rows: int
     last_id: str = ""
     """the last row at the head, where rows are read in their order"""
     unfinished: bool = False
@@ -54,7 +57,7 @@ class Reach:
         return cls(
             deep_head=datetime.fromisoformat(saved["deep_head"]),
             deep_at=datetime.fromisoformat(saved["deep_at"]),
-            deep_pages=saved["deep_pages"],
+            deep_rows=saved["deep_rows"],
             last_id=saved["last_id"],
             unfinished=saved["unfinished"],
         )
@@ -62,13 +65,13 @@ class Reach:
     def text(self) -> str:
         """Write it into the cursor."""
         times = {"deep_head": self.deep_head.isoformat(), "deep_at": self.deep_at.isoformat()}
-        rest = {"deep_pages": self.deep_pages, "last_id": self.last_id, "unfinished": self.unfinished}
+        rest = {"deep_rows": self.deep_rows, "last_id": self.last_id, "unfinished": self.unfinished}
         return json.dumps(times | rest, sort_keys=True)
 
     def is_deep_due(self, window: Window) -> bool:
-        """Say whether the overlap is read again this time; where it is one page, always."""
+        """Say whether the overlap is read again this time; where it is short, always."""
         waited = window.now - self.deep_at
-        return self.deep_pages <= 1 or waited < timedelta(0) or waited >= window.overlap / 2
+        return self.deep_rows <= SHORT_ROWS or waited < timedelta(0) or waited >= window.overlap / 2
 
 
 def is_unfinished(cursor: Cursor) -> bool:
