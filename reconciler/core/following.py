@@ -75,7 +75,7 @@ def case_side(pair: Pair, policies: Policies) -> tuple[Action, ...]:
         return ()
     stage = policies.case_stage(case) or Stage.OPEN
     asked = asked_of_case(policies.words(link, incident), outbound)
-    if asked is None or asked <= max(stage, case_peak(link, case) or stage):
+    if asked is None or asked <= max(stage, case_peak(pair) or stage):
         return ()
     word = policies.state_word(link, incident) or ""
     context = {**case_context(case), **incident_context(incident, word)}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from reconciler.core.admission import skip
 from reconciler.core.lifecycle import PENDING
-from reconciler.core.model import Case, Incident, Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason, Stage
 from reconciler.core.policy import Policies
 
 
@@ -86,7 +86,7 @@ def moved_back(pair: Pair, policies: Policies, incident: Incident | None) -> Ski
     case_stage = policies.case_stage(pair.case) or Stage.OPEN
     if incident and _crossed_back(_stage(pair, policies, incident), incident_peak(link, incident)):
         return skip(pair, SkipReason.INCIDENT_REOPENED, f"{incident.number} was reopened and is left to people")
-    if _crossed_back(case_stage, case_peak(link, pair.case)):
+    if _crossed_back(case_stage, case_peak(pair)):
         return skip(pair, SkipReason.CASE_MOVED_BACK, "the Case was resolved before and is open again")
     return None
 
@@ -99,7 +99,7 @@ def stands_back(pair: Pair, policies: Policies) -> Skip | None:
         return None
     if _stage(pair, policies, incident) < (incident_peak(link, incident) or Stage.OPEN):
         return skip(pair, SkipReason.INCIDENT_REOPENED, f"{incident.number} was moved back; it follows only news")
-    if stage < (case_peak(link, pair.case) or Stage.OPEN):
+    if stage < (case_peak(pair) or Stage.OPEN):
         return skip(pair, SkipReason.CASE_MOVED_BACK, "the Case was moved back; it follows only news")
     return None
 
@@ -117,14 +117,18 @@ def incident_peak(link: Link, incident: Incident) -> Stage | None:
     return max((stage for stage in (link.incident_peak, reopened) if stage), default=None)
 
 
-def case_peak(link: Link, case: Case) -> Stage | None:
+def case_peak(pair: Pair) -> Stage | None:
     """Give the highest stage at which a Case ever stood, as far as we or the Case itself know.
 
-    A Case that was re-activated since it is linked was resolved once, even if no pull saw it.
+    A Case that was re-activated since it was first seen, or since its record was made, was resolved once, even if no
+    pull of this database saw it.
     """
-    known_since = link.first_seen_at
-    reactivated = known_since is not None and case.reactivated_at is not None and case.reactivated_at >= known_since
-    return max((stage for stage in (link.case_peak, Stage.RESOLVED if reactivated else None) if stage), default=None)
+    times = (pair.link.first_seen_at, pair.incident.created_at if pair.incident else None)
+    known_since = min((time for time in times if time), default=None)
+    reactivated_at = pair.case.reactivated_at
+    reactivated = known_since is not None and reactivated_at is not None and reactivated_at >= known_since
+    seen = (pair.link.case_peak, Stage.RESOLVED if reactivated else None)
+    return max((stage for stage in seen if stage), default=None)
 
 
 def _crossed_back(stage: Stage, peak: Stage | None) -> bool:

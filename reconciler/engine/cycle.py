@@ -32,6 +32,7 @@ from reconciler.engine.alerts import pull_alerts
 from reconciler.engine.answers import Answers
 from reconciler.engine.apply import Applier
 from reconciler.engine.engine import Engine
+from reconciler.engine.people import grant_wishes
 from reconciler.engine.pull import SidePull, incident_cursor, pull_cases, pull_incidents
 from reconciler.engine.reach import Window
 from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, failure_words, result_of
@@ -75,7 +76,7 @@ class _Cycle:
         error: ReconcilerError | None = None
         try:
             self._pull()
-            self._look_closer(kind)
+            self._look_closer(kind, started_at)
             knowledge = self._plan(kind, started_at)
             self._check()
             if self.request.carry_out:
@@ -119,6 +120,7 @@ class _Cycle:
             program_version=self.engine.program_version,
         )
         close_unfinished(self.engine)
+        grant_wishes(self.engine, cycle_id=self.cycle_id)
 
     def _pull(self) -> None:
         """Pull every side, remember what came whole, and stop here when the Cases did not come."""
@@ -197,16 +199,16 @@ class _Cycle:
         if failed is not None or (self.down and len(self.down) == len(self.engine.connectors)):
             raise CycleFailed(failure_words(failed, self.down))
 
-    def _look_closer(self, kind: CycleKind) -> None:
+    def _look_closer(self, kind: CycleKind, started_at: datetime) -> None:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
-        store, now = self.engine.store, self.engine.clock()
-        suspects = [pair for pair in store.pairs_to_plan(now) if pair.link.connector not in self.down]
+        store = self.engine.store
+        suspects = [pair for pair in store.pairs_to_plan(started_at) if pair.link.connector not in self.down]
         drift.recheck_absent(self.engine, suspects, cycle_id=self.cycle_id)
-        if kind in (CycleKind.DRIFT, CycleKind.FULL) and not self.down:
-            drift.check_drift(self.engine, cycle_id=self.cycle_id, full=kind is CycleKind.FULL)
-            store.set_fact(LAST_DRIFT_CHECK, now.isoformat())
-        if kind is CycleKind.FULL and not self.down:
-            store.set_fact(LAST_FULL_CHECK, now.isoformat())
+        if kind in (CycleKind.DRIFT, CycleKind.FULL):
+            drift.check_drift(self.engine, cycle_id=self.cycle_id, full=kind is CycleKind.FULL, down=self.down)
+            store.set_fact(LAST_DRIFT_CHECK, started_at.isoformat())
+        if kind is CycleKind.FULL:
+            store.set_fact(LAST_FULL_CHECK, started_at.isoformat())
 
     def _plan(self, kind: CycleKind, now: datetime) -> Knowledge:
         """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
@@ -232,9 +234,10 @@ class _Cycle:
         store = self.engine.store
         if kind is CycleKind.BACKFILL:
             return store.all_pairs(open_only=False)
+        due = {pair.case.id: pair for pair in store.pairs_to_plan(now)}
         if kind in (CycleKind.DRIFT, CycleKind.FULL):
-            return store.all_pairs(open_only=True)
-        return store.pairs_to_plan(now)
+            due |= {pair.case.id: pair for pair in store.all_pairs(open_only=True)}
+        return due.values()
 
     def _knowledge(self, now: datetime) -> Knowledge:
         store = self.engine.store
@@ -279,9 +282,7 @@ class _Cycle:
             if changes:
                 raise Refused(f"the saved plan is not what would be done now: {'; '.join(changes)}. Plan again")
         if request.carry_out:
-            gate.brake(engine.store, engine.policies.limits, engine.policy_hash, self.plan, request)
-        if request.carry_out and not self.down:
-            gate.accept(engine.store, engine.policy_hash, engine.policies, changed=self.config_changed)
+            gate.let_through(engine, self.plan, request, changed=self.config_changed, whole=not self.down)
 
     def _apply(self, knowledge: Knowledge) -> None:
         # What was read so far is recorded before the first write, so that a kill does not lose it.

@@ -7,7 +7,7 @@ were deleted or hidden. What answers 404 is asked once more in a later cycle bef
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,11 +30,14 @@ def is_due(last: str | None, now: datetime, every: timedelta) -> bool:
     return last is None or now - datetime.fromisoformat(last) >= every
 
 
-def check_drift(engine: Engine, *, cycle_id: str, full: bool) -> None:
-    """Read every open link in full on both sides, remember what is there and note what is not."""
+def check_drift(engine: Engine, *, cycle_id: str, full: bool, down: Container[str] = ()) -> None:
+    """Read every open link in full on both sides, remember what is there and note what is not.
+
+    The records of connectors that are ``down`` are not asked for.
+    """
     links = engine.store.open_links()
     cases, gone = _read_cases(engine, links, full=full)
-    records, lost = _read_records(engine, links)
+    records, lost = _read_records(engine, [link for link in links if link.connector not in down])
     now = engine.clock()
     for pulled in (
         Pulled(system=System.CORALOGIX, cases=tuple(cases.values())),

@@ -241,6 +241,8 @@ class Performer:
         absence = Absence(first_at=self.clock(), last_at=self.clock(), times=1)
         is_case = action.kind is ActionKind.ADVANCE_CASE
         link = replace(pair.link, case_absence=absence) if is_case else replace(pair.link, incident_absence=absence)
+        if action.kind is ActionKind.ADOPT_INCIDENT:  # bound all the same, so that it is asked for again, by its id
+            link = replace(link, sys_id=action.sys_id, number=action.number or "")
         return Outcome(action=action, result=Result.RETRY, detail=str(error), link=link)
 
 

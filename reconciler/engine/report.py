@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.core.errors import ReconcilerError, Refused
+from reconciler.core.errors import AuthFailed, ReconcilerError, Refused, RemoteError
 from reconciler.core.model import JsonObject, Outcome, Result
 from reconciler.core.plan import Plan, outcome_document, plan_document
 from reconciler.store.store import Cursor
@@ -86,12 +86,12 @@ class CycleReport:
 
         An action that was planned and not begun, because the cycle was refused or stopped, has no result.
         """
-        done = {id(outcome.action): outcome for outcome in self.outcomes}
-        begun = [outcome_document(outcome) for outcome in done.values()]
+        begun = {(outcome.action.kind.value, outcome.action.case_id) for outcome in self.outcomes}
         cursors = {name: cursor.time.isoformat() if cursor.time else None for name, cursor in self.cursors.items()}
         planned = plan_document(self.plan)
+        left = [one | {"result": None} for one in planned["actions"] if (one["kind"], one["case_id"]) not in begun]
         return planned | {
-            "actions": begun or [action | {"result": None} for action in planned["actions"]],
+            "actions": [*map(outcome_document, self.outcomes), *left],
             "cycle_id": self.cycle_id,
             "kind": self.kind.value,
             "result": self.result.value,
@@ -110,3 +110,16 @@ def result_of(error: ReconcilerError | None, failed: int) -> CycleResult:
     if error is None:
         return CycleResult.FAILED if failed else CycleResult.DONE
     return CycleResult.REFUSED if error.exit_code == Refused.exit_code else CycleResult.FAILED
+
+
+def failure_words(failed: RemoteError | None, down: Mapping[str, RemoteError]) -> str:
+    """Say which sides did not answer, and where to look when credentials were refused."""
+    words = [_with_advice("coralogix", failed)] if failed else []
+    words += [f"connector {name}: {_with_advice(f'servicenow.{name}', down[name])}" for name in sorted(down)]
+    return "; ".join(words)
+
+
+def _with_advice(table: str, error: RemoteError) -> str:
+    if not isinstance(error, AuthFailed):
+        return str(error)
+    return f"{error} (look at the credentials in [{table}] of the config, and whether their owner is locked out)"

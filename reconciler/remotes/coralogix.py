@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from reconciler.core.errors import Malformed, Rejected
 from reconciler.core.identity import CASE_ID
+from reconciler.core.lifecycle import CASE_STAGES, PENDING
 from reconciler.core.model import Case, JsonObject, System
 from reconciler.remotes.answers import Operation, Reply
 from reconciler.remotes.case_json import case_from_json
@@ -21,6 +22,7 @@ from reconciler.remotes.ports import CaseOrder, CasePage
 PREFIX = "/mgmt/openapi/5"
 """The version is pinned: 3 and 4 have other shapes under the same names."""
 REASON_LIMIT = 500
+PAGE_LIMIT = 1000
 _READABLE_ID = re.compile(r"[A-Z]+-[0-9]+")
 _END_OF_TIME = "2100-01-01T00:00:00Z"
 """A date range needs both ends; this one keeps the client free of a clock."""
@@ -46,6 +48,8 @@ class CoralogixClient:
         created_from: datetime | None = None,
     ) -> CasePage:
         """List Cases newest first by ``order``; a Case that cannot be understood is put aside."""
+        if not 1 <= page_size <= PAGE_LIMIT:
+            raise _refused(f"a page has 1 to {PAGE_LIMIT} Cases, not {page_size}")
         body: JsonObject = {
             "orderBy": {"field": _ORDER_FIELDS[order], "direction": "CASE_ORDER_BY_DIRECTION_DESCENDING"},
             "pagination": {"pageSize": page_size, **({"pageToken": page_token} if page_token else {})},
@@ -118,10 +122,13 @@ def _refused(words: str) -> Rejected:
 
 def _filters(statuses: Sequence[str], created_from: datetime | None) -> JsonObject:
     filters: JsonObject = {}
+    unknown = sorted(set(statuses) - CASE_STAGES.keys() - {PENDING})
+    if unknown:
+        raise _refused(f"no status of a Case: {', '.join(unknown)}")
     if statuses:
         filters["statuses"] = [f"CASE_STATUS_{status}" for status in statuses]
     if created_from is not None:
-        start = created_from.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        start = created_from.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         filters["dateRange"] = {"from": start, "to": _END_OF_TIME, "mode": "DATE_RANGE_MODE_CREATED_AT"}
     return filters
 

@@ -1,7 +1,8 @@
 """The Coralogix client without a network: the port ``CaseClient`` straight on a world, faults included.
 
 Rule: it raises what the real client raises for the same misfortune. A fault before the effect leaves the world alone;
-one after it strikes when the change is made. Nothing is retried, so each fault is seen.
+one after it strikes when the change is made. What the real client refuses by itself is refused before anything is
+counted or struck. Nothing is retried, so each fault is seen.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from reconciler.core.errors import Ambiguous, AuthFailed, Missing, Rejected, RemoteError, Transient
+from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError, Transient
 from reconciler.core.model import Case, System
 from reconciler.remotes.ports import CaseOrder, CasePage
-from reconciler.sandbox.coralogix_lifecycle import Step
+from reconciler.sandbox.coralogix_lifecycle import STATUSES, Step
 from reconciler.sandbox.coralogix_records import (
     API_KEY,
     REASON_LIMIT,
@@ -56,7 +57,7 @@ WRITE_ERRORS: Mapping[FaultKind, type[RemoteError]] = {
     FaultKind.ERROR_IN_200: Ambiguous,
 }
 
-STATUSES: Mapping[FaultKind, int] = {
+HTTP_STATUSES: Mapping[FaultKind, int] = {
     FaultKind.ERROR_500: 500,
     FaultKind.ERROR_502_HTML: 502,
     FaultKind.ERROR_503_HTML: 503,
@@ -95,11 +96,13 @@ class MemoryCaseClient:
         created_from: datetime | None = None,
     ) -> CasePage:
         """List Cases newest first, as the port says; raises Rejected for a page size or token that is not valid."""
+        _require_listable(page_size, statuses)
         fault = self._begin("cases.list", READ_ERRORS)
-        if not 1 <= page_size <= 1000:
-            raise _error(Rejected, "cases.list", 400, "pageSize must be 1 to 1000")
         query = ListQuery(
-            field=FIELDS[order], page_size=page_size, page_token=page_token, matches=_condition(statuses, created_from)
+            field=FIELDS[order],
+            page_size=page_size,
+            page_token=page_token or None,
+            matches=_condition(statuses, created_from),
         )
         try:
             listing = self._world.list_cases(query, stale=fault is not None and fault.kind is FaultKind.STALE_LIST)
@@ -110,17 +113,18 @@ class MemoryCaseClient:
         if fault is not None and fault.kind is FaultKind.HIDDEN_ROWS:
             return CasePage(cases=(), truncated=True, server_time=server_time)
         return CasePage(
-            cases=listing.cases,
+            cases=tuple(case for case in listing.cases if case.status),
+            malformed=tuple(_malformed(case) for case in listing.cases if not case.status),
             next_token=listing.next_token,
             truncated=listing.truncated,
             server_time=server_time,
         )
 
     def get_case(self, case_id: str) -> Case:
-        """Read one Case; raise Missing when there is none."""
-        fault = self._begin("cases.get", READ_ERRORS)
+        """Read one Case; raise Missing when there is none, Malformed when it has no status."""
         case = self._read(case_id, "cases.get")
-        self._end("cases.get", fault, READ_ERRORS)
+        if not case.status:
+            raise _malformed(case)
         return case
 
     def acknowledge(self, case_id: str) -> Case:
@@ -137,23 +141,23 @@ class MemoryCaseClient:
 
     def deep_link(self, case_id: str) -> str:
         """Give the address of a Case in the console of this world."""
-        fault = self._begin("cases.deep_links", READ_ERRORS)
-        case = self._read(case_id, "cases.deep_links")
-        self._end("cases.deep_links", fault, READ_ERRORS)
-        return self._world.console_url(case.id)
+        return self._world.console_url(self._read(case_id, "cases.deep_links").id)
 
     def _read(self, case_id: str, operation: str) -> Case:
         _require_id(case_id, operation)
+        fault = self._begin(operation, READ_ERRORS)
         try:
-            return self._world.visible_case(case_id)
+            case = self._world.visible_case(case_id)
         except NoSuchCaseError as error:
             raise _error(Missing, operation, 404, "there is no such Case") from error
+        self._end(operation, fault, READ_ERRORS)
+        return case
 
     def _write(self, operation: str, case_id: str, step: Step, reason: str = "") -> Case:
-        fault = self._begin(operation, WRITE_ERRORS)
         _require_id(case_id, operation)
         if len(reason) > REASON_LIMIT:
             raise _error(Rejected, operation, 400, f"reason must have 1 to {REASON_LIMIT} characters")
+        fault = self._begin(operation, WRITE_ERRORS)
         try:
             if fault is not None and fault.kind is FaultKind.NO_CHANGE_200:
                 return self._world.ignore(case_id, step, self._actor, FaultKind.NO_CHANGE_200)
@@ -190,11 +194,23 @@ def _condition(statuses: Sequence[str], created_from: datetime | None) -> Callab
 def _fail_if_error(operation: str, fault: Fault, errors: Mapping[FaultKind, type[RemoteError]]) -> None:
     kind = errors.get(fault.kind)
     if kind is not None:
-        raise _error(kind, operation, STATUSES.get(fault.kind), f"the fault {fault.kind} struck")
+        raise _error(kind, operation, HTTP_STATUSES.get(fault.kind), f"the fault {fault.kind} struck")
 
 
 def _error(kind: type[RemoteError], operation: str, status: int | None, words: str) -> RemoteError:
     return kind(words, system=System.CORALOGIX, path=operation, status=status)
+
+
+def _malformed(case: Case) -> Malformed:
+    return Malformed("a Case cannot be understood: status missing or not readable", record_id=case.id)
+
+
+def _require_listable(page_size: int, statuses: Sequence[str]) -> None:
+    if not 1 <= page_size <= 1000:
+        raise _error(Rejected, "cases.list", 400, "pageSize must be 1 to 1000")
+    unknown = sorted(set(statuses) - set(STATUSES))
+    if unknown:
+        raise _error(Rejected, "cases.list", 400, f"no status of a Case: {', '.join(unknown)}")
 
 
 def _require_id(case_id: str, operation: str) -> None:

@@ -99,10 +99,10 @@ class CaseWriter:
         return None if moment is None else self.time(moment)
 
     def _resolution(self, case: Case) -> JsonObject | None:
-        if case.resolved_at is None:
-            return None
-        details = {"resolveTime": self.time(case.resolved_at), "resolvedBy": {case.resolved_by: {}}}
-        return details | ({"reason": case.resolution_reason} if case.resolution_reason else {})
+        details: JsonObject = {"reason": case.resolution_reason} if case.resolution_reason else {}
+        if case.resolved_at is not None:
+            details |= {"resolveTime": self.time(case.resolved_at), "resolvedBy": {case.resolved_by: {}}}
+        return details or None
 
     def _kpi_breaches(self, case: Case) -> JsonObject | None:
         if not case.kpi_breaches:
@@ -141,8 +141,8 @@ class CaseWriter:
             "latestAlertVersion": "1",
             "alertVersions": ["1"],
             "groupingType": "GROUPING_TYPE_NONE",
-            "priority": f"INDICATOR_PRIORITY_{indicator.priority or 'P2'}",
-            "state": f"INDICATOR_STATE_{indicator.state or 'TRIGGERED'}",
+            "priority": f"INDICATOR_PRIORITY_{indicator.priority}",
+            "state": f"INDICATOR_STATE_{indicator.state}",
             "triggerTime": self.time(triggered_at),
             "permutations": [{"permutation": dict(indicator.labels)}] if indicator.labels else [],
         }
@@ -151,10 +151,10 @@ class CaseWriter:
     def _generic(self, indicator: Indicator, triggered_at: datetime) -> JsonObject:
         members: JsonObject = {
             "id": indicator.id,
-            "externalId": indicator.name or indicator.id,
+            "externalId": indicator.name,
             "indicatorType": "GENERIC_INDICATOR_TYPE_ERROR_TRACKING",
-            "status": f"GENERIC_INDICATOR_STATUS_{indicator.state or 'TRIGGERED'}",
-            "priority": f"INDICATOR_PRIORITY_{indicator.priority or 'P2'}",
+            "status": f"GENERIC_INDICATOR_STATUS_{indicator.state}",
+            "priority": f"INDICATOR_PRIORITY_{indicator.priority}",
             "lastTriggeredAt": self.time(triggered_at),
             "entityLinks": [],
             "labels": [{"key": key, "value": value} for key, value in indicator.labels.items()],
@@ -165,12 +165,12 @@ class CaseWriter:
         moment = self.time(triggered_at)
         shared: JsonObject = {
             "alertGroupId": f"group-{indicator.id}",
-            "priority": f"INDICATOR_PRIORITY_{indicator.priority or 'P2'}",
+            "priority": f"INDICATOR_PRIORITY_{indicator.priority}",
             "updatedAt": moment,
             "status": self._prometheus_status(indicator, moment),
         }
         alert = shared | {
-            "alertName": indicator.name or "alert",
+            "alertName": indicator.name,
             "fingerprint": indicator.id,
             "labels": dict(indicator.labels),
             "annotations": {},

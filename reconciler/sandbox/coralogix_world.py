@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.core.model import Case, Entity, Indicator
+from reconciler.sandbox.coralogix_indicators import complete
 from reconciler.sandbox.coralogix_ledger import CaseLedger
 from reconciler.sandbox.coralogix_lifecycle import ACTIVE, OVER, PENDING, Step, target
 from reconciler.sandbox.coralogix_records import (
@@ -65,7 +66,7 @@ class CoralogixWorld(CaseLedger):
                 labels=_gather(labels),
                 groupings=_gather(groupings),
                 impacted_entities=tuple(impacted_entities),
-                indicators=tuple(indicators),
+                indicators=tuple(complete(one, now, self._shown) for one in indicators),
                 parent_id=parent_id,
             )
             self._shelf.add(case, created=now, updated=updated)
@@ -171,7 +172,8 @@ class CoralogixWorld(CaseLedger):
         """Replace the alerts and signals behind a Case; the service makes no event of that."""
         with self.lock:
             case = self._find(case_id, SYSTEM, "set_indicators")
-            fields = {"indicators": tuple(indicators)}
+            completed = tuple(complete(one, case.created_at, self._shown) for one in indicators)
+            fields = {"indicators": completed}
             return self._change(case, SYSTEM, "set_indicators", Change.INDICATOR, fields, data={})
 
     def breach_kpi(self, case_id: str, kpi: str = "TIME_TO_ACKNOWLEDGE") -> Case:

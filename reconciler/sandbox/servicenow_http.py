@@ -163,8 +163,7 @@ class ServiceNowFace:
     def _take_events(self, request: Request, actor: Actor) -> Response:
         if request.method != "POST":
             return failure(405, "Method not supported")
-        records = json_object(request).get("records")
-        events = [one for one in records if isinstance(one, dict)] if isinstance(records, list) else []
+        events = _events(json_object(request))
         for event in events:
             accept_event(self.world, event, actor)
         return Response.json(200, {"result": {"Default Bulk Endpoint": f"{len(events)} events were inserted"}})
@@ -203,10 +202,17 @@ class ServiceNowFace:
             return denied(denial)
 
     def _lose(self, request: Request, target: Target, kind: FaultKind) -> None:
-        """Enter a write that never took effect."""
-        asked = raw_values(json_object(request)) if request.body else {}
+        """Enter a write that never took effect, of events each one."""
+        body = json_object(request) if request.body else {}
         operation = {"POST": Operation.INSERT, "DELETE": Operation.DELETE}.get(request.method, Operation.UPDATE)
-        self.world.record_lost(operation, target.table, target.sys_id or asked.get("sys_id", ""), asked, kind.value)
+        for values in _events(body) if request.path == EVENT_PATH else [body]:
+            asked = raw_values(values)
+            self.world.record_lost(operation, target.table, target.sys_id or asked.get("sys_id", ""), asked, kind.value)
+
+
+def _events(body: Mapping[str, object]) -> list[Mapping[str, object]]:
+    records = body.get("records")
+    return [one for one in records if isinstance(one, dict)] if isinstance(records, list) else []
 
 
 def _unacceptable(request: Request) -> Response | None:

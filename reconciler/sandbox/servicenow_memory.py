@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,26 +16,23 @@ from itertools import islice
 from typing import TypeVar
 
 from reconciler.core.errors import Malformed, PartialTruth, Rejected, RemoteError
+from reconciler.core.identity import CASE_ID, SYS_ID
 from reconciler.core.model import Incident, JsonObject, System
 from reconciler.remotes.ports import IncidentPage, Position
 from reconciler.sandbox.faults import Fault, FaultKind
+from reconciler.sandbox.servicenow_asking import Asked, RawAsked, bearing, changed_since, named, plain, with_ids
 from reconciler.sandbox.servicenow_events import accept_event
 from reconciler.sandbox.servicenow_journal import Actor, Denial, Operation
-from reconciler.sandbox.servicenow_query import parse
 from reconciler.sandbox.servicenow_reading import IncidentReader, position_of, raw_time
-from reconciler.sandbox.servicenow_schema import API_USER, Row
-from reconciler.sandbox.servicenow_select import select
+from reconciler.sandbox.servicenow_schema import API_USER, INCIDENT, Row
 from reconciler.sandbox.servicenow_strikes import Call, denial_error, fault_error, lands, unreadable_answer
-from reconciler.sandbox.servicenow_table import Table
+from reconciler.sandbox.servicenow_table import OrderKey
 from reconciler.sandbox.servicenow_world import ServiceNowWorld
 
 BATCH = 50
 """ids that are asked for in one request"""
 WRITES = ("records.create", "records.update", "records.event")
-_CASE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SYS_ID = re.compile(r"[0-9A-Za-z]{32}")
 T = TypeVar("T")
-Pick = Callable[[Table], Iterable[Row]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +77,10 @@ class MemoryIncidentClient:
         self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500
     ) -> IncidentPage:
         """List records that bear our mark, oldest change first."""
-        start = (raw_time(since) if since else "", "")
-        if after is not None:
-            start = (raw_time(after.updated_at), after.sys_id.lower() + "\0")  # just behind that row
-
-        def ours(place: Table) -> Iterable[Row]:
-            return (row for row in place.ordered(start) if self._is_marked(row))
-
-        listed = self._list(table, ours, limit=limit)
+        listed = self._list(table, changed_since(self._start(since, after), self._is_marked), limit=limit)
+        is_placed = not self.world.unreadable(table) & {"sys_id", "sys_updated_on"}
         incidents, malformed = self._reader.split(table, listed.rows)
-        last = next((position_of(row) for row in reversed(listed.rows) if row), None)
+        last = next((position_of(row) for row in reversed(listed.rows) if row and is_placed), None)
         if listed.rows and last is None:
             raise _partial(f"no row of {table} shows both sys_id and sys_updated_on: no right to read them")
         return IncidentPage(
@@ -102,10 +93,10 @@ class MemoryIncidentClient:
 
     def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
         """Give the records that bear our mark and one of these Case ids; raise PartialTruth where rows are hidden."""
-        wanted = sorted({_checked(_CASE_ID, case_id) for case_id in case_ids})
+        wanted = sorted({_checked(CASE_ID, case_id) for case_id in case_ids})
         found: list[Incident] = []
         for batch in _batches(wanted):
-            listed = self._list(table, self._bearers(batch))
+            listed = self._list(table, bearing(batch, self._is_marked))
             shown = [row for row in listed.rows if row]
             if listed.hidden or len(shown) < len(listed.rows):
                 raise _partial(f"records of {table} match and are hidden: no right to read them")
@@ -117,17 +108,17 @@ class MemoryIncidentClient:
 
     def get(self, table: str, sys_id: str) -> Incident:
         """Read one record; raise Missing when it does not exist or is hidden, Malformed when it shows too little."""
-        call = Call(method="GET", path=_path(table, _checked(_SYS_ID, sys_id)))
+        call = Call(method="GET", path=_path(table, _checked(SYS_ID, sys_id)))
         self._strike("records.get", call)
         with _Refusals(call):
             return self._reader.incident(table, self.world.fetch(table, sys_id))
 
     def get_many(self, table: str, sys_ids: Sequence[str]) -> tuple[Incident, ...]:
         """Read records by id; those that are missing, hidden or not understood are left out."""
-        wanted = list(dict.fromkeys(_checked(_SYS_ID, sys_id) for sys_id in sys_ids))
+        wanted = list(dict.fromkeys(_checked(SYS_ID, sys_id) for sys_id in sys_ids))
         found: list[Incident] = []
         for batch in _batches(wanted):
-            listed = self._list(table, _with_ids(batch))
+            listed = self._list(table, with_ids(batch))
             found += self._reader.split(table, [row for row in listed.rows if row])[0]
         return tuple(found)
 
@@ -135,29 +126,26 @@ class MemoryIncidentClient:
         """Find active rows by name; a name that differs in case alone is the same name."""
         askable = [name for name in dict.fromkeys(names) if name.strip()]
         bearers: dict[str, list[str]] = {}
+        fold = str if self.world.switches.case_sensitive == "yes" else plain
         for batch in _batches(askable):
-            listed = self._list(table, self._named(name_field, batch))
+            listed = self._list(table, named(name_field, batch, fold))
             for row in listed.rows:
                 if row and row["active"] != "false":
-                    bearers.setdefault(_plain(row[name_field]), []).append(row["sys_id"])
-        found = {name: bearers.get(_plain(name), []) for name in askable}
+                    bearers.setdefault(plain(row[name_field]), []).append(row["sys_id"])
+        found = {name: bearers.get(plain(name), []) for name in askable}
         return {name: ids[0] for name, ids in found.items() if len(ids) == 1}
 
     def rows(self, table: str, query: str, *, fields: Sequence[str], limit: int) -> tuple[JsonObject, ...]:
         """Read raw rows of any table; nothing is checked, so that a widened result is simply given."""
-
-        def pick(place: Table) -> Iterable[Row]:
-            return select(place, parse(query), self.world.reading(table))
-
-        listed = self._list(table, pick, widened=iter, limit=limit)
+        listed = self._list(table, RawAsked(query=query), limit=limit)
         return tuple(self._reader.raw(table, row, fields) for row in listed.rows)
 
     # Writes
 
     def create(self, table: str, fields: Mapping[str, str]) -> Incident:
         """Create one record; raise Ambiguous wherever it may exist all the same."""
-        sys_id = _checked(_SYS_ID, fields.get("sys_id", ""))
-        _checked(_CASE_ID, fields.get("correlation_id", ""))
+        sys_id = _checked(SYS_ID, fields.get("sys_id", ""))
+        _checked(CASE_ID, fields.get("correlation_id", ""))
         if fields.get("correlation_display") != self._owner:
             raise _refused(f"a record is created with correlation_display {self._owner!r} only")
 
@@ -172,7 +160,7 @@ class MemoryIncidentClient:
 
     def update(self, table: str, sys_id: str, fields: Mapping[str, str]) -> Incident:
         """Change the named fields of one record and give it as it is afterwards."""
-        call = Call(method="PATCH", path=_path(table, _checked(_SYS_ID, sys_id)), writes=True)
+        call = Call(method="PATCH", path=_path(table, _checked(SYS_ID, sys_id)), writes=True)
         if not fields:
             raise _refused("an update without fields would change nothing")
 
@@ -207,23 +195,30 @@ class MemoryIncidentClient:
             raise error
         return fault
 
-    def _list(self, table: str, pick: Pick, *, widened: Pick | None = None, limit: int | None = None) -> _Listed:
-        """Make one listing; ``widened`` is what comes of a dropped condition where the caller would not notice."""
+    def _list(self, table: str, asked: Asked | RawAsked, *, limit: int | None = None) -> _Listed:
+        """Make one listing; raise PartialTruth for a row that does not fit what was asked."""
         call = Call(method="GET", path=_path(table))
         fault = self._strike("records.list", call)
         kind = fault.kind if fault else None
-        if kind is FaultKind.DROPPED_CONDITION and widened is None:
-            raise _partial(f"a row of {table} does not fit the query: a condition was dropped")
         with self.world.lock, _Refusals(call):
             place = self.world.listing(table, stale=kind is FaultKind.STALE_LIST)
-            chosen = widened if widened and kind is FaultKind.DROPPED_CONDITION else pick
-            rows = list(islice(chosen(place), limit))
-            if kind is FaultKind.HIDDEN_ROWS:
-                return _Listed(rows=(), hidden=_count(chosen(place)))
-            shown = self._shown(table, rows)
-            if not rows or self.world.switches.total_count == "after_acl":
-                return _Listed(rows=shown)
-            return _Listed(rows=shown, hidden=len(rows) - len(shown) if shown else _count(chosen(place)))
+            reading = self.world.reading(table)
+
+            def matches() -> Iterator[Row]:
+                return asked.rows(place, reading, dropped=kind is FaultKind.DROPPED_CONDITION)
+
+            rows = list(islice(matches(), limit))
+            shown = () if kind is FaultKind.HIDDEN_ROWS else self._shown(table, rows)
+            if not all(asked.fits(row, reading) for row in shown if row):
+                raise _partial(f"a row of {table} does not fit the query: a condition was dropped")
+            hidden = 0 if len(shown) == len(rows) else self._hidden(table, len(rows), len(shown), matches())
+            return _Listed(rows=shown, hidden=hidden)
+
+    def _hidden(self, table: str, asked: int, shown: int, matches: Iterable[Row]) -> int:
+        """Count the rows of one page that the service counts and does not show; all of them where it shows none."""
+        is_reduced = self.world.switches.total_count == "after_acl"
+        total = sum(1 for row in matches if not is_reduced or self.world.can_see(table, row))
+        return max(0, min(asked, total) - shown) if shown else total
 
     def _shown(self, table: str, rows: list[Row]) -> tuple[Row, ...]:
         """Give what an ACL leaves of some rows: hidden ones are absent, or empty."""
@@ -263,17 +258,13 @@ class MemoryIncidentClient:
             mark.lower() == self._owner.lower() and self.world.switches.case_sensitive == "no"
         )
 
-    def _bearers(self, case_ids: Sequence[str]) -> Pick:
-        def pick(place: Table) -> Iterable[Row]:
-            rows = [row for case_id in case_ids for row in place.correlated(case_id) if self._is_marked(row)]
-            return sorted(rows, key=_id_order)
-
-        return pick
-
-    def _named(self, name_field: str, names: Sequence[str]) -> Pick:
-        fold = str if self.world.switches.case_sensitive == "yes" else _plain
-        wanted = frozenset(map(fold, names))
-        return lambda place: (row for row in place if fold(row[name_field]) in wanted)
+    def _start(self, since: datetime | None, after: Position | None) -> OrderKey:
+        """Give the place from which a listing by change reads, in the zone in which the instance takes it."""
+        ahead = self.world.reading(INCIDENT).literal_zone
+        if after is not None:
+            behind = _checked(SYS_ID, after.sys_id).lower() + "\0"
+            return (raw_time(after.updated_at - ahead), behind)
+        return (raw_time(since - ahead) if since else "", "")
 
 
 class _Refusals:
@@ -292,22 +283,6 @@ class _Refusals:
             raise denial_error(error, self._call) from error
         if isinstance(error, Malformed) and self._call.writes:
             raise unreadable_answer(error, self._call) from error
-
-
-def _with_ids(sys_ids: Sequence[str]) -> Pick:
-    return lambda place: sorted((row for row in map(place.get, sys_ids) if row is not None), key=_id_order)
-
-
-def _plain(name: str) -> str:
-    return name.strip().casefold()
-
-
-def _id_order(row: Row) -> str:
-    return row["sys_id"].lower()
-
-
-def _count(rows: Iterable[Row]) -> int:
-    return sum(1 for _ in rows)
 
 
 def _batches(values: Sequence[str]) -> list[Sequence[str]]:

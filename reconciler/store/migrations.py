@@ -194,6 +194,14 @@ _SMALL = (
         found_at TEXT NOT NULL,
         PRIMARY KEY (connector, table_name, name)
     ) STRICT""",
+    """CREATE TABLE wishes (
+        seq INTEGER PRIMARY KEY,
+        case_id TEXT NOT NULL REFERENCES links (case_id),
+        kind TEXT NOT NULL,
+        basis TEXT NOT NULL,
+        asked_by TEXT NOT NULL,
+        asked_at TEXT NOT NULL
+    ) STRICT""",
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from reconciler.store.care import Care
 from reconciler.store.connection import IN_MEMORY, check, configure, connect, guarded, open_file
 from reconciler.store.copying import copy_into_memory
 from reconciler.store.migrations import migrate
@@ -50,7 +51,7 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """When a database in memory says that it was migrated: it is thrown away, so it does not matter."""
 
 
-class Store(Reports):
+class Store(Reports, Care):
     """Remember both sides, the links, the cursors and every step, in one SQLite database.
 
     Every method raises StoreError when SQLite fails, and then has changed nothing.

@@ -112,6 +112,7 @@ class TestDefaults:
         assert config.policies.limits == Limits(
             max_creates_per_cycle=100, max_case_resolves_per_cycle=100, max_incident_resolves_per_cycle=200
         )
+        assert config.policies.limits.max_changes_on_new_config == 50
         assert [(route.name, route.connector) for route in config.policies.routes] == [("everything", "acme")]
 
     def test_a_key_left_out_of_a_table_that_is_there_has_its_default(self) -> None:

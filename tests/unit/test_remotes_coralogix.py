@@ -70,7 +70,7 @@ def test_what_a_listing_asks() -> None:
         "filters": {
             "statuses": ["CASE_STATUS_ACTIVE", "CASE_STATUS_RESOLVED"],
             "dateRange": {
-                "from": "2026-01-02T02:04:05.678Z",
+                "from": "2026-01-02T02:04:05.678901Z",
                 "to": "2100-01-01T00:00:00Z",
                 "mode": "DATE_RANGE_MODE_CREATED_AT",
             },

@@ -266,6 +266,7 @@ def test_faults_of_listings() -> None:
     strike(client, KINDS.HIDDEN_ROWS, "records.list")
     with pytest.raises(PartialTruth):
         client.find("incident", [case_id(1)])
+    client.world.open_incident("a stranger's")
     strike(client, KINDS.DROPPED_CONDITION, "records.list")
     with pytest.raises(PartialTruth):
         client.changed("incident", since=None)

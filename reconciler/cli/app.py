@@ -1,0 +1,98 @@
+"""The command ``reconciler``: its global options, its commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.lazy import LazyGroup
+from reconciler.core.errors import ReconcilerError
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+COMMANDS = {
+    "run": ("reconciler.cli.run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
+    "once": ("reconciler.cli.cycles:once", "Run one cycle, or a backfill."),
+    "plan": ("reconciler.cli.cycles:plan", "Show what `once` would do; write nothing anywhere."),
+    "apply": ("reconciler.cli.cycles:apply", "Carry out a saved plan, if it is still what would be planned."),
+    "status": ("reconciler.cli.looking:status", "Show cursors, lag, the last cycle, open links and holds."),
+    "explain": ("reconciler.cli.looking:explain", "Tell the whole story of one link."),
+    "holds": ("reconciler.cli.holds:holds", "Show what waits for a person; retry or ignore it."),
+    "state": ("reconciler.cli.state:state", "Care of the database: backup, rebuild, prune."),
+    "check": ("reconciler.cli.check:check", "Validate the config; with --live, everything it needs out there."),
+    "policy": ("reconciler.cli.policy:policy", "Try routes and policies on Cases before they act."),
+    "init": ("reconciler.cli.setup:init", "Write a commented config to start from."),
+    "sandbox": ("reconciler.cli.sandbox:sandbox", "Both services simulated on loopback, for trying a config."),
+    "demo": ("reconciler.cli.demo:demo", "Show the main job on the sandbox, with nothing to configure."),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Globals:
+    """Hold the options that every command shares."""
+
+    config: Path | None
+    log_level: str
+    log_format: str
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reconciler")
+@click.option("--config", type=click.Path(path_type=Path), metavar="PATH", help="The config file (reconciler.toml).")
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    default="INFO",
+    envvar="RECONCILER_LOG_LEVEL",
+    show_envvar=True,
+    show_default=True,
+    help="How much is told on standard error.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(("text", "json"), case_sensitive=False),
+    default="text",
+    envvar="RECONCILER_LOG_FORMAT",
+    show_envvar=True,
+    show_default=True,
+    help="How it is written.",
+)
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None, log_level: str, log_format: str) -> None:
+    """Keep Coralogix Cases and ServiceNow Incidents in step, forward only.
+
+    Without --config, $RECONCILER_CONFIG, ./reconciler.toml and /etc/reconciler/reconciler.toml are tried in
+    this order.
+
+    \b
+    Exit codes: 0 done; 1 something failed and trying again may help; 2 wrong usage or config;
+    3 refused on purpose, a person must look.
+    """
+    ctx.obj = Globals(config=config, log_level=log_level.upper(), log_format=log_format.lower())
+
+
+def main() -> None:
+    """Run the command line and end the process with the exit code of the public contract."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ReconcilerError as error:
+        click.echo(f"reconciler: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"reconciler: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

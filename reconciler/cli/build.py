@@ -1,0 +1,162 @@
+"""The one place where objects are built: a config becomes two sides, a memory and an engine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.cli.app import Globals
+from reconciler.config import Auth, Config, CoralogixConfig, PartialView, ServiceNowConfig, find_config, load_config
+from reconciler.config.secrets import Secret
+from reconciler.core.errors import ConfigError
+from reconciler.core.model import System
+from reconciler.core.policy import Policies
+from reconciler.engine.engine import Engine, Settings
+from reconciler.engine.requests import RequestLog
+from reconciler.remotes.auth import (
+    Login,
+    api_key_login,
+    basic_login,
+    bearer_login,
+    client_credentials_login,
+    password_login,
+)
+from reconciler.remotes.coralogix import CoralogixClient
+from reconciler.remotes.http import HttpService, environment_settings
+from reconciler.remotes.http_settings import HttpSettings, Observer
+from reconciler.remotes.servicenow import ServiceNowClient
+from reconciler.store.store import Store
+from reconciler.telemetry import LogFormat, configure_logging
+
+SNAPSHOT_NAMES = frozenset(
+    {"number", "sys_id", "table", "connector", "state", "state_word", "assigned_to", "updated_by"}
+    | {"created_at", "updated_at", "reopen_count"}
+)
+"""What a template may name of an ``incident`` that is always there, or is no column of its table."""
+
+
+def utc_now() -> datetime:
+    """Tell the time; the only clock that the commands use."""
+    return datetime.now(UTC)
+
+
+def start(options: Globals, *, quiet: bool = False) -> None:
+    """Set up logging as the global options say; ``quiet`` raises the default level for commands that answer people."""
+    level = "WARNING" if quiet and options.log_level == "INFO" else options.log_level
+    configure_logging(level=level, log_format=LogFormat(options.log_format))
+
+
+def read_config(options: Globals) -> Config:
+    """Find and load the config; raise ConfigError with every problem at once."""
+    return load_config(find_config(options.config, os.environ), os.environ)
+
+
+def build_engine(
+    config: Config,
+    store: Store,
+    *,
+    stop: threading.Event | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Engine:
+    """Build everything that a cycle works with. Nothing is sent yet."""
+    stop = stop or threading.Event()
+    requests = RequestLog()
+    engine = Engine(
+        cases=coralogix_client(config.coralogix, observe=requests.note, stop=stop),
+        connectors={
+            name: servicenow_client(one, config.policies, observe=requests.note, stop=stop)
+            for name, one in config.servicenow.items()
+        },
+        store=store,
+        policies=config.policies,
+        policy_hash=config.policy_hash,
+        clock=utc_now,
+        requests=requests,
+        settings=Settings(
+            case_overlap=config.schedule.case_overlap,
+            incident_overlap=config.schedule.incident_overlap,
+            drift_check_every=config.schedule.drift_check,
+            accept_partial_view=config.coralogix.partial_view is PartialView.ACCEPT,
+            ask_deep_links=config.coralogix.deep_links,
+            workers=max(one.workers for one in config.servicenow.values()),
+        ),
+        should_stop=stop.is_set,
+        program_version=__version__,
+    )
+    return replace(engine, progress=progress) if progress else engine
+
+
+def coralogix_client(config: CoralogixConfig, *, observe: Observer, stop: threading.Event) -> CoralogixClient:
+    """Build the client of Coralogix."""
+    settings = _settings(config.base_url, config)
+    return CoralogixClient(
+        HttpService(System.CORALOGIX, settings, bearer_login(config.api_key.reveal()), observe=observe, stop=stop)
+    )
+
+
+def servicenow_client(
+    config: ServiceNowConfig, policies: Policies, *, observe: Observer, stop: threading.Event
+) -> ServiceNowClient:
+    """Build the client of one ServiceNow instance, which reads every field that a policy maps."""
+    settings = _settings(config.instance_url, config)
+    http = HttpService(System.SERVICENOW, settings, _login(config), observe=observe, stop=stop)
+    return ServiceNowClient(config.name, http, owner=policies.owner, extra_fields=mapped_fields(policies))
+
+
+def mapped_fields(policies: Policies) -> Mapping[str, tuple[str, ...]]:
+    """List, for each table, the fields that its policies write, and those that an outbound policy reads."""
+    read = {
+        name.removeprefix("incident.")
+        for outbound in policies.outbound.values()
+        for name in outbound.when.names | outbound.reason.names
+        if name.startswith("incident.")
+    }
+    fields: dict[str, set[str]] = {}
+    for inbound in policies.inbound.values():
+        steps = (inbound.fields, inbound.on_create, inbound.on_acknowledge, inbound.on_resolve, inbound.on_close)
+        names = {name for step in steps if step for name in step}
+        fields.setdefault(inbound.table, set()).update(names | (read - SNAPSHOT_NAMES))
+    return {table: tuple(sorted(names)) for table, names in fields.items()}
+
+
+def _settings(base_url: str, config: CoralogixConfig | ServiceNowConfig) -> HttpSettings:
+    settings = environment_settings(base_url)
+    proxies = {"http": config.proxy, "https": config.proxy} if config.proxy else settings.proxies
+    bundle = str(config.ca_bundle) if config.ca_bundle else settings.ca_bundle
+    return replace(settings, proxies=proxies, ca_bundle=bundle, requests_per_second=config.requests_per_second)
+
+
+def _login(config: ServiceNowConfig) -> Login:
+    match config.auth:
+        case Auth.BASIC:
+            return basic_login(config.username, _reveal(config.password))
+        case Auth.OAUTH_PASSWORD:
+            return password_login(
+                username=config.username,
+                password=_reveal(config.password),
+                client_id=config.client_id,
+                client_secret=_reveal(config.client_secret),
+            )
+        case Auth.OAUTH_CLIENT_CREDENTIALS:
+            return client_credentials_login(client_id=config.client_id, client_secret=_reveal(config.client_secret))
+        case Auth.API_KEY:
+            return api_key_login(_reveal(config.api_key))
+
+
+def _reveal(secret: Secret | None) -> str:
+    if secret is None:
+        raise ConfigError(["a secret that this kind of login needs is not set"])
+    return secret.reveal()
+
+
+@contextmanager
+def open_store(path: Path) -> Iterator[Store]:
+    """Open the database for writing, and close it afterwards."""
+    with Store.open(path, now=utc_now()) as store:
+        yield store

@@ -1,0 +1,14 @@
+"""The command ``policy``: its subcommands by name, each imported only when it is used."""
+
+from __future__ import annotations
+
+from reconciler.cli.lazy import LazyGroup
+
+policy = LazyGroup(
+    name="policy",
+    help="""Try routes and policies before they act. Nothing is sent and nothing is written.""",
+    lazy={
+        "test": ("reconciler.cli.policy_test:test", "Show what routes and policies make of one Case."),
+        "replay": ("reconciler.cli.policy_replay:replay", "Show what another config would have done differently."),
+    },
+)

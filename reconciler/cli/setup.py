@@ -1,0 +1,34 @@
+"""The commands that prepare: ``init``."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from reconciler.cli.app import Globals
+from reconciler.cli.output import say
+from reconciler.core.errors import ConfigError
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.pass_obj
+def init(options: Globals, force: bool) -> None:
+    """Write a commented config to start from, to --config or ./reconciler.toml."""
+    from reconciler.config import config_template  # noqa: PLC0415 - heavy
+
+    path = options.config or Path("reconciler.toml")
+    if force:
+        path.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("x", encoding="utf-8"))
+        except FileExistsError as error:
+            raise ConfigError(
+                [f"{path} is there already; name another with --config, or replace it with --force"]
+            ) from error
+        file.write(config_template())
+    say(f"wrote {path}; fill in the addresses and set the secrets, then try `reconciler plan`")
+    click.echo(path)

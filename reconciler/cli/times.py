@@ -1,0 +1,38 @@
+"""WHEN on the command line: a duration back from now, or an instant."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+
+_DURATION = re.compile(r"(?P<count>\d{1,6})(?P<unit>[smhdw])\Z")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class When(click.ParamType[datetime]):
+    """Read ``30m``, ``12h``, ``7d``, or an ISO 8601 instant; a date alone is midnight UTC."""
+
+    name = "when"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Give an aware UTC time; an instant without a zone is taken as UTC."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        try:
+            if match := _DURATION.match(text):
+                return datetime.now(UTC) - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
+            instant = datetime.fromisoformat(text)
+            instant = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{text!r} is neither a duration (30m, 12h, 7d) nor an ISO 8601 time (2026-03-01T08:00Z)", param, ctx
+            )
+        if instant > datetime.now(UTC):
+            self.fail(f"{text!r} is in the future", param, ctx)
+        return instant
+
+
+WHEN = When()

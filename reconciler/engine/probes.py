@@ -1,0 +1,168 @@
+"""Questions to both services that show, before anything is written, whether all is set up. None of them writes.
+
+Rules of this file: a probe passes only where it saw proof; what could not be asked is "not checked" with the reason,
+never "passed"; a probe that fails says what to do. Rights to write show only on the first write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler.core.errors import AuthFailed, Malformed, ReconcilerError, RemoteError, Transient
+from reconciler.core.model import JsonObject
+from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage
+
+CORALOGIX = "coralogix"
+GREATEST_CLOCK_DIFFERENCE = timedelta(seconds=60)
+
+
+class Verdict(StrEnum):
+    """Say what a probe came to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not_checked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Hold what one probe found."""
+
+    side: str
+    """``coralogix`` or the connector's name"""
+    probe: str
+    verdict: Verdict
+    words: str
+    advice: str = ""
+    """what to do; empty where nothing is to be done"""
+    may_pass: bool = False
+    """a failure that trying again, or a right password, may end; else a setting has to change"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """Make the findings about one side."""
+
+    name: str
+
+    def passed(self, probe: str, words: str) -> Finding:
+        """Say that a probe saw what it has to."""
+        return Finding(side=self.name, probe=probe, verdict=Verdict.PASSED, words=words)
+
+    def failed(self, probe: str, words: str, advice: str) -> Finding:
+        """Say that a setting has to change."""
+        return Finding(side=self.name, probe=probe, verdict=Verdict.FAILED, words=words, advice=advice)
+
+    def not_checked(self, probe: str, words: str, advice: str = "") -> Finding:
+        """Say that nothing was proved."""
+        return Finding(side=self.name, probe=probe, verdict=Verdict.NOT_CHECKED, words=words, advice=advice)
+
+    def from_error(self, probe: str, error: ReconcilerError, advice: str) -> Finding:
+        """Say that a request failed: for a passing reason, a refused login, or a right that is missing."""
+        if isinstance(error, AuthFailed):
+            return self._may_pass(probe, error, "look at the credentials, and whether this login may use the API")
+        if isinstance(error, Transient):
+            return self._may_pass(probe, error, "look at the address, the network and the proxy, and try again")
+        return self.failed(probe, str(error), advice)
+
+    def _may_pass(self, probe: str, error: ReconcilerError, advice: str) -> Finding:
+        return Finding(
+            side=self.name, probe=probe, verdict=Verdict.FAILED, words=str(error), advice=advice, may_pass=True
+        )
+
+    def attempt(
+        self, probe: str, ask: Callable[[], Finding], advice: str = "look at the rights of the user"
+    ) -> Finding:
+        """Ask, and make a finding of whatever the service raises."""
+        try:
+            return ask()
+        except (RemoteError, Malformed) as error:
+            return self.from_error(probe, error, advice)
+
+    def clock(self, server_time: datetime | None, now: datetime) -> Finding:
+        """Compare a service's clock with the local one. Cursors do not depend on it; retry times and lags do."""
+        if server_time is None:
+            return self.not_checked("clock", "the service told no time")
+        difference = abs(server_time - now)
+        words = f"the clocks differ by {difference.total_seconds():.0f} s"
+        if difference <= GREATEST_CLOCK_DIFFERENCE:
+            return self.passed("clock", words)
+        return self.failed("clock", words, "set the clock of this machine by NTP")
+
+
+class Identified(Protocol):
+    """Say who a key is and read the Case settings; beside ``CaseClient``, which has neither."""
+
+    def whoami(self) -> JsonObject:
+        """Give team and name of the key."""
+        ...
+
+    def settings(self) -> JsonObject:
+        """Give the active Case settings."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseProbes:
+    """Probe Coralogix."""
+
+    cases: CaseClient
+    identity: Identified
+    accept_partial_view: bool
+    clock: Callable[[], datetime]
+    side: Side = Side(name=CORALOGIX)
+
+    def run(self) -> tuple[Finding, ...]:
+        """Run every probe; after a login that failed, the others are not checked."""
+        login = self.side.attempt(
+            "login", self._login, "look at region and base_url: nothing there says who the key is"
+        )
+        if login.verdict is Verdict.FAILED:
+            skipped = [self.side.not_checked(probe, "the login failed") for probe in ("list", "clock", "settings")]
+            return (login, *skipped, self._writes())
+        return (login, *self._listing(), self._settings(), self._writes())
+
+    def _login(self) -> Finding:
+        known = self.identity.whoami()
+        team = known.get("team_name") or known.get("team_id")
+        who = known.get("user_name")
+        return self.side.passed("login", f"team {team}" + (f", as {who}" if who else ""))
+
+    def _listing(self) -> tuple[Finding, ...]:
+        try:
+            page = self.cases.list_cases(order=CaseOrder.UPDATED, page_size=1)
+        except RemoteError as error:
+            advice = "give the key the permission case:Read"
+            return self.side.from_error("list", error, advice), self.side.not_checked("clock", "the list failed")
+        return self._page(page), self.side.clock(page.server_time, self.clock())
+
+    def _page(self, page: CasePage) -> Finding:
+        if page.truncated and not self.accept_partial_view:
+            return self.side.failed(
+                "list",
+                "an access policy hides Cases from this key (pbacTruncated): every cycle would be refused",
+                'widen the key, or say [coralogix] partial_view = "accept" where that is on purpose',
+            )
+        if page.malformed:
+            return self.side.failed("list", str(page.malformed[0]), "report this Case with its raw form")
+        if not page.cases:
+            return self.side.not_checked("list", "there is no Case to read; the list itself was answered")
+        return self.side.passed("list", f"read {page.cases[0].key or page.cases[0].id}")
+
+    def _settings(self) -> Finding:
+        try:
+            settings = self.identity.settings()
+        except RemoteError as error:
+            words = f"not readable: {error}"
+            return self.side.not_checked("settings", words, "case-config:Read shows them; nothing else needs it")
+        lifecycle = (settings.get("caseSettings") or settings).get("caseLifecycle") or {}
+        period = (lifecycle.get("autoClose") or {}).get("postResolutionPeriod")
+        return self.side.passed("settings", f"resolved Cases close by themselves after {period or 'a week'}")
+
+    def _writes(self) -> Finding:
+        words = "case:Acknowledge and case:Close show only on the first write"
+        return self.side.not_checked("writes", words)

@@ -1,0 +1,83 @@
+"""A world whose rules come from a config file's text, with as many ServiceNow instances as it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.config import Config, parse_config
+from reconciler.engine.engine import Engine
+from reconciler.sandbox.faults import FaultPlan
+from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow_schema import Row
+from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from tests.world import FIELDS, World
+
+USUAL_CONNECTORS = ("main",)
+
+
+def config_of(text: str, connectors: tuple[str, ...] = USUAL_CONNECTORS) -> Config:
+    """Read a config that says how both services are reached, and beside it this text."""
+    tables = "".join(
+        f"""
+[servicenow.{name}]
+instance_url = "https://{name}.service-now.com"
+username = "coralogix.sync"
+password = {{ env = "SECRET" }}
+"""
+        for name in connectors
+    )
+    head = '[coralogix]\nregion = "eu2"\napi_key = { env = "SECRET" }\n'
+    return parse_config(f"{head}{tables}\n{text}", environ={"SECRET": "s3cret"}, folder=Path("/nowhere"))
+
+
+@dataclass
+class ConfiguredWorld(World):
+    """Play as ``World`` does, by the rules of a config; ``read`` changes the config between two cycles."""
+
+    text: str = ""
+    connectors: tuple[str, ...] = USUAL_CONNECTORS
+    fields: tuple[str, ...] = FIELDS
+    config: Config = field(init=False)
+    instances: dict[str, ServiceNowWorld] = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.instances = {
+            name: self.servicenow
+            if name == "main"
+            else ServiceNowWorld(self.clock, FaultPlan(self.seed + 2), switches=self.switches)
+            for name in self.connectors
+        }
+        self.clients = {
+            name: MemoryIncidentClient(instance, name, extra_fields=self.fields)
+            for name, instance in self.instances.items()
+        }
+        self.read(self.text)
+
+    def read(self, text: str, connectors: tuple[str, ...] | None = None) -> None:
+        """Put another config in place."""
+        self.config = config_of(text, connectors or self.connectors)
+        self.rules = self.config.policies
+
+    @property
+    def engine(self) -> Engine:
+        clients = {name: self.clients[name] for name in self.config.servicenow}
+        return replace(super().engine, connectors=clients, policy_hash=self.config.policy_hash)
+
+    def records_in(self, connector: str, case_id: str) -> tuple[Row, ...]:
+        """Give the records of a Case in one instance."""
+        return self.instances[connector].incidents_for(case_id)
+
+    def started(self, title: str = "Payments are slow", **details: object) -> str:
+        """Open a Case after the first start and let it get its record; give its id."""
+        if self.store.origin() is None:
+            self.cycle()
+        case_id = self.new_case(title, **details)
+        self.cycle()
+        return case_id
+
+    def written(self) -> int:
+        """Count the writes to every instance and to Coralogix."""
+        verbs = ("cases.acknowledge", "cases.resolve", "cases.close")
+        return sum(client.writes for client in self.clients.values()) + sum(self.cases.requests[verb] for verb in verbs)

@@ -1,0 +1,258 @@
+"""The command ``sandbox`` as users type it: serve, a config that works at once, people and faults at command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.cli.sandbox_calls import ask
+from reconciler.core.errors import ConfigError, ReconcilerError
+from reconciler.sandbox.both import Sandbox
+from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.people import CASE_ACTS, RECORD_ACTS, People, RefusedActError
+
+COMMAND = [sys.executable, "-m", "reconciler"]
+ROOT = Path(__file__).resolve().parents[2]
+LAST_WORDS = "Ctrl-C ends the sandbox."
+OTHERS = ("RECONCILER_CONFIG", "RECONCILER_SANDBOX_URL", "CORALOGIX_API_KEY", "SERVICENOW_PASSWORD", "STATE_DIRECTORY")
+BARE = {name: value for name, value in os.environ.items() if name not in OTHERS} | {"PYTHONPATH": str(ROOT)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Hold a sandbox that serves in a process of its own."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    config: str
+    """what it printed to standard output"""
+    words: tuple[str, ...]
+    """what it said on standard error"""
+
+    @property
+    def exports(self) -> Mapping[str, str]:
+        lines = [line.split() for line in self.words]
+        return dict(parts[1].split("=", 1) for parts in lines if parts[:1] == ["export"])
+
+    @property
+    def url(self) -> str:
+        return self.exports["RECONCILER_SANDBOX_URL"]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, folder=self.folder, env={**BARE, **self.exports})
+
+    def json(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def run(*arguments: str, folder: Path, env: Mapping[str, str] = BARE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Running]:
+    arguments: Sequence[str] = [*COMMAND, "sandbox", "serve", "--case-port", "0", "--record-port", "0", *options]
+    out = folder / "stdout"
+    with (
+        out.open("w") as file,
+        subprocess.Popen(arguments, cwd=folder, env=BARE, stdout=file, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stderr is not None
+        words: list[str] = []
+        while LAST_WORDS not in words:
+            line = process.stderr.readline()
+            assert line, words
+            words.append(line.rstrip("\n"))
+        try:
+            yield Running(process=process, folder=folder, config=out.read_text(), words=tuple(words))
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving_with_config(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@contextmanager
+def serving_with_config(folder: Path) -> Iterator[Running]:
+    """Serve, and do with the printed config what a user is told to do."""
+    with serving(folder) as running:
+        (folder / "reconciler.toml").write_text(running.config)
+        yield running
+
+
+def test_the_printed_config_and_exports_are_all_that_once_needs(tmp_path: Path) -> None:
+    with serving_with_config(tmp_path) as sandbox:
+        play_one_case(sandbox)
+
+
+def play_one_case(sandbox: Running) -> None:
+    key = sandbox.run("sandbox", "case", "create", "Payments are slow", "--priority", "P1", "--label", "team=sre")
+    assert (key.returncode, key.stderr) == (0, "")
+    first = sandbox.json("once")
+    assert [(one["kind"], one["result"]) for one in first["actions"]] == [("create_incident", "done")]
+    assert sandbox.run("sandbox", "incident", "progress", key.stdout.strip()).stdout == "INC0010001 is in_progress\n"
+    second = sandbox.json("once")
+    assert [(one["kind"], one["path"]) for one in second["actions"]] == [("advance_case", ["acknowledge"])]
+    (case,) = sandbox.json("sandbox", "list")["cases"]
+    assert (case["key"], case["status"], case["priority"]) == (key.stdout.strip(), "ACKNOWLEDGED", "P1")
+    assert [one["stage"] for one in case["incidents"]] == ["acknowledged"]
+    shown = sandbox.run("sandbox", "list").stdout
+    assert "INC0010001" in shown
+    assert "Payments are slow" in shown
+
+
+def test_a_lost_answer_makes_no_second_record(sandbox: Running) -> None:
+    assert sandbox.run("sandbox", "fault", "add", "reset", "records.create", "--after-effect").returncode == 0
+    made = ask(sandbox.url, "POST", "cases", {"title": "one answer is lost"})
+    assert sandbox.json("once")["counts"]["create_incident"] == 1
+    assert sandbox.json("once")["actions"] == []
+    cases = {one["id"]: one for one in ask(sandbox.url, "GET", "cases")["cases"]}
+    assert len(cases[made["id"]]["incidents"]) == 1
+
+
+def test_faults_can_strike_for_ever_and_be_forgotten(sandbox: Running) -> None:
+    assert sandbox.run("sandbox", "fault", "add", "rate_429", "records.*", "--for-ever").returncode == 0
+    assert sandbox.run("once").returncode == 1
+    assert sandbox.run("sandbox", "fault", "clear").returncode == 0
+    assert sandbox.run("once").returncode == 0
+
+
+def test_every_act_is_a_subcommand(sandbox: Running) -> None:
+    for group, acts in (("case", CASE_ACTS), ("incident", RECORD_ACTS)):
+        shown = sandbox.run("sandbox", group, "--help").stdout
+        assert all(f"\n  {act} " in shown for act in acts)
+
+
+def test_people_take_a_case_and_its_record_all_the_way(sandbox: Running) -> None:
+    key = ask(sandbox.url, "POST", "cases", {"title": "all the way"})["key"]
+    statuses = [
+        ask(sandbox.url, "POST", f"cases/{key}/{act}", {})["status"]
+        for act in ("acknowledge", "unacknowledge", "resolve", "reactivate", "resolve", "close")
+    ]
+    assert statuses == ["ACKNOWLEDGED", "ACTIVE", "RESOLVED", "ACTIVE", "RESOLVED", "CLOSED"]
+    other = ask(sandbox.url, "POST", "cases", {"title": "all the way back"})["key"]
+    sandbox.json("once")
+    states = [
+        ask(sandbox.url, "POST", f"incidents/{other.lower()}/{act}", {})["state"]
+        for act in ("assign", "progress", "hold", "resolve", "reopen", "resolve", "close")
+    ]
+    assert states == ["new", "in_progress", "on_hold", "resolved", "in_progress", "resolved", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("case", "resolve", "CASE-999"), 2, "CASE-999 is neither a Case nor an Incident"),
+        (("incident", "cancel", "INC9999999"), 2, "INC9999999 is neither a Case nor an Incident"),
+        (("fault", "add", "reset", "records.creat"), 2, "no operation is called 'records.creat'"),
+        (("case", "create", " "), 2, "a title has 1 to 512 characters"),
+        (("list", "--url", "gopher://x"), 2, "the address of the sandbox: found"),
+        (("list", "--url", "http://127.0.0.1:9"), 1, "reconciler sandbox serve"),
+        (("list", "--url", "http://[::1"), 2, "the address of the sandbox: found"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(sandbox: Running, arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = sandbox.run("sandbox", *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_step_that_the_service_refuses_is_refused(sandbox: Running) -> None:
+    made = sandbox.run("sandbox", "case", "create", "to be closed too early").stdout.strip()
+    done = sandbox.run("sandbox", "case", "close", made)
+    assert done.returncode == 3
+    assert "does not take the step close" in done.stderr
+
+
+def test_what_servicenow_refuses_a_person_is_refused() -> None:
+    sandbox = Sandbox(SandboxClock())
+    sandbox.servicenow.add_rule("no work on Sundays", lambda _, after: after["state"] == "2")
+    sys_id = sandbox.servicenow.open_incident("one")
+    assert People(sandbox).act_on_record(sys_id, "assign")["assigned_to"]
+    with pytest.raises(RefusedActError, match="no work on Sundays"):
+        People(sandbox).act_on_record(sys_id, "progress")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "nothing", None),
+        ("POST", "cases/CASE-1/sing", {}),
+        ("POST", "cases", {"title": "x", "priority": "P9"}),
+        ("POST", "cases", {"title": "x", "labels": ["a"]}),
+        ("POST", "faults", {"kind": "reset", "operation": "records.*", "times": 0}),
+        ("POST", "faults", {"kind": "fire", "operation": "records.*"}),
+    ],
+)
+def test_a_bad_request_to_the_scripting_face_is_refused(
+    sandbox: Running, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    with pytest.raises(ConfigError):
+        ask(sandbox.url, method, path, body)
+
+
+def test_what_is_no_sandbox_is_told_apart(sandbox: Running) -> None:
+    other = next(line.split()[-1] for line in sandbox.words if line.startswith("ServiceNow"))
+    with pytest.raises(ReconcilerError, match="is not a sandbox") as caught:
+        ask(other, "GET", "cases")
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
+    with serving(tmp_path) as running:
+        running.process.send_signal(number)
+        assert running.process.wait(timeout=20) == 0
+
+
+def test_a_folder_gets_config_and_secrets_and_needs_no_variable(tmp_path: Path) -> None:
+    folder = tmp_path / "made on the way"
+    with serving(tmp_path, "--dir", str(folder), "--profile", "lenient") as running:
+        assert (folder / "reconciler.toml").read_text() == running.config
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.suffix != ".toml"}
+        assert modes == {0o600}
+        ask(running.url, "POST", "cases", {"title": "one"})
+        once = run("--config", str(folder / "reconciler.toml"), "once", "--json", folder=tmp_path)
+        assert json.loads(once.stdout)["counts"]["create_incident"] == 1
+        assert ask(running.url, "POST", "cases/CASE-1/close", {})["status"] == "CLOSED"
+    with serving(tmp_path, "--dir", str(folder)) as again:
+        once = run("--config", str(folder / "reconciler.toml"), "once", folder=tmp_path)
+        assert (once.returncode, ask(again.url, "GET", "cases")["cases"]) == (0, [])
+
+
+def test_a_config_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.toml").write_text("mine")
+    done = run("sandbox", "serve", "--case-port", "0", "--record-port", "0", "--dir", ".", folder=tmp_path)
+    assert done.returncode == 2
+    assert "choose another --dir" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["reconciler.toml"]
+    assert (tmp_path / "reconciler.toml").read_text() == "mine"
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("sandbox", "serve", "--case-port", port, "--record-port", "0", folder=tmp_path)
+    assert done.returncode == 1
+    assert port in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,258 @@
+"""The live checks: each probe against an instance on which it must pass, and one on which it must not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from reconciler.core.errors import RemoteError, Transient
+from reconciler.core.model import JsonObject
+from reconciler.core.policy import Policies
+from reconciler.engine.probes import CORALOGIX, CaseProbes, Finding, Side, Verdict
+from reconciler.engine.probes_records import RecordProbes
+from reconciler.remotes.incident_rows import asked_fields
+from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.coralogix_memory import MemoryCaseClient
+from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
+from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from tests.builders import CASE_ID, NOW, OWNER, an_inbound, compiled, policies
+from tests.world import FIELDS
+
+USER = "coralogix.sync"
+
+
+@dataclass
+class Instance:
+    """Hold an instance with one record of ours and one of somebody else's, and probe it."""
+
+    switches: Switches = field(default_factory=Switches)
+    rules: Policies = field(default_factory=policies)
+    fields: tuple[str, ...] = FIELDS
+    user_name: str = USER
+
+    def __post_init__(self) -> None:
+        self.clock = SandboxClock(NOW)
+        self.faults = FaultPlan()
+        self.world = ServiceNowWorld(self.clock, self.faults, switches=self.switches)
+        self.ours = self.world.open_incident("ours", correlation_id=CASE_ID, correlation_display=OWNER)
+        self.clock.advance(seconds=5)
+        self.theirs = self.world.open_incident("somebody else's")
+        self.client = MemoryIncidentClient(self.world, extra_fields=self.fields)
+
+    def findings(self) -> dict[str, Finding]:
+        probes = RecordProbes(
+            client=self.client,
+            policies=self.rules,
+            user_name=self.user_name,
+            fields={"incident": asked_fields(self.fields)},
+            clock=self.clock.now,
+        )
+        before = len(self.world.journal)
+        found = {one.probe.removeprefix("incident: "): one for one in probes.run()}
+        assert len(self.world.journal) == before, "a probe wrote"
+        return found
+
+
+def verdicts(findings: dict[str, Finding], verdict: Verdict) -> set[str]:
+    return {name for name, one in findings.items() if one.verdict is verdict}
+
+
+def test_a_usual_instance_passes() -> None:
+    found = Instance().findings()
+    assert verdicts(found, Verdict.FAILED) == set()
+    assert verdicts(found, Verdict.NOT_CHECKED) == {"notes", "writes"}
+    assert found["login"].words == f"as {USER}, time zone US/Pacific"
+    assert "is ignored" in found["unknown field"].words
+
+
+def test_an_empty_table_proves_nothing_and_does_not_pass() -> None:
+    instance = Instance()
+    for sys_id in (instance.ours, instance.theirs):
+        instance.world.remove(sys_id)
+    assert verdicts(instance.findings(), Verdict.NOT_CHECKED) >= {"times", "fields", "unknown field"}
+
+
+def test_times_that_mean_the_users_own_zone_fail() -> None:
+    found = Instance(switches=Switches(literal_tz="user")).findings()
+    assert verdicts(found, Verdict.FAILED) == {"times"}
+    assert "GMT" in found["times"].advice
+    assert not found["times"].may_pass
+
+
+def test_a_time_that_may_not_be_read_fails() -> None:
+    instance = Instance()
+    instance.world.protect("incident", unreadable=("sys_updated_on",))
+    found = instance.findings()
+    assert verdicts(found, Verdict.FAILED) >= {"future", "fields"}
+    assert "sys_updated_on" in found["fields"].words
+
+
+@pytest.mark.parametrize(("unreadable", "probe"), [("correlation_display", "mark"), ("correlation_id", "key")])
+def test_a_key_that_may_not_be_read_fails(unreadable: str, probe: str) -> None:
+    instance = Instance()
+    instance.world.protect("incident", unreadable=(unreadable,))
+    found = instance.findings()
+    assert probe in verdicts(found, Verdict.FAILED)
+    assert unreadable in found[probe].advice
+
+
+def test_an_instance_that_gives_nothing_for_what_it_does_not_understand_is_told() -> None:
+    found = Instance(switches=Switches(invalid_query="no_rows")).findings()
+    assert verdicts(found, Verdict.FAILED) == set()
+    assert "gives no rows" in found["unknown field"].words
+    assert "glide.invalid_query.returns_no_rows = true" in found["properties"].words
+
+
+def test_a_mapped_field_that_does_not_exist_is_named() -> None:
+    found = Instance(fields=(*FIELDS, "u_missing")).findings()
+    assert verdicts(found, Verdict.FAILED) == {"fields"}
+    assert found["fields"].words.endswith("u_missing")
+
+
+def test_rows_that_are_hidden_make_the_pull_fail() -> None:
+    instance = Instance()
+    instance.world.hide(instance.ours)
+    found = instance.findings()
+    assert "pull" in verdicts(found, Verdict.FAILED)
+    assert "1 rows" in found["pull"].words
+
+
+def test_values_that_the_instance_does_not_have_are_named() -> None:
+    inbound = an_inbound(on_create=compiled({}, category="weather", u_free="anything"))
+    rules = policies(inbound=inbound, states={"main": {"42": "on_hold"}})
+    found = Instance(switches=Switches(close_codes="old"), rules=rules).findings()
+    words = found["choices"].words
+    assert verdicts(found, Verdict.FAILED) == {"choices"}
+    assert "[inbound.default.on_resolve] close_code = 'Solution provided' is not in the list" in words
+    assert "[inbound.default.on_create] category = 'weather' is not in the list" in words
+    assert "[servicenow.main.states] explains '42', which is no state" in words
+    assert "u_free" not in words
+
+
+def test_a_state_that_no_word_explains_is_named() -> None:
+    instance = Instance()
+    instance.world.insert(
+        "sys_choice",
+        {"name": "incident", "element": "state", "value": "10", "label": "Awaiting parts", "inactive": "false"},
+        instance.world.actor("admin"),
+    )
+    assert "the state 10 (Awaiting parts) is explained by no word" in instance.findings()["choices"].words
+
+
+def test_choices_that_may_not_be_read_are_not_checked() -> None:
+    instance = Instance()
+    instance.world.protect("sys_choice", unreadable=("value", "element"))
+    assert instance.findings()["choices"].verdict is Verdict.NOT_CHECKED
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("Network", Verdict.PASSED), ("Netwrok", Verdict.FAILED)])
+def test_rows_that_the_config_names_are_looked_up(name: str, verdict: Verdict) -> None:
+    inbound = an_inbound(on_create=compiled({}, assignment_group=name))
+    finding = Instance(rules=policies(inbound=inbound)).findings()["sys_user_group: names"]
+    assert finding.verdict is verdict
+    assert name in finding.words
+
+
+def test_clocks_that_differ_are_told() -> None:
+    instance = Instance()
+    instance.world.set_clock(instance.clock.now() + timedelta(minutes=5))
+    finding = instance.findings()["clock"]
+    assert finding.verdict is Verdict.FAILED
+    assert "300 s" in finding.words
+
+
+@pytest.mark.parametrize("kind", [FaultKind.UNAUTHORIZED_401, FaultKind.REFUSED, FaultKind.TIMEOUT])
+def test_a_login_that_fails_may_pass_later_and_ends_the_questions(kind: FaultKind) -> None:
+    instance = Instance()
+    instance.faults.add(Fault(kind, "*", times=None))
+    found = instance.findings()
+    assert found["login"].may_pass
+    assert verdicts(found, Verdict.PASSED) == set()
+    assert sum(instance.client.requests.values()) == 1
+
+
+def test_a_login_that_does_not_name_its_user_asks_for_anybody() -> None:
+    assert Instance(user_name="").findings()["login"].verdict is Verdict.PASSED
+
+
+def test_another_user_than_asked_for_means_that_a_condition_was_dropped() -> None:
+    instance = Instance()
+    instance.world.protect("sys_user", unreadable=("user_name",))
+    assert instance.findings()["login"].verdict is Verdict.FAILED
+
+
+# -- Coralogix -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Key:
+    """Know who a key is, or answer with an error."""
+
+    error: RemoteError | None = None
+
+    def whoami(self) -> JsonObject:
+        return {"team_name": "acme", "user_name": "sync"}
+
+    def settings(self) -> JsonObject:
+        if self.error:
+            raise self.error
+        return {"caseSettings": {"caseLifecycle": {"autoClose": {"postResolutionPeriod": "86400s"}}}}
+
+
+class Team:
+    """Hold a team in memory and probe it."""
+
+    def __init__(self) -> None:
+        self.clock = SandboxClock(NOW)
+        self.faults = FaultPlan()
+        self.world = CoralogixWorld(self.clock, self.faults)
+        self.world.create_case("one")
+        self.probes = CaseProbes(
+            cases=MemoryCaseClient(self.world), identity=Key(), accept_partial_view=False, clock=self.clock.now
+        )
+
+    def findings(self) -> dict[str, Finding]:
+        before = len(self.world.journal)
+        found = {one.probe: one for one in self.probes.run()}
+        assert len(self.world.journal) == before, "a probe wrote"
+        return found
+
+
+def test_a_usual_team_passes() -> None:
+    found = Team().findings()
+    assert verdicts(found, Verdict.NOT_CHECKED) == {"writes"}
+    assert verdicts(found, Verdict.FAILED) == set()
+    assert found["login"].words == "team acme, as sync"
+    assert "86400s" in found["settings"].words
+
+
+def test_a_partial_view_fails_unless_it_is_on_purpose() -> None:
+    team = Team()
+    team.faults.add(Fault(FaultKind.HIDDEN_ROWS, "cases.list", times=None))
+    assert "partial_view" in team.findings()["list"].advice
+    team.probes = replace(team.probes, accept_partial_view=True)
+    assert team.findings()["list"].verdict is Verdict.NOT_CHECKED
+
+
+def test_settings_that_may_not_be_read_are_not_checked() -> None:
+    team = Team()
+    team.probes = replace(team.probes, identity=Key(error=Transient("no")))
+    assert team.findings()["settings"].verdict is Verdict.NOT_CHECKED
+
+
+def test_a_list_that_fails_leaves_the_clock_unchecked() -> None:
+    team = Team()
+    team.faults.add(Fault(FaultKind.FORBIDDEN_403, "cases.list"))
+    found = team.findings()
+    assert (found["list"].verdict, found["list"].may_pass) == (Verdict.FAILED, False)
+    assert "case:Read" in found["list"].advice
+    assert found["clock"].verdict is Verdict.NOT_CHECKED
+
+
+def test_no_clock_is_not_the_right_time() -> None:
+    assert Side(name=CORALOGIX).clock(None, NOW).verdict is Verdict.NOT_CHECKED
