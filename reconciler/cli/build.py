@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from reconciler.remotes.auth import (
 )
 from reconciler.remotes.coralogix import CoralogixClient
 from reconciler.remotes.http import HttpService, environment_settings
-from reconciler.remotes.http_settings import HttpSettings, Observer
+from reconciler.remotes.http_settings import HttpSettings, Observer, ignore_record
 from reconciler.remotes.servicenow import ServiceNowClient
 from reconciler.store.store import Store
 from reconciler.telemetry import LogFormat, configure_logging
@@ -67,12 +67,10 @@ def build_engine(
     """Build everything that a cycle works with. Nothing is sent yet."""
     stop = stop or threading.Event()
     requests = RequestLog()
+    wire = Wire(observe=requests.note, stop=stop, keep_bodies=config.state.keep_bodies)
     engine = Engine(
-        cases=coralogix_client(config.coralogix, observe=requests.note, stop=stop),
-        connectors={
-            name: servicenow_client(one, config.policies, observe=requests.note, stop=stop)
-            for name, one in config.servicenow.items()
-        },
+        cases=coralogix_client(config.coralogix, wire),
+        connectors={name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()},
         store=store,
         policies=config.policies,
         policy_hash=config.policy_hash,
@@ -92,20 +90,26 @@ def build_engine(
     return replace(engine, progress=progress) if progress else engine
 
 
-def coralogix_client(config: CoralogixConfig, *, observe: Observer, stop: threading.Event) -> CoralogixClient:
+@dataclass(frozen=True, kw_only=True)
+class Wire:
+    """Hold what all clients share: who is told of each request, and who asks to stop."""
+
+    observe: Observer = ignore_record
+    stop: threading.Event = field(default_factory=threading.Event)
+    keep_bodies: bool = False
+
+
+def coralogix_client(config: CoralogixConfig, wire: Wire) -> CoralogixClient:
     """Build the client of Coralogix."""
-    settings = _settings(config.base_url, config)
-    return CoralogixClient(
-        HttpService(System.CORALOGIX, settings, bearer_login(config.api_key.reveal()), observe=observe, stop=stop)
-    )
+    settings = _settings(config.base_url, config, wire)
+    login = bearer_login(config.api_key.reveal())
+    return CoralogixClient(HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop))
 
 
-def servicenow_client(
-    config: ServiceNowConfig, policies: Policies, *, observe: Observer, stop: threading.Event
-) -> ServiceNowClient:
+def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) -> ServiceNowClient:
     """Build the client of one ServiceNow instance, which reads every field that a policy maps."""
-    settings = _settings(config.instance_url, config)
-    http = HttpService(System.SERVICENOW, settings, _login(config), observe=observe, stop=stop)
+    settings = _settings(config.instance_url, config, wire)
+    http = HttpService(System.SERVICENOW, settings, _login(config), observe=wire.observe, stop=wire.stop)
     return ServiceNowClient(config.name, http, owner=policies.owner, extra_fields=mapped_fields(policies))
 
 
@@ -125,11 +129,17 @@ def mapped_fields(policies: Policies) -> Mapping[str, tuple[str, ...]]:
     return {table: tuple(sorted(names)) for table, names in fields.items()}
 
 
-def _settings(base_url: str, config: CoralogixConfig | ServiceNowConfig) -> HttpSettings:
+def _settings(base_url: str, config: CoralogixConfig | ServiceNowConfig, wire: Wire) -> HttpSettings:
     settings = environment_settings(base_url)
     proxies = {"http": config.proxy, "https": config.proxy} if config.proxy else settings.proxies
     bundle = str(config.ca_bundle) if config.ca_bundle else settings.ca_bundle
-    return replace(settings, proxies=proxies, ca_bundle=bundle, requests_per_second=config.requests_per_second)
+    return replace(
+        settings,
+        proxies=proxies,
+        ca_bundle=bundle,
+        requests_per_second=config.requests_per_second,
+        keep_bodies=wire.keep_bodies,
+    )
 
 
 def _login(config: ServiceNowConfig) -> Login:

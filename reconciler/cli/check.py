@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
 from reconciler.cli.app import Globals
-from reconciler.cli.build import coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
+from reconciler.cli.build import Wire, coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
 from reconciler.cli.output import Progress, print_json, say, table
 from reconciler.config import Auth, Config, PartialView, ServiceNowConfig
 from reconciler.core.advice import advice
 from reconciler.core.errors import ConfigError
-from reconciler.core.model import HttpRecord, JsonObject
+from reconciler.core.model import JsonObject
 from reconciler.core.plan import DOCUMENT_VERSION
 from reconciler.core.policy import Route
 from reconciler.core.routing import in_order
@@ -110,15 +109,15 @@ def _route(route: Route, config: Config) -> JsonObject:
 
 def probe(config: Config) -> tuple[Finding, ...]:
     """Run the probes of both services, connector by connector."""
-    stop, progress = threading.Event(), Progress()
-    client = coralogix_client(config.coralogix, observe=_unobserved, stop=stop)
+    wire, progress = Wire(), Progress()
+    client = coralogix_client(config.coralogix, wire)
     accepts = config.coralogix.partial_view is PartialView.ACCEPT
     findings = [*CaseProbes(cases=client, identity=client, accept_partial_view=accepts, clock=utc_now).run()]
     fields = {name: asked_fields(names) for name, names in mapped_fields(config.policies).items()}
     for place, one in enumerate(config.servicenow.values(), start=1):
         progress(f"asking {one.name}", place, len(config.servicenow))
         records = RecordProbes(
-            client=servicenow_client(one, config.policies, observe=_unobserved, stop=stop),
+            client=servicenow_client(one, config.policies, wire),
             policies=config.policies,
             user_name=one.username if one.auth in NAMING_LOGINS else "",
             fields=fields,
@@ -127,10 +126,6 @@ def probe(config: Config) -> tuple[Finding, ...]:
         findings += records.run()
     progress.clear()
     return tuple(findings)
-
-
-def _unobserved(record: HttpRecord) -> None:
-    """Note nothing: there is no cycle that these requests belong to."""
 
 
 # -- for a person --------------------------------------------------------------------------------------------------

@@ -316,7 +316,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpRecord:
-    """Describe one request that left the program, for the audit: no query, no body, no header."""
+    """Describe one request that left the program, for the audit: no query, no header, and a body only when asked."""
 
     system: System
     method: str
@@ -327,6 +327,8 @@ class HttpRecord:
     attempt: int
     sent_at: datetime
     action_seq: int | None = None
+    body: str = ""
+    """what a write sent, without secrets; empty unless the config asks for bodies to be kept"""
 
 
 JsonObject = dict[str, Any]

@@ -211,6 +211,8 @@ def _record_cursor(
         return cursor or Cursor(name=name, time=None)
     is_deep = start is None or reach is None or reach.unfinished
     deep_head = last.updated_at if is_deep or reach is None else reach.deep_head
+    if start is not None and is_deep:
+        deep_head = start.updated_at  # what came up late just behind where the last part stopped is still to be read
     return Cursor(
         name=name,
         time=_latest(cursor, last.updated_at),

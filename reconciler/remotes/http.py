@@ -1,8 +1,6 @@
 """How a request leaves: the only user of requests and tenacity.
 
-Rules: every request has a time limit and a size limit; no redirect is followed; nothing is read from the
-environment after the start; reads are tried again for a few seconds, writes never (but for a token that ran
-out: a 401 was not applied). Every request that left is reported, whatever became of it.
+Rules: every request has limits; no redirect is followed; reads are tried again for seconds, writes only after a 401.
 """
 
 from __future__ import annotations
@@ -39,6 +37,7 @@ from reconciler.remotes.answers import (
     unsent,
 )
 from reconciler.remotes.auth import Login
+from reconciler.remotes.bodies import kept_body
 from reconciler.remotes.http_settings import HABITS, HttpSettings, Observer, ignore_record
 from reconciler.remotes.pacing import Clock, TokenBucket
 
@@ -264,6 +263,7 @@ class HttpService:
                 request_id=answer.request_id if answer else own_id.get(self._habits.sends_id),
                 attempt=next(sending.attempts),
                 sent_at=sent_at,
+                body=kept_body(sending.call, sending.body) if self._settings.keep_bodies else "",
             )
         )
 

@@ -38,6 +38,8 @@ class HttpSettings:
     requests_per_second: float = 10.0
     burst: int = 20
     pool_size: int = 8
+    keep_bodies: bool = False
+    """report what each request sent, without secrets"""
 
 
 @dataclass(frozen=True, kw_only=True)

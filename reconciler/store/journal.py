@@ -32,7 +32,7 @@ _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_ke
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
-    attempt, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    attempt, sent_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _FINISH_CYCLE = """UPDATE cycles SET result = ?, pulled_cases = ?, pulled_incidents = ?, planned = ?, done = ?,
     failed = ?, refused_because = ?, finished_at = ? WHERE cycle_id = ?"""
 
@@ -182,6 +182,7 @@ def _request_row(record: HttpRecord, cycle_id: str, action_seq: int | None) -> t
         record.request_id,
         record.attempt,
         time_text(record.sent_at),
+        record.body or None,
     )
 
 

@@ -173,7 +173,8 @@ _JOURNAL = (
         duration_ms INTEGER NOT NULL,
         request_id TEXT,
         attempt INTEGER NOT NULL,
-        sent_at TEXT NOT NULL
+        sent_at TEXT NOT NULL,
+        body TEXT
     ) STRICT""",
     "CREATE INDEX http_by_action ON http (action_seq) WHERE action_seq IS NOT NULL",
 )

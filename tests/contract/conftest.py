@@ -1,0 +1,72 @@
+"""The fixtures of the contract suite: each stage comes twice, in memory and over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.sandbox.server import SandboxServer
+from tests.contract.descriptions import Descriptions
+from tests.contract.stage import (
+    HTTP,
+    MEMORY,
+    CaseStage,
+    Desk,
+    OpenCases,
+    OpenRecords,
+    RecordStage,
+    Theatre,
+    new_cases,
+    new_records,
+)
+
+
+@pytest.fixture(scope="session")
+def descriptions() -> Descriptions:
+    return Descriptions()
+
+
+@pytest.fixture(scope="session")
+def server(descriptions: Descriptions) -> Iterator[tuple[Desk, str]]:
+    desk = Desk(descriptions)
+    with SandboxServer(desk) as listening:
+        yield desk, listening.url
+
+
+@pytest.fixture
+def theatre(server: tuple[Desk, str]) -> Iterator[Theatre]:
+    """Give a way to open stages, and complain at the end of whatever the descriptions do not allow."""
+    desk, url = server
+    opened = Theatre(desk=desk, url=url)
+    yield opened
+    opened.close()
+    complaints = list(desk.complaints)
+    desk.clear()
+    assert complaints == []
+
+
+@pytest.fixture(params=[MEMORY, HTTP])
+def open_cases(request: pytest.FixtureRequest, theatre: Theatre) -> OpenCases:
+    def make(**how: object) -> CaseStage:
+        return theatre.cases(request.param, new_cases(**how))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def cases(open_cases: OpenCases) -> CaseStage:
+    return open_cases()
+
+
+@pytest.fixture(params=[MEMORY, HTTP])
+def open_records(request: pytest.FixtureRequest, theatre: Theatre) -> OpenRecords:
+    def make(**switches: object) -> RecordStage:
+        return theatre.records(request.param, new_records(**switches))
+
+    return make
+
+
+@pytest.fixture
+def records(open_records: OpenRecords) -> RecordStage:
+    return open_records()
