@@ -38,7 +38,7 @@ def _unready(pair: Pair, policies: Policies) -> Skip | None:
 
 
 def _route(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
-    if not pair.link.admitted and not _is_young_enough(pair, policies, knowledge):
+    if not pair.link.admitted and not pair.others and not _is_young_enough(pair, policies, knowledge):
         created = pair.case.created_at.isoformat()
         return skip(pair, SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
     route = route_for(pair.case, policies.routes)

@@ -49,6 +49,7 @@ def basis(pair: Pair) -> str:
         case.resolution_reason,
         sorted((key, list(values)) for key, values in case.labels.items()),
         [(indicator.id, indicator.state) for indicator in case.indicators],
+        [absence is not None and absence.times > 1 for absence in (pair.link.case_absence, pair.link.incident_absence)],
     ]
     if pair.incident is not None:
         incident = pair.incident

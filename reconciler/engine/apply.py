@@ -7,6 +7,7 @@ only what follows it on its own link, but a refused login stops its side for thi
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -21,6 +22,8 @@ from reconciler.core.plan import Decision, Plan
 from reconciler.engine.engine import Engine
 from reconciler.engine.perform import INCIDENT_CHANGES, Performer
 from reconciler.engine.requests import made_for
+
+log = logging.getLogger(__name__)
 
 LINKS_READ_AT_ONCE = 50
 """Records are read just before they are written, this many in one request."""
@@ -127,10 +130,18 @@ class Applier:
             now=self.engine.clock(),
             requests=self.engine.requests.take_of(seq),
         )
+        self._learn(outcome)
+        _log(outcome)
         self.outcomes.append(outcome)
         work.pair = _after(work.pair, outcome)
         if outcome.result not in (Result.DONE, Result.ALREADY):
             work.actions.clear()
+
+    def _learn(self, outcome: Outcome) -> None:
+        """Remember of a connector that its instance does not keep the ``sys_id`` that we choose."""
+        made = outcome.incident if outcome.action.kind is ActionKind.CREATE_INCIDENT else None
+        if made and made.sys_id.lower() != outcome.action.sys_id:
+            self.engine.store.set_fact(f"ids_not_honoured.{made.connector}", made.sys_id)
 
     def _read(self, chunk: Sequence[Decision]) -> Fresh:
         """Read the records that this chunk changes; one that is left out is asked for by itself later."""
@@ -152,6 +163,19 @@ class Applier:
         return fresh
 
 
+def _log(outcome: Outcome) -> None:
+    action = outcome.action
+    facts = {
+        "kind": action.kind.value,
+        "case": action.case_key or action.case_id,
+        "record": outcome.incident.number if outcome.incident else action.number or action.sys_id,
+        "stage": action.to_stage.word,
+        "result": outcome.result.value,
+        "detail": outcome.detail,
+    }
+    log.info("action ended", extra={name: value for name, value in facts.items() if value})
+
+
 def side_of(action: Action) -> str:
     """Name the side that an action writes to: a connector, or ``coralogix``."""
     return "coralogix" if action.kind is ActionKind.ADVANCE_CASE else action.connector
@@ -170,10 +194,12 @@ def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident |
 
 
 def _after(pair: Pair, outcome: Outcome) -> Pair:
-    """Bring a pair up to what an action showed."""
+    """Bring a pair up to what an action showed; a record that was adopted is no other any more."""
+    link = outcome.link or pair.link
     return replace(
         pair,
-        link=outcome.link or pair.link,
+        link=link,
+        others=tuple(other for other in pair.others if other.sys_id != link.sys_id),
         case=outcome.case or pair.case,
         incident=outcome.incident or pair.incident,
     )

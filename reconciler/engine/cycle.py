@@ -7,43 +7,28 @@ cannot be written any more ends a cycle without a record.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import (
-    CycleFailed,
-    Malformed,
-    PartialTruth,
-    ReconcilerError,
-    Refused,
-    Rejected,
-    RemoteError,
-    StoreError,
-)
+from reconciler.core.admission import skip
+from reconciler.core.errors import CycleFailed, ReconcilerError, Refused, RemoteError, StoreError
 from reconciler.core.knowledge import Knowledge
-from reconciler.core.model import ActionKind, Case, Outcome, Pair, Result, SkipReason, System
+from reconciler.core.model import ActionKind, Outcome, Pair, Result, SkipReason
 from reconciler.core.plan import Decision, Plan
 from reconciler.core.planner import plan
 from reconciler.engine import drift, gate
-from reconciler.engine.alerts import pull_alerts
 from reconciler.engine.answers import Answers
 from reconciler.engine.apply import Applier
 from reconciler.engine.engine import Engine
-from reconciler.engine.people import grant_wishes
-from reconciler.engine.pull import SidePull, incident_cursor, pull_cases, pull_incidents
-from reconciler.engine.reach import Window
+from reconciler.engine.gather import Gathering
+from reconciler.engine.people import grant_wishes, look_again_at_others
 from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, failure_words, result_of
 from reconciler.engine.saved import changes_since
-from reconciler.store.store import CycleCounts, Pulled, RememberedCounts, Settled
-
-log = logging.getLogger(__name__)
+from reconciler.store.store import CycleCounts, Settled
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
-DOUBTFUL_READS_PER_CYCLE = 50
 FULL_CHECK_EVERY = timedelta(days=1)
 
 
@@ -64,10 +49,11 @@ class _Cycle:
     outcomes: tuple[Outcome, ...] = ()
     down: dict[str, RemoteError] = field(default_factory=dict)
     """connectors that did not answer in this cycle"""
-    partial: list[str] = field(default_factory=list)
-    counts: CycleCounts = field(default_factory=CycleCounts)
-    malformed: int = 0
     config_changed: bool = False
+    pulled: Gathering = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pulled = Gathering(self.engine, self.cycle_id)
 
     def run(self) -> CycleReport:
         started_at = self.engine.clock()
@@ -123,81 +109,12 @@ class _Cycle:
         grant_wishes(self.engine, cycle_id=self.cycle_id)
 
     def _pull(self) -> None:
-        """Pull every side, remember what came whole, and stop here when the Cases did not come."""
-        window = self._window(self.engine.settings.case_overlap)
-        failed: RemoteError | None = None
+        """Pull every side and remember what came whole; raises where that is not enough to plan on."""
+        self.pulled = Gathering(self.engine, self.cycle_id, since=self.request.since)
         try:
-            self._remember_cases(window)
-        except RemoteError as error:
-            failed = error
-        for connector, table in self.engine.tables():
-            try:
-                self._remember_incidents(connector, table)
-            except RemoteError as error:
-                self.down[connector] = error
-        for connector in self.engine.connectors:
-            try:
-                self._store(pull_alerts(self.engine, connector))
-            except RemoteError as error:
-                self.down[connector] = error
-        self._stop_unless_whole(failed)
-
-    def _window(self, overlap: timedelta) -> Window:
-        return Window(
-            overlap=overlap,
-            first_lookback=self.engine.policies.first_lookback,
-            origin=self.engine.store.origin(),
-            now=self.engine.clock(),
-            since=self.request.since,
-        )
-
-    def _remember_cases(self, window: Window) -> None:
-        cursors = self.engine.store.cursors()
-        accept = self.engine.settings.accept_partial_view
-        side = pull_cases(self.engine.cases, cursors, window, accept_partial=accept, progress=self.engine.progress)
-        self.engine.store.set_origin(side.server_time or window.now)
-        doubtful = self._remember(side).doubtful
-        self._read_again(doubtful[:DOUBTFUL_READS_PER_CYCLE])
-        self.counts = replace(self.counts, pulled_cases=len(side.pulled.cases))
-
-    def _read_again(self, case_ids: Sequence[str]) -> None:
-        """Read Cases one by one that a listing showed with an older time: it is late, or a clock was set back."""
-        cases: list[Case] = []
-        for case_id in case_ids:
-            with contextlib.suppress(Rejected, Malformed):
-                cases.append(self.engine.cases.get_case(case_id))
-        self._store(Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True))
-
-    def _remember_incidents(self, connector: str, table: str) -> None:
-        cursor = self.engine.store.cursors().get(incident_cursor(connector, table))
-        window = self._window(self.engine.settings.incident_overlap)
-        side = pull_incidents(self.engine.connectors[connector], table, cursor, window, progress=self.engine.progress)
-        self._remember(side)
-        pulled = self.counts.pulled_incidents + len(side.pulled.incidents)
-        self.counts = replace(self.counts, pulled_incidents=pulled)
-
-    def _remember(self, side: SidePull) -> RememberedCounts:
-        if side.partial:
-            self.partial.append(side.partial)
-        self.malformed += len(side.pulled.malformed)
-        return self._store(side.pulled)
-
-    def _store(self, pulled: Pulled) -> RememberedCounts:
-        return self.engine.store.remember(
-            pulled, judge=self.engine.policies, cycle_id=self.cycle_id, now=self.engine.clock()
-        )
-
-    def _stop_unless_whole(self, failed: RemoteError | None) -> None:
-        errors = [error for error in (failed, *self.down.values()) if error is not None]
-        partial = self.partial + [str(error) for error in errors if isinstance(error, PartialTruth)]
-        if partial:
-            raise Refused(
-                f"an answer was not the whole truth: {'; '.join(partial)}. Nothing was planned or written, and the "
-                "cursor of that side stays where it is. Look at the rights of the key or user; "
-                '`[coralogix] partial_view = "accept"` is for a key that is limited on purpose'
-            )
-        if failed is not None or (self.down and len(self.down) == len(self.engine.connectors)):
-            raise CycleFailed(failure_words(failed, self.down))
+            self.pulled.run()
+        finally:
+            self.down |= self.pulled.down
 
     def _look_closer(self, kind: CycleKind, started_at: datetime) -> None:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
@@ -206,6 +123,8 @@ class _Cycle:
         drift.recheck_absent(self.engine, suspects, cycle_id=self.cycle_id)
         if kind in (CycleKind.DRIFT, CycleKind.FULL):
             drift.check_drift(self.engine, cycle_id=self.cycle_id, full=kind is CycleKind.FULL, down=self.down)
+            doubled = [pair for pair in store.all_pairs(open_only=True) if pair.others]
+            look_again_at_others(self.engine, doubled, cycle_id=self.cycle_id)
             store.set_fact(LAST_DRIFT_CHECK, started_at.isoformat())
         if kind is CycleKind.FULL:
             store.set_fact(LAST_FULL_CHECK, started_at.isoformat())
@@ -288,10 +207,16 @@ class _Cycle:
         # What was read so far is recorded before the first write, so that a kill does not lose it.
         self.engine.store.record_requests(self.engine.requests.take(), cycle_id=self.cycle_id)
         self.outcomes = Applier(self.engine, knowledge, self.cycle_id).apply(self.plan, self.pairs)
+        self._show_rejections()
+
+    def _show_rejections(self) -> None:
+        """List what was rejected among the holds at once, not only when the next cycle comes to it."""
+        store = self.engine.store
         for outcome in self.outcomes:
-            made = outcome.incident if outcome.action.kind is ActionKind.CREATE_INCIDENT else None
-            if made and made.sys_id.lower() != outcome.action.sys_id:
-                self.engine.store.set_fact(f"ids_not_honoured.{made.connector}", made.sys_id)
+            pair = store.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
+            if pair:
+                skipped = skip(pair, SkipReason.REJECTED, outcome.detail)
+                store.settle([Settled(link=pair.link, needs_plan=True, skip=skipped)], now=self.engine.clock())
 
     def _first_failure(self) -> ReconcilerError | None:
         return CycleFailed(failure_words(None, self.down)) if self.down else None
@@ -307,13 +232,14 @@ class _Cycle:
             plan=self.plan,
             outcomes=self.outcomes,
             cursors=store.cursors(),
-            pulled_cases=self.counts.pulled_cases,
-            pulled_incidents=self.counts.pulled_incidents,
-            malformed=self.malformed,
+            pulled_cases=self.pulled.cases,
+            pulled_incidents=self.pulled.incidents,
+            malformed=self.pulled.malformed,
             error=error,
         )
-        counts = replace(
-            self.counts,
+        counts = CycleCounts(
+            pulled_cases=report.pulled_cases,
+            pulled_incidents=report.pulled_incidents,
             planned=len(self.plan.actions),
             done=len(self.outcomes) - report.failed,
             failed=report.failed,

@@ -194,8 +194,8 @@ def _read_records(
         page = client.changed(table, since=None if position else floor, after=position, limit=INCIDENT_PAGE_ROWS)
         reading.incidents |= {incident.sys_id: incident for incident in page.incidents}
         reading.malformed += page.malformed
-        reading.hidden = page.hidden
-        reading.ended = page.last is None or page.hidden > 0
+        reading.hidden = page.hidden + sum(not one.raw for one in page.malformed)  # some ACLs leave an empty row
+        reading.ended = page.last is None or reading.hidden > 0
         reading.pages += not reading.ended
         reading.last = position = page.last or position
         progress(f"reading records of {table}", len(reading.incidents), 0)

@@ -1,0 +1,128 @@
+"""The database is yesterday's: nothing is made twice, nothing is moved back, and all comes to rest."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from reconciler.core.model import Result, SkipReason, Stage
+from reconciler.store.store import Store
+from tests.world import World, results
+
+
+def linked(world: World, count: int = 1) -> list[str]:
+    """Make Cases with their records, all at rest."""
+    world.cycle()
+    case_ids = [world.new_case(f"Case number {number}") for number in range(count)]
+    world.settle()
+    return case_ids
+
+
+class Yesterday:
+    """Keep a copy of a world's database, and put it back later."""
+
+    def __init__(self, folder: Path) -> None:
+        self.live, self.copy = folder / "reconciler.db", folder / "yesterday.db"
+        self.world = World(store=Store.open(self.live, now=World().clock.now()))
+
+    def keep(self) -> None:
+        self.world.store.close()
+        shutil.copyfile(self.live, self.copy)
+        self.world.store = Store.open(self.live, now=self.world.clock.now())
+        self.world.clock.advance(hours=1)
+
+    def put_back(self) -> None:
+        self.world.clock.advance(hours=23)
+        self.world.store.close()
+        shutil.copyfile(self.copy, self.live)
+        self.world.store = Store.open(self.live, now=self.world.clock.now())
+
+
+def test_a_database_of_yesterday_makes_nothing_twice_and_moves_nothing_back(tmp_path: Path) -> None:
+    stage = Yesterday(tmp_path)
+    world = stage.world
+    still, moved, retitled, edited = linked(world, 4)
+    stage.keep()
+    made, short = world.new_case("made since"), world.new_case("short")
+    world.coralogix.resolve(short)
+    world.coralogix.resolve(moved)
+    world.coralogix.set_title(retitled, "another title")
+    world.settle()
+    world.servicenow.progress(world.sys_id(made))
+    world.settle()
+    world.servicenow.close(world.sys_id(moved))
+    world.settle()
+    world.servicenow.edit(world.sys_id(edited), short_description="what it really is")
+    cases = (still, moved, retitled, edited, made, short)
+    stands = {case_id: world.both(case_id) for case_id in cases}
+    written = world.writes()
+    stage.put_back()
+    world.settle()
+    assert {case_id: world.both(case_id) for case_id in cases} == stands
+    assert world.writes() == written
+    for case_id in cases:
+        assert len(world.servicenow.incidents_for(case_id)) == 1
+        pair = world.store.pair(case_id)
+        assert pair is not None
+        assert pair.link.sys_id == world.sys_id(case_id)
+    assert world.agreed(moved) is Stage.CLOSED
+    world.coralogix.resolve(made)
+    assert results(world.cycle()) == [Result.DONE]
+    assert world.state(made) == "6"
+
+
+def test_what_was_reopened_since_yesterday_is_left_alone(tmp_path: Path) -> None:
+    stage = Yesterday(tmp_path)
+    world = stage.world
+    (known,) = linked(world)
+    stage.keep()
+    new = world.new_case("made since")
+    world.settle()
+    for case_id in (known, new):
+        world.coralogix.resolve(case_id)
+    world.settle()
+    for case_id in (known, new):
+        world.servicenow.reopen(world.sys_id(case_id))
+    written = world.writes()
+    stage.put_back()
+    world.settle()
+    assert [world.both(case_id) for case_id in (known, new)] == [("RESOLVED", "2")] * 2
+    assert [world.skip(case_id) for case_id in (known, new)] == [SkipReason.INCIDENT_REOPENED] * 2
+    assert world.writes() == written
+
+
+def test_a_case_that_was_reactivated_since_yesterday_is_left_alone(tmp_path: Path) -> None:
+    stage = Yesterday(tmp_path)
+    world = stage.world
+    (known,) = linked(world)
+    stage.keep()
+    new = world.new_case("made since")
+    world.settle()
+    for case_id in (known, new):
+        world.coralogix.recover(case_id)
+    world.settle()
+    for case_id in (known, new):
+        world.coralogix.reactivate(case_id)
+    written = world.writes()
+    stage.put_back()
+    world.settle()
+    assert [world.both(case_id) for case_id in (known, new)] == [("ACTIVE", "6")] * 2
+    assert [world.skip(case_id) for case_id in (known, new)] == [SkipReason.CASE_MOVED_BACK] * 2
+    assert world.writes() == written
+
+
+def test_a_backfill_since_yesterday_is_taken_up_again(tmp_path: Path) -> None:
+    stage = Yesterday(tmp_path)
+    world = stage.world
+    old = world.new_case("older than the first start")
+    world.clock.advance(days=10)
+    linked(world)
+    stage.keep()
+    assert not world.servicenow.incidents_for(old)
+    world.cycle(since=world.coralogix.case(old).created_at)
+    assert len(world.servicenow.incidents_for(old)) == 1
+    stage.put_back()
+    world.coralogix.acknowledge(old)
+    world.settle()
+    assert len(world.servicenow.incidents_for(old)) == 1
+    assert world.both(old) == ("ACKNOWLEDGED", "2")
