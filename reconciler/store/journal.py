@@ -33,6 +33,8 @@ _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at 
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
     attempt, sent_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_END_KILLED = """UPDATE cycles SET result = 'failed', finished_at = ?,
+    refused_because = 'the program ended before the cycle did' WHERE finished_at IS NULL"""
 _FINISH_CYCLE = """UPDATE cycles SET result = ?, pulled_cases = ?, pulled_incidents = ?, planned = ?, done = ?,
     failed = ?, refused_because = ?, finished_at = ? WHERE cycle_id = ?"""
 
@@ -128,8 +130,9 @@ class Journal(Connected):
                 conn.executemany(_PUT_REQUEST, ready)
 
     def begin_cycle(self, cycle_id: str, *, kind: str, now: datetime, config_hash: str, program_version: str) -> None:
-        """Commit that a cycle began."""
+        """Commit that a cycle began, and that one which never ended did fail: one process at a time runs cycles."""
         with self._transaction() as conn:
+            conn.execute(_END_KILLED, (time_text(now),))
             conn.execute(
                 "INSERT INTO cycles (cycle_id, kind, started_at, config_hash, program_version) VALUES (?, ?, ?, ?, ?)",
                 (cycle_id, kind, time_text(now), config_hash, program_version),

@@ -232,3 +232,12 @@ def test_status_sums_up(store: Store) -> None:
     summary = store.status_summary()
     assert (summary.links, summary.open_links, summary.waiting, summary.unfinished_actions) == (1, 1, 1, 1)
     assert (summary.quarantined, summary.last_cycle, dict(summary.cursors)) == (0, None, {})
+
+
+def test_a_cycle_that_was_killed_is_ended_by_the_next(store: Store) -> None:
+    for cycle_id in ("killed", "next"):
+        store.begin_cycle(cycle_id, kind="cycle", now=NOW, config_hash="h", program_version="1")
+    running, killed = store.last_cycles(2)
+    assert (running["cycle_id"], running["result"]) == ("next", None)
+    assert (killed["cycle_id"], killed["result"]) == ("killed", "failed")
+    assert "ended" in str(killed["refused_because"])

@@ -1,0 +1,305 @@
+"""Bad input: one clear message each, the exit code of the contract, no traceback, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reconciler.config.read import SYSTEM_FILE
+from reconciler.sandbox.faults import FaultKind
+from tests.system.forks import Forks
+from tests.system.support import Bench, fast_folder
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as opened:
+        yield opened
+
+
+@pytest.fixture
+def quick(tmp_path: Path, forks: Forks) -> Iterator[Bench]:
+    """Give a bench whose commands are forked, for the tests that need many."""
+    with fast_folder(tmp_path) as folder, Bench(folder, runner=forks.run) as opened:
+        yield opened
+
+
+# -- config and command line -----------------------------------------------------------------------------------
+
+
+def test_a_wrong_config_names_every_problem_with_its_line(bench: Bench) -> None:
+    bench.write_config(coralogix="regoin = 'eu2'", rest="poll_minutes = 2\n[limits]\nmax_creates_per_cycle = 'many'")
+    lines = bench.config.read_text().splitlines()
+    ran = bench.run("once")
+    words = ran.one_message()
+    assert (ran.code, ran.out) == (2, "")
+    for key in ("regoin", "poll_minutes", "max_creates_per_cycle"):
+        number = next(number for number, line in enumerate(lines, 1) if line.startswith(key))
+        assert f"reconciler.toml:{number}:" in words
+        assert key in words
+    assert not bench.database.exists()
+
+
+def test_a_secret_that_is_not_set_is_named(bench: Bench) -> None:
+    bench.config.write_text(bench.config.read_text().replace("SERVICENOW_PASSWORD", "NO_SUCH_SECRET"))
+    ran = bench.run("once")
+    assert ran.code == 2
+    assert "NO_SUCH_SECRET" in ran.one_message()
+
+
+def test_without_a_config_the_places_searched_are_named(bench: Bench) -> None:
+    if SYSTEM_FILE.exists():
+        pytest.skip(f"this machine has {SYSTEM_FILE}")
+    bench.config.unlink()
+    ran = bench.run_plain([sys.executable, "-m", "reconciler", "once"])
+    words = ran.one_message()
+    assert ran.code == 2
+    assert "reconciler.toml" in words
+    assert str(SYSTEM_FILE) in words
+    assert "reconciler init" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["sync"], "sync"),
+        (["once", "--since", "yesterday"], "'yesterday' is neither a duration"),
+        (["once", "--since", "999999w"], "'999999w' is neither a duration"),
+        (["once", "--since", "2999-01-01"], "in the future"),
+        (["once", "--jsno"], "--jsno"),
+        (["explain", "CASE-404"], "'CASE-404' is not remembered"),
+        (["apply", "nowhere.json"], "nowhere.json"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_wrong_usage(bench: Bench, arguments: list[str], named: str) -> None:
+    ran = bench.run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert named in ran.err
+    assert "Traceback" not in ran.err
+    assert not bench.database.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b'{"version": 1}',
+        b'{"version": 1, "hash": "x", "basis": ["y"], "actions": [1]}',
+        b'{"version": 1, "hash": "x", "basis": [], "actions": [], "since": "2026-01-01"}',
+    ],
+    ids=["empty", "binary", "list", "no-hash", "no-actions", "naive-time"],
+)
+def test_a_file_that_is_no_saved_plan(bench: Bench, text: bytes) -> None:
+    file = bench.folder / "plan.json"
+    file.write_bytes(text)
+    ran = bench.run("apply", str(file))
+    assert ran.code == 2
+    assert "is not a saved plan" in ran.one_message()
+
+
+# -- the database ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["once", "plan", "status"])
+def test_a_file_that_is_no_database_is_named_and_kept(bench: Bench, command: str) -> None:
+    bench.database.write_bytes(b"not a database at all\n" * 100)
+    before = bench.database.read_bytes()
+    ran = bench.run(command)
+    words = ran.one_message()
+    assert ran.code == 1
+    assert str(bench.database) in words
+    assert "[state] path" in words
+    assert bench.database.read_bytes() == before
+    assert bench.traffic.requests == []
+
+
+def test_a_truncated_database_is_called_damaged(bench: Bench) -> None:
+    bench.new_case()
+    assert bench.run("once").code == 0
+    half = bench.database.read_bytes()[: bench.database.stat().st_size // 2]
+    bench.database.write_bytes(half)
+    bench.traffic.forget()
+    for command in ("once", "plan"):
+        ran = bench.run(command)
+        words = ran.one_message()
+        assert ran.code == 1
+        assert str(bench.database) in words
+        assert "damaged" in words
+        assert "state rebuild" in words
+    assert bench.database.read_bytes() == half
+    assert bench.traffic.requests == []
+
+
+def test_a_folder_in_the_place_of_the_database(bench: Bench) -> None:
+    bench.database.mkdir()
+    ran = bench.run("once")
+    words = ran.one_message()
+    assert ran.code == 2
+    assert "state.path" in words
+    assert "allowed is the path of a file" in words
+
+
+def test_a_database_of_a_newer_version_is_left_alone(quick: Bench) -> None:
+    assert quick.run("once").code == 0
+    quick.query("PRAGMA user_version = 9999")
+    before = quick.database.read_bytes()
+    for command in ("once", "plan", "status"):
+        ran = quick.run(command)
+        assert ran.code == 1
+        assert "newer version" in ran.one_message()
+    assert quick.database.read_bytes() == before
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Mount a disk of 12 MiB; skip where that is not allowed."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root can mount a small disk, and not in every container")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(disk: Path, room_bytes: int) -> Path:
+    """Leave so much room on a disk, and give the file that takes the rest."""
+    ballast, state = disk / "ballast", os.statvfs(disk)
+    ballast.write_bytes(b"\0" * (state.f_bavail * state.f_frsize - room_bytes))
+    return ballast
+
+
+def test_a_disk_that_fills_up_in_the_middle_loses_nothing(quick: Bench) -> None:
+    with small_disk(quick.folder / "disk") as disk:
+        quick.config.write_text(quick.config.read_text().replace('"reconciler.db"', '"disk/reconciler.db"'))
+        quick.database = disk / "reconciler.db"
+        assert quick.run("once").code == 0
+        ballast = fill(disk, 600_000)
+        for number in range(60):
+            quick.new_case(f"Case {number}")
+        ran = quick.run("once")
+        words = ran.one_message()
+        assert ran.code == 1
+        assert "full" in words
+        assert "free space" in words
+        ballast.unlink()
+        done = quick.query("SELECT case_id FROM audit_actions WHERE result = 'done'")
+        made = {row["correlation_id"] for row in quick.world.servicenow.records()}
+        assert 0 < len(done) < 60
+        assert {row["case_id"] for row in done} <= made
+        assert len(made) - len(done) <= 1
+        quick.settle()
+        assert len(quick.world.servicenow.records()) == 60
+        assert quick.query("SELECT count(*) AS n FROM audit_links WHERE number IS NOT NULL") == [{"n": 60}]
+
+
+def test_a_limit_on_file_sizes_is_told_like_a_full_disk(bench: Bench) -> None:
+    bench.new_case()
+    limited = f"ulimit -f 16; exec {shlex.join(bench.command('once'))}"
+    ran = bench.run_plain(["bash", "-c", limited])
+    assert ran.code == 1
+    assert str(bench.database) in ran.one_message()
+    bench.settle()
+    assert len(bench.world.servicenow.records()) == 1
+
+
+# -- the services ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["cases", "records"])
+def test_a_service_that_is_not_there(bench: Bench, side: str) -> None:
+    bench.new_case()
+    server = bench.cases if side == "cases" else bench.records
+    server.stop()
+    ran = bench.run("once")
+    assert ran.code == 1
+    assert "nobody answers at this address" in ran.one_message()
+    assert bench.traffic.mutations == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "system"), [("CORALOGIX_API_KEY", "coralogix"), ("SERVICENOW_PASSWORD", "servicenow")]
+)
+def test_a_wrong_secret(bench: Bench, secret: str, system: str) -> None:
+    ran = bench.run("once", **{secret: "wrong-horse"})
+    words = ran.one_message()
+    assert ran.code == 1
+    assert system in words
+    assert "answered 401" in words
+    assert "credentials" in words
+    assert "wrong-horse" not in words
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "named"),
+    [
+        ("cases.list", FaultKind.HTML_200, "an HTML page instead of JSON"),
+        ("records.list", FaultKind.HTML_200, "an HTML page instead of JSON"),
+        ("cases.list", FaultKind.REDIRECT_LOGIN, "a login page"),
+        ("records.list", FaultKind.REDIRECT_LOGIN, "a login page"),
+        ("cases.list", FaultKind.ERROR_IN_200, "upstream request failed"),
+        ("records.list", FaultKind.TRUNCATED_JSON, "cut short"),
+        ("records.list", FaultKind.ERROR_503_HTML, "answered 503"),
+    ],
+)
+def test_an_answer_that_is_none_moves_nothing(quick: Bench, operation: str, kind: FaultKind, named: str) -> None:
+    """The fault strikes the pull of a database that knows something already; afterwards all of it is caught up."""
+    old = quick.new_case()
+    quick.settle()
+    cursors = quick.cursors()
+    own = {name for name in cursors if name.startswith(operation.removesuffix(".list").replace("records", "incidents"))}
+    new = quick.new_case("Another")
+    quick.world.servicenow.resolve(quick.sys_id(old))
+    quick.strike(kind, operation, times=None)
+    quick.traffic.forget()
+    ran = quick.run("once", "--json")
+    assert ran.code == 1
+    assert named in ran.one_message()
+    assert ran.document["error"] in ran.err
+    assert {name: quick.cursors()[name] for name in own} == {name: cursors[name] for name in own}
+    assert quick.traffic.mutations == []
+    quick.world.faults.clear()
+    quick.settle()
+    assert (quick.status(old), quick.record(new)["state"]) == ("RESOLVED", "1")
+
+
+def test_what_was_applied_before_a_failure_stays_recorded(quick: Bench) -> None:
+    for title in ("One", "Two", "Three"):
+        quick.new_case(title)
+    quick.traffic.step_in(2, "before", lambda _: quick.strike(FaultKind.UNAUTHORIZED_401, "records.*", times=None))
+    ran = quick.run("once", "--json")
+    assert ran.code == 1
+    assert [action["result"] for action in ran.document["actions"]] == ["done", "retry", "retry"]
+    assert quick.query("SELECT case_key FROM audit_links WHERE number IS NOT NULL") == [{"case_key": "CASE-1"}]
+    quick.world.faults.clear()
+    again = quick.run("once", "--json").document
+    assert [(action["case_key"], action["result"]) for action in again["actions"]] == [
+        ("CASE-2", "done"),
+        ("CASE-3", "done"),
+    ]
+
+
+def test_json_stays_json_whatever_goes_wrong(quick: Bench) -> None:
+    quick.strike(FaultKind.UNAUTHORIZED_401, "*", times=None)
+    for command in ("once", "plan"):
+        ran = quick.run(command, "--json")
+        assert ran.code == 1
+        assert json.loads(ran.out)["actions"] == []

@@ -1,0 +1,157 @@
+"""Kill -9 everywhere: at every mutating request, before its effect and after it, and at every database commit.
+
+However a process ended, ``once`` until quiet must leave both services and the links as an uninterrupted run leaves
+them: one record per Case, nothing twice, nothing back. The number of points is not written down here: a scenario is
+run with a kill at the first, the second, … until a process comes through unharmed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox.servicenow_journal import Operation
+from reconciler.sandbox.wire import Request, Response
+from tests.system.forks import Forks
+from tests.system.support import PATIENCE_SECONDS, Bench, fast_folder
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+KILLED = -signal.SIGKILL
+SIDES = ("before", "after")
+FIELDS = ("correlation_id", "correlation_display", "sys_id", "number", "state", "short_description", "close_code")
+LINKS = """SELECT case_id, case_key, case_status, connector, target_table, sys_id, number, incident_state, case_stage,
+    incident_stage, agreed_stage, hold_reason FROM audit_links ORDER BY case_id"""
+CASE_ORDER = ("", "ACTIVE", "ACKNOWLEDGED", "RESOLVED", "CLOSED")
+
+Scenario = Callable[[Bench], None]
+
+
+def first_cycle(bench: Bench) -> None:
+    """One new Case, and no database yet."""
+    bench.new_case("First")
+
+
+def busy_cycle(bench: Bench) -> None:
+    """One create, one advance of a record, and one of a Case in one step and in two."""
+    taken, cancelled, over = map(bench.new_case, ("Taken", "Cancelled", "Over"))
+    assert bench.run("once").code == 0
+    bench.world.servicenow.assign(bench.sys_id(taken))
+    bench.world.servicenow.cancel(bench.sys_id(cancelled))
+    bench.world.coralogix.resolve(over, "Recovered")
+    bench.new_case("New")
+
+
+each_scenario = pytest.mark.parametrize("scenario", [first_cycle, busy_cycle])
+each_side = pytest.mark.parametrize("side", SIDES)
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with fast_folder(tmp_path) as fast:
+        yield fast
+
+
+@contextmanager
+def staged(forks: Forks, folder: Path, scenario: Scenario) -> Iterator[Bench]:
+    """Play a scenario in a new world and a new folder, up to the cycle that matters."""
+    folder.mkdir()
+    with Bench(folder, runner=forks.run) as bench:
+        scenario(bench)
+        bench.traffic.forget()
+        yield bench
+
+
+def end_state(bench: Bench) -> dict[str, Any]:
+    """Give what may not depend on how often the program was killed on its way."""
+    return {
+        "cases": [(case.key, case.status, case.resolution_reason) for case in bench.world.coralogix.cases()],
+        "records": [[row[name] for name in FIELDS] for row in bench.world.servicenow.records()],
+        "notes": [row["close_notes"].partition("\n")[0] for row in bench.world.servicenow.records()],
+        "links": bench.query(LINKS),
+    }
+
+
+def uninterrupted(forks: Forks, folder: Path, scenario: Scenario) -> dict[str, Any]:
+    with staged(forks, folder, scenario) as bench:
+        bench.settle()
+        return end_state(bench)
+
+
+def assert_same_end(bench: Bench, expected: dict[str, Any]) -> None:
+    """Go on after a kill until it is quiet, and look at the end and at every write on the way."""
+    bench.settle()
+    assert end_state(bench) == expected
+    assert bench.query("SELECT count(*) AS n FROM audit_actions WHERE result IS NULL") == [{"n": 0}]
+    assert_nothing_twice_and_nothing_back(bench)
+
+
+def assert_nothing_twice_and_nothing_back(bench: Bench) -> None:
+    steps = [entry for entry in bench.world.coralogix.journal if entry.actor == "apiKey"]
+    assert [entry for entry in steps if not (entry.accepted and entry.changed)] == []
+    assert [s for s in steps if CASE_ORDER.index(s.to_status) <= CASE_ORDER.index(s.from_status)] == []
+    writes = [write for write in bench.world.servicenow.journal if write.via_api and write.accepted]
+    assert [write for write in writes if write.changed_nothing] == []
+    assert [write for write in writes if write.state_before and int(write.state_after) < int(write.state_before)] == []
+    made = Counter(write.correlation_id for write in writes if write.operation is Operation.INSERT)
+    assert set(made.values()) == {1}
+
+
+@each_scenario
+@each_side
+def test_killed_at_every_commit(forks: Forks, folder: Path, scenario: Scenario, side: str) -> None:
+    expected = uninterrupted(forks, folder / "whole", scenario)
+    for nth in count(1):
+        with staged(forks, folder / str(nth), scenario) as bench:
+            ran = forks.run(bench.command("once"), bench.folder, bench.environment(), (nth, side))
+            assert_same_end(bench, expected)
+            if ran.code != KILLED:
+                break
+    assert ran.code == 0
+    assert nth > 8
+
+
+@each_scenario
+@each_side
+def test_killed_at_every_mutating_request(forks: Forks, folder: Path, scenario: Scenario, side: str) -> None:
+    expected = uninterrupted(forks, folder / "whole", scenario)
+    for nth in count(1):
+        with staged(forks, folder / str(nth), scenario) as bench:
+            code = run_and_kill(bench, nth, side)
+            assert_same_end(bench, expected)
+            if code != KILLED:
+                break
+    assert code == 0
+    assert nth == len(expected["links"]) + (2 if scenario is busy_cycle else 1)
+
+
+def run_and_kill(bench: Bench, nth: int, side: str) -> int:
+    """Run ``once``, which is killed at its nth mutating request if it comes so far, and give its exit code."""
+    pids: SimpleQueue[int] = SimpleQueue()
+
+    def kill(request: Request) -> Response | None:
+        os.kill(pids.get(timeout=PATIENCE_SECONDS), signal.SIGKILL)
+        return Response(status=500) if side == "before" else None
+
+    bench.traffic.step_in(nth, side, kill)
+    with subprocess.Popen(
+        bench.command("once"), cwd=bench.folder, env=bench.environment(), stdout=subprocess.DEVNULL
+    ) as process:
+        pids.put(process.pid)
+        return process.wait(PATIENCE_SECONDS)

@@ -1,0 +1,83 @@
+"""What a cycle costs, in requests: a quiet one next to nothing, a busy one its writes and one read in fifty."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.forks import Forks
+from tests.system.support import Bench, fast_folder
+
+MOST_REQUESTS_OF_A_QUIET_CYCLE = 4
+LOOKED_UP_AT_ONCE = 50
+PULL = Counter({"POST cases": 2, "GET incident": 1})
+"""Two orders of Cases and one page of records, each of which fits on a page."""
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as opened:
+        yield opened
+
+
+@pytest.fixture
+def bench(tmp_path: Path, forks: Forks) -> Iterator[Bench]:
+    with fast_folder(tmp_path) as folder, Bench(folder, runner=forks.run) as opened:
+        yield opened
+
+
+def cost(bench: Bench, *options: str) -> Counter[str]:
+    """Run one cycle and count what it sent; what arrived and what the audit has must agree."""
+    bench.traffic.forget()
+    ran = bench.run("once", "--json", *options)
+    assert ran.code == 0, ran.err
+    cycle_id = ran.document["cycle_id"]
+    audited = bench.query(f"SELECT count(*) AS n FROM audit_http WHERE cycle_id = '{cycle_id}'")  # noqa: S608 - ours
+    assert audited == [{"n": len(bench.traffic.requests)}]
+    return bench.traffic.counts()
+
+
+@pytest.mark.parametrize("links", [10, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_quiet_cycle_costs_four_requests_whatever_it_has_to_look_after(bench: Bench, links: int) -> None:
+    world = bench.world
+    world.clock.advance(hours=-2)
+    for number in range(links):
+        bench.new_case(f"Case {number}")
+    cost(bench, "--limits", "off")
+    assert len(world.servicenow.records()) == links
+    world.clock.advance(hours=2)
+    bench.new_case("News")
+    bench.settle()
+    quiet = cost(bench)
+    assert quiet.total() <= MOST_REQUESTS_OF_A_QUIET_CYCLE
+    assert bench.traffic.mutations == []
+
+
+@pytest.mark.parametrize("cases", [1, 50, 51])
+def test_new_cases_cost_a_create_each_and_a_look_up_for_fifty(bench: Bench, cases: int) -> None:
+    for number in range(cases):
+        bench.new_case(f"Case {number}")
+    look_ups = math.ceil(cases / LOOKED_UP_AT_ONCE)
+    assert cost(bench) == PULL + Counter({"GET incident": look_ups, "POST incident": cases})
+
+
+def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
+    cases = [bench.new_case(f"Case {number}") for number in range(7)]
+    bench.settle()
+    for case_id in cases:
+        bench.world.servicenow.assign(bench.sys_id(case_id))
+    page_after = Counter({"GET incident": 1})
+    assert cost(bench) == PULL + page_after + Counter({"GET cases": 7, "PUT acknowledged": 7})
+
+
+def test_advances_of_records_cost_a_write_each_and_one_read_for_fifty(bench: Bench) -> None:
+    cases = [bench.new_case(f"Case {number}") for number in range(7)]
+    bench.settle()
+    for case_id in cases:
+        bench.world.coralogix.acknowledge(case_id)
+    page_after = Counter({"GET incident": 1})
+    assert cost(bench) == PULL + page_after + Counter({"GET incident": 1, "PATCH incident": 7})

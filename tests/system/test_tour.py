@@ -1,0 +1,132 @@
+"""The tour of the README, typed line by line: what comes out has the shape that is shown there.
+
+Times, ids, paths and durations differ from run to run and are taken out on both sides; columns, keys, words and the
+order of the steps are compared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.system.test_sandbox_serve import BARE, serving
+from tests.unit.docs_pages import README, blocks, section
+
+TOUR = section(README.read_text(encoding="utf-8"), "A five-minute tour")
+CUT = "…"
+SERVE = "reconciler sandbox serve"
+VARYING = (
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "TIME"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{8})\b"), "HEX"),
+    (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "PORT"),
+    (re.compile(r"(?<![\w/])/[\w/.-]+"), "PATH"),
+    (re.compile(r"\b\d+\.\d+\b(?!\.)"), "NUMBER"),
+    (re.compile(r"\d+(?= (?:Cases|records)\b| to plan)"), "COUNT"),
+    (re.compile(r"-{2,}"), "--"),
+    (re.compile(r" +"), " "),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Be one line of the tour, and what it is shown to print."""
+
+    command: str
+    shown: str
+
+
+def steps() -> Iterator[Step]:
+    """Read the tour."""
+    for block in blocks(TOUR, "console"):
+        for part in re.split(r"^\$ ", block.body, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            yield Step(command=command, shown=shown)
+
+
+def shape(text: str) -> list[str]:
+    """Give the lines of an output without what varies, sorted: links are written side by side."""
+    for pattern, word in VARYING:
+        text = pattern.sub(word, text)
+    return sorted(line.strip() for line in text.splitlines() if line.strip())
+
+
+def agrees(shown: str, real: str) -> bool:
+    """Say whether an output is as shown; where the README cuts it, what is left must be there."""
+    expected, found = shape(shown), shape(real)
+    if CUT in expected:
+        return all(expected.count(line) <= found.count(line) for line in expected if line != CUT)
+    return expected == found
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Mapping[str, str]:
+    """Put the program into the path by its name, as an activated environment does."""
+    program = tmp_path / "bin" / "reconciler"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m reconciler "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return {**BARE, "PATH": f"{program.parent}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+
+
+def typed(command: str, folder: Path, environment: Mapping[str, str]) -> str:
+    """Type one line into a shell and give all that is printed."""
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout
+
+
+@pytest.mark.slow
+def test_the_tour_goes_as_it_is_told(tmp_path: Path, environment: Mapping[str, str]) -> None:
+    lines = {step.command: step for step in steps()}
+    serve = next(step for command, step in lines.items() if command.startswith(SERVE))
+    with serving(tmp_path, *serve.command.removeprefix(SERVE).split()) as sandbox:
+        said = "\n".join((sandbox.config, *sandbox.words))
+        assert agrees(serve.shown, said), said
+        here = {**environment, **sandbox.exports}
+        for step in steps():
+            if step.command.startswith("export "):
+                name, _, value = step.command.removeprefix("export ").partition("=")
+                here[name] = value
+            elif step.command.startswith("reconciler") and step is not serve and SERVE not in step.command:
+                real = typed(step.command, tmp_path, here)
+                assert agrees(step.shown, real), f"$ {step.command}\n{real}\nis shown as\n{step.shown}"
+
+
+def test_the_tour_shows_what_it_promises() -> None:
+    commands = [step.command.removeprefix("reconciler ") for step in steps()]
+    for start in (
+        "plan",
+        "once",
+        "sandbox incident",
+        "sandbox case",
+        "status",
+        "explain",
+        "holds list",
+        "plan --out",
+        "apply",
+    ):
+        assert any(command.startswith(start) for command in commands), start
+
+
+def test_another_output_would_be_noticed() -> None:
+    shown = "action  case\n------  ----\nx  CASE-1\ncycle done in 0.1 s"
+    assert agrees(shown, "action    case\n--------  ------\nx    CASE-1\ncycle done in 12.3 s")
+    assert not agrees(shown, "action    case  more\n--------  ------\nx    CASE-1\ncycle done in 12.3 s")
+    assert not agrees(shown, "action    case\n--------  ------\nx    CASE-2\ncycle done in 12.3 s")
+    assert agrees("action  case\n…", shown)
+    assert not agrees("action  record\n…", shown)
