@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import Malformed, Missing, Rejected, RemoteError
+from reconciler.core.errors import AuthFailed, Malformed, Missing, RemoteError
 from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
 from reconciler.core.policy import EVENT_TABLE
 from reconciler.engine.engine import Engine
@@ -65,7 +65,9 @@ def _read_cases(engine: Engine, links: Iterable[Link], *, full: bool) -> tuple[d
                 cases[link.case_id] = engine.cases.get_case(link.case_id)
             except Missing:
                 gone.append(link)
-            except (Rejected, Malformed):
+            except AuthFailed:
+                raise
+            except (RemoteError, Malformed):
                 continue
     return cases, gone
 

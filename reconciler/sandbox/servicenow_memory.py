@@ -83,6 +83,8 @@ class MemoryIncidentClient:
         last = next((position_of(row) for row in reversed(listed.rows) if row and is_placed), None)
         if listed.rows and last is None:
             raise _partial(f"no row of {table} shows both sys_id and sys_updated_on: no right to read them")
+        if any(listed.rows) and "correlation_display" in self.world.unreadable(table):
+            raise _partial(f"no row of {table} shows correlation_display: no right to read whose they are")
         return IncidentPage(
             incidents=tuple(one for one in incidents if one.correlation_display == self._owner),
             malformed=tuple(malformed),

@@ -208,6 +208,7 @@ def test_a_name_that_nobody_bears_is_a_hold_unless_there_is_a_default() -> None:
         ({"new", "assigned"}, {"closed", "canceled"}, Stage.ACKNOWLEDGED),
         ({"closed"}, {"canceled"}, Stage.RESOLVED),
         ({"canceled"}, {"closed"}, None),
+        ({"canceled"}, set(), None),
         ({"canceled"}, {"closed", "canceled"}, Stage.CLOSED),
         ({"11"}, {"11"}, Stage.CLOSED),
     ],

@@ -126,8 +126,8 @@ def test_an_odd_row_stops_no_other(odd: object) -> None:
     assert page.last == Position(updated_at=NOON, sys_id=sys_id(2))
 
 
-@pytest.mark.parametrize("name", ["sys_id", "sys_updated_on"])
-def test_a_listing_that_cannot_be_continued_is_partial(name: str) -> None:
+@pytest.mark.parametrize("name", ["sys_id", "sys_updated_on", "correlation_display"])
+def test_a_listing_that_cannot_be_continued_or_checked_is_partial(name: str) -> None:
     with client(listing(without(name))) as (it, _), pytest.raises(PartialTruth, match="no right to read"):
         it.changed("incident", since=NOON)
 

@@ -1,0 +1,72 @@
+"""The campaign as a command: ``python -m tests.campaign --schedules N --seed S``; exit code 1 on any violation.
+
+A failing schedule is named by its seed and number; ``--only NUMBER`` plays that one alone, shows what happened in it,
+and ``--shrink`` cuts it down first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from tests.campaign.campaign import Tally, run, seed_of
+from tests.campaign.generate import generate
+from tests.campaign.play import play
+from tests.campaign.shrink import shrink
+from tests.campaign.telling import story
+
+SHOWN_FAILURES = 5
+
+
+def main() -> int:
+    """Run the campaign that the command line asks for."""
+    asked = _parser().parse_args()
+    if asked.only is not None:
+        return _one(seed_of(asked.seed, asked.only), is_shrunk=asked.shrink)
+    started = time.perf_counter()
+    tally = run(asked.schedules, asked.seed, workers=asked.workers)
+    print(summary(tally, time.perf_counter() - started))
+    for number, promises in sorted(tally.failed.items())[:SHOWN_FAILURES]:
+        print(f"\nschedule {number}: {'; '.join(sorted(set(promises)))}")
+        print(f"  again: python -m tests.campaign --seed {asked.seed} --only {number} --shrink")
+    return 1 if tally.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=1000, help="how many are played")
+    parser.add_argument("--seed", type=int, default=1, help="another seed gives other schedules")
+    parser.add_argument("--workers", type=int, default=1, help="processes side by side")
+    parser.add_argument("--only", type=int, help="play this schedule alone and tell its story")
+    parser.add_argument("--shrink", action="store_true", help="with --only: cut the schedule down while it fails")
+    return parser
+
+
+def _one(seed: str, *, is_shrunk: bool) -> int:
+    schedule = generate(seed)
+    played = play(schedule)
+    if is_shrunk and played.findings:
+        schedule = shrink(schedule, {finding.promise for finding in played.findings})
+        played = play(schedule)
+    print(story(schedule, played.events, played.findings))
+    return 1 if played.findings else 0
+
+
+def summary(tally: Tally, seconds: float) -> str:
+    """Sum a campaign up."""
+    lines = [
+        f"{tally.schedules} schedules in {seconds:.1f} s, {tally.schedules / max(seconds, 1e-9):.0f} a second",
+        f"{tally.cycles} cycles, {tally.requests} writes asked for, {tally.kills} kills",
+        f"{sum(tally.struck.values())} faults struck:",
+        *(f"  {count:7} {kind}" for kind, count in sorted(tally.struck.items())),
+        "lost to somebody who acted between our read and our write:",
+        *(f"  {count:7} {kind}" for kind, count in sorted(tally.races.items())),
+        f"{len(tally.failed)} schedules with violations:",
+        *(f"  {count:7} {promise}" for promise, count in tally.promises().most_common()),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""What must never come of any schedule: stated from the requests, what was shown before them, and the worlds' journals.
+
+Nothing of the program's own deciding is imported here. Each request is judged against what that daemon was shown last:
+
+    shown     the target's last targeted read (by its key) in the same cycle; without one nothing may be written
+    known     what a database can remember: what was shown in cycles that ended well, and in this one
+    raced     somebody else changed the target between our read and our write; what is lost that way is counted, not
+              condemned, but the request itself must have been right for what was shown
+
+A daemon that was killed, or whose cycle failed, need not remember what it was shown in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from reconciler.sandbox.coralogix_records import JournalEntry
+from reconciler.sandbox.servicenow_journal import Write
+from tests.campaign.trace import Began, Copied, Ended, Event, Read, Request, Shown
+from tests.scenario.oracle import CASE_STAGES, OVER, RECORD_STAGES, Stage
+
+OWNER = "Coralogix"
+VERBS: Mapping[str, Stage] = {
+    "cases.acknowledge": Stage.ACKNOWLEDGED,
+    "cases.resolve": Stage.RESOLVED,
+    "cases.close": Stage.CLOSED,
+}
+BY_ID = frozenset({"records.get", "records.list.many"})
+
+
+class Finding(NamedTuple):
+    """Name one broken promise and where it was broken."""
+
+    promise: str
+    where: str
+
+
+def stage_of(shown: Shown) -> Stage | None:
+    """Place what was shown on the contract's scale; None for a word that it does not name."""
+    if shown.is_case:
+        return CASE_STAGES.get(shown.word)
+    stage = RECORD_STAGES.get(shown.word)
+    return Stage.ACKNOWLEDGED if stage is Stage.OPEN and shown.is_assigned else stage
+
+
+@dataclass
+class _Known:
+    """Hold what one database can remember."""
+
+    peaks: dict[str, Stage] = field(default_factory=dict)
+    """target -> the highest stage at which it was shown"""
+    latest: dict[str, Shown] = field(default_factory=dict)
+    """target -> the newest that was shown of it"""
+    records: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Case id -> the records of ours that were shown to bear it"""
+
+    old: dict[str, float] = field(default_factory=dict)
+    """target -> the version at which it stood before this cycle"""
+    linked: set[str] = field(default_factory=set)
+    """records that were read by their own id: before that, how far they came is nothing to remember"""
+
+    def copy(self) -> _Known:
+        """Give a memory that goes its own way from here."""
+        records = defaultdict(set, {case_id: set(found) for case_id, found in self.records.items()})
+        return _Known(
+            peaks=dict(self.peaks),
+            latest=dict(self.latest),
+            records=records,
+            old={target: shown.version for target, shown in self.latest.items()},
+            linked=set(self.linked),
+        )
+
+    def see(self, shown: Shown) -> None:
+        """Take in what was shown."""
+        stage, before = stage_of(shown), self.latest.get(shown.target)
+        reached = [each for each in (stage, self.peaks.get(shown.target)) if each]
+        if self._came_back(shown):
+            reached.append(Stage.RESOLVED)
+        if reached and (shown.is_case or shown.target in self.linked):
+            self.peaks[shown.target] = max(reached)
+        if before is None or shown.version >= before.version:
+            self.latest[shown.target] = shown
+        if not shown.is_case and shown.case_id and shown.mark == OWNER:
+            self.records[shown.case_id].add(shown.target)
+
+    def _came_back(self, shown: Shown) -> bool:
+        """Say whether a side came back from resolved; a Case that did so before it was ever seen begins anew."""
+        if not shown.is_case:
+            return shown.came_back > 0
+        return shown.target in self.old and shown.came_back > self.old[shown.target]
+
+
+@dataclass
+class _Cycle:
+    """Hold what one running cycle was shown."""
+
+    database: int
+    known: _Known
+    fresh: dict[str, Shown] = field(default_factory=dict)
+    """target -> its last targeted read"""
+    looked_for: set[str] = field(default_factory=set)
+    """Case ids whose records were asked for"""
+
+
+@dataclass
+class _Judge:
+    """Walk through the events of one schedule."""
+
+    findings: list[Finding] = field(default_factory=list)
+    races: Counter[str] = field(default_factory=Counter)
+    known: defaultdict[int, _Known] = field(default_factory=lambda: defaultdict(_Known))
+    saved: dict[int, _Known] = field(default_factory=dict)
+    made: dict[str, set[int]] = field(default_factory=dict)
+    """Case id -> the databases whose daemons made a record of it; what was put back from a copy may not know"""
+    shown_cases: set[str] = field(default_factory=set)
+    running: dict[int, _Cycle] = field(default_factory=dict)
+
+    def follow(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case Began():
+                known = self.known[event.database].copy()
+                self.running[event.host] = _Cycle(database=event.database, known=known)
+            case Read():
+                self._read(event)
+            case Request():
+                self._request(event)
+            case Ended():
+                cycle = self.running.pop(event.host)
+                if event.well:
+                    self.known[cycle.database] = cycle.known
+            case Copied(back=True):
+                for databases in self.made.values():
+                    databases.discard(event.database)
+                self.known[event.database] = self.saved[event.database].copy()
+            case Copied():
+                self.saved[event.database] = self.known[event.database].copy()
+            case _:
+                pass
+
+    def _read(self, read: Read) -> None:
+        cycle = self.running[read.host]
+        if read.operation == "records.list.find" and not read.error:
+            cycle.looked_for.update(read.asked)
+        if read.operation in BY_ID:
+            cycle.known.linked.update(read.asked)
+        self.shown_cases.update(shown.target for shown in read.shown if shown.is_case)
+        for shown in read.shown:
+            cycle.known.see(shown)
+            if read.targeted:
+                cycle.fresh[shown.target] = shown
+
+    def _request(self, request: Request) -> None:
+        cycle = self.running[request.host]
+        if request.operation == "records.create":
+            broken = self._judge_create(request, cycle)
+        elif request.target not in cycle.fresh:
+            broken = iter(["written without a read just before"])
+        elif request.operation == "records.update":
+            broken = self._judge_update(request, cycle, cycle.fresh[request.target])
+        else:
+            broken = self._judge_verb(request, cycle, cycle.fresh[request.target])
+        self.findings += [Finding(promise, str(request)) for promise in broken]
+        if request.answer is not None:
+            cycle.known.linked.add(request.answer.target)
+            cycle.known.see(request.answer)
+            cycle.fresh[request.answer.target] = request.answer
+
+    # -- one request ------------------------------------------------------------------------------------------
+
+    def _judge_create(self, request: Request, cycle: _Cycle) -> Iterator[str]:
+        if request.asked.get("correlation_display") != OWNER or request.case_id not in self.shown_cases:
+            yield "created for no Case that was shown, or without our mark"
+        if request.case_id not in cycle.looked_for:
+            yield "created without a look for records of the Case"
+        if cycle.known.records[request.case_id]:
+            yield "created although a record of this Case was shown before"
+        if any(effect.accepted for effect in request.effects):
+            yield from self._judge_second(request.case_id, cycle.database)
+
+    def _judge_second(self, case_id: str, database: int) -> Iterator[str]:
+        """One Case, one record; a daemon that knows nothing of the first is excused where it could not find it.
+
+        It could not where somebody had deleted the first or taken its key, or where the instance strips the id that
+        would make the second create fail and the first was made after the look, or not listed yet.
+        """
+        makers = self.made.setdefault(case_id, set())
+        if database in makers:
+            yield "made a second record of one Case"
+        elif makers:
+            self.races["made a second record of one Case, the first by a daemon on another database"] += 1
+        makers.add(database)
+
+    def _judge_update(self, request: Request, cycle: _Cycle, shown: Shown) -> Iterator[str]:
+        yield from self._judge_stages(request, cycle, shown, RECORD_STAGES.get(request.asked.get("state", "")))
+        if shown.word in OVER:
+            yield "written to a record that is over"
+        if shown.mark != OWNER or not shown.case_id:
+            yield "written to a record that is not ours"
+        if len(cycle.known.records[shown.case_id]) > 1 and _still_several(cycle, shown.case_id):
+            yield "written to one of two records with one key"
+        for name, value in request.asked.items():
+            if shown.fields.get(name, "").split() == value.split():
+                yield f"sent what the record held already: {name}"
+        yield from self._judge_effects(request, shown)
+
+    def _judge_verb(self, request: Request, cycle: _Cycle, shown: Shown) -> Iterator[str]:
+        yield from self._judge_stages(request, cycle, shown, VERBS[request.operation])
+        if request.operation == "cases.close" and shown.word != "RESOLVED":
+            yield "closed a Case that was not resolved"
+        yield from self._judge_effects(request, shown)
+
+    def _judge_stages(self, request: Request, cycle: _Cycle, shown: Shown, target: Stage | None) -> Iterator[str]:
+        stage, peak = stage_of(shown), cycle.known.peaks.get(request.target)
+        if stage is None:
+            yield "written to a side whose stage is not known"
+        elif target is not None and target <= stage:
+            yield "asked for a step that does not lead forward"
+        elif peak is not None and stage < Stage.RESOLVED <= peak:
+            yield "written to a side that came back from resolved"
+        elif target is not None and peak is not None and target <= peak:
+            yield "pushed forward again to where it stood before"
+        newest = cycle.known.latest[request.target]
+        if not shown.is_case and shown.version < newest.version:
+            yield "decided from an older state than the daemon knew"
+
+    def _judge_effects(self, request: Request, shown: Shown) -> Iterator[str]:
+        for effect in request.effects:
+            word = effect.state_before if isinstance(effect, Write) else effect.from_status
+            broken = tuple(_broken_by(effect))
+            if word != shown.word:
+                self.races.update(broken)
+            else:
+                yield from broken
+
+
+def _broken_by(effect: Write | JournalEntry) -> Iterator[str]:
+    """Say what an effect of ours on a service broke, whatever we knew."""
+    if not effect.accepted:
+        return
+    if isinstance(effect, Write):
+        before, after = RECORD_STAGES.get(effect.state_before), RECORD_STAGES.get(effect.state_after)
+        if effect.changed_nothing:
+            yield "effected nothing"
+        if effect.state_before in OVER:
+            yield "effected on a record that is over"
+    else:
+        before, after = CASE_STAGES.get(effect.from_status), CASE_STAGES.get(effect.to_status)
+        if not effect.changed and not effect.detail:
+            yield "effected nothing"
+        if effect.to_status == "CLOSED" and effect.from_status != "RESOLVED":
+            yield "effected a close of a Case that was not resolved"
+    if before is None or after is None or after < before:
+        yield "effected a step back"
+
+
+def _still_several(cycle: _Cycle, case_id: str) -> bool:
+    bearing = [cycle.known.latest[sys_id] for sys_id in cycle.known.records[case_id]]
+    return sum(shown.case_id == case_id and shown.mark == OWNER for shown in bearing) > 1
+
+
+def judge(events: Iterable[Event]) -> tuple[tuple[Finding, ...], Counter[str]]:
+    """Give the promises that were broken on the way, and what was lost to races."""
+    walk = _Judge()
+    for event in events:
+        walk.follow(event)
+    return tuple(walk.findings), walk.races

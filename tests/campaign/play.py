@@ -1,0 +1,196 @@
+"""One schedule, played from its first step to the rest after its last.
+
+The end of a schedule is always the same. People are quiet, no fault is planned any more and every right to read is
+given back; ``CALM_SECONDS`` pass, and as much as the clock was set back, in which everything late becomes visible. Then
+each database has two cycles; in a third it must plan nothing. A day later, when every retry time has come and a full
+check is due, each has one more for that, and must plan nothing in the next. Where each change was announced by its
+time, no clock was wrong and no link waits, both sides must stand together before that day, by the pull alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from traceback import format_exception
+
+from reconciler.sandbox.faults import Fault
+from tests.campaign.ending import ended_apart
+from tests.campaign.invariants import Finding, judge
+from tests.campaign.people import act
+from tests.campaign.schedule import (
+    Backup,
+    CaseAct,
+    Cycle,
+    Interrupt,
+    Kill,
+    LateCommit,
+    OtherCycle,
+    RecordAct,
+    Restore,
+    Schedule,
+    Skew,
+    Step,
+    Strike,
+    Wait,
+)
+from tests.campaign.stage import Stage, no_gate
+from tests.campaign.trace import Ended, Event, Gate
+
+BETWEEN_STEPS_SECONDS = 0.3
+"""Several steps fall into one second, as several changes do."""
+CALM_SECONDS = 600
+"""Longer than any lag, late commit or settling time."""
+A_DAY_LATER_SECONDS = 25 * 3600
+REST = ((CALM_SECONDS, 2), (A_DAY_LATER_SECONDS, 1))
+"""How long everything is quiet, and how many cycles each database then has before it must be at rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """Hold what came of one schedule."""
+
+    findings: tuple[Finding, ...]
+    events: tuple[Event, ...]
+    struck: Counter[str]
+    kills: int
+    cycles: int
+    races: Counter[str] = field(default_factory=Counter)
+    """what was lost to somebody who acted between our read and our write, by kind"""
+
+
+def play(schedule: Schedule) -> Played:
+    """Play a schedule and judge it."""
+    stage = Stage(schedule.setting)
+    try:
+        found = _play(stage, schedule)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        found = [Finding("an error that nobody expected", "".join(format_exception(error)))]
+    finally:
+        stage.close()
+    findings, races = judge(stage.events)
+    return Played(
+        findings=(*findings, *found),
+        events=tuple(stage.events),
+        struck=stage.faults.struck,
+        kills=stage.kills,
+        cycles=stage.cycles,
+        races=races,
+    )
+
+
+def _play(stage: Stage, schedule: Schedule) -> list[Finding]:
+    """Play every step and the rest, and name what was not as it must be in the end."""
+    _cycle(stage, Cycle())
+    stage.clock.advance(seconds=1)
+    for step in schedule.steps:
+        _do(stage, step)
+        stage.clock.advance(seconds=BETWEEN_STEPS_SECONDS)
+    return [*_end(stage), *ended_apart(stage)]
+
+
+def _do(stage: Stage, step: Step) -> None:
+    if isinstance(step, (CaseAct, RecordAct)):
+        act(stage, step)
+        return
+    if not isinstance(step, Cycle):
+        stage.note(step)
+    DEEDS[type(step)](stage, step)
+
+
+def _cycle(stage: Stage, step: Cycle) -> None:
+    if step.host in stage.hosts:
+        stage.cycle(step.host, Gate(step.interrupts, partial(_interrupt, stage)))
+
+
+def _interrupt(stage: Stage, interrupt: Interrupt) -> None:
+    stage.note(interrupt)
+    match interrupt.what:
+        case Kill():
+            stage.kill()
+        case OtherCycle(host):
+            if host in stage.hosts:
+                stage.cycle(host, no_gate())
+        case person:
+            act(stage, person)
+
+
+def _wait(stage: Stage, step: Wait) -> None:
+    stage.clock.advance(seconds=step.seconds)
+    stage.set_back_seconds += max(0, -step.seconds)
+    stage.announces_all = stage.announces_all and step.seconds > 0
+
+
+def _skew(stage: Stage, step: Skew) -> None:
+    stage.announces_all = False
+    if step.host < 0:
+        stage.servicenow.skew = timedelta(seconds=step.seconds)
+    elif step.host in stage.hosts:
+        stage.skews[step.host] = timedelta(seconds=step.seconds)
+
+
+def _strike(stage: Stage, step: Strike) -> None:
+    stage.faults.add(Fault(step.kind, step.operation, after_effect=step.after_effect, times=step.times))
+
+
+def _late(stage: Stage, step: LateCommit) -> None:
+    stage.servicenow.delay_commit(step.seconds)
+
+
+def _backup(stage: Stage, step: Backup) -> None:
+    stage.save(step.host)
+
+
+def _restore(stage: Stage, step: Restore) -> None:
+    stage.restore(step.host)
+
+
+DEEDS: Mapping[type, Callable[..., None]] = {
+    Cycle: _cycle,
+    Wait: _wait,
+    Skew: _skew,
+    Strike: _strike,
+    LateCommit: _late,
+    Backup: _backup,
+    Restore: _restore,
+}
+
+
+def _end(stage: Stage) -> list[Finding]:
+    """Bring the schedule to its rest, and name every cycle that should have been clean and quiet and was not."""
+    stage.calm()
+    found: list[Finding] = []
+    for seconds, clean_cycles in REST:
+        stage.note(f"all is quiet for {seconds} seconds")
+        stage.clock.advance(seconds=seconds + stage.set_back_seconds)
+        stage.set_back_seconds = 0
+        for _ in range(clean_cycles):
+            found += [finding for ended in _round(stage) for finding in _unclean(ended)]
+        found += [finding for ended in _round(stage) for finding in (*_unclean(ended), *_restless(ended))]
+        if stage.announces_all and not stage.waits():
+            found += ended_apart(stage)
+    return found
+
+
+def _round(stage: Stage) -> list[Ended]:
+    """Let one cycle fall on each database."""
+    ends: list[Ended] = []
+    for host in range(len(stage.databases)):
+        stage.clock.advance(seconds=30)
+        stage.cycle(host, no_gate(), limits_on=False)
+        ended = stage.events[-1]
+        assert isinstance(ended, Ended)
+        ends.append(ended)
+    return ends
+
+
+def _unclean(ended: Ended) -> list[Finding]:
+    return [] if ended.well else [Finding("a quiet cycle failed", f"cycle {ended.number}: {ended.why}")]
+
+
+def _restless(ended: Ended) -> list[Finding]:
+    if not ended.planned:
+        return []
+    return [Finding("not at rest after its clean cycles", f"cycle {ended.number} plans {', '.join(ended.planned)}")]

@@ -1,0 +1,248 @@
+"""The stage of one schedule: both services in memory, the hosts with their databases, and everybody who acts.
+
+A kill is an exception that nothing catches: what was committed stays, what was not is rolled back, and the next
+cycle of that host builds everything anew over the same database.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.core.policy import Limits, Policies
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.engine import Engine, Settings
+from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.coralogix_memory import MemoryCaseClient
+from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.faults import FaultPlan
+from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.store.connection import IN_MEMORY, configure, connect
+from reconciler.store.store import Store
+from tests.builders import policies
+from tests.campaign.schedule import Hosts, Interrupt, Setting, When
+from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Gate, Watch, WatchedCases, WatchedIncidents
+from tests.world import FIELDS
+
+if TYPE_CHECKING:
+    from reconciler.store.sqlite import sqlite3
+
+START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """End a process in the middle of something."""
+
+
+class MortalStore(Store):
+    """A store that can be killed before and after each of its commits."""
+
+    gate: Gate
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with super()._transaction() as conn:
+            yield conn
+            self.gate.meet("commit", When.BEFORE)
+        self.gate.meet("commit", When.AFTER)
+
+
+@functools.cache
+def _empty() -> sqlite3.Connection:
+    """Migrate one database, from which all others are copied."""
+    return Store.in_memory()._conn
+
+
+@functools.cache
+def _emptying() -> tuple[str, ...]:
+    """Give the statements that bring a used database back to a new one; faster than another connection."""
+    names = [name for (name,) in _empty().execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    kept = {name for name in names if _empty().execute(f"SELECT count(*) FROM {name}").fetchone()[0]}  # noqa: S608
+    return tuple(f"DELETE FROM {name}" for name in reversed(names) if name not in kept)  # noqa: S608
+
+
+_SPARE: list[sqlite3.Connection] = []
+"""Used connections, whose statements are compiled already."""
+
+
+def _new() -> sqlite3.Connection:
+    if not _SPARE:
+        return _copy(_empty())
+    connection = _SPARE.pop()
+    for statement in _emptying():
+        connection.execute(statement)
+    return connection
+
+
+def _copy(source: sqlite3.Connection) -> sqlite3.Connection:
+    target = connect(IN_MEMORY)
+    source.backup(target)
+    configure(target)
+    return target
+
+
+@dataclass
+class Database:
+    """Hold one database and the last copy of it."""
+
+    connection: sqlite3.Connection = field(default_factory=_new)
+    saved: sqlite3.Connection | None = None
+
+    def save(self) -> None:
+        """Copy it away."""
+        if self.saved is not None:
+            self.saved.close()
+        self.saved = _copy(self.connection)
+
+    def restore(self) -> bool:
+        """Put the copy in its place; False when there is none."""
+        if self.saved is None:
+            return False
+        self.connection.close()
+        self.connection = _copy(self.saved)
+        return True
+
+    def close(self) -> None:
+        """Give the connection back and forget the copy."""
+        _SPARE.append(self.connection)
+        if self.saved is not None:
+            self.saved.close()
+
+
+@functools.cache
+def _policies(limit: int) -> Policies:
+    limits = Limits(
+        max_creates_per_cycle=limit, max_case_resolves_per_cycle=limit, max_incident_resolves_per_cycle=limit
+    )
+    return policies(limits=limits)
+
+
+class Stage:
+    """Play the services and the daemons of one setting."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.clock = SandboxClock(START)
+        self.faults = FaultPlan()
+        self.coralogix = CoralogixWorld(self.clock, self.faults, profile=setting.profile, knobs=setting.knobs)
+        self.servicenow = ServiceNowWorld(self.clock, self.faults, switches=setting.switches)
+        self.servicenow.list_lag = timedelta(seconds=setting.record_lag_seconds)
+        self.events: list[Event] = []
+        self.case_ids: dict[int, str] = {}
+        self.kills = 0
+        self.cycles = 0
+        self.set_back_seconds = 0
+        """how far the services' clock was set back in all"""
+        self.announces_all = True
+        """every change moved a time of change, and every clock was right"""
+        count = 2 if setting.hosts is Hosts.TWO_DATABASES else 1
+        self.databases = [Database() for _ in range(count)]
+        self.hosts = range(1 if setting.hosts is Hosts.ONE else 2)
+        self.skews = [timedelta() for _ in self.hosts]
+
+    def close(self) -> None:
+        """Free the databases."""
+        for database in self.databases:
+            database.close()
+
+    def note(self, what: object) -> None:
+        """Write down that somebody did something."""
+        self.events.append(Acted(what=f"{self.clock.now():%d %H:%M:%S} {what}"))
+
+    # -- hosts ------------------------------------------------------------------------------------------------
+
+    def database_of(self, host: int) -> int:
+        """Give the number of a host's database."""
+        return min(host, len(self.databases) - 1)
+
+    def store(self, host: int) -> Store:
+        """Open a host's database to look at it."""
+        return Store(self.databases[self.database_of(host)].connection, IN_MEMORY)
+
+    def cycle(self, host: int, gate: Gate, *, limits_on: bool = True) -> CycleReport | None:
+        """Let one cycle of a host fall; None when it was killed."""
+        self.cycles += 1
+        number = self.cycles
+        self.events.append(Began(host=host, database=self.database_of(host), number=number))
+        report: CycleReport | None = None
+        with suppress(Killed):
+            request = CycleRequest(limits_on=limits_on)
+            report = run_cycle(self._engine(host, gate), request, cycle_id=f"cycle-{number:06d}")
+        gate.closed = True
+        self.events.append(_ended(host, number, report))
+        return report
+
+    def _engine(self, host: int, gate: Gate) -> Engine:
+        store = MortalStore(self.databases[self.database_of(host)].connection, IN_MEMORY)
+        store.gate = gate
+        watch = Watch(host=host, gate=gate, events=self.events)
+        records = MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)
+        return Engine(
+            cases=WatchedCases(MemoryCaseClient(self.coralogix), self.coralogix, watch),
+            connectors={"main": WatchedIncidents(records, watch)},
+            store=store,
+            policies=_policies(self.setting.limit),
+            policy_hash="policies",
+            clock=lambda: self.clock.now() + self.skews[host],
+            settings=Settings(workers=1),
+            program_version="test",
+        )
+
+    def kill(self) -> None:
+        """End the process that is at work."""
+        self.kills += 1
+        raise Killed
+
+    def save(self, host: int) -> None:
+        """Copy a host's database away."""
+        number = self.database_of(host)
+        self.databases[number].save()
+        self.events.append(Copied(database=number, back=False))
+
+    def restore(self, host: int) -> None:
+        """Put the copy of a host's database back, if there is one."""
+        number = self.database_of(host)
+        if self.databases[number].restore():
+            self.events.append(Copied(database=number, back=True))
+
+    def calm(self) -> None:
+        """Plan no fault and no late commit any more, and give back every right to read."""
+        self.faults.clear()
+        self.servicenow._delays.clear()
+        self.servicenow._hidden.clear()
+        self.coralogix._shelf.hidden.clear()
+
+    def waits(self) -> bool:
+        """Say whether some link of a database is held or skipped."""
+        return any(self.store(host).standing_skips() for host in range(len(self.databases)))
+
+    def records_of(self, case: int) -> list[str]:
+        """Name the records that bear a Case's id, and those that did when they were made."""
+        case_id = self.case_ids.get(case, "")
+        made = [write.sys_id for write in self.servicenow.journal if write.accepted and write.correlation_id == case_id]
+        return [sys_id for sys_id in dict.fromkeys(made) if case_id and sys_id]
+
+
+def no_gate() -> Gate:
+    """Give a gate through which everything passes undisturbed."""
+    return Gate((), _never)
+
+
+def _never(interrupt: Interrupt) -> None:
+    raise AssertionError(f"nothing was to strike: {interrupt}")
+
+
+def _ended(host: int, number: int, report: CycleReport | None) -> Ended:
+    if report is None:
+        return Ended(host=host, number=number, well=False, why="killed")
+    planned = tuple(
+        f"{action.kind.value} {action.case_key or action.case_id[:8]} to {action.to_stage.word}"
+        for action in report.plan.actions
+    )
+    return Ended(host=host, number=number, well=report.error is None, why=str(report.error or ""), planned=planned)

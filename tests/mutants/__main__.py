@@ -1,0 +1,79 @@
+"""Put each fault in, run the test that has to notice, and say whether it did: ``python -m tests.mutants [NAME…]``.
+
+The checkout itself is never changed: every fault is put into a copy. Exit code 1 when a fault was not noticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.mutants.catalogue import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("reconciler", "tests", "pyproject.toml")
+
+
+def main() -> int:
+    """Run the faults that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="faults to put in; all when none is named")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--list", action="store_true", help="only list the faults")
+    asked = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if not asked.names or mutant.name in asked.names]
+    if asked.list:
+        for mutant in chosen:
+            print(f"{mutant.name:44} {mutant.test}")
+        return 0
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=asked.workers) as pool:
+        noticed = list(pool.map(run, chosen))
+    print(f"{sum(noticed)} of {len(chosen)} faults noticed in {time.monotonic() - began:.0f} s")
+    return 0 if all(noticed) else 1
+
+
+def run(mutant: Mutant) -> bool:
+    """Put one fault into a copy, run its test there, and say whether it failed as it should."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy(Path(folder))
+        put_in(mutant, Path(folder))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutant.test]
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    noticed = ended.returncode == 1
+    print(f"{'noticed' if noticed else 'MISSED '}  {mutant.name:44} {mutant.test}", flush=True)
+    if not noticed and ended.returncode:
+        print(ended.stdout[-2000:], ended.stderr[-2000:])
+    return noticed
+
+
+def copy(folder: Path) -> None:
+    """Copy what the tests need; what lies beside the checkout is not copied, so those tests skip."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            shutil.copy(source, folder / name)
+
+
+def put_in(mutant: Mutant, folder: Path) -> None:
+    """Change the one place of a fault; raise ValueError where it does not stand exactly once."""
+    path = folder / mutant.file
+    text = path.read_text()
+    if text.count(mutant.before) != 1:
+        raise ValueError(
+            f"{mutant.name}: {mutant.file} has {text.count(mutant.before)} places that read {mutant.before!r}"
+        )
+    path.write_text(text.replace(mutant.before, mutant.after))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The fault campaign at the size of every day, schedules that once failed, and proof that the invariants can fail.
+
+``python -m tests.campaign --schedules 100000 --workers 2`` is the same at full size.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.sandbox.servicenow_switches import Switches
+from tests.campaign.campaign import run, seed_of
+from tests.campaign.generate import generate
+from tests.campaign.invariants import judge
+from tests.campaign.play import play
+from tests.campaign.schedule import (
+    CaseAct,
+    Cycle,
+    Hosts,
+    Interrupt,
+    Kill,
+    OtherCycle,
+    RecordAct,
+    Schedule,
+    Setting,
+    Step,
+    When,
+)
+from tests.campaign.trace import Began, Ended, Event, Read, Request, Shown
+
+SCHEDULES = 400
+CASE_ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
+SYS_ID = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.slow
+def test_no_schedule_breaks_a_promise() -> None:
+    tally = run(SCHEDULES, seed=1)
+    assert not tally.failed, f"python -m tests.campaign --seed 1 --only {min(tally.failed)} --shrink"
+    assert tally.kills
+    assert len(tally.struck) > 50
+    assert tally.requests > SCHEDULES
+
+
+def test_a_seed_gives_the_same_schedule_and_the_same_story() -> None:
+    schedule = generate(seed_of(7, 7))
+    assert schedule == generate(seed_of(7, 7))
+    assert play(schedule).events == play(schedule).events
+
+
+def broken(*steps: Step, setting: Setting | None = None) -> list[str]:
+    """Play steps and name what they broke."""
+    return [finding.promise for finding in play(Schedule(setting or Setting(), steps)).findings]
+
+
+# -- schedules that failed once ------------------------------------------------------------------------------
+
+
+def test_a_retry_time_that_comes_with_a_drift_check_is_not_passed_over() -> None:
+    refusing = Setting(profile="lenient", switches=Switches(close_role="admin"))
+    assert broken(CaseAct(0, "create"), CaseAct(0, "close"), setting=refusing) == []
+
+
+def test_a_record_that_is_deleted_before_it_is_adopted_is_not_adopted_for_ever() -> None:
+    killed = Cycle(0, (Interrupt("records.get", 1, When.BEFORE, Kill()),))
+    steps = (CaseAct(0, "create"), Cycle(1), killed, RecordAct(0, "remove"))
+    assert broken(*steps, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+
+
+def test_a_reactivated_case_is_not_resolved_by_a_host_that_meets_it_late() -> None:
+    steps = (CaseAct(0, "create"), Cycle(1), CaseAct(0, "resolve"), Cycle(1), CaseAct(0, "reactivate"))
+    assert broken(*steps, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+
+
+def test_a_case_that_came_back_between_two_pulls_is_left_alone() -> None:
+    steps = (CaseAct(0, "create"), Cycle(), CaseAct(0, "resolve"), CaseAct(0, "reactivate"), RecordAct(0, "progress"))
+    assert broken(*steps) == []
+
+
+def test_what_follows_an_adoption_is_done_in_the_same_cycle() -> None:
+    setting = Setting(hosts=Hosts.TWO_DATABASES)
+    steps = (CaseAct(0, "create"), Cycle(1), RecordAct(0, "resolve"), Cycle(0))
+    played = play(Schedule(setting, steps))
+    adopting = next(index for index, event in enumerate(played.events) if _adopts(event))
+    asked = [event.operation for event in played.events[:adopting] if isinstance(event, Request)]
+    assert asked == ["records.create", "cases.resolve"]
+
+
+def test_a_case_that_another_host_closed_in_the_middle_is_not_closed_again() -> None:
+    other = Cycle(0, (Interrupt("cases.resolve", 1, When.BEFORE, OtherCycle(1)),))
+    steps = (CaseAct(0, "create"), Cycle(), RecordAct(0, "cancel"), other)
+    assert broken(*steps, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+
+
+def _adopts(event: Event) -> bool:
+    return isinstance(event, Ended) and any(action.startswith("adopt") for action in event.planned)
+
+
+# -- the invariants can fail ---------------------------------------------------------------------------------
+
+
+def a_record(state: str, version: int = 1, **changes: object) -> Shown:
+    values: dict[str, object] = {"target": SYS_ID, "case_id": CASE_ID, "is_case": False, "mark": "Coralogix"}
+    values |= {"word": state, "version": version, "fields": {"state": state, "impact": "1"}}
+    return Shown(**values | changes)  # type: ignore[arg-type]
+
+
+def shows(*shown: Shown, by: str = "records.get") -> Read:
+    return Read(host=0, operation=by, asked=tuple(each.target for each in shown), shown=shown)
+
+
+def asks(**fields: str) -> Request:
+    return Request(
+        host=0, operation="records.update", target=SYS_ID, case_id="", asked=fields, effects=(), answer=None, error=""
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "promise"),
+    [
+        ([asks(state="2")], "written without a read just before"),
+        ([shows(a_record("6")), asks(state="2")], "asked for a step that does not lead forward"),
+        ([shows(a_record("7")), asks(impact="2")], "written to a record that is over"),
+        ([shows(a_record("1", mark="else")), asks(state="2")], "written to a record that is not ours"),
+        ([shows(a_record("2", came_back=1)), asks(impact="2")], "written to a side that came back from resolved"),
+        ([shows(a_record("1")), asks(impact="1")], "sent what the record held already: impact"),
+        (
+            [shows(a_record("2", 3)), shows(a_record("1", 2)), asks(state="6")],
+            "decided from an older state than the daemon knew",
+        ),
+        (
+            [shows(a_record("2")), shows(a_record("1")), asks(state="2")],
+            "pushed forward again to where it stood before",
+        ),
+    ],
+)
+def test_a_wrong_request_is_found(events: list[Event], promise: str) -> None:
+    findings, _ = judge([Began(host=0, database=0, number=1), *events])
+    assert [finding.promise for finding in findings] == [promise]
+
+
+def test_a_right_request_is_not_condemned() -> None:
+    findings, _ = judge([Began(host=0, database=0, number=1), shows(a_record("1")), asks(state="2", impact="2")])
+    assert findings == ()

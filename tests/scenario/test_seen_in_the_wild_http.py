@@ -1,0 +1,198 @@
+"""Failures that only the wire can show: the real clients over the sandbox's HTTP, and what a cycle makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.core.errors import CycleFailed, PartialTruth, Refused, Rejected
+from reconciler.core.model import Result
+from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.servicenow_switches import Switches
+from tests.scenario.wild_support import HttpWorld
+from tests.world import results
+
+
+def linked(world: HttpWorld) -> tuple[str, str]:
+    """Start, and bring one new Case and its record together; give both ids."""
+    world.cycle()
+    case_id = world.new_case()
+    world.cycle()
+    return case_id, world.sys_id(case_id)
+
+
+def test_empty_key() -> None:
+    """An empty or foreign key would make a query that everything matches. None ever leaves the program."""
+    world = HttpWorld()
+    stranger = world.servicenow.open_incident("Printer on fire", correlation_display="Coralogix")
+    with world.serving() as client:
+        linked(world)
+        asked = len(world.asked)
+        attempts: list[Callable[[], object]] = [
+            lambda: client.find("incident", [""]),
+            lambda: client.find("incident", ["x^ORstate=1"]),
+            lambda: client.get("incident", ""),
+            lambda: client.get_many("incident", [""]),
+            lambda: client.update("incident", "", {"state": "7"}),
+            lambda: client.create("incident", {"sys_id": "0" * 32, "correlation_id": ""}),
+        ]
+        for attempt in attempts:
+            with pytest.raises(Rejected):
+                attempt()
+        assert len(world.asked) == asked
+    assert world.servicenow.record(stranger)["sys_mod_count"] == "0"
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HTML_200, FaultKind.REDIRECT_LOGIN])
+@pytest.mark.parametrize("operation", ["records.list", "cases.list"])
+def test_maintenance_page_with_200_or_a_redirect(kind: FaultKind, operation: str) -> None:
+    """A sleeping instance says 200 with a page for people; a proxy leads to a login page. Neither is "nothing new"."""
+    world = HttpWorld()
+    with world.serving():
+        case_id, sys_id = linked(world)
+        stood = world.store.cursors()
+        world.servicenow.resolve(sys_id)
+        world.new_case("another")
+        strike = world.strike_cases if operation == "cases.list" else world.strike_records
+        strike(kind, operation, times=None)
+        report = world.cycle()
+        assert isinstance(report.error, CycleFailed)
+        assert report.exit_code == 1
+        side = "cases" if operation == "cases.list" else "incidents"
+        moved = {name for name, cursor in world.store.cursors().items() if cursor != stood[name]}
+        assert not [name for name in moved if name.startswith(side)]
+        assert world.writes() == 1
+        world.case_faults.clear()
+        world.record_faults.clear()
+        world.settle()
+    assert world.both(case_id) == ("RESOLVED", "6")
+    assert not [record for record in world.asked if "login" in record.path or "sso" in record.path]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HTML_200, FaultKind.ERROR_IN_200, FaultKind.TRUNCATED_JSON])
+def test_maintenance_page_with_200_after_a_create(kind: FaultKind) -> None:
+    """The create lands and the answer is a page for people. That is looked for, not believed, and not repeated."""
+    world = HttpWorld()
+    with world.serving():
+        world.cycle()
+        case_id = world.new_case()
+        world.strike_records(kind, "records.create", after_effect=True)
+        assert results(world.cycle()) == [Result.DONE]
+        assert world.settle() == 0
+    assert len(world.servicenow.incidents_for(case_id)) == 1
+    assert world.writes() == 1
+
+
+def test_dropped_condition() -> None:
+    """The instance ignores the condition of a query and gives everybody's records. None of them is taken for ours."""
+    world = HttpWorld()
+    strangers = [world.servicenow.open_incident(f"Printer {number} on fire") for number in range(3)]
+    with world.serving() as client:
+        case_id, sys_id = linked(world)
+        stood = world.store.cursors()["incidents.main.incident"]
+        world.servicenow.resolve(sys_id)
+        world.strike_records(FaultKind.DROPPED_CONDITION, "records.list", times=None)
+        report = world.cycle()
+        assert (report.exit_code, report.plan.actions) == (3, ())
+        assert world.store.cursors()["incidents.main.incident"] == stood
+        attempts: list[Callable[[], object]] = [
+            lambda: client.find("incident", [case_id]),
+            lambda: client.get_many("incident", [sys_id]),
+        ]
+        for attempt in attempts:
+            with pytest.raises(PartialTruth, match="dropped"):
+                attempt()
+        world.record_faults.clear()
+        world.settle()
+    assert world.both(case_id) == ("RESOLVED", "6")
+    assert {world.servicenow.record(one)["sys_mod_count"] for one in strangers} == {"0"}
+
+
+def test_dropped_condition_of_an_unreadable_field() -> None:
+    """A new ACL hides ``correlation_display``, so ServiceNow drops the condition on it. The cycle is refused."""
+    world = HttpWorld()
+    stranger = world.servicenow.open_incident("Printer on fire")
+    with world.serving():
+        case_id, _ = linked(world)
+        world.servicenow.protect("incident", unreadable=("correlation_display",))
+        world.coralogix.acknowledge(case_id)
+        stood = world.store.cursors()["incidents.main.incident"]
+        assert [world.cycle().exit_code for _ in range(3)] == [3, 3, 3]
+        assert world.store.cursors()["incidents.main.incident"] == stood
+        assert world.writes() == 1
+        world.servicenow.protect("incident")
+        world.settle()
+    assert world.both(case_id) == ("ACKNOWLEDGED", "2")
+    assert world.servicenow.record(stranger)["sys_mod_count"] == "0"
+
+
+@pytest.mark.parametrize("operation", ["records.list", "cases.list"])
+def test_first_page_truncated(operation: str) -> None:
+    """The first page ends in the middle of a row (the quota was hit). Its rows are not used, and no cursor moves."""
+    world = HttpWorld()
+    with world.serving():
+        case_id, sys_id = linked(world)
+        stood = world.store.cursors()
+        world.servicenow.resolve(sys_id)
+        strike = world.strike_cases if operation == "cases.list" else world.strike_records
+        strike(FaultKind.TRUNCATED_JSON, operation, times=None)
+        report = world.cycle()
+        assert (report.exit_code, report.plan.actions) == (1, ())
+        side = "cases.updated" if operation == "cases.list" else "incidents.main.incident"
+        assert world.store.cursors()[side] == stood[side]
+        world.case_faults.clear()
+        world.record_faults.clear()
+        world.settle()
+    assert world.both(case_id) == ("RESOLVED", "6")
+
+
+@pytest.mark.parametrize("form", ["absent", "empty"])
+def test_hidden_rows(form: str) -> None:
+    """An ACL hides one record of several; ``X-Total-Count`` still counts it. Refused until it is shown again."""
+    world = HttpWorld(switches=Switches(unreadable_row="empty" if form == "empty" else "absent"))
+    with world.serving():
+        case_id, sys_id = linked(world)
+        hidden = world.new_case("another")
+        world.cycle()
+        world.cycle()
+        stood = world.store.cursors()["incidents.main.incident"]
+        world.servicenow.note(sys_id, "This one is shown.")
+        world.servicenow.hide(world.sys_id(hidden))
+        world.coralogix.acknowledge(case_id)
+        written = world.writes()
+        reports = [world.cycle() for _ in range(3)]
+        assert all(isinstance(report.error, Refused) for report in reports)
+        assert world.store.cursors()["incidents.main.incident"] == stood
+        assert world.writes() == written
+        world.servicenow.show(world.sys_id(hidden))
+        world.settle()
+    assert world.both(case_id) == ("ACKNOWLEDGED", "2")
+
+
+def test_naive_and_aware_times() -> None:
+    """ServiceNow's times bear no zone and its user lives eight hours west; Coralogix's have one. Both meet in UTC."""
+    world = HttpWorld()
+    with world.serving() as client:
+        case_id, sys_id = linked(world)
+        record = client.get("incident", sys_id)
+        case = world.engine.cases.get_case(case_id)
+        assert {record.updated_at.tzname(), case.created_at.tzname()} == {"UTC"}
+        assert abs(record.created_at - case.created_at).total_seconds() <= 60
+        for act, state in ((world.servicenow.progress, "ACKNOWLEDGED"), (world.servicenow.resolve, "RESOLVED")):
+            act(sys_id)
+            world.cycle()
+            assert world.status(case_id) == state
+        times = [cursor.time for cursor in world.store.cursors().values() if cursor.time]
+        assert all(abs(world.clock.now() - time).total_seconds() <= 120 for time in times)
+
+
+def test_naive_times_read_in_the_users_zone() -> None:
+    """On some instances a time in a query is read in the user's zone. Whatever that hides, the drift check finds."""
+    world = HttpWorld(switches=Switches(literal_tz="user"))
+    with world.serving():
+        case_id, sys_id = linked(world)
+        world.servicenow.resolve(sys_id)
+        for _ in range(45):
+            world.cycle()
+    assert world.both(case_id) == ("RESOLVED", "6")

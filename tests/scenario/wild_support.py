@@ -1,0 +1,252 @@
+"""Clients in which something happens at a chosen moment, and worlds that use them: what the wild does to a daemon.
+
+Rules of this file: a moment strikes once; what it does is done by the sandbox's own people, jobs or faults, or it
+kills the process. The clients themselves are those of the sandbox.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.errors import Malformed
+from reconciler.core.model import Case, HttpRecord, Incident, System
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.engine import Engine
+from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.remotes.auth import Login, basic_login, bearer_login
+from reconciler.remotes.coralogix import CoralogixClient
+from reconciler.remotes.http import HttpService
+from reconciler.remotes.http_settings import HttpSettings
+from reconciler.remotes.ports import CaseOrder, CasePage
+from reconciler.remotes.servicenow import ServiceNowClient
+from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
+from reconciler.sandbox.coralogix_http import CoralogixFace
+from reconciler.sandbox.coralogix_memory import MemoryCaseClient
+from reconciler.sandbox.server import SandboxServer
+from reconciler.sandbox.servicenow_http import ServiceNowFace
+from reconciler.sandbox.servicenow_journal import Operation, Write
+from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.store.store import Store
+from tests.unit.remotes_scripted import FakeTime
+from tests.world import FIELDS, World
+
+DRIFT_CYCLES = 45
+"""So many cycles of 30 s hold a drift check and the look that follows it."""
+Deed = Callable[[], object]
+Moments = defaultdict[str, list[Deed]]
+
+
+class Killed(BaseException):
+    """End the process here: nothing of the program may catch this."""
+
+
+def kill() -> None:
+    raise Killed
+
+
+@contextmanager
+def _around(moments: Moments, operation: str) -> Iterator[None]:
+    """Do what was planned before an operation and, once it took effect, what was planned after it."""
+    for deed in moments.pop(f"before {operation}", ()):
+        deed()
+    yield
+    for deed in moments.pop(f"after {operation}", ()):
+        deed()
+
+
+class MeddledCases(MemoryCaseClient):
+    """Let things happen around the calls to Coralogix; some Cases may come in a form that nobody understands."""
+
+    moments: Moments
+    poison: frozenset[str] = frozenset()
+
+    def list_cases(
+        self,
+        *,
+        order: CaseOrder,
+        page_token: str | None = None,
+        page_size: int = 200,
+        statuses: Sequence[str] = (),
+        created_from: datetime | None = None,
+    ) -> CasePage:
+        page = super().list_cases(
+            order=order, page_token=page_token, page_size=page_size, statuses=statuses, created_from=created_from
+        )
+        poisoned = tuple(self._poisoned(case) for case in page.cases if case.id in self.poison)
+        sound = tuple(case for case in page.cases if case.id not in self.poison)
+        return replace(page, cases=sound, malformed=page.malformed + poisoned)
+
+    def get_case(self, case_id: str) -> Case:
+        with _around(self.moments, "get_case"):
+            case = super().get_case(case_id)
+        if case_id in self.poison:
+            raise self._poisoned(case)
+        return case
+
+    def acknowledge(self, case_id: str) -> Case:
+        with _around(self.moments, "acknowledge"):
+            return super().acknowledge(case_id)
+
+    def resolve(self, case_id: str, reason: str) -> Case:
+        with _around(self.moments, "resolve"):
+            return super().resolve(case_id, reason)
+
+    def close(self, case_id: str) -> Case:
+        with _around(self.moments, "close"):
+            return super().close(case_id)
+
+    def _poisoned(self, case: Case) -> Malformed:
+        return Malformed("a Case without a status", record_id=case.id, raw={"id": case.id})
+
+
+class MeddledRecords(MemoryIncidentClient):
+    """Let things happen around the calls to ServiceNow."""
+
+    moments: Moments
+
+    def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
+        with _around(self.moments, "find"):
+            return super().find(table, case_ids)
+
+    def get(self, table: str, sys_id: str) -> Incident:
+        with _around(self.moments, "get"):
+            return super().get(table, sys_id)
+
+    def get_many(self, table: str, sys_ids: Sequence[str]) -> tuple[Incident, ...]:
+        with _around(self.moments, "get_many"):
+            return super().get_many(table, sys_ids)
+
+    def create(self, table: str, fields: Mapping[str, str]) -> Incident:
+        with _around(self.moments, "create"):
+            return super().create(table, fields)
+
+    def update(self, table: str, sys_id: str, fields: Mapping[str, str]) -> Incident:
+        with _around(self.moments, "update"):
+            return super().update(table, sys_id, fields)
+
+
+@dataclass
+class WildWorld(World):
+    """A world in which something happens at a chosen moment, and whose hosts may have clocks of their own."""
+
+    ahead: timedelta = timedelta()
+    """how far the clock of our host is ahead of the true one"""
+    further: Mapping[str, MemoryIncidentClient] = field(default_factory=dict)
+    """connectors beside ``main``"""
+    moments: Moments = field(default_factory=lambda: defaultdict(list))
+    """``before update``, ``after create``, ``before get_many``, …: what happens there, once"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.meddled = self._meddled_cases()
+        self.cases = self.meddled
+        self.incidents = self._meddled_records()
+
+    @property
+    def engine(self) -> Engine:
+        connectors = {"main": self.incidents, **self.further}
+        return replace(super().engine, connectors=connectors, clock=lambda: self.clock.now() + self.ahead)
+
+    def _meddled_cases(self) -> MeddledCases:
+        client = MeddledCases(self.coralogix)
+        client.moments = self.moments
+        return client
+
+    def _meddled_records(self) -> MeddledRecords:
+        client = MeddledRecords(self.servicenow, extra_fields=FIELDS)
+        client.moments = self.moments
+        return client
+
+    def once(self, moment: str, *deeds: Deed) -> None:
+        """Let things happen at the next such moment."""
+        self.moments[moment].extend(deeds)
+
+    def cycle_of(self, store: Store, **request: object) -> CycleReport:
+        """Let a cycle fall on another host, which has a database and clients of its own; no time passes."""
+        engine = replace(
+            self.engine,
+            store=store,
+            cases=MemoryCaseClient(self.coralogix),
+            connectors={"main": MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)},
+        )
+        asked = CycleRequest(**request)  # type: ignore[arg-type]
+        return run_cycle(engine, asked, cycle_id=f"elsewhere-{next(self.numbers):06d}")
+
+    def link_one(self, title: str = "Payments are slow") -> tuple[str, str]:
+        """Start, and bring one new Case and its record together; give both ids."""
+        if self.store.origin() is None:
+            self.cycle()
+        case_id = self.new_case(title)
+        self.cycle()
+        return case_id, self.sys_id(case_id)
+
+    def detail(self, case_id: str) -> str:
+        """Give the words that go with a Case's skip, as the database has them."""
+        return next((skip.detail or "" for skip in self.store.standing_skips() if skip.case_id == case_id), "")
+
+    def sent(self, case_id: str, operation: Operation = Operation.UPDATE) -> list[Write]:
+        """List the writes of one kind that reached ServiceNow from any program, for one Case."""
+        return [
+            write
+            for write in self.servicenow.journal
+            if write.via_api and write.operation is operation and write.correlation_id == case_id
+        ]
+
+    def verbs(self, case_id: str) -> list[str]:
+        """List the verbs that reached Coralogix from any program, for one Case."""
+        return [one.verb for one in self.coralogix.journal if one.actor == "apiKey" and one.case_id == case_id]
+
+
+@dataclass
+class HttpWorld(World):
+    """A world that is spoken to by the real clients, over HTTP, while ``serving`` lasts."""
+
+    asked: list[HttpRecord] = field(default_factory=list)
+    """each request that left the program"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.spoken: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        assert self.spoken, "nobody serves"
+        return self.spoken
+
+    @contextmanager
+    def serving(self) -> Iterator[ServiceNowClient]:
+        """Serve both services on loopback and speak to them; waits pass at once. Gives the client of ServiceNow."""
+        now = self.clock.now
+        case_face = CoralogixFace(self.coralogix, API_KEY)
+        with (
+            SandboxServer(case_face, now=now) as cases,
+            SandboxServer(ServiceNowFace(self.servicenow), now=self.servicenow.now) as records,
+        ):
+            case_http = self._service(System.CORALOGIX, cases.url, bearer_login(API_KEY))
+            record_http = self._service(System.SERVICENOW, records.url, basic_login(API_USER, API_PASSWORD))
+            client = ServiceNowClient("main", record_http, owner="Coralogix", extra_fields={"incident": FIELDS})
+            self.spoken = replace(super().engine, cases=CoralogixClient(case_http), connectors={"main": client})
+            try:
+                yield client
+            finally:
+                case_http.close()
+                record_http.close()
+
+    def _service(self, system: System, url: str, login: Login) -> HttpService:
+        settings = HttpSettings(base_url=url)
+        return HttpService(system, settings, login, observe=self.asked.append, clock=FakeTime().clock)
+
+    def writes(self) -> int:
+        """Count the mutating requests that reached both services."""
+        verbs = sum(entry.actor == "apiKey" for entry in self.coralogix.journal)
+        return verbs + sum(write.via_api for write in self.servicenow.journal)
+
+
+def after_a_drift_check(world: World) -> None:
+    """Let cycles fall until a drift check and the look that follows it are over."""
+    for _ in range(DRIFT_CYCLES):
+        world.cycle()

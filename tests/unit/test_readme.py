@@ -1,0 +1,189 @@
+"""What the README says is so: every key, reason, view, filter and link exists, and its configs and queries work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reconciler.config.model import AUTH_KEYS, REGION_HOSTS
+from reconciler.config.shape import SECRET_KEYS, TABLES, SecretTable
+from reconciler.core.conditions import Condition
+from reconciler.core.helpers import FILTERS
+from reconciler.core.lifecycle import ASSIGNED, WORD_STAGES
+from reconciler.core.model import HOLD_REASONS, SkipReason
+from reconciler.store.store import Store
+from tests.unit.docs_pages import PAGES, README, ROOT, anchor, blocks, code, headings, rows, section
+from tests.unit.test_config import ENVIRON, read
+
+PAGE = README.read_text(encoding="utf-8")
+TITLES = {
+    (): "top of the file",
+    ("coralogix",): "`[coralogix]`",
+    ("servicenow", "*"): "`[servicenow.NAME]`",
+    ("state",): "`[state]`",
+    ("schedule",): "`[schedule]`",
+    ("limits",): "`[limits]`",
+    ("route", "*"): "`[[route]]`",
+    ("inbound", "*"): "`[inbound.NAME]`",
+    ("inbound", "*", "references", "*"): "`[inbound.NAME.references]`",
+    ("outbound", "*"): "`[outbound.NAME]`",
+}
+SECTIONS_OF_THE_FILE = {"coralogix", "servicenow", "state", "schedule", "limits", "route", "inbound", "outbound"}
+CORALOGIX = '[coralogix]\nregion = "eu2"\napi_key = { env = "CORALOGIX_API_KEY" }\n'
+SERVICENOW = """
+[servicenow.main]
+instance_url = "https://acme.service-now.com"
+username = "coralogix.sync"
+password = { env = "SERVICENOW_PASSWORD" }
+"""
+CONFIGS = blocks(PAGE, "toml")
+QUERIES = [query for block in blocks(PAGE, "sql") for query in block.body.split(";") if query.strip()]
+LINKS = {
+    f"{page.relative_to(ROOT)}: {target}": (page, target)
+    for page in PAGES
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    if not target.startswith(("http://", "https://"))
+}
+
+
+# -- config ------------------------------------------------------------------------------------------------------------
+
+
+def documented_keys(title: str) -> dict[str, str]:
+    """Read one table of keys: each with the cell of its default."""
+    table = section(PAGE, title)
+    return {key: row[1] for row in rows(table) for key in code(row[0])}
+
+
+def test_every_table_of_the_file_has_a_section() -> None:
+    assert TITLES.keys() == TABLES.keys()
+    assert set(headings(section(PAGE, "Every key"))) == set(TITLES.values())
+
+
+@pytest.mark.parametrize("pattern", TABLES, ids=".".join)
+def test_every_key_is_in_its_table_and_no_other(pattern: tuple[str, ...]) -> None:
+    known = set(TABLES[pattern].model_fields) - (SECTIONS_OF_THE_FILE if not pattern else set())
+    assert set(documented_keys(TITLES[pattern])) == known
+
+
+def defaults() -> Iterator[Any]:
+    for pattern, table in TABLES.items():
+        for key, field in table.model_fields.items():
+            if isinstance(field.default, bool | int | float | str):
+                yield pytest.param(TITLES[pattern], key, field.default, id=".".join((*pattern, key)))
+
+
+@pytest.mark.parametrize(("title", "key", "default"), list(defaults()))
+def test_a_default_is_the_documented_one(title: str, key: str, default: Any) -> None:
+    shown = f'"{default}"' if isinstance(default, str) else str(default).lower()
+    assert code(documented_keys(title)[key]) == [shown]
+
+
+def test_every_key_that_is_a_secret_says_so() -> None:
+    told = {
+        key
+        for title in TITLES.values()
+        for row in rows(section(PAGE, title))
+        for key in code(row[0])
+        if row[2].startswith("secret")
+    }
+    assert told == SECRET_KEYS
+    assert all(f"`{{ {kind} = " in PAGE for kind in SecretTable.model_fields)
+
+
+@pytest.mark.parametrize("word", [*REGION_HOSTS, *AUTH_KEYS, *WORD_STAGES, ASSIGNED])
+def test_every_word_of_the_config_is_named(word: str) -> None:
+    assert f"`{word}`" in section(PAGE, "Every key") or f'`"{word}"`' in section(PAGE, "Every key")
+
+
+def whole(text: str) -> str:
+    """Put a fragment into the least config there can be."""
+    needed = CORALOGIX if "[coralogix]" not in text else ""
+    needed += SERVICENOW if not re.search(r"^\[servicenow\.\w+\]", text, re.MULTILINE) else ""
+    return needed + text
+
+
+@pytest.mark.parametrize("at", range(len(CONFIGS)))
+def test_every_config_is_valid(at: int) -> None:
+    block = CONFIGS[at]
+    is_fragment = block.info == "toml fragment"
+    text = whole(block.body) if is_fragment else block.body
+    assert is_fragment == (text != block.body), "a fragment is marked as one, and nothing else is"
+    environ = ENVIRON | dict.fromkeys(re.findall(r'env = "(\w+)"', text), "dummy")
+    read(text, **environ)
+
+
+def test_a_config_that_is_wrong_would_be_noticed() -> None:
+    broken = CONFIGS[0].body + "\n[shedule]\n"
+    with pytest.raises(Exception, match="schedule"):
+        read(broken)
+
+
+def conditions() -> list[str]:
+    cells = [part for row in rows(section(PAGE, "Conditions")) for part in code(row[1])]
+    return [cell for cell in cells if cell.startswith(("case.", "_context."))]
+
+
+@pytest.mark.parametrize("condition", conditions())
+def test_every_condition_compiles(condition: str) -> None:
+    Condition.compile(condition)
+
+
+def test_every_filter_is_in_the_table_of_templates() -> None:
+    named = [part.partition("(")[0] for row in rows(section(PAGE, "Templates")) for part in code(row[0])]
+    assert set(named) == set(FILTERS)
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_reason_is_explained_where_it_belongs() -> None:
+    named = [part for row in rows(section(PAGE, "Holds, and what to do")) for part in code(row[0])]
+    assert set(named[: len(HOLD_REASONS)]) == {reason.value for reason in HOLD_REASONS}
+    assert sorted(named) == sorted(reason.value for reason in SkipReason)
+
+
+def test_the_views_are_those_of_the_database() -> None:
+    with Store.in_memory() as store:
+        views = {name for (name,) in store._read("SELECT name FROM sqlite_master WHERE type = 'view'")}
+    assert {part for row in rows(section(PAGE, "Audit")) for part in code(row[0])} == views
+    assert set(re.findall(r"\baudit_[a-z]+\b", PAGE)) == views
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_query_runs(query: str) -> None:
+    with Store.in_memory() as store:
+        store._conn.execute("PRAGMA query_only = ON")
+        store._read(query)
+
+
+def test_each_view_has_a_query() -> None:
+    assert set(re.findall(r"FROM (\w+)", "".join(QUERIES))) == set(re.findall(r"\baudit_[a-z]+\b", PAGE))
+
+
+# -- links -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("page", "target"), LINKS.values(), ids=LINKS)
+def test_a_link_leads_somewhere(page: Any, target: str) -> None:
+    path, _, place = target.partition("#")
+    found = (page.parent / path).resolve() if path else page
+    assert found.exists()
+    if place:
+        assert place in {anchor(title) for title in headings(found.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:reconciler|tests|state|systemd)/[\w./]+)`", PAGE))))
+def test_a_named_file_exists(path: str) -> None:
+    is_made_later = path == "state/reconciler.db"
+    assert is_made_later or (ROOT / path).exists()
+
+
+def test_the_changelog_knows_the_version() -> None:
+    import reconciler  # noqa: PLC0415 - only its version
+
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {reconciler.__version__}\n" in changes
