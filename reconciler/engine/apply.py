@@ -115,6 +115,9 @@ class Applier:
             return
         seq = self.engine.store.begin_action(action, cycle_id=self.cycle_id, now=self.engine.clock())
         target = fresh.pop((action.connector, action.sys_id), None) if action.kind in INCIDENT_CHANGES else None
+        known = work.pair.incident
+        if target and known and target.mod_count < known.mod_count:
+            target = None  # the listing lags behind what is remembered: the record is asked for by itself
         task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
         running[pool.submit(task)] = (work, seq)
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from reconciler.core.errors import StoreError
@@ -109,11 +110,12 @@ class Journal(Connected):
             if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
                 raise StoreError(f"{self._path}: action {seq} was not begun, or is finished already")
             cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
-            fold = Fold(conn=conn, judge=judge, cycle_id=cycle_id, now=now, ours=_ours(outcome))
+            fold = partial(Fold, conn=conn, judge=judge, cycle_id=cycle_id, now=now, ours=_ours(outcome))
             if outcome.link is not None:
                 put_link(conn, outcome.link, now)
-            fold.cases(() if outcome.case is None else (outcome.case,))
-            fold.incidents(() if outcome.incident is None else (outcome.incident,))
+            # A Case in an outcome was asked for by its id: it is news even where the service's clock was set back.
+            fold(read_now=True).cases(() if outcome.case is None else (outcome.case,))
+            fold().incidents(() if outcome.incident is None else (outcome.incident,))
             restage(conn, judge, [outcome.action.case_id])
             conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in requests])
 

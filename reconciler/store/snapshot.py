@@ -80,12 +80,13 @@ def case_is_older(case: Case, known: Case) -> bool:
 def incident_is_older(incident: Incident, known: Incident) -> bool:
     """Say whether a record was read before the remembered one.
 
-    Neither its time nor its ``sys_mod_count`` may be ahead: a clock that was set back moves the one, a record that
-    was deleted and made again the other.
+    Neither its time nor its ``sys_mod_count`` may be ahead, since a clock that was set back moves the one alone; and a
+    record that was deleted and made again is another one, whatever both say.
     """
     ahead = incident.updated_at > known.updated_at or incident.mod_count > known.mod_count
     same = incident.updated_at == known.updated_at and incident.mod_count == known.mod_count
-    return not ahead and not same
+    made_again = incident.created_at != known.created_at
+    return not ahead and not same and not made_again
 
 
 def shows_activity(case: Case) -> bool:

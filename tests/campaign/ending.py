@@ -7,6 +7,7 @@ refused the last write, the two need not stand together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from reconciler.sandbox.coralogix_records import JournalEntry, NoSuchCaseError
@@ -31,6 +32,11 @@ class Ending(Protocol):
         ...
 
     @property
+    def started_at(self) -> datetime:
+        """Give the time of the first start."""
+        ...
+
+    @property
     def case_ids(self) -> Mapping[int, str]:
         """Give the Cases by their number in the schedule."""
         ...
@@ -41,21 +47,22 @@ def ended_apart(ending: Ending) -> list[Finding]:
     return [
         Finding(promise, case_id)
         for case_id in ending.case_ids.values()
-        for promise in _apart(ending.coralogix, ending.servicenow, case_id)
+        for promise in _apart(ending.coralogix, ending.servicenow, case_id, ending.started_at)
     ]
 
 
-def _apart(coralogix: CoralogixWorld, servicenow: ServiceNowWorld, case_id: str) -> Iterator[str]:
+def _apart(coralogix: CoralogixWorld, servicenow: ServiceNowWorld, case_id: str, started_at: datetime) -> Iterator[str]:
     made = [write for write in servicenow.journal if _is_ours(write) and write.asked.get("correlation_id") == case_id]
     try:
-        status = coralogix.case(case_id).status
+        case = coralogix.case(case_id)
     except NoSuchCaseError:
         return
     asked = [write for write in servicenow.journal if write.via_api and write.correlation_id == case_id]
     if asked and not asked[-1].accepted:
         return  # the service said no in the end, and that is held for a person
     if not made:
-        if status in CASE_STAGES and _was_active(coralogix, case_id) and not servicenow.incidents_for(case_id):
+        is_due = case.status in CASE_STAGES and case.created_at > started_at and _was_active(coralogix, case_id)
+        if is_due and not servicenow.incidents_for(case_id):
             yield "a Case that was active has no record"
         return
     on_record = [write for write in servicenow.journal if write.sys_id == made[0].sys_id]
@@ -69,8 +76,8 @@ def _apart(coralogix: CoralogixWorld, servicenow: ServiceNowWorld, case_id: str)
         return  # this instance does not keep what makes a record ours
     stage = RECORD_STAGES[row["state"]]
     stage = Stage.ACKNOWLEDGED if stage is Stage.OPEN and row["assigned_to"] else stage
-    if stage is not CASE_STAGES[status]:
-        yield f"both sides only went forward and stand apart: {status} and {row['state']}"
+    if stage is not CASE_STAGES[case.status]:
+        yield f"both sides only went forward and stand apart: {case.status} and {row['state']}"
 
 
 def _is_ours(write: Write) -> bool:

@@ -149,9 +149,11 @@ class _Maker:
         )
 
     def _make_switches(self) -> Switches:
+        """Make an instance; one that kept neither the id nor the key would leave nothing to find a record by."""
+        strips_key = self._random.random() < 0.02
         return Switches(
-            sys_id_on_post=self._pick(("honour", "honour", "strip")),
-            correlation_on_post="strip" if self._random.random() < 0.02 else "keep",
+            sys_id_on_post="honour" if strips_key else self._pick(("honour", "honour", "strip")),
+            correlation_on_post="strip" if strips_key else "keep",
             noop_bumps=self._pick(("no", "no", "yes")),
             note_bumps=self._pick(("yes", "yes", "no")),
             unreadable_row=self._pick(("absent", "absent", "empty")),

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from reconciler.sandbox.coralogix_records import JournalEntry
 from reconciler.sandbox.servicenow_journal import Write
-from tests.campaign.trace import Began, Copied, Ended, Event, Read, Request, Shown
+from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Read, Request, Shown
 from tests.scenario.oracle import CASE_STAGES, OVER, RECORD_STAGES, Stage
 
 OWNER = "Coralogix"
@@ -28,6 +28,7 @@ VERBS: Mapping[str, Stage] = {
     "cases.resolve": Stage.RESOLVED,
     "cases.close": Stage.CLOSED,
 }
+NOTHING = "effected nothing"
 BY_ID = frozenset({"records.get", "records.list.many"})
 
 
@@ -57,19 +58,22 @@ class _Known:
     records: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Case id -> the records of ours that were shown to bear it"""
 
-    old: dict[str, float] = field(default_factory=dict)
-    """target -> the version at which it stood before this cycle"""
+    at: float = 0
+    """when the cycle that is running began, by the services' clock"""
+    first: dict[str, float] = field(default_factory=dict)
+    """target -> when it was shown first"""
     linked: set[str] = field(default_factory=set)
     """records that were read by their own id: before that, how far they came is nothing to remember"""
 
-    def copy(self) -> _Known:
-        """Give a memory that goes its own way from here."""
+    def copy(self, at: float = 0) -> _Known:
+        """Give a memory that goes its own way from a time on."""
         records = defaultdict(set, {case_id: set(found) for case_id, found in self.records.items()})
         return _Known(
             peaks=dict(self.peaks),
             latest=dict(self.latest),
             records=records,
-            old={target: shown.version for target, shown in self.latest.items()},
+            at=at,
+            first=dict(self.first),
             linked=set(self.linked),
         )
 
@@ -77,6 +81,7 @@ class _Known:
         """Take in what was shown."""
         stage, before = stage_of(shown), self.latest.get(shown.target)
         reached = [each for each in (stage, self.peaks.get(shown.target)) if each]
+        self.first.setdefault(shown.target, self.at)
         if self._came_back(shown):
             reached.append(Stage.RESOLVED)
         if reached and (shown.is_case or shown.target in self.linked):
@@ -90,7 +95,7 @@ class _Known:
         """Say whether a side came back from resolved; a Case that did so before it was ever seen begins anew."""
         if not shown.is_case:
             return shown.came_back > 0
-        return shown.target in self.old and shown.came_back > self.old[shown.target]
+        return shown.came_back > self.first[shown.target]
 
 
 @dataclass
@@ -101,6 +106,8 @@ class _Cycle:
     known: _Known
     fresh: dict[str, Shown] = field(default_factory=dict)
     """target -> its last targeted read"""
+    listed: dict[str, bool] = field(default_factory=dict)
+    """target -> whether that read was a listing, which may lag"""
     looked_for: set[str] = field(default_factory=set)
     """Case ids whose records were asked for"""
 
@@ -115,6 +122,10 @@ class _Judge:
     saved: dict[int, _Known] = field(default_factory=dict)
     made: dict[str, set[int]] = field(default_factory=dict)
     """Case id -> the databases whose daemons made a record of it; what was put back from a copy may not know"""
+    answered: set[int] = field(default_factory=set)
+    """databases whose daemons had an answer to a create"""
+    taken: set[str] = field(default_factory=set)
+    """Cases whose record somebody deleted, or took our key or mark from"""
     shown_cases: set[str] = field(default_factory=set)
     running: dict[int, _Cycle] = field(default_factory=dict)
 
@@ -122,7 +133,7 @@ class _Judge:
         """Take in one event."""
         match event:
             case Began():
-                known = self.known[event.database].copy()
+                known = self.known[event.database].copy(event.at)
                 self.running[event.host] = _Cycle(database=event.database, known=known)
             case Read():
                 self._read(event)
@@ -132,6 +143,8 @@ class _Judge:
                 cycle = self.running.pop(event.host)
                 if event.well:
                     self.known[cycle.database] = cycle.known
+            case Acted():
+                self.taken.add(event.takes_from)
             case Copied(back=True):
                 for databases in self.made.values():
                     databases.discard(event.database)
@@ -145,13 +158,14 @@ class _Judge:
         cycle = self.running[read.host]
         if read.operation == "records.list.find" and not read.error:
             cycle.looked_for.update(read.asked)
-        if read.operation in BY_ID:
+        if read.operation in BY_ID and not read.error:
             cycle.known.linked.update(read.asked)
         self.shown_cases.update(shown.target for shown in read.shown if shown.is_case)
         for shown in read.shown:
             cycle.known.see(shown)
             if read.targeted:
                 cycle.fresh[shown.target] = shown
+                cycle.listed[shown.target] = read.operation.startswith("records.list")
 
     def _request(self, request: Request) -> None:
         cycle = self.running[request.host]
@@ -165,6 +179,8 @@ class _Judge:
             broken = self._judge_verb(request, cycle, cycle.fresh[request.target])
         self.findings += [Finding(promise, str(request)) for promise in broken]
         if request.answer is not None:
+            if request.operation == "records.create":
+                self.answered.add(cycle.database)
             cycle.known.linked.add(request.answer.target)
             cycle.known.see(request.answer)
             cycle.fresh[request.answer.target] = request.answer
@@ -176,19 +192,25 @@ class _Judge:
             yield "created for no Case that was shown, or without our mark"
         if request.case_id not in cycle.looked_for:
             yield "created without a look for records of the Case"
-        if cycle.known.records[request.case_id]:
+        if _bearing(cycle, request.case_id):
             yield "created although a record of this Case was shown before"
         if any(effect.accepted for effect in request.effects):
-            yield from self._judge_second(request.case_id, cycle.database)
+            yield from self._judge_second(request.case_id, cycle)
 
-    def _judge_second(self, case_id: str, database: int) -> Iterator[str]:
+    def _judge_second(self, case_id: str, cycle: _Cycle) -> Iterator[str]:
         """One Case, one record; a daemon that knows nothing of the first is excused where it could not find it.
 
         It could not where somebody had deleted the first or taken its key, or where the instance strips the id that
-        would make the second create fail and the first was made after the look, or not listed yet.
+        would make the second create fail and the first was made after the look, or not listed yet. That an instance
+        strips ids is learned from the first answer to a create; before it, a lost create that commits late is not met.
         """
+        database = cycle.database
         makers = self.made.setdefault(case_id, set())
-        if database in makers:
+        if makers and case_id in self.taken and not cycle.known.records[case_id]:
+            self.races["made a second record of one Case, the first being gone before it was known"] += 1
+        elif database in makers and database not in self.answered:
+            self.races["made a second record of one Case, the first create of all being lost and late"] += 1
+        elif database in makers:
             yield "made a second record of one Case"
         elif makers:
             self.races["made a second record of one Case, the first by a daemon on another database"] += 1
@@ -200,7 +222,7 @@ class _Judge:
             yield "written to a record that is over"
         if shown.mark != OWNER or not shown.case_id:
             yield "written to a record that is not ours"
-        if len(cycle.known.records[shown.case_id]) > 1 and _still_several(cycle, shown.case_id):
+        if len(_bearing(cycle, shown.case_id)) > 1:
             yield "written to one of two records with one key"
         for name, value in request.asked.items():
             if shown.fields.get(name, "").split() == value.split():
@@ -224,17 +246,18 @@ class _Judge:
         elif target is not None and peak is not None and target <= peak:
             yield "pushed forward again to where it stood before"
         newest = cycle.known.latest[request.target]
-        if not shown.is_case and shown.version < newest.version:
+        if cycle.listed.get(request.target) and shown.version < newest.version:
             yield "decided from an older state than the daemon knew"
 
     def _judge_effects(self, request: Request, shown: Shown) -> Iterator[str]:
         for effect in request.effects:
             word = effect.state_before if isinstance(effect, Write) else effect.from_status
-            broken = tuple(_broken_by(effect))
-            if word != shown.word:
-                self.races.update(broken)
-            else:
-                yield from broken
+            for promise in _broken_by(effect):
+                # What was right to ask for and effected nothing had been done already, unseen.
+                if word != shown.word or promise == NOTHING:
+                    self.races[promise] += 1
+                else:
+                    yield promise
 
 
 def _broken_by(effect: Write | JournalEntry) -> Iterator[str]:
@@ -244,22 +267,23 @@ def _broken_by(effect: Write | JournalEntry) -> Iterator[str]:
     if isinstance(effect, Write):
         before, after = RECORD_STAGES.get(effect.state_before), RECORD_STAGES.get(effect.state_after)
         if effect.changed_nothing:
-            yield "effected nothing"
+            yield NOTHING
         if effect.state_before in OVER:
             yield "effected on a record that is over"
     else:
         before, after = CASE_STAGES.get(effect.from_status), CASE_STAGES.get(effect.to_status)
         if not effect.changed and not effect.detail:
-            yield "effected nothing"
+            yield NOTHING
         if effect.to_status == "CLOSED" and effect.from_status != "RESOLVED":
             yield "effected a close of a Case that was not resolved"
     if before is None or after is None or after < before:
         yield "effected a step back"
 
 
-def _still_several(cycle: _Cycle, case_id: str) -> bool:
-    bearing = [cycle.known.latest[sys_id] for sys_id in cycle.known.records[case_id]]
-    return sum(shown.case_id == case_id and shown.mark == OWNER for shown in bearing) > 1
+def _bearing(cycle: _Cycle, case_id: str) -> list[Shown]:
+    """Give the records of ours that, as far as was shown, bear a Case's id."""
+    latest = [cycle.known.latest[sys_id] for sys_id in cycle.known.records[case_id]]
+    return [shown for shown in latest if shown.case_id == case_id and shown.mark == OWNER]
 
 
 def judge(events: Iterable[Event]) -> tuple[tuple[Finding, ...], Counter[str]]:

@@ -60,11 +60,14 @@ ON_RECORDS: Mapping[str, Callable[[ServiceNowWorld, str, str], object]] = {
     "drop_key": lambda world, sys_id, _: world.edit(sys_id, correlation_id=""),
     "drop_mark": lambda world, sys_id, _: world.edit(sys_id, correlation_display="somebody else"),
 }
+TAKING = frozenset({"remove", "drop_key", "drop_mark"})
+"""After these nobody who did not know the record can find it."""
 
 
 def act(stage: Stage, step: CaseAct | RecordAct) -> None:
     """Let somebody do something; nothing happens where there is nothing to do it to."""
-    stage.note(step)
+    taken = isinstance(step, RecordAct) and step.verb in TAKING
+    stage.note(step, takes_from=stage.case_ids.get(step.case, "") if taken else "")
     if step.verb.startswith("silent"):
         stage.announces_all = False
     if isinstance(step, CaseAct):

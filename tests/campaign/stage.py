@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from reconciler.core.model import SkipReason
 from reconciler.core.policy import Limits, Policies
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.engine import Engine, Settings
@@ -128,6 +129,7 @@ class Stage:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
+        self.started_at = START
         self.clock = SandboxClock(START)
         self.faults = FaultPlan()
         self.coralogix = CoralogixWorld(self.clock, self.faults, profile=setting.profile, knobs=setting.knobs)
@@ -151,9 +153,9 @@ class Stage:
         for database in self.databases:
             database.close()
 
-    def note(self, what: object) -> None:
+    def note(self, what: object, *, takes_from: str = "") -> None:
         """Write down that somebody did something."""
-        self.events.append(Acted(what=f"{self.clock.now():%d %H:%M:%S} {what}"))
+        self.events.append(Acted(what=f"{self.clock.now():%d %H:%M:%S} {what}", takes_from=takes_from))
 
     # -- hosts ------------------------------------------------------------------------------------------------
 
@@ -169,7 +171,9 @@ class Stage:
         """Let one cycle of a host fall; None when it was killed."""
         self.cycles += 1
         number = self.cycles
-        self.events.append(Began(host=host, database=self.database_of(host), number=number))
+        self.events.append(
+            Began(host=host, database=self.database_of(host), number=number, at=self.clock.now().timestamp())
+        )
         report: CycleReport | None = None
         with suppress(Killed):
             request = CycleRequest(limits_on=limits_on)
@@ -218,6 +222,11 @@ class Stage:
         self.servicenow._hidden.clear()
         self.coralogix._shelf.hidden.clear()
 
+    def rejected(self, host: int) -> set[str]:
+        """Name the Cases whose link waits for a retry time, as a host's database has it."""
+        skips = self.store(host).standing_skips()
+        return {skip.case_id for skip in skips if skip.reason is SkipReason.REJECTED}
+
     def waits(self) -> bool:
         """Say whether some link of a database is held or skipped."""
         return any(self.store(host).standing_skips() for host in range(len(self.databases)))
@@ -241,8 +250,5 @@ def _never(interrupt: Interrupt) -> None:
 def _ended(host: int, number: int, report: CycleReport | None) -> Ended:
     if report is None:
         return Ended(host=host, number=number, well=False, why="killed")
-    planned = tuple(
-        f"{action.kind.value} {action.case_key or action.case_id[:8]} to {action.to_stage.word}"
-        for action in report.plan.actions
-    )
+    planned = tuple(f"{action.kind.value} {action.case_id} to {action.to_stage.word}" for action in report.plan.actions)
     return Ended(host=host, number=number, well=report.error is None, why=str(report.error or ""), planned=planned)

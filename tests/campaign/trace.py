@@ -1,7 +1,6 @@
 """What each daemon was shown and what it asked for, in order: the ground on which the invariants are stated.
 
-The clients here stand between an engine and the clients in memory. They change nothing; they write down, and they let
-the schedule strike before and after each request.
+The clients here stand before the clients in memory, write down, and let the schedule strike at each request.
 """
 
 from __future__ import annotations
@@ -52,6 +51,8 @@ class Began:
     host: int
     database: int
     number: int
+    at: float = 0
+    """the services' time"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,8 @@ class Acted:
     """Somebody, or time, did something."""
 
     what: str
+    takes_from: str = ""
+    """the Case whose record was deleted, or lost what makes it ours"""
 
 
 Event = Began | Read | Request | Ended | Copied | Acted

@@ -18,14 +18,16 @@ from tests.campaign.schedule import (
     Hosts,
     Interrupt,
     Kill,
+    LateCommit,
     OtherCycle,
     RecordAct,
     Schedule,
     Setting,
     Step,
+    Wait,
     When,
 )
-from tests.campaign.trace import Began, Ended, Event, Read, Request, Shown
+from tests.campaign.trace import Acted, Began, Ended, Event, Read, Request, Shown
 
 SCHEDULES = 400
 CASE_ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
@@ -57,7 +59,10 @@ def broken(*steps: Step, setting: Setting | None = None) -> list[str]:
 
 def test_a_retry_time_that_comes_with_a_drift_check_is_not_passed_over() -> None:
     refusing = Setting(profile="lenient", switches=Switches(close_role="admin"))
-    assert broken(CaseAct(0, "create"), CaseAct(0, "close"), setting=refusing) == []
+    events = play(Schedule(refusing, (CaseAct(0, "create"), CaseAct(0, "close")))).events
+    a_day_later = max(index for index, event in enumerate(events) if isinstance(event, Acted))
+    first = next(event for event in events[a_day_later:] if isinstance(event, Ended))
+    assert [action.split()[0] for action in first.planned] == ["create_incident"]
 
 
 def test_a_record_that_is_deleted_before_it_is_adopted_is_not_adopted_for_ever() -> None:
@@ -68,7 +73,10 @@ def test_a_record_that_is_deleted_before_it_is_adopted_is_not_adopted_for_ever()
 
 def test_a_reactivated_case_is_not_resolved_by_a_host_that_meets_it_late() -> None:
     steps = (CaseAct(0, "create"), Cycle(1), CaseAct(0, "resolve"), Cycle(1), CaseAct(0, "reactivate"))
-    assert broken(*steps, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+    played = play(Schedule(Setting(hosts=Hosts.TWO_DATABASES), steps))
+    asked = [event.operation for event in played.events if isinstance(event, Request)]
+    assert asked == ["records.create", "records.update"]
+    assert played.findings == ()
 
 
 def test_a_case_that_came_back_between_two_pulls_is_left_alone() -> None:
@@ -89,6 +97,21 @@ def test_a_case_that_another_host_closed_in_the_middle_is_not_closed_again() -> 
     other = Cycle(0, (Interrupt("cases.resolve", 1, When.BEFORE, OtherCycle(1)),))
     steps = (CaseAct(0, "create"), Cycle(), RecordAct(0, "cancel"), other)
     assert broken(*steps, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+
+
+def test_our_own_acknowledgement_is_remembered_though_the_services_clock_was_set_back() -> None:
+    steps = (CaseAct(0, "create"), Cycle(), Wait(-300), RecordAct(0, "progress"), Cycle(), CaseAct(0, "unacknowledge"))
+    assert broken(*steps) == []
+
+
+def test_a_listing_that_lags_behind_what_is_known_is_not_acted_on() -> None:
+    late = (LateCommit(200), CaseAct(0, "acknowledge"), Cycle(), CaseAct(0, "recover"), Cycle())
+    assert broken(CaseAct(0, "create"), Cycle(), *late) == []
+
+
+def test_a_record_that_was_deleted_and_made_again_is_remembered_as_the_new_one() -> None:
+    again = (RecordAct(0, "remove"), Wait(-300), CaseAct(0, "set_priority", "P1"), Cycle(1))
+    assert broken(CaseAct(0, "create"), Cycle(), *again, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
 
 
 def _adopts(event: Event) -> bool:
@@ -124,7 +147,7 @@ def asks(**fields: str) -> Request:
         ([shows(a_record("2", came_back=1)), asks(impact="2")], "written to a side that came back from resolved"),
         ([shows(a_record("1")), asks(impact="1")], "sent what the record held already: impact"),
         (
-            [shows(a_record("2", 3)), shows(a_record("1", 2)), asks(state="6")],
+            [shows(a_record("2", 3)), shows(a_record("1", 2), by="records.list.many"), asks(state="6")],
             "decided from an older state than the daemon knew",
         ),
         (
