@@ -123,7 +123,9 @@ class _Cycle:
         drift.recheck_absent(self.engine, suspects, cycle_id=self.cycle_id)
         if kind in (CycleKind.DRIFT, CycleKind.FULL):
             drift.check_drift(self.engine, cycle_id=self.cycle_id, full=kind is CycleKind.FULL, down=self.down)
-            doubled = [pair for pair in store.all_pairs(open_only=True) if pair.others]
+            doubled = [
+                pair for pair in store.all_pairs(open_only=True) if len(pair.others) + bool(pair.link.sys_id) > 1
+            ]
             look_again_at_others(self.engine, doubled, cycle_id=self.cycle_id)
             store.set_fact(LAST_DRIFT_CHECK, started_at.isoformat())
         if kind is CycleKind.FULL:

@@ -14,7 +14,7 @@ from datetime import datetime
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
 from reconciler.core.identity import basis
 from reconciler.core.knowledge import Knowledge, next_hold
-from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Outcome, Pair, Result, Stage, Verb
+from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Link, Outcome, Pair, Result, Stage, Verb
 from reconciler.core.obstacles import is_ours
 from reconciler.core.planner import adopted, decide
 from reconciler.core.policy import Policies
@@ -195,6 +195,7 @@ class Performer:
             if not self._reached(case, verb):
                 detail = f"the service accepted {verb.value} and left the Case {case.status}"
                 return replace(self.hold(now, replace(pair, case=case), detail), case=case)
+            pair = replace(pair, case=case, link=_risen(pair.link, VERB_STAGES[verb]))
         return Outcome(action=now, result=Result.DONE, case=case, link=replace(pair.link, hold=None))
 
     def _ask(self, verb: Verb, action: Action) -> Case:
@@ -209,14 +210,14 @@ class Performer:
     def _refused(self, verb: Verb, action: Action, pair: Pair, error: RemoteError) -> Case | Outcome:
         """After a verb that failed: the Case if it stands where the verb leads all the same, else the outcome."""
         if not isinstance(error, (Ambiguous, Rejected)):
-            return Outcome(action=action, result=Result.RETRY, detail=str(error), case=pair.case)
+            return Outcome(action=action, result=Result.RETRY, detail=str(error), case=pair.case, link=pair.link)
         if isinstance(error, Missing):
             raise error
         case = self.cases.get_case(action.case_id)
         if self._reached(case, verb):
             return case
         if isinstance(error, Ambiguous):
-            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=case)
+            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=case, link=pair.link)
         return replace(self.hold(action, replace(pair, case=case), str(error)), case=case)
 
     def _reached(self, case: Case, verb: Verb) -> bool:
@@ -246,6 +247,11 @@ class Performer:
         if action.kind is ActionKind.ADOPT_INCIDENT:  # bound all the same, so that it is asked for again, by its id
             link = replace(link, sys_id=action.sys_id, number=action.number or "")
         return Outcome(action=action, result=Result.RETRY, detail=str(error), link=link)
+
+
+def _risen(link: Link, stage: Stage) -> Link:
+    """Remember how far a verb brought a Case, even if somebody moves it back before it is read again."""
+    return replace(link, case_peak=max(link.case_peak or stage, stage))
 
 
 def _differences(action: Action, incident: Incident) -> str:

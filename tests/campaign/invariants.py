@@ -29,7 +29,6 @@ VERBS: Mapping[str, Stage] = {
     "cases.close": Stage.CLOSED,
 }
 NOTHING = "effected nothing"
-BY_ID = frozenset({"records.get", "records.list.many"})
 
 
 class Finding(NamedTuple):
@@ -158,7 +157,7 @@ class _Judge:
         cycle = self.running[read.host]
         if read.operation == "records.list.find" and not read.error:
             cycle.looked_for.update(read.asked)
-        if read.operation in BY_ID and not read.error:
+        if read.operation == "records.get" and not read.error:
             cycle.known.linked.update(read.asked)
         self.shown_cases.update(shown.target for shown in read.shown if shown.is_case)
         for shown in read.shown:
@@ -246,7 +245,8 @@ class _Judge:
         elif target is not None and peak is not None and target <= peak:
             yield "pushed forward again to where it stood before"
         newest = cycle.known.latest[request.target]
-        if cycle.listed.get(request.target) and shown.version < newest.version:
+        is_behind = shown.version < newest.version and shown.moved_at <= newest.moved_at
+        if cycle.listed.get(request.target) and is_behind:
             yield "decided from an older state than the daemon knew"
 
     def _judge_effects(self, request: Request, shown: Shown) -> Iterator[str]:

@@ -1,7 +1,4 @@
-"""What each daemon was shown and what it asked for, in order: the ground on which the invariants are stated.
-
-The clients here stand before the clients in memory, write down, and let the schedule strike at each request.
-"""
+"""What each daemon was shown and asked for, in order; the clients write it down, and let the schedule strike."""
 
 from __future__ import annotations
 
@@ -41,6 +38,8 @@ class Shown:
     mark: str = ""
     version: float
     """grows with every announced change"""
+    moved_at: float = 0
+    """when it changed last, by the service's clock, which may be set back"""
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -107,11 +106,10 @@ class Copied:
 
 @dataclass(frozen=True, kw_only=True)
 class Acted:
-    """Somebody, or time, did something."""
+    """Somebody, or time, did something; ``takes_from`` is the Case whose record was deleted or made another's."""
 
     what: str
     takes_from: str = ""
-    """the Case whose record was deleted, or lost what makes it ours"""
 
 
 Event = Began | Read | Request | Ended | Copied | Acted
@@ -161,6 +159,7 @@ def shown_record(incident: Incident) -> Shown:
         came_back=incident.reopen_count,
         mark=incident.correlation_display,
         version=incident.mod_count,
+        moved_at=incident.updated_at.timestamp(),
         fields={**incident.fields, "state": incident.state, "assigned_to": incident.assigned_to},
     )
 

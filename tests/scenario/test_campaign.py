@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow_switches import Switches
 from tests.campaign.campaign import run, seed_of
 from tests.campaign.generate import generate
@@ -24,6 +25,7 @@ from tests.campaign.schedule import (
     Schedule,
     Setting,
     Step,
+    Strike,
     Wait,
     When,
 )
@@ -112,6 +114,17 @@ def test_a_listing_that_lags_behind_what_is_known_is_not_acted_on() -> None:
 def test_a_record_that_was_deleted_and_made_again_is_remembered_as_the_new_one() -> None:
     again = (RecordAct(0, "remove"), Wait(-300), CaseAct(0, "set_priority", "P1"), Cycle(1))
     assert broken(CaseAct(0, "create"), Cycle(), *again, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+
+
+def test_a_record_that_could_not_be_adopted_and_then_was_deleted_is_not_made_again() -> None:
+    unread = (Cycle(1), Strike(FaultKind.RATE_429, "records.get"), Cycle(), RecordAct(0, "remove"))
+    unannounced = (Wait(901), Cycle())
+    assert broken(CaseAct(0, "create"), *unread, *unannounced, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+
+
+def test_a_case_that_came_back_between_our_resolve_and_our_close_is_not_resolved_again() -> None:
+    between = Cycle(0, (Interrupt("cases.close", 1, When.BEFORE, CaseAct(0, "reactivate")),))
+    assert broken(CaseAct(0, "create"), Cycle(), Wait(-30), RecordAct(0, "close"), between) == []
 
 
 def _adopts(event: Event) -> bool:
