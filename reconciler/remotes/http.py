@@ -1,4 +1,4 @@
-"""How a request leaves: the only user of requests and tenacity.
+"""How a request leaves: with ``failures``, the only user of requests, and the only one of tenacity.
 
 Rules: every request has limits; no redirect is followed; reads are tried again for seconds, writes only after a 401.
 """
@@ -33,11 +33,10 @@ from reconciler.remotes.answers import (
     Reply,
     error_from,
     judge,
-    lost,
-    unsent,
 )
 from reconciler.remotes.auth import Login
 from reconciler.remotes.bodies import kept_body
+from reconciler.remotes.failures import Abandoned, failure_of
 from reconciler.remotes.http_settings import HABITS, HttpSettings, Observer, ignore_record
 from reconciler.remotes.pacing import Clock, TokenBucket
 
@@ -70,14 +69,6 @@ class _Signature(AuthBase):
         """Sign one request."""
         r.headers.update(self._headers)
         return r
-
-
-class _Abandoned(Exception):
-    """Say that we stopped reading an answer of our own accord, and whether asking again may help."""
-
-    def __init__(self, words: str, *, repeatable: bool) -> None:
-        super().__init__(words)
-        self.repeatable = repeatable
 
 
 def environment_settings(base_url: str) -> HttpSettings:
@@ -206,8 +197,8 @@ class HttpService:
         sent_at, started = self._clock.now(), self._clock.monotonic()
         try:
             outcome: Answer | Failure = self._exchange(sending, {**headers, **own_id})
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _Abandoned) as error:
-            outcome = _failure_of(sending.call, error)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, Abandoned) as error:
+            outcome = failure_of(sending.call, error)
         self._report(sending, outcome, own_id, sent_at, started)
         return outcome if isinstance(outcome, Failure) else judge(sending.call, outcome, sent_at)
 
@@ -238,9 +229,9 @@ class HttpService:
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             size += len(chunk)
             if size > settings.max_answer_bytes:
-                raise _Abandoned(f"the answer is larger than {settings.max_answer_bytes} bytes", repeatable=False)
+                raise Abandoned(f"the answer is larger than {settings.max_answer_bytes} bytes", repeatable=False)
             if self._clock.monotonic() > deadline:
-                raise _Abandoned(f"the answer took longer than {settings.total_seconds:g} s", repeatable=True)
+                raise Abandoned(f"the answer took longer than {settings.total_seconds:g} s", repeatable=True)
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -299,52 +290,3 @@ def _last_outcome(state: tenacity.RetryCallState) -> Reply | Failure:
     assert state.outcome is not None  # noqa: S101 - tenacity calls this after an attempt only
     outcome: Reply | Failure = state.outcome.result()
     return outcome
-
-
-def _failure_of(call: Call, error: Exception) -> Failure:
-    """Map what requests and urllib3 raise: never built, never sent, or sent with an unknown outcome.
-
-    No cause is kept of what could not be built, since its text holds the header; and of no other its request.
-    """
-    if isinstance(error, requests.RequestException):
-        error.request = None
-    if isinstance(error, _Abandoned):
-        return lost(call, str(error), cause=error, repeatable=error.repeatable)
-    if _is_unbuilt(error):
-        words = f"the request cannot be built ({type(error).__name__}): check base URL, certificates and credentials"
-        return Failure(error=error_from(Rejected, call, words))
-    words = _unsent_words(error)
-    if words:
-        return unsent(call, words, cause=error)
-    timed_out = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
-    silence = "no answer within the time limit" if timed_out else "the connection was cut before the answer was whole"
-    return lost(call, silence, cause=error)
-
-
-def _is_unbuilt(error: Exception) -> bool:
-    """Tell a key with a line break, a base URL that is none, or a missing certificate file."""
-    is_local = isinstance(error, OSError) and not isinstance(error, requests.RequestException)
-    return is_local or isinstance(error, ValueError)
-
-
-def _unsent_words(error: Exception) -> str:
-    """Say why a request never left; empty when it may have arrived."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy cannot be reached"
-    if isinstance(reason, urllib3.exceptions.NameResolutionError):
-        return "the host name is not known"
-    if isinstance(error, requests.ConnectTimeout):
-        return "no connection within the time limit"
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return "nobody answers at this address"
-    if isinstance(error, requests.exceptions.SSLError) and _is_handshake(reason):
-        return "the TLS certificate or handshake was not accepted"
-    return ""
-
-
-def _is_handshake(reason: object) -> bool:
-    """Tell a refused handshake from TLS that broke later, by OpenSSL's own name for it."""
-    inner = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) and reason.args else reason
-    name = str(getattr(inner, "reason", ""))
-    return any(word in name for word in ("CERTIFICATE", "HANDSHAKE", "VERSION", "PROTOCOL", "HTTP_REQUEST"))

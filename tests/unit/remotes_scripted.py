@@ -116,6 +116,13 @@ def scripted_server(*answers: Scripted) -> Iterator[_Server]:
         server.server_close()
 
 
+def free_url() -> str:
+    """Give the address of a port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
 class FakeTime:
     """A clock that moves only when something sleeps on it."""
 
@@ -190,6 +197,12 @@ def begin_and_hang(handler: _Handler) -> None:
     handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"result"')
     handler.wfile.flush()
     silent(handler)
+
+
+def two_lengths(handler: _Handler) -> None:
+    """Announce two lengths that contradict each other."""
+    handler.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
+    handler.wfile.flush()
 
 
 def cut_body(handler: _Handler) -> None:

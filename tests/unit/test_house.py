@@ -44,8 +44,8 @@ ROOMS: dict[str, frozenset[str]] = {
 """room -> what it may import of ours beside itself"""
 
 LIBRARIES: dict[str, frozenset[str]] = {
-    "requests": frozenset({"remotes.http"}),
-    "urllib3": frozenset({"remotes.http"}),
+    "requests": frozenset({"remotes.http", "remotes.failures"}),
+    "urllib3": frozenset({"remotes.http", "remotes.failures"}),
     "tenacity": frozenset({"remotes.http"}),
     "sqlite_utils": frozenset({"store"}),
     "sqlite3": frozenset({"store"}),

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import gzip
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-import requests
-import urllib3
 
-from reconciler.core.errors import Ambiguous, AuthFailed, Rejected, RemoteError, Transient
+from reconciler.core.errors import Ambiguous, AuthFailed, Rejected, Transient
 from reconciler.core.model import System
-from reconciler.remotes import http
 from reconciler.remotes.answers import Operation
-from reconciler.remotes.auth import api_key_login, basic_login, bearer_login, client_credentials_login, password_login
-from reconciler.remotes.http import HttpService, environment_settings
-from reconciler.remotes.http_settings import HttpSettings
+from reconciler.remotes.auth import api_key_login, basic_login, client_credentials_login, password_login
+from reconciler.remotes.http import environment_settings
 from reconciler.remotes.pacing import Clock, TokenBucket
 from tests.unit.remotes_scripted import (
     FakeTime,
     Scripted,
-    Spoil,
     as_json,
     begin_and_hang,
-    cut_body,
-    reset,
-    silent,
     talking,
 )
 
@@ -37,12 +27,6 @@ READ, WRITE, CREATE = Operation.READ, Operation.WRITE, Operation.CREATE
 BUSY = as_json({"error": {"message": "busy"}}, 503)
 DENIED = as_json({"error": {"message": "User is not authenticated"}}, 401)
 FINE = as_json({"result": "fine"})
-
-
-def free_url() -> str:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def token(access: str, **more: object) -> Scripted:
@@ -72,62 +56,6 @@ def test_a_write_is_never_sent_twice(status: int, operation: Operation) -> None:
     with talking(as_json({"error": "no"}, status), FINE) as it, pytest.raises((Transient, Ambiguous)):
         it.http.request(operation, "POST", "/x", body={})
     assert len(it.seen) == 1
-
-
-@pytest.mark.parametrize("spoil", [reset, cut_body, silent])
-@pytest.mark.parametrize(("operation", "kind"), [(READ, Transient), (WRITE, Ambiguous), (CREATE, Ambiguous)])
-def test_an_answer_that_never_came_leaves_a_write_unknown(
-    spoil: Spoil, operation: Operation, kind: type[RemoteError]
-) -> None:
-    with talking(*[Scripted(spoil=spoil)] * 3, read_seconds=0.05) as it, pytest.raises(kind) as caught:
-        it.http.request(operation, "POST", "/x", body={})
-    assert len(it.seen) == (3 if operation is READ else 1)
-    assert type(caught.value) is kind
-    assert caught.value.__cause__ is not None
-    assert getattr(caught.value.__cause__, "request", None) is None
-    assert it.records[0].status is None
-
-
-@pytest.mark.parametrize("operation", Operation)
-def test_what_was_never_sent_is_transient(operation: Operation) -> None:
-    nobody = HttpService(
-        System.SERVICENOW, HttpSettings(base_url=free_url()), bearer_login("k"), clock=FakeTime().clock
-    )
-    with closing(nobody), pytest.raises(Transient, match="nobody answers"):
-        nobody.request(operation, "POST", "/x", body={})
-    with talking(scheme="https") as it, pytest.raises(Transient, match="TLS"):
-        it.http.request(operation, "POST", "/x", body={})
-    assert it.seen == []
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (requests.ConnectTimeout("x"), "no connection within"),
-        (requests.exceptions.ProxyError("x"), "proxy"),
-        (requests.ConnectionError(urllib3.exceptions.ProtocolError("reset")), ""),
-        (requests.exceptions.SSLError("EOF occurred"), ""),
-    ],
-)
-def test_only_proof_that_nothing_was_sent_counts(error: Exception, words: str) -> None:
-    found = http._unsent_words(error)
-    assert words in found
-    assert bool(found) == bool(words)
-
-
-@pytest.mark.parametrize("key", ["secret\nkey", "secret\u20ac"])
-def test_a_key_that_cannot_be_sent_is_refused_and_not_told(key: str) -> None:
-    with talking(login=api_key_login(key)) as it, pytest.raises(Rejected, match="cannot be built") as caught:
-        it.http.request(CREATE, "POST", "/x", body={})
-    assert "secret" not in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
-    assert it.seen == []
-
-
-def test_a_certificate_file_that_is_not_there_is_refused() -> None:
-    with talking(scheme="https", ca_bundle="/no/such/file") as it, pytest.raises(Rejected, match="certificates"):
-        it.http.request(CREATE, "POST", "/x", body={})
 
 
 def test_an_answer_that_drips_is_cut_off_at_the_deadline() -> None:
