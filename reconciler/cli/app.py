@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ def cli(ctx: click.Context, config: Path | None, log_level: str, log_format: str
 
 def main() -> None:
     """Run the command line and end the process with the exit code of the public contract."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a character that cannot be shown must not end a call
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

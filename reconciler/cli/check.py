@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli.app import Globals
 from reconciler.cli.build import Wire, coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
+from reconciler.cli.options import json_option
 from reconciler.cli.output import Progress, print_json, say, table
 from reconciler.config import Auth, Config, PartialView, ServiceNowConfig
 from reconciler.core.advice import advice
@@ -30,7 +31,7 @@ NAMING_LOGINS = frozenset({Auth.BASIC, Auth.OAUTH_PASSWORD})
 @click.command()
 @click.option("--live", is_flag=True, help="Ask both services too; nothing is written.")
 @click.option("--variables", "names", is_flag=True, help="List every name that a condition or template may use.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
+@json_option
 @click.pass_obj
 def check(options: Globals, live: bool, names: bool, as_json: bool) -> int:
     """Validate the config and show what will be used; with --live, ask both services whether all is set up.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from reconciler.cli.app import Globals
 from reconciler.cli.build import build_engine, open_store, read_config, start, utc_now
+from reconciler.cli.options import json_option
 from reconciler.cli.output import Progress, print_json, print_plan, print_report, say
 from reconciler.cli.times import WHEN
 from reconciler.core.errors import ConfigError
@@ -20,13 +22,12 @@ from reconciler.daemon.lock import DatabaseLock
 from reconciler.engine import gate
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
-from reconciler.engine.saved import saved_document
+from reconciler.engine.saved import saved_document, saved_scope
 from reconciler.store.store import Store
 from reconciler.telemetry import bind_cycle
 
 since_option = click.option("--since", type=WHEN, help="Backfill from WHEN: 30m, 12h, 7d, or an ISO 8601 time.")
 resolved_option = click.option("--include-resolved", is_flag=True, help="Take in Cases that are over already.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
 limits_option = click.option(
     "--limits",
     type=click.Choice(("on", "off")),
@@ -78,11 +79,29 @@ def read_saved(file: Path) -> JsonObject:
         is_plan = saved["version"] == DOCUMENT_VERSION and {"hash", "basis"} <= saved.keys()
         targets = [(action["kind"], action["case_id"]) for action in saved["actions"]]
         since = datetime.fromisoformat(saved["since"]) if saved.get("since") else None
+        saved_scope(saved)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _no_plan(file) from error
     if not is_plan or len(targets) != len(saved["basis"]) or (since and since.tzinfo is None):
         raise _no_plan(file)
     return dict(saved)
+
+
+def is_of_database(file: Path, database: Path) -> bool:
+    """Say whether a file is a database, or one of the files that stand beside it while it is in use."""
+    return file.resolve() in {Path(f"{database.resolve()}{end}") for end in ("", "-wal", "-shm", "-journal", ".lock")}
+
+
+def save(file: Path, document: JsonObject) -> None:
+    """Write a plan under its name at once and whole, or not at all; into a pipe or device as it comes."""
+    text = json.dumps(document, indent=2)
+    if file.exists() and not file.is_file():
+        file.write_text(text)
+        return
+    with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".plan-") as folder:
+        twin = Path(folder, file.name)
+        twin.write_text(text)
+        twin.replace(file)
 
 
 def _no_plan(file: Path) -> ConfigError:
@@ -128,15 +147,19 @@ def plan(
     """Show what `once` would do. Nothing is written: neither remotely nor to the database."""
     start(options, quiet=True)
     config = read_config(options)
+    if out and is_of_database(out, config.state.path):
+        raise ConfigError([f"--out {out}: that is the database of this config; name another file"])
     request = CycleRequest(since=since, include_resolved=include_resolved, carry_out=False)
     progress = Progress()
     with Store.copy_of(config.state.path) as store:
         report = run_cycle(build_engine(config, store, progress=progress), request, cycle_id=new_cycle_id())
         objection = gate.objection(store, config.policies.limits, config.policy_hash, report.plan)
     progress.clear()
-    document = saved_document(report.plan, made_at=utc_now(), since=since, include_resolved=include_resolved)
+    document = saved_document(
+        report.plan, made_at=utc_now(), scope=report.kind, since=since, include_resolved=include_resolved
+    )
     if out and report.error is None:
-        out.write_text(json.dumps(document, indent=2))
+        save(out, document)
     _show_plan(report, document, as_json=as_json)
     over = (*over_limits(report.plan, config.policies.limits), objection) if limits == "on" else ()
     for words in filter(None, over):

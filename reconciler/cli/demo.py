@@ -21,6 +21,7 @@ from reconciler.cli.build import build_engine, open_store, start
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.demo_screen import PlainScreen, Screen, SilentScreen, TerminalScreen
 from reconciler.cli.demo_view import LinkRow, cycle_document, link_rows
+from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json
 from reconciler.cli.sandbox_config import SECRETS, ready_config
 from reconciler.config import parse_config
@@ -111,7 +112,7 @@ def _stage(screen: Screen) -> Iterator[Demo]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output instead.")
+@json_option
 @click.option(
     "--speed",
     type=click.FloatRange(min=0.1, max=1000),

@@ -16,6 +16,7 @@ import click
 from reconciler.cli.app import Globals
 from reconciler.cli.build import open_store, read_config, start, utc_now
 from reconciler.cli.looking import find_case
+from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json
 from reconciler.core.errors import ConfigError
 from reconciler.core.identity import basis
@@ -56,7 +57,6 @@ WHAT_TO_DO: Mapping[SkipReason, str] = {
 }
 """Reason -> one sentence for the person who looks at the hold."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
 refs_argument = click.argument("refs", nargs=-1, required=True, metavar="REF...")
 
 

@@ -6,8 +6,15 @@ The first line of each help text stands here, so that ``--help`` needs none of t
 from __future__ import annotations
 
 import importlib
+import json
+from typing import Any
 
 import click
+
+from reconciler.core.errors import ReconcilerError
+
+JSON_ASKED = "reconciler.json"
+"""The word in a call's ``meta`` that says that it was made with ``--json``."""
 
 
 class LazyGroup(click.Group):
@@ -16,6 +23,17 @@ class LazyGroup(click.Group):
     def __init__(self, *args: object, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._lazy = lazy or {}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; where JSON was asked for, the error that ends it is the document on standard output."""
+        try:
+            return super().invoke(ctx)
+        except ReconcilerError as error:
+            if ctx.meta.pop(JSON_ASKED, False):
+                from reconciler.core.plan import DOCUMENT_VERSION  # noqa: PLC0415 - only an error needs it
+
+                click.echo(json.dumps({"version": DOCUMENT_VERSION, "error": str(error)}, ensure_ascii=False))
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order in which they are documented."""

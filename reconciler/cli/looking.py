@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli.app import Globals
 from reconciler.cli.build import read_config, start, utc_now
+from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json, table
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject, Stage
@@ -17,8 +18,6 @@ from reconciler.engine.reach import is_unfinished
 from reconciler.store.store import Store
 from reconciler.store.values import StatusSummary, Story
 from reconciler.telemetry import escape_controls
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
 
 
 @click.command()

@@ -82,8 +82,8 @@ def summary(report: CycleReport) -> str:
         parts.append(f"{report.failed} failed")
     if report.malformed:
         parts.append(f"{report.malformed} records not understood (quarantined)")
-    if report.plan.skips:
-        parts.append(f"{len(report.plan.skips)} skipped")
+    if report.skipped:
+        parts.append(f"{report.skipped} skipped")
     return ", ".join(parts)
 
 

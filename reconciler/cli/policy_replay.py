@@ -13,6 +13,7 @@ import click
 
 from reconciler.cli.app import Globals
 from reconciler.cli.build import read_config, start
+from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json, say, table
 from reconciler.cli.policy_test import remembered_knowledge
 from reconciler.cli.times import WHEN
@@ -42,7 +43,7 @@ WORDS = {
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The proposed config. Without it, the present config is compared with what was done.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
+@json_option
 @click.pass_obj
 def replay(options: Globals, since: datetime, other: Path | None, as_json: bool) -> None:
     """Show what a config would have done differently with the Cases and records that are remembered.

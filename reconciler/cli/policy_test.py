@@ -10,6 +10,7 @@ import click
 from reconciler.cli.app import Globals
 from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.looking import find_case
+from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json, table
 from reconciler.config import Config
 from reconciler.core.errors import ConfigError, Malformed
@@ -32,7 +33,7 @@ from reconciler.telemetry import escape_controls
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help='A Case as the Coralogix API gives it: the object, or {"case": {…}}.',
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
+@json_option
 @click.pass_obj
 def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) -> None:
     """Show which route takes a Case, why the others do not, each field, and the request that follows.

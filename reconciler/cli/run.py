@@ -10,7 +10,7 @@ from reconciler.cli.app import Globals
 from reconciler.cli.build import build_engine, open_store, read_config, start
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.output import summary
-from reconciler.core.errors import StoreError
+from reconciler.core.errors import CycleFailed, StoreBusy, StoreError
 from reconciler.daemon.lock import DatabaseLock
 from reconciler.daemon.schedule import Daemon, TickResult, Timetable
 from reconciler.engine.cycle import run_cycle
@@ -27,9 +27,10 @@ def run(options: Globals) -> int:
     config = read_config(options)
     stop = threading.Event()
     with DatabaseLock(config.state.path, command="reconciler run"), open_store(config.state.path) as store:
-        engine = build_engine(config, store, stop=stop)
         timetable = Timetable(poll_seconds=config.schedule.poll.total_seconds())
-        return Daemon(lambda: tick(engine), timetable=timetable, stop=stop).run()
+        daemon = Daemon(lambda: tick(engine), timetable=timetable, stop=stop)
+        engine = build_engine(config, store, stop=stop, progress=lambda *_: daemon.beat())
+        return daemon.run()
 
 
 def tick(engine: Engine) -> TickResult:
@@ -37,8 +38,11 @@ def tick(engine: Engine) -> TickResult:
     cycle_id = new_cycle_id()
     with bind_cycle(cycle_id):
         try:
-            report = run_cycle(engine, CycleRequest(), cycle_id=cycle_id)
+            report = run_cycle(engine, CycleRequest(lists_skips=False), cycle_id=cycle_id)
+        except StoreBusy:
+            raise  # the next cycle tries again
         except StoreError as error:
             return TickResult(ok=False, summary=str(error), fatal=error)
     words = summary(report) if report.error is None else str(report.error)
-    return TickResult(ok=report.exit_code == 0, summary=words)
+    cut_short = engine.should_stop() and isinstance(report.error, CycleFailed)
+    return TickResult(ok=report.exit_code == 0 or cut_short, summary=words)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import click
 
+from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json, table
 from reconciler.cli.sandbox_ports import CASE_PORT, URL_VARIABLE
 from reconciler.config.addresses import service_address
@@ -38,7 +39,6 @@ url_option = click.option(
     show_default=True,
     help="Where the sandbox serves Coralogix.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
 
 
 def ask(url: str, method: str, path: str, body: JsonObject | None = None) -> JsonObject:

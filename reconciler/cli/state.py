@@ -15,6 +15,7 @@ import click
 from reconciler.cli.app import Globals
 from reconciler.cli.build import build_engine, open_store, read_config, start, utc_now
 from reconciler.cli.cycles import new_cycle_id
+from reconciler.cli.options import json_option
 from reconciler.cli.output import Progress, print_json, say
 from reconciler.cli.times import WHEN
 from reconciler.config import Config
@@ -27,8 +28,6 @@ from reconciler.engine.rebuild import rebuild
 from reconciler.store.care import back_up
 from reconciler.store.store import Store
 from reconciler.telemetry import bind_cycle, escape_controls
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
 
 
 @click.group()

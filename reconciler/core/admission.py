@@ -1,7 +1,8 @@
 """Which Cases get a record at all: those that a route takes, that ever became active, and that are not too old.
 
 A Case that was admitted once stays admitted: what happened to it while nobody could write does not take its
-record away.
+record away. One for which a record was, or may have been, made stays where that is: routes and ``create_when`` decide
+about new records alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def skip(pair: Pair, reason: SkipReason, detail: str | None = None) -> Skip:
 
 def admit(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
     """Give the link of a Case that gets a record, with its route; or say why it gets none."""
-    return _unready(pair, policies) or _route(pair, policies, knowledge)
+    return _unready(pair, policies) or _where_it_is(pair, policies) or _route(pair, policies, knowledge)
 
 
 def _unready(pair: Pair, policies: Policies) -> Skip | None:
@@ -37,14 +38,24 @@ def _unready(pair: Pair, policies: Policies) -> Skip | None:
     return None
 
 
+def _where_it_is(pair: Pair, policies: Policies) -> Link | Skip | None:
+    """Keep to the rules by which a record was made, or by which a create was sent whose outcome is not known."""
+    link = pair.link
+    if not link.inbound or not (link.unsettled_since or policies.further_records(pair)):
+        return None
+    lost = policies.lost_rules(link)
+    return skip(pair, SkipReason.NOT_ROUTED, lost) if lost else link
+
+
 def _route(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
-    if not pair.link.admitted and not pair.others and not _is_young_enough(pair, policies, knowledge):
+    is_there = bool(policies.further_records(pair))
+    if not pair.link.admitted and not is_there and not _is_young_enough(pair, policies, knowledge):
         created = pair.case.created_at.isoformat()
         return skip(pair, SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
     route = route_for(pair.case, policies.routes)
     if route is None:
         return skip(pair, SkipReason.NOT_ROUTED, "no route took the Case")
-    if not policies.inbound[route.inbound].create_when.holds(case_context(pair.case)):
+    if not is_there and not policies.inbound[route.inbound].create_when.holds(case_context(pair.case)):
         return skip(pair, SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
     return replace(
         pair.link,
@@ -58,9 +69,12 @@ def _route(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
 
 
 def _is_young_enough(pair: Pair, policies: Policies, knowledge: Knowledge) -> bool:
-    created = pair.case.created_at
-    over = (policies.case_stage(pair.case) or Stage.OPEN) >= Stage.RESOLVED
-    asked_for = knowledge.since is not None and created >= knowledge.since
-    if over:
-        return created > knowledge.origin or (asked_for and knowledge.include_resolved)
-    return created >= knowledge.origin - policies.first_lookback or asked_for
+    """Say whether a Case is due by its age; what is over counts as open where it was when it was first seen."""
+    created, stage = pair.case.created_at, policies.case_stage(pair.case) or Stage.OPEN
+    looked_back_to = knowledge.origin - policies.first_lookback
+    floor = knowledge.since or looked_back_to
+    if created >= looked_back_to and min(stage, pair.link.case_low or stage) < Stage.RESOLVED:
+        return True
+    if stage >= Stage.RESOLVED:
+        return created > knowledge.origin or (knowledge.include_resolved and created >= floor)
+    return created >= floor

@@ -2,7 +2,8 @@
 
 ReconcilerError
 ├─ ConfigError(problems)      wrong usage or config: exit 2
-├─ StoreError                 the database is locked, damaged, full, or newer than this program
+├─ StoreError                 the database is damaged, full, or newer than this program
+│  └─ StoreBusy               another process writes to it; trying again may help
 ├─ Refused                    on purpose; a person must look: exit 3
 │  └─ Locked                  another process works on this database
 ├─ CycleFailed                a pull failed; the next cycle tries again
@@ -39,6 +40,10 @@ class ConfigError(ReconcilerError):
 
 class StoreError(ReconcilerError):
     """Say that the database cannot be used, and why."""
+
+
+class StoreBusy(StoreError):
+    """Say that another process writes to the database for longer than we wait."""
 
 
 class Refused(ReconcilerError):

@@ -37,21 +37,20 @@ def digest(value: Any) -> str:
 def basis(pair: Pair) -> str:
     """Name what both sides look like, so that a later change of either is noticed; 16 hex digits.
 
-    Times that move by themselves are left out, and so is what no decision reads.
+    It holds all that a policy or template can read but for times, which move by themselves, and the address.
     """
     case = pair.case
     seen: list[object] = [
-        case.status,
-        case.priority,
-        case.title,
-        case.category,
-        case.assignee,
-        case.resolution_reason,
-        sorted((key, list(values)) for key, values in case.labels.items()),
-        [(indicator.id, indicator.state) for indicator in case.indicators],
+        *(case.key, case.status, case.priority, case.priority_system, case.priority_override, case.title),
+        *(case.category, case.assignee, case.resolution_reason, case.resolved_by, case.parent_id),
+        [sorted(case.labels.items()), sorted(case.groupings.items()), case.kpi_breaches],
+        [(entity.kind, entity.name, entity.detail) for entity in case.impacted_entities],
+        [(one.kind, one.id, one.name, one.state, one.priority, sorted(one.labels.items())) for one in case.indicators],
         [absence is not None and absence.times > 1 for absence in (pair.link.case_absence, pair.link.incident_absence)],
     ]
     if pair.incident is not None:
         incident = pair.incident
         seen += [incident.sys_id, incident.state, incident.assigned_to, incident.mod_count]
+    if pair.others:
+        seen.append(sorted(other.sys_id for other in pair.others))
     return digest(seen)[:16]

@@ -33,6 +33,8 @@ class Knowledge:
     """(connector, Case id) -> the records that a look-up of this cycle found"""
     references: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     """(connector, table, name) -> sys_id; empty when nothing, or more than one row, has the name"""
+    refused: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    """(connector, table, Case id or name) -> the words with which a look-up for it alone was refused in this cycle"""
     ids_not_honoured: frozenset[str] = frozenset()
     """connectors whose instance replaces the ``sys_id`` that we choose"""
 

@@ -236,6 +236,8 @@ class Link:
     """when a create whose outcome is not known was sent"""
     ignored_basis: str = ""
     """a person said to leave this link alone while both sides look like this"""
+    case_low: Stage | None = None
+    """the lowest stage at which the Case was ever seen; one that waits to be activated counts as open"""
     first_seen_at: datetime | None = None
 
     @property

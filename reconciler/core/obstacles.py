@@ -13,15 +13,10 @@ from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason, Stage
 from reconciler.core.policy import Policies
 
 
-def is_ours(incident: Incident, case_id: str, policies: Policies) -> bool:
-    """Say whether a record bears this Case's key and our mark; no other is ever written or linked."""
-    return incident.correlation_id == case_id and incident.correlation_display == policies.owner
-
-
 def blocked(pair: Pair, policies: Policies) -> Skip | None:
     """Say what keeps a link from being written at all."""
     link, incident = pair.link, pair.incident
-    lost = _lost_rules(link, policies)
+    lost = policies.lost_rules(link)
     if lost:
         return skip(pair, SkipReason.NOT_ROUTED, lost)
     if link.case_absence:
@@ -31,21 +26,10 @@ def blocked(pair: Pair, policies: Policies) -> Skip | None:
     if link.incident_absence:
         name = link.number or link.sys_id
         return _absent(pair, SkipReason.INCIDENT_MISSING, link.incident_absence.times, "ServiceNow", name)
-    if pair.others and incident:
-        return duplicates(pair, [incident, *pair.others])
+    further = policies.further_records(pair)
+    if further and incident:
+        return duplicates(pair, [incident, *further])
     return _unplaced(pair, policies)
-
-
-def _lost_rules(link: Link, policies: Policies) -> str:
-    """Say what the config no longer has of what made a link; empty when it has all of it."""
-    if link.inbound not in policies.inbound:
-        return f"[inbound.{link.inbound}], which made it, is not in the config"
-    if policies.connectors and link.connector not in policies.connectors:
-        return f"[servicenow.{link.connector}], where it is, is not in the config"
-    if link.outbound and link.outbound not in policies.outbound:
-        return f"[outbound.{link.outbound}], which it listens by, is not in the config"
-    table = policies.inbound[link.inbound].table
-    return "" if table == link.table else f"the record is in {link.table}, [inbound.{link.inbound}] is for {table} now"
 
 
 def _unplaced(pair: Pair, policies: Policies) -> Skip | None:
@@ -120,15 +104,14 @@ def incident_peak(link: Link, incident: Incident) -> Stage | None:
 def case_peak(pair: Pair) -> Stage | None:
     """Give the highest stage at which a Case ever stood, as far as we or the Case itself know.
 
-    A Case that was re-activated since it was first seen, or since its record was made, was resolved once, even if no
-    pull of this database saw it.
+    A Case that was re-activated since it was first seen, or since its record was made, was resolved once, and one that
+    was acknowledged since then was acknowledged once, even if no pull of this database saw it.
     """
     times = (pair.link.first_seen_at, pair.incident.created_at if pair.incident else None)
     known_since = min((time for time in times if time), default=None)
-    reactivated_at = pair.case.reactivated_at
-    reactivated = known_since is not None and reactivated_at is not None and reactivated_at >= known_since
-    seen = (pair.link.case_peak, Stage.RESOLVED if reactivated else None)
-    return max((stage for stage in seen if stage), default=None)
+    told = {Stage.RESOLVED: pair.case.reactivated_at, Stage.ACKNOWLEDGED: pair.case.acknowledged_at}
+    reached = [stage for stage, at in told.items() if at and known_since and at >= known_since]
+    return max((stage for stage in (pair.link.case_peak, *reached) if stage), default=None)
 
 
 def _crossed_back(stage: Stage, peak: Stage | None) -> bool:

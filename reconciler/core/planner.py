@@ -24,7 +24,7 @@ from reconciler.core.following import alert_side, case_side, held, incident_side
 from reconciler.core.identity import basis
 from reconciler.core.knowledge import SETTLE_AFTER, Knowledge
 from reconciler.core.model import Action, ActionKind, Incident, Link, Pair, Skip, SkipReason, Stage
-from reconciler.core.obstacles import blocked, duplicates, is_ours, moved_back, stands_back, unknown_state
+from reconciler.core.obstacles import blocked, duplicates, moved_back, stands_back, unknown_state
 from reconciler.core.plan import Decision, Plan, Question
 from reconciler.core.policy import Policies
 from reconciler.core.records import draft_create
@@ -48,8 +48,6 @@ def plan(
 
 def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
     """Decide for one pair. Nothing in the answer moves either side back."""
-    ours = tuple(other for other in pair.others if is_ours(other, pair.case.id, policies))
-    pair = replace(pair, others=ours)
     looks = basis(pair)
     if pair.link.ignored_basis == looks:
         return Decision(link=replace(pair.link, hold=None))
@@ -79,18 +77,30 @@ def _decide_new(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decisio
     pair = replace(pair, link=admitted)
     if is_event(pair):
         return alert_side(pair, policies, knowledge)
-    where = (admitted.connector, pair.case.id)
-    if where not in knowledge.records:
-        asked = Question(connector=admitted.connector, table=admitted.table, name=pair.case.id)
-        return Decision(link=admitted, questions=(asked,))
-    found = {incident.sys_id: incident for incident in (*pair.others, *knowledge.records[where])}
+    return _unanswered(pair, knowledge) or _create_or_adopt(pair, policies, knowledge)
+
+
+def _unanswered(pair: Pair, knowledge: Knowledge) -> Decision | None:
+    """Ask which records bear the Case's key; hold the link where that was refused."""
+    link, case_id = pair.link, pair.case.id
+    refused = knowledge.refused.get((link.connector, link.table, case_id))
+    if refused:
+        return held(pair, refused, knowledge)
+    if (link.connector, case_id) in knowledge.records:
+        return None
+    return Decision(link=link, questions=(Question(connector=link.connector, table=link.table, name=case_id),))
+
+
+def _create_or_adopt(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
+    looked_up = knowledge.records[pair.link.connector, pair.case.id]
+    found = {incident.sys_id: incident for incident in (*policies.further_records(pair), *looked_up)}
     match list(found.values()):
         case []:
             return _create(pair, policies, knowledge)
         case [incident]:
             return _adopt(pair, incident, policies, knowledge)
         case several:
-            return Decision(link=admitted, skip=duplicates(pair, several))
+            return Decision(link=pair.link, skip=duplicates(pair, several))
 
 
 def _create(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
@@ -141,6 +151,8 @@ def _adopt(pair: Pair, incident: Incident, policies: Policies, knowledge: Knowle
     then = _decide_linked(Pair(link=link, case=pair.case, incident=incident), policies, knowledge)
     if then.questions:
         return Decision(link=pair.link, questions=then.questions)
+    if then.skip and then.skip.reason is SkipReason.NOT_ROUTED:
+        return Decision(link=pair.link, skip=then.skip)  # the config has no rules, or no way, to write it
     return replace(then, link=pair.link, actions=(action, *then.actions))
 
 
@@ -169,7 +181,7 @@ def _decide_linked(pair: Pair, policies: Policies, knowledge: Knowledge) -> Deci
     incident = pair.incident
     if incident is None:
         return Decision(link=pair.link, skip=skip(pair, SkipReason.SETTLING, "the record was not read yet"))
-    if not is_ours(incident, pair.case.id, policies):
+    if not policies.is_ours(incident, pair.case.id):
         return held(pair, f"{incident.number} does not bear this Case's key and our mark any more", knowledge)
     backwards = moved_back(pair, policies, incident)
     forward = incident_side(pair, policies, knowledge, incident, backwards)

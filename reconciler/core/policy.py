@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from reconciler.core.conditions import Condition
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, WORD_STAGES, case_stage
-from reconciler.core.model import Case, Incident, Link, Stage
+from reconciler.core.model import Case, Incident, Link, Pair, Stage
 from reconciler.core.templates import Template
 
 INCIDENT_TABLE = "incident"
@@ -131,6 +131,27 @@ class Policies:
     """connector -> raw state value -> state word, beside the usual ones"""
     limits: Limits = field(default_factory=Limits)
     first_lookback: timedelta = timedelta(hours=24)
+
+    def is_ours(self, incident: Incident, case_id: str) -> bool:
+        """Say whether a record bears this Case's key and our mark; no other is ever written or linked."""
+        return incident.correlation_id == case_id and incident.correlation_display == self.owner
+
+    def further_records(self, pair: Pair) -> tuple[Incident, ...]:
+        """Give the records that are this Case's as well, beside the linked one."""
+        return tuple(other for other in pair.others if self.is_ours(other, pair.case.id))
+
+    def lost_rules(self, link: Link) -> str:
+        """Say what the config no longer has of what made a link; empty when it has all of it."""
+        if link.inbound not in self.inbound:
+            return f"[inbound.{link.inbound}], which made it, is not in the config"
+        if self.connectors and link.connector not in self.connectors:
+            return f"[servicenow.{link.connector}], where it is, is not in the config"
+        if link.outbound and link.outbound not in self.outbound:
+            return f"[outbound.{link.outbound}], which it listens by, is not in the config"
+        table = self.inbound[link.inbound].table
+        return (
+            "" if table == link.table else f"the record is in {link.table}, [inbound.{link.inbound}] is for {table} now"
+        )
 
     def case_stage(self, case: Case) -> Stage | None:
         """Place a Case on the scale; None when its status is pending or unknown."""

@@ -101,11 +101,13 @@ def _render(templates: Mapping[str, Template], link: Link, case: Case, inbound: 
     problem = ""
     for name, value in names.items():
         answer = _resolve(name, value, link, inbound, knowledge)
+        table = inbound.references[name].table
         match answer:
             case Question():
-                questions.append(answer)
+                refused = knowledge.refused.get((answer.connector, table, answer.name))
+                problem = f"{name}: {refused}" if refused else problem
+                questions += [] if refused else [answer]
             case "":
-                table = inbound.references[name].table
                 problem = f"{name}: {table} has no single active row named {value!r}, and there is no default that is"
             case _:
                 found[name] = answer

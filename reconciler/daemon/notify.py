@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from reconciler.telemetry import escape_controls, redact
 
 _SEND_LIMIT_SECONDS = 1.0
-_STATUS_LIMIT_CHARACTERS = 200
+_STATUS_LIMIT_CHARACTERS = 600
 
 
 class Notifier:
@@ -34,7 +34,7 @@ class Notifier:
         self._send("READY=1")
 
     def status(self, text: str) -> None:
-        """Say in one line, cut at 200 characters and without secrets, what the daemon is doing."""
+        """Say in one line, cut at 600 characters and without secrets, what the daemon is doing."""
         self._send(f"STATUS={escape_controls(redact(text))[:_STATUS_LIMIT_CHARACTERS]}")
 
     def watchdog(self) -> None:

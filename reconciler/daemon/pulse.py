@@ -67,7 +67,7 @@ class Progress:
         self._last = clock.monotonic()
 
     def beat(self) -> None:
-        """Note that a cycle has just started or ended."""
+        """Note that a cycle has just started, ended, or got on."""
         self._last = self._clock.monotonic()
 
     def alive(self) -> bool:

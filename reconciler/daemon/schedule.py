@@ -49,7 +49,7 @@ class Timetable:
 
     poll_seconds: float
     cycle_limit_seconds: float = 900.0
-    """a cycle that takes longer is taken to hang: the watchdog is no longer pinged"""
+    """a cycle that does not get on for longer is taken to hang: the watchdog is no longer pinged"""
     look_seconds: float = 1.0
     """how often the main thread looks at the clock and pings"""
 
@@ -99,6 +99,10 @@ class Daemon:
             finally:
                 self._finish(scheduler)
         return 0 if self._fatal is None else int(getattr(self._fatal, "exit_code", 1))
+
+    def beat(self) -> None:
+        """Take note that the cycle in hand gets on, so that a long one is not taken to hang. Safe for any thread."""
+        self._progress.beat()
 
     # --- the main thread ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.core.errors import RemoteError
+from reconciler.core.errors import PartialTruth, Rejected, RemoteError
 from reconciler.core.knowledge import Knowledge
 from reconciler.core.model import Case, Incident, Pair, System
 from reconciler.core.plan import Decision, Plan, Question
@@ -14,27 +14,35 @@ from reconciler.core.planner import decide
 from reconciler.engine.engine import Engine
 from reconciler.store.store import Pulled
 
+NAMES_AT_ONCE = 50
+"""So many are asked for in one request."""
+MOST_SINGLED_OUT = 10
+"""More look-ups of a cycle than these that do not show everything are no matter of single records."""
 ROUNDS = 4
 """An answer can lead to one more question: a record, a name, its default."""
 
 
 @dataclass
 class Answers:
-    """Complete a plan; remember which connectors did not answer."""
+    """Complete a plan; remember which connectors did not answer, and which look-ups were refused."""
 
     engine: Engine
     knowledge: Knowledge
     cycle_id: str = ""
     failed: dict[str, RemoteError] = field(default_factory=dict)
+    """connectors that did not answer"""
+    partial: dict[tuple[str, str, str], PartialTruth] = field(default_factory=dict)
+    """(connector, table, Case id or name) -> why what is there for it was not shown whole"""
 
     def complete(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
         """Answer the plan's questions and decide again, until there are none.
 
-        A link whose connector does not answer keeps its questions, and so has no actions. ``pairs`` gains what was
-        learned about its Cases.
+        A link whose connector does not answer, or whose own look-up does not show everything, keeps its questions,
+        and so has no actions; one whose own look-up is refused is held. ``pairs`` gains what was learned about its
+        Cases.
         """
         for _ in range(ROUNDS):
-            open_questions = [question for question in plan.questions if question.connector not in self.failed]
+            open_questions = [question for question in plan.questions if self._may_ask(question)]
             if not open_questions:
                 break
             self._answer(open_questions)
@@ -77,13 +85,43 @@ class Answers:
         for question in questions:
             grouped[question.connector, question.table, question.name_field].add(question.name)
         for (connector, table, name_field), names in sorted(grouped.items()):
-            try:
-                if name_field:
-                    self._look_up_names(connector, table, name_field, sorted(names))
-                else:
-                    self._look_up_records(connector, table, sorted(names))
-            except RemoteError as error:
-                self.failed[connector] = error
+            listed = sorted(names)
+            for start in range(0, len(listed), NAMES_AT_ONCE):
+                self.engine.step(f"looking into {table}", start, len(listed))
+                self._look_up(connector, table, name_field, listed[start : start + NAMES_AT_ONCE])
+
+    def _look_up(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
+        """Look names up at once; where that is refused, in halves, until the one that is refused stands alone."""
+        if connector in self.failed:
+            return
+        try:
+            if name_field:
+                self._look_up_names(connector, table, name_field, names)
+            else:
+                self._look_up_records(connector, table, names)
+        except (Rejected, PartialTruth) as error:
+            if len(names) == 1:
+                self._single_out(error, (connector, table, names[0]))
+                return
+            middle = len(names) // 2
+            for half in (names[:middle], names[middle:]):
+                self._look_up(connector, table, name_field, half)
+        except RemoteError as error:
+            self.failed[connector] = error
+
+    def _single_out(self, error: Rejected | PartialTruth, where: tuple[str, str, str]) -> None:
+        """Keep one refused look-up from stopping others; where there are many, it is no matter of one."""
+        if isinstance(error, Rejected):
+            refused = {**self.knowledge.refused, where: str(error)}
+            self.knowledge = replace(self.knowledge, refused=refused)
+            return
+        self.partial[where] = error
+        if len(self.partial) > MOST_SINGLED_OUT:
+            self.failed[where[0]] = error
+
+    def _may_ask(self, question: Question) -> bool:
+        where = (question.connector, question.table, question.name)
+        return question.connector not in self.failed and where not in self.partial
 
     def _look_up_records(self, connector: str, table: str, case_ids: Sequence[str]) -> None:
         found: dict[tuple[str, str], tuple[Incident, ...]] = {(connector, case_id): () for case_id in case_ids}

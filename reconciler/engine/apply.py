@@ -13,22 +13,44 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from reconciler.core.errors import AuthFailed, RemoteError
+from reconciler.core.identity import record_id
 from reconciler.core.knowledge import Knowledge
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, Result
 from reconciler.core.plan import Decision, Plan
 from reconciler.engine.engine import Engine
 from reconciler.engine.perform import INCIDENT_CHANGES, Performer
 from reconciler.engine.requests import made_for
+from reconciler.engine.settle import settle
 
 log = logging.getLogger(__name__)
 
 LINKS_READ_AT_ONCE = 50
 """Records are read just before they are written, this many in one request."""
+FRESH_FOR = timedelta(seconds=5)
+"""What was read longer ago is read again, by itself: on a slow instance the last of a batch waits for the others."""
 
-Fresh = dict[tuple[str, str], Incident]
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """Hold the records of one batch as they were just now."""
+
+    read_at: datetime
+    records: Mapping[tuple[str, str], Incident]
+
+    def of(self, action: Action, known: Incident | None, now: datetime) -> Incident | None:
+        """Give an action's target; None where it has to be read by itself.
+
+        That is so where it was left out, where the batch has grown old, and where its listing lags behind what is
+        remembered.
+        """
+        target = self.records.get((action.connector, action.sys_id))
+        is_fresh = timedelta() <= now - self.read_at <= FRESH_FOR
+        lags = target is not None and known is not None and target.mod_count < known.mod_count
+        return target if is_fresh and not lags else None
 
 
 @dataclass
@@ -76,6 +98,7 @@ class Applier:
             for chunk in _chunks(busy):
                 if self.engine.should_stop():
                     break
+                settle(self.engine, chunk, cycle_id=self.cycle_id)
                 fresh = self._read(chunk)
                 works = [_work(pairs[decision.link.case_id], decision) for decision in chunk]
                 self._run(pool, performer, works, fresh, total)
@@ -114,10 +137,9 @@ class Applier:
             work.actions.clear()
             return
         seq = self.engine.store.begin_action(action, cycle_id=self.cycle_id, now=self.engine.clock())
-        target = fresh.pop((action.connector, action.sys_id), None) if action.kind in INCIDENT_CHANGES else None
-        known = work.pair.incident
-        if target and known and target.mod_count < known.mod_count:
-            target = None  # the listing lags behind what is remembered: the record is asked for by itself
+        target = None
+        if action.kind in INCIDENT_CHANGES:
+            target = fresh.of(action, work.pair.incident, self.engine.clock())
         task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
         running[pool.submit(task)] = (work, seq)
 
@@ -126,6 +148,7 @@ class Applier:
         outcome = ended.outcome
         if ended.refused is not None:
             self._down[side_of(outcome.action)] = ended.refused
+        self._learn(outcome)
         self.engine.store.finish_action(
             seq,
             outcome,
@@ -133,7 +156,6 @@ class Applier:
             now=self.engine.clock(),
             requests=self.engine.requests.take_of(seq),
         )
-        self._learn(outcome)
         _log(outcome)
         self.outcomes.append(outcome)
         work.pair = _after(work.pair, outcome)
@@ -141,19 +163,25 @@ class Applier:
             work.actions.clear()
 
     def _learn(self, outcome: Outcome) -> None:
-        """Remember of a connector that its instance does not keep the ``sys_id`` that we choose."""
-        made = outcome.incident if outcome.action.kind is ActionKind.CREATE_INCIDENT else None
-        if made and made.sys_id.lower() != outcome.action.sys_id:
-            self.engine.store.set_fact(f"ids_not_honoured.{made.connector}", made.sys_id)
+        """Remember of a connector that its instance does not keep the ``sys_id`` that we choose.
+
+        Before the action is finished, so that a kill between the two only means to learn it again.
+        """
+        action, record, link = outcome.action, outcome.incident, outcome.link
+        if record is None or link is None or action.kind not in (ActionKind.CREATE_INCIDENT, ActionKind.ADOPT_INCIDENT):
+            return
+        if record.sys_id.lower() != record_id(self.engine.policies.owner, action.case_id, link.generation):
+            self.engine.store.set_fact(f"ids_not_honoured.{record.connector}", record.sys_id)
 
     def _read(self, chunk: Sequence[Decision]) -> Fresh:
         """Read the records that this chunk changes; one that is left out is asked for by itself later."""
+        read_at = self.engine.clock()
         wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
         for decision in chunk:
             first = decision.actions[0]
             if first.kind in INCIDENT_CHANGES:
                 wanted[first.connector, first.table].append(first.sys_id)
-        fresh: Fresh = {}
+        fresh: dict[tuple[str, str], Incident] = {}
         for (connector, table), sys_ids in wanted.items():
             try:
                 records = self.engine.connectors[connector].get_many(table, sys_ids)
@@ -163,7 +191,7 @@ class Applier:
             except RemoteError:
                 continue
             fresh |= {(connector, record.sys_id): record for record in records}
-        return fresh
+        return Fresh(read_at=read_at, records=fresh)
 
 
 def _log(outcome: Outcome) -> None:
@@ -194,6 +222,12 @@ def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident |
             return _Ended(outcome=performer.perform(action, pair, fresh))
         except AuthFailed as error:
             return _Ended(outcome=Outcome(action=action, result=Result.RETRY, detail=str(error)), refused=str(error))
+        except Exception as error:  # a fault of this program on one link stops no other
+            log.exception("an action failed unexpectedly", extra={"case": action.case_key or action.case_id})
+            words = f"a fault of this program, not of the service: {type(error).__name__}: {error}"
+            is_create = action.kind is ActionKind.CREATE_INCIDENT
+            link = replace(pair.link, unsettled_since=performer.clock()) if is_create else None
+            return _Ended(outcome=Outcome(action=action, result=Result.UNKNOWN, detail=words, link=link))
 
 
 def _after(pair: Pair, outcome: Outcome) -> Pair:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.admission import skip
-from reconciler.core.errors import CycleFailed, ReconcilerError, Refused, RemoteError, StoreError
+from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
 from reconciler.core.knowledge import Knowledge
 from reconciler.core.model import ActionKind, Outcome, Pair, Result, SkipReason
-from reconciler.core.plan import Decision, Plan
+from reconciler.core.plan import Plan
 from reconciler.core.planner import plan
 from reconciler.engine import drift, gate
 from reconciler.engine.answers import Answers
@@ -24,7 +24,8 @@ from reconciler.engine.engine import Engine
 from reconciler.engine.gather import Gathering
 from reconciler.engine.people import grant_wishes, look_again_at_others
 from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, failure_words, result_of
-from reconciler.engine.saved import changes_since
+from reconciler.engine.saved import changes_since, saved_scope
+from reconciler.engine.settle import needs_plan, settle
 from reconciler.store.store import CycleCounts, Settled
 
 LAST_DRIFT_CHECK = "last_drift_check"
@@ -49,6 +50,8 @@ class _Cycle:
     outcomes: tuple[Outcome, ...] = ()
     down: dict[str, RemoteError] = field(default_factory=dict)
     """connectors that did not answer in this cycle"""
+    partial: list[RemoteError] = field(default_factory=list)
+    """look-ups of this cycle whose answer did not show everything"""
     config_changed: bool = False
     pulled: Gathering = field(init=False)
 
@@ -57,13 +60,14 @@ class _Cycle:
 
     def run(self) -> CycleReport:
         started_at = self.engine.clock()
-        kind = self._kind(started_at)
+        scope = self._scope(started_at)
+        kind = CycleKind.APPLY if self.request.expected is not None else scope
         self._begin(kind, started_at)
         error: ReconcilerError | None = None
         try:
             self._pull()
-            self._look_closer(kind, started_at)
-            knowledge = self._plan(kind, started_at)
+            self._look_closer(scope, started_at)
+            knowledge = self._plan(scope, started_at)
             self._check()
             if self.request.carry_out:
                 self._apply(knowledge)
@@ -76,10 +80,11 @@ class _Cycle:
 
     # -- the steps ---------------------------------------------------------------------------------------------
 
-    def _kind(self, now: datetime) -> CycleKind:
+    def _scope(self, now: datetime) -> CycleKind:
+        """Say what this cycle looks at; a saved plan is made again by looking at the same."""
         if self.request.expected is not None:
-            return CycleKind.APPLY
-        if self.request.since is not None:
+            return saved_scope(self.request.expected)
+        if self.request.since is not None or self.request.include_resolved:
             return CycleKind.BACKFILL
         if self._is_due(LAST_FULL_CHECK, now, FULL_CHECK_EVERY):
             return CycleKind.FULL
@@ -116,47 +121,52 @@ class _Cycle:
         finally:
             self.down |= self.pulled.down
 
-    def _look_closer(self, kind: CycleKind, started_at: datetime) -> None:
+    def _look_closer(self, scope: CycleKind, started_at: datetime) -> None:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
         store = self.engine.store
         suspects = [pair for pair in store.pairs_to_plan(started_at) if pair.link.connector not in self.down]
         drift.recheck_absent(self.engine, suspects, cycle_id=self.cycle_id)
-        if kind in (CycleKind.DRIFT, CycleKind.FULL):
-            drift.check_drift(self.engine, cycle_id=self.cycle_id, full=kind is CycleKind.FULL, down=self.down)
-            doubled = [
-                pair for pair in store.all_pairs(open_only=True) if len(pair.others) + bool(pair.link.sys_id) > 1
-            ]
-            look_again_at_others(self.engine, doubled, cycle_id=self.cycle_id)
-            store.set_fact(LAST_DRIFT_CHECK, started_at.isoformat())
-        if kind is CycleKind.FULL:
-            store.set_fact(LAST_FULL_CHECK, started_at.isoformat())
+        if scope in (CycleKind.DRIFT, CycleKind.FULL):
+            self._compare_all(full=scope is CycleKind.FULL)
+            done = (LAST_DRIFT_CHECK, LAST_FULL_CHECK) if scope is CycleKind.FULL else (LAST_DRIFT_CHECK,)
+            for fact in done:
+                store.set_fact(fact, started_at.isoformat())
 
-    def _plan(self, kind: CycleKind, now: datetime) -> Knowledge:
+    def _compare_all(self, *, full: bool) -> None:
+        """Compare everything open in full; a connector that does not answer is down, and the others go on."""
+        drift.check_drift(self.engine, self.down, cycle_id=self.cycle_id, full=full)
+        doubled = self.engine.store.doubled_pairs()
+        self.down |= look_again_at_others(self.engine, doubled, cycle_id=self.cycle_id)
+
+    def _plan(self, scope: CycleKind, now: datetime) -> Knowledge:
         """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
         store, engine = self.engine.store, self.engine
-        candidates = sorted(self._candidates(kind, now), key=lambda pair: (pair.case.created_at, pair.case.id))
+        candidates = sorted(self._candidates(scope, now), key=lambda pair: (pair.case.created_at, pair.case.id))
         self.pairs = {pair.case.id: pair for pair in candidates}
         answers = Answers(engine, self._knowledge(now), self.cycle_id)
         first = plan(
             self.pairs.values(),
             engine.policies,
             answers.knowledge,
-            standing=store.standing_skips(),
+            standing=store.standing_skips() if self.request.lists_skips else (),
             policy_hash=engine.policy_hash,
         )
         whole = answers.complete(first, self.pairs)
         self.down |= answers.failed
+        self.partial += answers.partial.values()
         up = tuple(decision for decision in whole.decisions if decision.link.connector not in self.down)
         self.plan = replace(whole, decisions=up)
-        self._settle()
+        # What a backfill means to do is stored as it is begun: one that is refused, or killed, admits nothing more.
+        told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
+        settle(engine, told, cycle_id=self.cycle_id)
         return answers.knowledge
 
-    def _candidates(self, kind: CycleKind, now: datetime) -> Iterable[Pair]:
+    def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
         store = self.engine.store
-        if kind is CycleKind.BACKFILL:
+        if scope is CycleKind.BACKFILL:
             return store.all_pairs(open_only=False)
         due = {pair.case.id: pair for pair in store.pairs_to_plan(now)}
-        if kind in (CycleKind.DRIFT, CycleKind.FULL):
+        if scope in (CycleKind.DRIFT, CycleKind.FULL):
             due |= {pair.case.id: pair for pair in store.all_pairs(open_only=True)}
         return due.values()
 
@@ -185,20 +195,13 @@ class _Cycle:
             for name, sys_id in self.engine.store.references(connector, table).items()
         }
 
-    def _settle(self) -> None:
-        now = self.engine.clock()
-        settled = [
-            Settled(link=decision.link, needs_plan=needs_plan(decision), skip=decision.skip)
-            for decision in self.plan.decisions
-        ]
-        self.engine.store.settle(settled, now=now)
-        notes = [note for decision in self.plan.decisions for note in decision.notes]
-        self.engine.store.note_fields(notes, cycle_id=self.cycle_id, now=now)
-
     def _check(self) -> None:
         """Refuse the whole plan when it is not what was reviewed, or does more than limits or a changed config may."""
         engine, request = self.engine, self.request
         if request.expected is not None:
+            failure = self._first_failure()
+            if failure:
+                raise failure
             changes = changes_since(request.expected, self.plan)
             if changes:
                 raise Refused(f"the saved plan is not what would be done now: {'; '.join(changes)}. Plan again")
@@ -221,7 +224,12 @@ class _Cycle:
                 store.settle([Settled(link=pair.link, needs_plan=True, skip=skipped)], now=self.engine.clock())
 
     def _first_failure(self) -> ReconcilerError | None:
-        return CycleFailed(failure_words(None, self.down)) if self.down else None
+        """Say what this cycle could not do for some links, though it went on with the others."""
+        words = [failure_words(None, self.down)] if self.down else []
+        words += [f"{error}; what depends on it waits" for error in self.partial]
+        is_partial = any(isinstance(error, PartialTruth) for error in (*self.partial, *self.down.values()))
+        failure = Refused if is_partial else CycleFailed
+        return failure("; ".join(words)) if words else None
 
     def _record(self, kind: CycleKind, started_at: datetime, error: ReconcilerError | None) -> CycleReport:
         store, now = self.engine.store, self.engine.clock()
@@ -237,6 +245,7 @@ class _Cycle:
             pulled_cases=self.pulled.cases,
             pulled_incidents=self.pulled.incidents,
             malformed=self.pulled.malformed,
+            skipped=store.count_skips(),
             error=error,
         )
         counts = CycleCounts(
@@ -255,12 +264,6 @@ class _Cycle:
             now=now,
         )
         return report
-
-
-def needs_plan(decision: Decision) -> bool:
-    """Say whether a link has something left to do after this decision, even if neither side changes."""
-    waits = decision.skip is not None and decision.skip.reason is SkipReason.SETTLING
-    return bool(decision.actions or decision.questions or waits)
 
 
 def close_unfinished(engine: Engine) -> None:

@@ -12,67 +12,63 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import AuthFailed, Malformed, Missing, RemoteError
+from reconciler.core.errors import Malformed, Missing, PartialTruth, RemoteError
 from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
 from reconciler.core.policy import EVENT_TABLE
 from reconciler.engine.engine import Engine
 from reconciler.engine.pull import case_pages
+from reconciler.engine.single import read_cases
 from reconciler.remotes.ports import CaseOrder
 from reconciler.store.store import Pulled
 
-OPEN_STATUSES = ("ACTIVE", "ACKNOWLEDGED", "RESOLVED")
+OPEN_STATUSES = ("PENDING_ACTIVATION", "ACTIVE", "ACKNOWLEDGED", "RESOLVED")
 FULL_RANGE = timedelta(days=30)
 """The nightly check reads every Case of this age, whatever its status."""
 
 
-def is_due(last: str | None, now: datetime, every: timedelta) -> bool:
-    """Say whether a check that last ran at ``last`` (ISO 8601, or never) is due."""
-    return last is None or now - datetime.fromisoformat(last) >= every
+def is_due(last: str, now: datetime, every: timedelta) -> bool:
+    """Say whether a check that last ran at ``last`` (ISO 8601) is due; also when the clock was ahead then."""
+    return not timedelta() <= now - datetime.fromisoformat(last) < every
 
 
-def check_drift(engine: Engine, *, cycle_id: str, full: bool, down: Container[str] = ()) -> None:
+def check_drift(engine: Engine, down: dict[str, RemoteError], *, cycle_id: str, full: bool) -> None:
     """Read every open link in full on both sides, remember what is there and note what is not.
 
-    The records of connectors that are ``down`` are not asked for.
+    The records of connectors that are ``down`` are not asked for; one that does not answer now is put among them.
     """
     links = engine.store.open_links()
-    cases, gone = _read_cases(engine, links, full=full)
-    records, lost = _read_records(engine, [link for link in links if link.connector not in down])
+    listed = _list_cases(engine, full=full)
+    unlisted = [link for link in links if link.case_id not in listed and link.case_peak is not Stage.CLOSED]
+    seen = Pulled(system=System.CORALOGIX, cases=tuple(listed.values()))
+    older = engine.store.remember(seen, judge=engine.policies, cycle_id=cycle_id, now=engine.clock()).doubtful
+    missing = read_cases(engine, [link.case_id for link in unlisted] + list(older), cycle_id=cycle_id)
+    gone = [link for link in unlisted if link.case_id in missing]
+    records, lost = _read_records(engine, links, down)
     now = engine.clock()
-    for pulled in (
-        Pulled(system=System.CORALOGIX, cases=tuple(cases.values())),
-        Pulled(system=System.SERVICENOW, incidents=tuple(records)),
-    ):
-        engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=now)
+    pulled = Pulled(system=System.SERVICENOW, incidents=tuple(records))
+    engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=now)
     _note(engine, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
     _note(engine, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
 
 
-def _read_cases(engine: Engine, links: Iterable[Link], *, full: bool) -> tuple[dict[str, Case], list[Link]]:
-    """List the open Cases, then ask for each linked one that the list did not show; give them, and the links of none.
-
-    A Case that is there and cannot be read is in neither: it stops nothing else.
-    """
+def _list_cases(engine: Engine, *, full: bool) -> dict[str, Case]:
+    """List every open Case and, in full, every Case of the last 30 days, whatever its status."""
+    reaches: list[tuple[tuple[str, ...], datetime | None]] = [(OPEN_STATUSES, None)]
+    if full:
+        reaches.append(((), engine.clock() - FULL_RANGE))
     cases: dict[str, Case] = {}
-    gone: list[Link] = []
-    since = engine.clock() - FULL_RANGE if full else None
-    statuses = () if full else OPEN_STATUSES
-    for page in case_pages(engine.cases, CaseOrder.CREATED, statuses=statuses, created_from=since):
-        cases |= {case.id: case for case in page.cases}
-    for link in links:
-        if link.case_id not in cases and link.case_peak is not Stage.CLOSED:
-            try:
-                cases[link.case_id] = engine.cases.get_case(link.case_id)
-            except Missing:
-                gone.append(link)
-            except AuthFailed:
-                raise
-            except (RemoteError, Malformed):
-                continue
-    return cases, gone
+    for statuses, since in reaches:
+        for page in case_pages(engine.cases, CaseOrder.CREATED, statuses=statuses, created_from=since):
+            if page.truncated and not engine.settings.accept_partial_view:
+                raise PartialTruth("Coralogix hides Cases from this key (pbacTruncated)", system=System.CORALOGIX)
+            cases |= {case.id: case for case in page.cases}
+            engine.step("comparing Cases", len(cases), 0)
+    return cases
 
 
-def _read_records(engine: Engine, links: Sequence[Link]) -> tuple[list[Incident], list[Link]]:
+def _read_records(
+    engine: Engine, links: Sequence[Link], down: dict[str, RemoteError]
+) -> tuple[list[Incident], list[Link]]:
     """Read the records of these links; give them, and the links whose record was not shown."""
     grouped: dict[tuple[str, str], list[Link]] = defaultdict(list)
     for link in links:
@@ -81,25 +77,41 @@ def _read_records(engine: Engine, links: Sequence[Link]) -> tuple[list[Incident]
     records: list[Incident] = []
     lost: list[Link] = []
     for (connector, table), group in grouped.items():
-        client = engine.connectors[connector]
-        found = client.get_many(table, [link.sys_id for link in group])
+        if connector in down:
+            continue
+        try:
+            found = engine.connectors[connector].get_many(table, [link.sys_id for link in group])
+        except RemoteError as error:
+            down[connector] = error
+            continue
         shown = {record.sys_id for record in found}
         records += found
-        lost += [link for link in group if link.sys_id not in shown]
+        lost += [link for link in group if link.sys_id not in shown and _is_lost(engine, link, records)]
     return records, lost
 
 
-def recheck_absent(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str) -> bool:
-    """Ask again, in a later cycle, for what answered 404 once; say whether anything was asked."""
-    suspects = [pair for pair in pairs if _is_suspect(pair.link)]
-    for pair in suspects:
-        with suppress(RemoteError, Malformed):  # the suspicion stays, and one that cannot be asked for stops nothing
-            _recheck(engine, pair.link, cycle_id)
-    return bool(suspects)
+def _is_lost(engine: Engine, link: Link, records: list[Incident]) -> bool:
+    """Ask for a record that a listing left out by itself; one that is there is put among ``records``."""
+    try:
+        records.append(engine.connectors[link.connector].get(link.table, link.sys_id))
+    except Missing:
+        return True
+    except (RemoteError, Malformed):  # it is there, or nobody knows: nothing is concluded
+        return False
+    return False
 
 
-def _is_suspect(link: Link) -> bool:
-    absences = (link.case_absence, link.incident_absence)
+def recheck_absent(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str) -> None:
+    """Ask again, in a later cycle, for what answered 404 once."""
+    for pair in pairs:
+        if _is_suspect(pair.link, engine.connectors):
+            with suppress(RemoteError, Malformed):  # the suspicion stays; one that cannot be asked for stops nothing
+                _recheck(engine, pair.link, cycle_id)
+
+
+def _is_suspect(link: Link, connectors: Container[str]) -> bool:
+    """Say whether a 404 has to be asked for again, and can be: its connector is still in the config."""
+    absences = (link.case_absence, link.incident_absence if link.connector in connectors else None)
     return any(absence is not None and absence.times == 1 for absence in absences)
 
 
@@ -113,19 +125,18 @@ def _recheck(engine: Engine, link: Link, cycle_id: str) -> None:
             link = replace(link, case_absence=None)
         except Missing:
             link = replace(link, case_absence=once_more(link.case_absence, now))
-    if link.incident_absence:
+    if link.incident_absence and link.connector in engine.connectors:
         try:
             incidents = (engine.connectors[link.connector].get(link.table, link.sys_id),)
             link = replace(link, incident_absence=None)
         except Missing:
             link = replace(link, incident_absence=once_more(link.incident_absence, now))
     engine.store.update_links([link], now)
-    engine.store.remember(
-        Pulled(system=System.SERVICENOW, cases=cases, incidents=incidents, read_now=True),
-        judge=engine.policies,
-        cycle_id=cycle_id,
-        now=now,
-    )
+    for pulled in (
+        Pulled(system=System.CORALOGIX, cases=cases, read_now=True),
+        Pulled(system=System.SERVICENOW, incidents=incidents, read_now=True),
+    ):
+        engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=now)
 
 
 def once_more(absence: Absence | None, now: datetime) -> Absence:

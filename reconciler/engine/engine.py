@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from reconciler.core.errors import CycleFailed
 from reconciler.core.policy import EVENT_TABLE, Policies
 from reconciler.engine.requests import RequestLog
 from reconciler.remotes.ports import CaseClient, IncidentClient
@@ -53,6 +54,12 @@ class Engine:
     should_stop: Callable[[], bool] = never
     progress: Progress = no_progress
     program_version: str = ""
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Tell how far a cycle's reading has come; raise CycleFailed between two reads when the engine is to stop."""
+        if self.should_stop():
+            raise CycleFailed(f"asked to stop while {what}; nothing is lost, and the next cycle reads it again")
+        self.progress(what, done, total)
 
     def tables(self) -> tuple[tuple[str, str], ...]:
         """List the (connector, table) pairs whose records are pulled: those of the routes, and those of old links."""

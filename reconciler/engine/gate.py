@@ -51,8 +51,8 @@ def brake(store: Store, limits: Limits, policy_hash: str, plan: Plan, request: C
     over = over_limits(plan, limits)
     if over:
         raise Refused(
-            f"{'; '.join(over)}. Nothing was written. Look at it with `reconciler plan`; let it through once "
-            "with `--limits off`, or raise the limit in the config"
+            f"{'; '.join(over)}. Nothing was written. Look at it with `reconciler plan`; let it through once with "
+            "`reconciler once --limits off` while no daemon runs, or raise the limit in the config"
         )
     words = "" if request.accept_config else objection(store, limits, policy_hash, plan)
     if words:

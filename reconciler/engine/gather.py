@@ -6,18 +6,18 @@ then the Cases must have come, at least one connector, and no answer may have be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import CycleFailed, Malformed, PartialTruth, Refused, Rejected, RemoteError
-from reconciler.core.model import Case, System
+from reconciler.core.errors import CycleFailed, PartialTruth, Refused, RemoteError
 from reconciler.engine.alerts import pull_alerts
 from reconciler.engine.engine import Engine
 from reconciler.engine.pull import SidePull, incident_cursor, pull_cases, pull_incidents
 from reconciler.engine.reach import Window
 from reconciler.engine.report import failure_words
+from reconciler.engine.single import read_cases
 from reconciler.store.store import Pulled, RememberedCounts
 
 DOUBTFUL_READS_PER_CYCLE = 50
@@ -78,25 +78,19 @@ class Gathering:
         window = self._window(self.engine.settings.case_overlap)
         cursors = self.engine.store.cursors()
         accept = self.engine.settings.accept_partial_view
-        side = pull_cases(self.engine.cases, cursors, window, accept_partial=accept, progress=self.engine.progress)
+        side = pull_cases(self.engine.cases, cursors, window, accept_partial=accept, progress=self.engine.step)
         self.engine.store.set_origin(side.server_time or window.now)
         doubtful = self._remember(side).doubtful
-        self._read_again(doubtful[:DOUBTFUL_READS_PER_CYCLE])
+        read_cases(self.engine, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)
         self.cases = len(side.pulled.cases)
-
-    def _read_again(self, case_ids: Sequence[str]) -> None:
-        """Read Cases one by one that a listing showed with an older time: it is late, or a clock was set back."""
-        cases: list[Case] = []
-        for case_id in case_ids:
-            with suppress(Rejected, Malformed):
-                cases.append(self.engine.cases.get_case(case_id))
-        self._store(Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True))
 
     def _remember_incidents(self, connector: str, table: str) -> None:
         cursor = self.engine.store.cursors().get(incident_cursor(connector, table))
         window = self._window(self.engine.settings.incident_overlap)
-        side = pull_incidents(self.engine.connectors[connector], table, cursor, window, progress=self.engine.progress)
+        side = pull_incidents(self.engine.connectors[connector], table, cursor, window, progress=self.engine.step)
         self._remember(side)
+        if side.failed:
+            raise side.failed
 
     def _remember(self, side: SidePull) -> RememberedCounts:
         if side.partial:

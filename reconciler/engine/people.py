@@ -26,11 +26,10 @@ def grant_wishes(engine: Engine, *, cycle_id: str) -> None:
         pair = engine.store.pair(wish.case_id)
         if pair is None:
             continue
-        try:
-            if wish.kind is WishKind.RETRY:
-                look_again_at_others(engine, [pair], cycle_id=cycle_id)
-        except RemoteError as error:
-            log.warning("a retry that a person asked for waits for the service", extra={"why": str(error)})
+        failed = look_again_at_others(engine, [pair], cycle_id=cycle_id) if wish.kind is WishKind.RETRY else {}
+        if failed:
+            words = "; ".join(map(str, failed.values()))
+            log.warning("a retry that a person asked for waits for the service", extra={"why": words})
             continue
         engine.store.grant(wish, granted(wish, pair.link), cycle_id=cycle_id, now=engine.clock())
 
@@ -55,22 +54,28 @@ def _suspected(absence: Absence | None) -> Absence | None:
     return replace(absence, times=1) if absence else None
 
 
-def look_again_at_others(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str) -> None:
+def look_again_at_others(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str) -> dict[str, RemoteError]:
     """Read the further records that bear these Cases' keys, and forget those that are gone.
 
-    A pull never shows that a copy was deleted or lost our mark. Raises RemoteError when a connector does not answer.
+    A pull never shows that a copy was deleted or lost our mark. Gives the connectors that did not answer.
     """
+    failed: dict[str, RemoteError] = {}
     grouped: dict[tuple[str, str], list[Incident]] = defaultdict(list)
     for pair in pairs:
         for other in pair.others:
             if other.connector in engine.connectors:
                 grouped[other.connector, other.table].append(other)
-    for others in grouped.values():
-        found = _read(engine, others)
+    for (connector, _), others in grouped.items():
+        try:
+            found = _read(engine, others)
+        except RemoteError as error:
+            failed[connector] = error
+            continue
         shown = {record.sys_id for record in found}
         pulled = Pulled(system=System.SERVICENOW, incidents=tuple(found), read_now=True)
         engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=engine.clock())
         engine.store.forget_records([other for other in others if other.sys_id not in shown])
+    return failed
 
 
 def _read(engine: Engine, others: Sequence[Incident]) -> list[Incident]:

@@ -15,7 +15,6 @@ from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Re
 from reconciler.core.identity import basis
 from reconciler.core.knowledge import Knowledge, next_hold
 from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Link, Outcome, Pair, Result, Stage, Verb
-from reconciler.core.obstacles import is_ours
 from reconciler.core.planner import adopted, decide
 from reconciler.core.policy import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
@@ -82,7 +81,15 @@ class Performer:
             made = client.create(action.table, action.fields)
         except Ambiguous as error:
             return self._look_for(action, pair, error)
+        except Malformed as error:
+            return self._made_unseen(action, pair, error)
         return self._created(action, pair, made, "")
+
+    def _made_unseen(self, action: Action, pair: Pair, error: Malformed) -> Outcome:
+        """Bind the link to a record that was made and may not be read whole, so that no second one is ever made."""
+        sys_id = error.record_id or action.sys_id
+        link = replace(pair.link, sys_id=sys_id, number="", unsettled_since=None)
+        return self.hold(action, replace(pair, link=link), f"the record was made, but {error}")
 
     def _look_for(self, action: Action, pair: Pair, error: Ambiguous) -> Outcome:
         """Find out whether a create whose outcome is not known took effect."""
@@ -109,7 +116,7 @@ class Performer:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
         stage = self.policies.incident_stage(pair.link, made)
         link = replace(adopted(pair.link, made, stage), written=dict(action.written), hold=None)
-        if not is_ours(made, action.case_id, self.policies):
+        if not self.policies.is_ours(made, action.case_id):
             detail = "the instance did not keep correlation_id and correlation_display: the record is not ours to write"
             held = self.hold(action, replace(pair, link=link, incident=made), detail)
             return replace(held, incident=made)
@@ -118,8 +125,12 @@ class Performer:
 
     def _adopt(self, action: Action, pair: Pair) -> Outcome:
         found = self.connectors[action.connector].get(action.table, action.sys_id)
-        if not is_ours(found, action.case_id, self.policies):
-            return self.hold(action, pair, f"{found.number} does not bear this Case's key and our mark any more")
+        if not self.policies.is_ours(found, action.case_id):
+            return self.hold(
+                action,
+                replace(pair, incident=found),
+                f"{found.number} does not bear this Case's key and our mark any more",
+            )
         link = adopted(pair.link, found, self.policies.incident_stage(pair.link, found))
         return Outcome(action=action, result=Result.DONE, incident=found, link=link)
 
@@ -134,20 +145,28 @@ class Performer:
         client = self.connectors[action.connector]
         before = fresh or client.get(action.table, action.sys_id)
         pair = replace(pair, incident=before)
-        if not is_ours(before, action.case_id, self.policies):
+        if not self.policies.is_ours(before, action.case_id):
             return self.hold(action, pair, f"{before.number} does not bear this Case's key and our mark any more")
         now = self._still(action, pair, INCIDENT_CHANGES)
         if now is None:
             return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", incident=before)
         try:
             after = client.update(action.table, action.sys_id, now.fields)
-        except Ambiguous as error:
+        except (Ambiguous, Rejected) as error:
+            if isinstance(error, Rejected) and error.status != 403:
+                raise
             after = self._look_after(action, error)
             if _differences(now, after) or not self._arrived(now, pair, before, after):
-                return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after)
+                return self._not_changed(action, replace(pair, incident=after), error)
         return self._changed(now, pair, before, after)
 
-    def _look_after(self, action: Action, error: Ambiguous) -> Incident:
+    def _not_changed(self, action: Action, pair: Pair, error: RemoteError) -> Outcome:
+        """Tell a refusal, which is held, from a write that may still be on its way."""
+        if isinstance(error, Rejected):
+            return self.hold(action, pair, str(error))
+        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=pair.incident)
+
+    def _look_after(self, action: Action, error: RemoteError) -> Incident:
         """Read a record after a write whose outcome is not known; raise that error again where this fails too."""
         try:
             return self.connectors[action.connector].get(action.table, action.sys_id)
@@ -212,8 +231,11 @@ class Performer:
         if not isinstance(error, (Ambiguous, Rejected)):
             return Outcome(action=action, result=Result.RETRY, detail=str(error), case=pair.case, link=pair.link)
         if isinstance(error, Missing):
-            raise error
-        case = self.cases.get_case(action.case_id)
+            return replace(self._absent(action, pair, error), case=pair.case)
+        try:
+            case = self.cases.get_case(action.case_id)
+        except (RemoteError, Malformed):  # nothing is known but how far the verbs before this one came
+            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=pair.case, link=pair.link)
         if self._reached(case, verb):
             return case
         if isinstance(error, Ambiguous):

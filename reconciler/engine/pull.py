@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.core.errors import Malformed, PartialTruth
+from reconciler.core.errors import AuthFailed, Malformed, PartialTruth, RemoteError, Transient
 from reconciler.core.model import Case, Incident, System
 from reconciler.engine.engine import Progress, no_progress
 from reconciler.engine.reach import Reach, Window, deep_floor, resume_position, shallow_floor
@@ -31,6 +31,8 @@ class SidePull:
     pulled: Pulled
     partial: str = ""
     server_time: datetime | None = None
+    failed: RemoteError | None = None
+    """why the reading stopped in the middle; what came before is whole, and the next cycle goes on behind it"""
 
 
 # -- Cases -----------------------------------------------------------------------------------------------------
@@ -156,6 +158,7 @@ class _Reading:
     pages: int = 0
     hidden: int = 0
     ended: bool = False
+    failed: RemoteError | None = None
 
 
 def incident_cursor(connector: str, table: str) -> str:
@@ -168,7 +171,8 @@ def pull_incidents(
 ) -> SidePull:
     """Pull the records that bear our mark, oldest change first, until a page is empty.
 
-    Raises RemoteError when a page fails. Rows that the service counts and does not show make the pull partial.
+    Raises RemoteError when the first page fails, and PartialTruth for any page whose rows do not fit the query; where a
+    later page does not come, ``failed`` says so. Rows that the service counts and does not show make the pull partial.
     """
     start = resume_position(cursor, window)
     reading = _read_records(client, table, start, deep_floor(cursor, window, None), progress)
@@ -182,7 +186,7 @@ def pull_incidents(
         malformed=tuple(reading.malformed),
         cursors=() if partial else (_record_cursor(name, cursor, start, reading, window),),
     )
-    return SidePull(pulled=pulled, partial=partial)
+    return SidePull(pulled=pulled, partial=partial, failed=reading.failed)
 
 
 def _read_records(
@@ -191,7 +195,13 @@ def _read_records(
     reading = _Reading()
     position = start
     while not reading.ended and reading.pages < INCIDENT_PAGES_PER_CYCLE:
-        page = client.changed(table, since=None if position else floor, after=position, limit=INCIDENT_PAGE_ROWS)
+        try:
+            page = client.changed(table, since=None if position else floor, after=position, limit=INCIDENT_PAGE_ROWS)
+        except (Transient, AuthFailed) as error:
+            if reading.pages == 0:
+                raise
+            reading.failed = error
+            break
         reading.incidents |= {incident.sys_id: incident for incident in page.incidents}
         reading.malformed += page.malformed
         reading.hidden = page.hidden + sum(not one.raw for one in page.malformed)  # some ACLs leave an empty row

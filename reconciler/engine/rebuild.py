@@ -240,13 +240,13 @@ def _difference(case: Case, incident: Incident, case_stage: Stage | None, incide
     """Say how two sides differ and what follows from it."""
     stands = f"the Case is {case.status} and {incident.number} is in state {incident.state}"
     if case_stage is None or incident_stage is None:
-        return f"{stands}, one of which has no stage; it is held until that is known"
+        return f"{stands}, one of which has no stage; the next cycle holds it until that is known"
     low, high = sorted((case_stage, incident_stage))
     if low < Stage.RESOLVED <= high:
         lower = "the Case" if case_stage is low else incident.number
         word = "case_moved_back" if case_stage is low else "incident_reopened"
         return (
-            f"{stands}, and nobody can tell which moved last; it is held as {word}, and goes on when {lower} is "
+            f"{stands}, and nobody can tell which moved last; the next cycle holds it as {word}, until {lower} is "
             "resolved by hand"
         )
     return f"{stands}, and nobody can tell which moved last; nothing is pushed, and both follow what comes next"
@@ -254,7 +254,8 @@ def _difference(case: Case, incident: Incident, case_stage: Stage | None, incide
 
 def _duplicates(case: Case, records: Sequence[Incident]) -> Finding:
     names = ", ".join(sorted(f"{record.number} ({record.sys_id})" for record in records))
-    why = f"these records bear this Case's key: {names}; it is held until one is left that bears key and mark"
+    until = "the next cycle holds it until one is left that bears key and mark"
+    why = f"these records bear this Case's key: {names}; {until}"
     return Finding(kind=FindingKind.DUPLICATES, record=records[0].number, case_id=case.id, case_key=case.key, why=why)
 
 

@@ -47,6 +47,8 @@ class CycleRequest:
     limits_on: bool = True
     expected: JsonObject | None = None
     """the saved plan that alone may be carried out"""
+    lists_skips: bool = True
+    """name every link that stands skipped; a daemon, which nobody reads, only counts them"""
     accept_config: bool = False
     """let a change of routes and policies through, however much it does to existing links"""
 
@@ -66,6 +68,8 @@ class CycleReport:
     pulled_cases: int = 0
     pulled_incidents: int = 0
     malformed: int = 0
+    skipped: int = 0
+    """links about which nothing is done, for a reason"""
     error: ReconcilerError | None = None
     """why the cycle failed or was refused, for a person"""
 

@@ -10,20 +10,29 @@ from datetime import datetime
 
 from reconciler.core.model import JsonObject
 from reconciler.core.plan import Plan, action_document, plan_document
+from reconciler.engine.report import CycleKind
 
 NAMED_CHANGES = 10
 """More than these are only counted in the message."""
 
 
-def saved_document(plan: Plan, *, made_at: datetime, since: datetime | None, include_resolved: bool) -> JsonObject:
+def saved_document(
+    plan: Plan, *, made_at: datetime, scope: CycleKind, since: datetime | None, include_resolved: bool
+) -> JsonObject:
     """Write a plan as a file that ``apply`` understands."""
     return plan_document(plan) | {
         "made_at": made_at.isoformat(),
+        "scope": scope.value,
         "since": since.isoformat() if since else None,
         "include_resolved": include_resolved,
         "policy_hash": plan.policy_hash,
         "basis": [action.basis for action in plan.actions],
     }
+
+
+def saved_scope(saved: JsonObject) -> CycleKind:
+    """Say what a saved plan was made by looking at; raise ValueError for a word that is none."""
+    return CycleKind(saved.get("scope", CycleKind.BACKFILL if saved.get("since") else CycleKind.CYCLE))
 
 
 def changes_since(saved: JsonObject, plan: Plan) -> tuple[str, ...]:

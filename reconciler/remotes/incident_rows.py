@@ -136,8 +136,9 @@ def read_changes(
             incidents.append(incident)
     if rows and last is None:
         raise partial(f"no row of {table} shows both sys_id and sys_updated_on: no right to read them")
-    if rows and not any(isinstance(row, dict) and "correlation_display" in row for row in rows):
-        raise partial(f"no row of {table} shows correlation_display: no right to read whose they are")
+    for key in ("correlation_display", "correlation_id"):
+        if rows and not any(isinstance(row, dict) and key in row for row in rows):
+            raise partial(f"no row of {table} shows {key}: no right to read whose they are")
     return IncidentPage(incidents=tuple(incidents), malformed=tuple(malformed), last=last)
 
 

@@ -139,7 +139,8 @@ class IncidentClient(Protocol):
     def create(self, table: str, fields: Mapping[str, str]) -> Incident:
         """Create one record; ``fields`` hold ``sys_id``, ``correlation_id`` and ``correlation_display`` too.
 
-        Raises Ambiguous wherever the record may exist all the same.
+        Raises Ambiguous wherever the record may exist all the same, and Malformed, with its ``sys_id``, where it was
+        made and too little of it may be read.
         """
         ...
 

@@ -105,7 +105,10 @@ class ServiceNowClient:
         return tuple(found)
 
     def create(self, table: str, fields: Mapping[str, str]) -> Incident:
-        """Create one record; the answer may bear another ``sys_id`` than the one sent."""
+        """Create one record; the answer may bear another ``sys_id`` than the one sent.
+
+        Raises Malformed, with that ``sys_id``, when the record was made and too little of it may be read.
+        """
         queries.checked_sys_id(fields.get("sys_id", ""))
         queries.checked_case_id(fields.get("correlation_id", ""))
         if fields.get("correlation_display") != self._owner:
@@ -228,6 +231,8 @@ class ServiceNowClient:
         try:
             incident = incident_from_row(_row(reply), connector=self._connector, table=table)
         except Malformed as error:
+            if operation is Operation.CREATE and error.record_id:
+                raise
             raise reply.unusable(str(error)) from error
         if sys_id is not None and not same_text(incident.sys_id, sys_id):
             raise reply.unusable(f"record {incident.sys_id} came back instead of {sys_id}")

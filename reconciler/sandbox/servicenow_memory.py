@@ -83,8 +83,9 @@ class MemoryIncidentClient:
         last = next((position_of(row) for row in reversed(listed.rows) if row and is_placed), None)
         if listed.rows and last is None:
             raise _partial(f"no row of {table} shows both sys_id and sys_updated_on: no right to read them")
-        if any(listed.rows) and "correlation_display" in self.world.unreadable(table):
-            raise _partial(f"no row of {table} shows correlation_display: no right to read whose they are")
+        for key in self.world.unreadable(table) & {"correlation_display", "correlation_id"}:
+            if any(listed.rows):
+                raise _partial(f"no row of {table} shows {key}: no right to read whose they are")
         return IncidentPage(
             incidents=tuple(one for one in incidents if one.correlation_display == self._owner),
             malformed=tuple(malformed),
@@ -283,7 +284,8 @@ class _Refusals:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Denial):
             raise denial_error(error, self._call) from error
-        if isinstance(error, Malformed) and self._call.writes:
+        is_made = self._call.creates and isinstance(error, Malformed) and error.record_id
+        if isinstance(error, Malformed) and self._call.writes and not is_made:
             raise unreadable_answer(error, self._call) from error
 
 

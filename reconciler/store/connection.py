@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from reconciler.core.errors import StoreError
+from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.store.migrations import refuse_foreign
 from reconciler.store.sqlite import sqlite3
 
@@ -23,6 +23,7 @@ OLDEST_SQLITE = (3, 37, 0)
 IN_MEMORY = ":memory:"
 
 _DAMAGED = "stop every reconciler, keep the file for a look, and restore a backup or run 'reconciler state rebuild'"
+_BUSY = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED"})
 _ADVICE: dict[str, str] = {
     "SQLITE_FULL": "the disk, or the database's page limit, is full: free space and start again",
     "SQLITE_READONLY": "the file or its folder may not be written: check owner, mode and mount of both",
@@ -41,7 +42,8 @@ def explain(path: str, error: Exception) -> StoreError:
     name = str(getattr(error, "sqlite_errorname", None) or "")
     kind = "_".join(name.split("_")[:2])
     advice = _ADVICE.get(kind, "nothing of this step was written; if it happens again, report it with this line")
-    return StoreError(f"{path}: {error}{f' ({name})' if name else ''}; {advice}")
+    failure = StoreBusy if kind in _BUSY else StoreError
+    return failure(f"{path}: {error}{f' ({name})' if name else ''}; {advice}")
 
 
 def connect(target: str, *, uri: bool = False) -> sqlite3.Connection:

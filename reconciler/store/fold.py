@@ -47,10 +47,12 @@ _PUT_INCIDENT = """INSERT INTO incidents
     number = excluded.number, state = excluded.state, case_id = excluded.case_id,
     updated_at = excluded.updated_at, snapshot = excluded.snapshot, changed_at = excluded.changed_at"""
 _PUT_CASE_ON_LINK = """INSERT INTO links
-    (case_id, first_seen_at, changed_at, case_stage, case_peak, was_active) VALUES (?1, ?2, ?2, ?3, ?3, ?4)
+    (case_id, first_seen_at, changed_at, case_stage, case_peak, was_active, case_low)
+    VALUES (?1, ?2, ?2, ?3, ?3, ?4, coalesce(?3, 1))
     ON CONFLICT (case_id) DO UPDATE SET changed_at = excluded.changed_at, case_stage = excluded.case_stage,
     case_peak = nullif(max(coalesce(case_peak, 0), coalesce(excluded.case_peak, 0)), 0),
-    was_active = max(was_active, excluded.was_active), needs_plan = 1"""
+    was_active = max(was_active, excluded.was_active),
+    case_low = min(coalesce(case_low, excluded.case_low), excluded.case_low), needs_plan = 1"""
 _PUT_INCIDENT_ON_LINK = """UPDATE links SET incident_stage = ?1,
     incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(?1, 0)), 0),
     number = ?2, changed_at = ?3, needs_plan = 1 WHERE case_id = ?4"""

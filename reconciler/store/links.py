@@ -14,7 +14,7 @@ from reconciler.core.errors import StoreError
 from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
 from reconciler.store.connection import Connected, guarded
 from reconciler.store.pairs import CHUNK, LINK_LIST, read_claims, read_pairs
-from reconciler.store.rows import LINK_COLUMNS, SqlValue, link_from, link_values, time_text
+from reconciler.store.rows import LINK_COLUMNS, ONLY_SEEN, SqlValue, link_from, link_values, time_text
 from reconciler.store.values import Settled
 
 if TYPE_CHECKING:
@@ -31,15 +31,18 @@ _FIND = """SELECT case_id FROM cases WHERE case_id = :lower
     UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.number = :upper
     UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.sys_id = :lower"""
 _OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
+_DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.case_id
+    WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
+    HAVING sum(i.sys_id <> l.sys_id) + (l.sys_id <> '') > 1 ORDER BY l.case_id"""
 _TABLES_IN_USE = "SELECT DISTINCT connector, table_name FROM links WHERE sys_id <> '' ORDER BY connector, table_name"
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
 
 _SET = ", ".join(
-    f"{name} = coalesce(:{name}, {name})" if name == "first_seen_at" else f"{name} = :{name}"
-    for name in LINK_COLUMNS[1:]
+    f"{name} = coalesce(:{name}, {name})" if name in ONLY_SEEN else f"{name} = :{name}" for name in LINK_COLUMNS[1:]
 )
-_SAME = f"({', '.join(LINK_COLUMNS[:-1])}) IS ({', '.join(f':{name}' for name in LINK_COLUMNS[:-1])})"
+_DECIDED = [name for name in LINK_COLUMNS if name not in ONLY_SEEN]
+_SAME = f"({', '.join(_DECIDED)}) IS ({', '.join(f':{name}' for name in _DECIDED)})"
 _PUT_LINK = f"""UPDATE links SET {_SET}, needs_plan = 1,
     changed_at = CASE WHEN {_SAME} THEN changed_at ELSE :now END
     WHERE case_id = :case_id"""  # noqa: S608 - the columns are our own constants
@@ -115,14 +118,9 @@ class Links(Connected):
         """Give the links whose two sides are not both closed."""
         return [link_from(row) for row in self._read(_OPEN_LINKS)]
 
-    def linked_sys_ids(self, connector: str, table: str) -> list[str]:
-        """Give the records of one table that belong to open links."""
-        rows = self._read(
-            """SELECT sys_id FROM links
-            WHERE is_open = 1 AND connector = ? AND table_name = ? AND sys_id <> '' ORDER BY sys_id""",
-            (connector, table),
-        )
-        return [sys_id for (sys_id,) in rows]
+    def doubled_pairs(self) -> list[Pair]:
+        """Give the open pairs for which more than one record is remembered, whoever's mark these bear."""
+        return self._pairs([case_id for (case_id,) in self._read(_DOUBLED)])
 
     def known_records(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Incident, ...]]:
         """Give the remembered records that bear these Case ids, whoever's mark they bear; Cases with none left out."""
@@ -135,6 +133,10 @@ class Links(Connected):
             Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
             for case_id, case_key, reason, detail in self._read(_SKIPS)
         )
+
+    def count_skips(self) -> int:
+        """Count the skips that stand."""
+        return int(self._value("SELECT count(*) FROM links WHERE skip_reason IS NOT NULL"))
 
     def settle(self, decisions: Iterable[Settled], now: datetime) -> None:
         """Store what was decided about links, all or none, before any action on them begins.

@@ -16,7 +16,7 @@ from reconciler.store.views import VIEWS
 
 APPLICATION_ID = 0x43584E57
 """Marks the file as ours (``PRAGMA application_id``), so that no other program's database is ever changed."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """How many steps there are (``PRAGMA user_version``): a file with more was made by a newer program."""
 
 steps = Migrations("reconciler")
@@ -211,6 +211,17 @@ def first_tables(db: Database) -> None:
     """Make the tables of the first version."""
     for statement in (*_SNAPSHOTS, *_LINKS, *_JOURNAL, *_SMALL):
         db.execute(statement)
+
+
+@steps()
+def lowest_stages(db: Database) -> None:
+    """Remember the lowest stage at which each Case was seen; of older links the journal tells the first."""
+    db.execute("ALTER TABLE links ADD COLUMN case_low INTEGER")
+    db.execute(
+        """UPDATE links SET case_low = coalesce((SELECT CASE n.to_value WHEN 'CLOSED' THEN 4 WHEN 'RESOLVED' THEN 3
+            WHEN 'ACKNOWLEDGED' THEN 2 ELSE 1 END FROM notifications n WHERE n.case_id = links.case_id
+            AND n.source = 'coralogix' AND n.event = 'first_seen' ORDER BY n.seq LIMIT 1), case_stage)"""
+    )
 
 
 def refuse_foreign(db: Database, path: str) -> None:

@@ -34,9 +34,12 @@ LINK_COLUMNS = (
     "case_absence",
     "unsettled_since",
     "ignored_basis",
+    "case_low",
     "first_seen_at",
 )
 """The columns of ``links`` that make a Link, in the order of ``link_values`` and ``link_from``."""
+ONLY_SEEN = LINK_COLUMNS[-2:]
+"""Those of them that come from what is seen of a Case; a link that does not know them leaves them as they are."""
 
 
 def time_text(at: datetime) -> str:
@@ -122,6 +125,7 @@ def link_values(link: Link) -> tuple[SqlValue, ...]:
         _optional_json(link.case_absence),
         optional_text(link.unsettled_since),
         link.ignored_basis,
+        link.case_low,
         optional_text(link.first_seen_at),
     )
 
@@ -148,5 +152,6 @@ def link_from(row: Sequence[Any]) -> Link:
         case_absence=_absence(row[16]),
         unsettled_since=optional_time(row[17]),
         ignored_basis=row[18],
-        first_seen_at=optional_time(row[19]),
+        case_low=stage_from(row[19]),
+        first_seen_at=optional_time(row[20]),
     )

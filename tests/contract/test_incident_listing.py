@@ -132,7 +132,7 @@ def test_rows_that_are_listed_empty_are_put_aside(open_records: OpenRecords) -> 
         stage.client.changed("incident", since=None, after=Position(updated_at=SECOND, sys_id=made[0]))
 
 
-@pytest.mark.parametrize("field", ["state", "number", "sys_mod_count", "correlation_id", "sys_created_on"])
+@pytest.mark.parametrize("field", ["state", "number", "sys_mod_count", "sys_created_on"])
 def test_a_record_that_shows_too_little_is_put_aside(field: str, records: RecordStage) -> None:
     made = put(records.world, 1)
     records.world.protect("incident", unreadable=(field,))
@@ -155,6 +155,16 @@ def test_rows_without_a_place_in_the_order_are_no_listing(field: str, records: R
     records.world.protect("incident", unreadable=(field,))
     with pytest.raises(PartialTruth):
         records.client.changed("incident", since=None)
+
+
+@pytest.mark.parametrize("field", ["correlation_id", "correlation_display"])
+def test_a_listing_that_shows_no_key_or_no_mark_is_not_the_truth(field: str, open_records: OpenRecords) -> None:
+    """Where odd conditions are answered with nothing, a look-up by that field would find nothing either."""
+    stage = open_records(invalid_query="ignore" if field == "correlation_display" else "no_rows")
+    put(stage.world, 1)
+    stage.world.protect("incident", unreadable=(field,))
+    with pytest.raises(PartialTruth, match=f"shows {field}"):
+        stage.client.changed("incident", since=None)
 
 
 @pytest.mark.parametrize("field", ["correlation_id", "correlation_display"])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.core.errors import Ambiguous, Missing, Rejected
+from reconciler.core.errors import Ambiguous, Malformed, Missing, Rejected
 from reconciler.core.model import Incident
 from tests.contract.record_support import CLOSE_INFO, SECOND, put
 from tests.contract.stage import (
@@ -129,6 +129,14 @@ def test_what_an_instance_may_refuse_aloud(open_records: OpenRecords) -> None:
         assert caught.value.status == 403
         with pytest.raises(Ambiguous):
             stage.client.create("incident", record_fields(2, **fields))
+
+
+def test_a_record_that_was_made_and_may_not_be_read_whole_tells_its_id(records: RecordStage) -> None:
+    """Whoever gets that error knows that the record is there, so that it is never made again."""
+    records.world.protect("incident", unreadable=("correlation_id",))
+    with pytest.raises(Malformed) as caught:
+        records.client.create("incident", record_fields(2))
+    assert caught.value.record_id == records.world.records()[0]["sys_id"]
 
 
 def test_a_data_policy_is_rejected_in_its_own_words(records: RecordStage) -> None:

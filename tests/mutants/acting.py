@@ -36,16 +36,16 @@ ACTING = (
     fault(
         "stripped ids are not remembered",
         "engine/apply.py",
-        "made.sys_id.lower() != outcome.action.sys_id",
-        'made.sys_id == ""',
+        "if record.sys_id.lower() != record_id(self.engine.policies.owner, action.case_id, link.generation):",
+        "if not record.sys_id:",
         f"{PROMISES}::test_an_error_and_then_no_look_either",
     ),
     fault(
         "an error is read as empty",
         "engine/answers.py",
-        "                self.failed[connector] = error",
-        "                empty = {(connector, name): () for name in names}\n"
-        "                self.knowledge = replace(self.knowledge, records={**self.knowledge.records, **empty})",
+        "            self.failed[connector] = error\n\n",
+        "            empty = {(connector, name): () for name in names}\n"
+        "            self.knowledge = replace(self.knowledge, records={**self.knowledge.records, **empty})\n\n",
         f"{WILD}::test_error_read_as_empty",
     ),
     fault(
@@ -149,8 +149,8 @@ ACTING = (
     fault(
         "no drift check",
         "engine/drift.py",
-        "    return last is None or now - datetime.fromisoformat(last) >= every",
-        "    return last is None",
+        "    return not timedelta() <= now - datetime.fromisoformat(last) < every",
+        "    return now < datetime.fromisoformat(last)",
         f"{WILD}::test_steady_divergence_that_no_change_announces",
     ),
     fault(
@@ -170,7 +170,7 @@ ACTING = (
     fault(
         "a clock that was set back is not asked about",
         "engine/gather.py",
-        "        self._read_again(doubtful[:DOUBTFUL_READS_PER_CYCLE])\n",
+        "        read_cases(self.engine, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)\n",
         "",
         f"{FLOW}::test_a_clock_that_is_set_back_by_ten_minutes",
     ),

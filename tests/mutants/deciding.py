@@ -8,7 +8,7 @@ DECIDING = (
     fault(
         "no find before create",
         "core/planner.py",
-        "(*pair.others, *knowledge.records[where])",
+        "(*policies.further_records(pair), *looked_up)",
         "()",
         f"{PLANNER}::test_a_record_that_bears_our_key_is_adopted_and_brought_forward",
     ),
@@ -63,8 +63,8 @@ DECIDING = (
     ),
     fault(
         "the owner mark is not asked",
-        "core/obstacles.py",
-        "incident.correlation_id == case_id and incident.correlation_display == policies.owner",
+        "core/policy.py",
+        "incident.correlation_id == case_id and incident.correlation_display == self.owner",
         "incident.correlation_id == case_id",
         f"{FLOW}::test_record_leaves_the_filter",
     ),
@@ -120,7 +120,7 @@ DECIDING = (
     fault(
         "an old resolved Case gets a record",
         "core/admission.py",
-        "return created > knowledge.origin or (asked_for and knowledge.include_resolved)",
+        "return created > knowledge.origin or (knowledge.include_resolved and created >= floor)",
         "return True",
         f"{PLANNER}::test_a_case_is_admitted_by_age_and_status",
     ),
@@ -141,8 +141,8 @@ DECIDING = (
     fault(
         "further records with the key are not looked at",
         "core/obstacles.py",
-        "    if pair.others and incident:",
-        "    if not pair.others and not incident:",
+        "    if further and incident:",
+        "    if not further and not incident:",
         f"{WILD}::test_two_records_with_one_key",
     ),
     fault(

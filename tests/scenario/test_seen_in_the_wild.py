@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.core.errors import CycleFailed, Locked, Refused
 from reconciler.core.identity import record_id
+from reconciler.core.mapping import DEFAULT_ON_RESOLVE
 from reconciler.core.model import Result, SkipReason
 from reconciler.daemon.lock import DatabaseLock
 from reconciler.engine import pull
@@ -16,6 +17,7 @@ from reconciler.engine.engine import Settings
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow_journal import Operation
 from reconciler.store.store import Store
+from tests.builders import an_inbound, compiled, policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
 from tests.world import results
 
@@ -239,17 +241,19 @@ def test_200_without_change_of_a_case() -> None:
 @pytest.mark.parametrize("kind", [FaultKind.TIMEOUT, FaultKind.ERROR_500, FaultKind.HTML_200])
 def test_note_posted_twice(kind: FaultKind) -> None:
     """A write whose answer was lost is repeated, and what it said stands there twice. Ours is looked for instead."""
-    world = WildWorld()
+    step = compiled(DEFAULT_ON_RESOLVE, work_notes="Resolved in Coralogix.")
+    world = WildWorld(rules=policies(inbound=an_inbound(on_resolve=step)))
     case_id, sys_id = world.link_one()
     world.coralogix.resolve(case_id, "the disk was full")
     world.strike_records(kind, "records.update", after_effect=True)
     world.settle()
     assert len(world.sent(case_id)) == 1
+    assert len(world.servicenow.notes(sys_id)) == 1
     world.servicenow.close(sys_id)
     world.strike_cases(kind, "cases.close", after_effect=True)
     world.settle()
     assert world.verbs(case_id) == ["close"]
-    assert not world.servicenow.notes(sys_id)
+    assert len(world.servicenow.notes(sys_id)) == 1
 
 
 def test_one_poison_record_blocks_all() -> None:

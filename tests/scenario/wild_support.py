@@ -26,11 +26,14 @@ from reconciler.remotes.servicenow import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.coralogix_http import CoralogixFace
 from reconciler.sandbox.coralogix_memory import MemoryCaseClient
+from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.server import SandboxServer
 from reconciler.sandbox.servicenow_http import ServiceNowFace
 from reconciler.sandbox.servicenow_journal import Operation, Write
 from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow_world import ServiceNowWorld
 from reconciler.store.store import Store
+from tests.builders import a_route, condition, policies
 from tests.unit.remotes_scripted import FakeTime
 from tests.world import FIELDS, World
 
@@ -199,6 +202,16 @@ class WildWorld(World):
     def verbs(self, case_id: str) -> list[str]:
         """List the verbs that reached Coralogix from any program, for one Case."""
         return [one.verb for one in self.coralogix.journal if one.actor == "apiKey" and one.case_id == case_id]
+
+
+def two_instances(when: str) -> tuple[WildWorld, ServiceNowWorld]:
+    """Give a world with a connector ``second``, which takes the Cases for which a condition holds; and its instance."""
+    world = WildWorld(
+        rules=policies(routes=(a_route(name="second", when=condition(when), connector="second"), a_route()))
+    )
+    instance = ServiceNowWorld(world.clock, FaultPlan(99))
+    world.further = {"second": MemoryIncidentClient(instance, "second", extra_fields=FIELDS)}
+    return world, instance
 
 
 @dataclass

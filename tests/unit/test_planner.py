@@ -10,7 +10,7 @@ import pytest
 from reconciler.core.following import asked_of_case
 from reconciler.core.identity import basis, record_id
 from reconciler.core.knowledge import FIRST_RETRY, LAST_RETRY, SETTLE_AFTER, next_hold
-from reconciler.core.model import Absence, ActionKind, Hold, Pair, SkipReason, Stage, Verb
+from reconciler.core.model import Absence, ActionKind, Entity, Hold, Indicator, Pair, SkipReason, Stage, Verb
 from reconciler.core.plan import over_limits, plan_document
 from reconciler.core.planner import decide, plan
 from reconciler.core.policy import Limits
@@ -153,6 +153,38 @@ def test_what_was_rejected_waits_for_its_time_or_for_a_change() -> None:
     assert reason(held(pair, next_retry_at=NOW)) is None
     moved = replace(held(pair), incident=an_incident(mod_count=1))
     assert reason(moved) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"groupings": {"service": ("payments",)}},
+        {"kpi_breaches": ("TIME_TO_ACKNOWLEDGE",)},
+        {"impacted_entities": (Entity(kind="service", name="payments-api"),)},
+        {"priority_override": "P1"},
+        {"indicators": (Indicator(kind="alert", id="1", name="CPU"),)},
+        {"resolved_by": "cxUser"},
+    ],
+)
+def test_a_change_of_whatever_a_template_may_read_ends_a_hold(changes: dict[str, object]) -> None:
+    pair = held(Pair(link=a_link(), case=a_case(status="RESOLVED"), incident=an_incident()))
+    assert reason(replace(pair, case=replace(pair.case, **changes))) is None  # type: ignore[arg-type]
+
+
+def test_a_time_that_moves_by_itself_ends_no_hold() -> None:
+    pair = held(Pair(link=a_link(), case=a_case(status="RESOLVED"), incident=an_incident()))
+    later = replace(pair.case, updated_at=NOW, url="https://acme.example/1")
+    assert reason(replace(pair, case=later)) is SkipReason.REJECTED
+
+
+@pytest.mark.parametrize(("minutes", "is_ours"), [(-1, True), (-10, False)])
+def test_a_case_that_was_acknowledged_since_it_is_known_is_not_acknowledged_again(minutes: int, is_ours: bool) -> None:
+    """The Case bears that time even where this database, restored from a backup, never saw it acknowledged."""
+    case = a_case(acknowledged_at=NOW + timedelta(minutes=minutes))
+    pair = Pair(link=a_link(), case=case, incident=an_incident(state="2"))
+    decision = decide(pair, policies(), known())
+    assert bool(decision.actions) is not is_ours
+    assert (decision.skip is not None and decision.skip.reason is SkipReason.CASE_MOVED_BACK) is is_ours
 
 
 def test_each_rejection_in_a_row_waits_longer_up_to_a_day() -> None:

@@ -43,7 +43,7 @@ def test_a_settled_link_rests_and_is_as_it_was_decided(store: Store) -> None:
     assert planned(store) == []
     pair = store.pair(CASE_ID)
     assert pair is not None
-    assert pair.link == replace(a_link(), first_seen_at=NOW)
+    assert pair.link == replace(a_link(), case_low=Stage.OPEN, first_seen_at=NOW)
     assert pair.incident == an_incident()
     assert pair.others == ()
 
@@ -134,8 +134,6 @@ def test_a_decision_on_an_unknown_case_stores_nothing(store: Store) -> None:
 def test_open_links_are_those_not_closed_on_both_sides(store: Store, status: str, state: str, is_open: bool) -> None:
     remember(store, a_case(status=status, updated_at=NOW), an_incident(state=state, updated_at=NOW))
     assert [link.case_id for link in store.open_links()] == [CASE_ID] * is_open
-    assert store.linked_sys_ids("main", "incident") == [SYS_ID] * is_open
-    assert store.linked_sys_ids("main", "other") == []
     assert len(list(store.all_pairs(open_only=True))) == int(is_open)
     assert len(list(store.all_pairs(open_only=False))) == 1
 

@@ -67,7 +67,9 @@ def test_a_new_case_gets_a_link_that_is_planned(store: Store) -> None:
     counts = remember(store, a_case())
     assert counts.cases == SideCounts(seen=1, new=1)
     [pair] = store.pairs_to_plan(NOW)
-    assert pair.link == Link(case_id=CASE_ID, case_peak=Stage.OPEN, was_active=True, first_seen_at=NOW)
+    assert pair.link == Link(
+        case_id=CASE_ID, case_peak=Stage.OPEN, case_low=Stage.OPEN, was_active=True, first_seen_at=NOW
+    )
     assert (pair.case, pair.incident, pair.others) == (a_case(), None, ())
 
 

@@ -64,7 +64,8 @@ def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> Non
     path = made(tmp_path / "x.db")
     made(path)
     assert raw(path, "SELECT name, applied_at FROM _sqlite_migrations") == [
-        ("first_tables", "2026-03-01T12:00:00.000000Z")
+        ("first_tables", "2026-03-01T12:00:00.000000Z"),
+        ("lowest_stages", "2026-03-01T12:00:00.000000Z"),
     ]
     assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION,)]
 

@@ -1,0 +1,124 @@
+"""What the full comparison finds although no time announces it, and what it does not conclude."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.core.model import SkipReason
+from reconciler.engine import pull
+from reconciler.engine.engine import Settings
+from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.servicenow_switches import Switches
+from tests.scenario.wild_support import WildWorld, after_a_drift_check
+from tests.world import results
+
+
+def test_a_change_that_bears_an_older_time_than_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coralogix's clock was set back further than any pull looks; the comparison reads such Cases by themselves."""
+    monkeypatch.setattr(pull, "CASE_PAGE_ROWS", 1)
+    world = WildWorld(settings=Settings(workers=1, case_overlap=timedelta(seconds=60)))
+    case_id, _ = world.link_one()
+    world.coralogix.acknowledge(case_id)
+    world.clock.advance(seconds=30)
+    world.new_case("between")
+    world.cycle(seconds=300)
+    for number in range(3):
+        world.new_case(f"later {number}")
+    world.settle()
+    world.ahead = timedelta(minutes=20)
+    world.clock.advance(minutes=-20)
+    world.coralogix.resolve(case_id, "done")
+    world.clock.advance(seconds=90)
+    after_a_drift_check(world)
+    assert world.both(case_id) == ("RESOLVED", "6")
+
+
+def test_a_clock_that_was_ahead_once_does_not_put_the_checks_off() -> None:
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.ahead = timedelta(days=400)
+    world.cycle(seconds=1000)
+    world.ahead = timedelta()
+    world.settle()
+    world.servicenow.silent_edit(sys_id, state="6")
+    after_a_drift_check(world)
+    assert world.status(case_id) == "RESOLVED"
+
+
+def test_what_one_listing_leaves_out_is_asked_for_by_itself() -> None:
+    """A row that a listing does not show is no 404; the record is there, and nothing is concluded."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.settle()
+    client = world.incidents
+    real, client.get_many = client.get_many, lambda *_: ()  # type: ignore[method-assign]
+    assert world.cycle(seconds=1000).kind.value == "drift"
+    client.get_many = real  # type: ignore[method-assign]
+    pair = world.store.pair(case_id)
+    assert pair is not None
+    assert pair.link.incident_absence is None
+    world.servicenow.remove(sys_id)
+    world.cycle(seconds=1000)
+    assert world.skip(case_id) is SkipReason.SETTLING
+    world.cycle()
+    assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
+
+
+def test_the_nightly_check_lists_open_cases_of_any_age() -> None:
+    """None of them is asked for one by one, however old it is."""
+    world = WildWorld()
+    for number in range(5):
+        world.new_case(f"old {number}")
+    world.cycle()
+    world.settle()
+    world.clock.advance(days=40)
+    before = world.cases.requests["cases.get"]
+    assert world.cycle().kind.value == "full"
+    assert world.cases.requests["cases.get"] == before
+
+
+def test_a_403_on_a_change_that_took_effect_is_no_rejection() -> None:
+    world = WildWorld()
+    case_id, _ = world.link_one()
+    world.settle()
+    world.coralogix.acknowledge(case_id)
+    world.strike_records(FaultKind.FORBIDDEN_403, "records.update", after_effect=True)
+    report = world.cycle()
+    assert [result.value for result in results(report)] == ["done"]
+    assert world.skip(case_id) is None
+
+
+def test_a_403_on_a_change_that_had_none_is_held_with_its_words() -> None:
+    world = WildWorld()
+    case_id, _ = world.link_one()
+    world.settle()
+    world.coralogix.acknowledge(case_id)
+    world.strike_records(FaultKind.FORBIDDEN_403, "records.update")
+    report = world.cycle()
+    assert [result.value for result in results(report)] == ["rejected"]
+    assert world.skip(case_id) is SkipReason.REJECTED
+    assert world.state(case_id) == "1"
+
+
+def test_a_record_that_was_made_and_may_not_be_read_is_not_made_again() -> None:
+    """The right to read its key is missing from the first create on, and the instance chooses ids itself."""
+    world = WildWorld(switches=Switches(sys_id_on_post="strip", invalid_query="no_rows"))
+    world.cycle()
+    case_id = world.new_case()
+    world.servicenow.protect("incident", unreadable=("correlation_id",))
+    world.cycle()
+    made = world.store.pair(case_id)
+    assert made is not None
+    assert made.link.sys_id == world.sys_id(case_id)
+    for _ in range(10):
+        world.cycle(seconds=3600)
+    assert len(world.servicenow.incidents_for(case_id)) == 1
+    world.servicenow.protect("incident")
+    after_a_drift_check(world)
+    world.settle()
+    assert world.skip(case_id) is None
+    world.coralogix.acknowledge(case_id)
+    world.settle()
+    assert world.both(case_id) == ("ACKNOWLEDGED", "2")

@@ -1,0 +1,142 @@
+"""Fields and names on their way to a record: looked up first, noted when left alone, never a reason to stop others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler.core.errors import Malformed
+from reconciler.core.mapping import DEFAULT_REFERENCES
+from reconciler.core.model import Case, Result, SkipReason
+from reconciler.core.policy import Inbound, Policies
+from reconciler.core.templates import Template
+from reconciler.sandbox.faults import FaultKind
+from reconciler.store.store import Store
+from tests.builders import policies
+from tests.scenario.wild_support import WildWorld
+from tests.world import START, results
+
+GROUP = "Hardware"
+
+
+def with_inbound(**changes: object) -> Policies:
+    rules = policies()
+    (name,) = rules.inbound
+    return replace(rules, inbound={name: replace(rules.inbound[name], **changes)})  # type: ignore[arg-type]
+
+
+def an_inbound() -> Inbound:
+    (inbound,) = policies().inbound.values()
+    return inbound
+
+
+def group_id(world: WildWorld, name: str) -> str:
+    return world.incidents.reference("sys_user_group", "name", [name])[name]
+
+
+def test_a_name_in_a_step_is_looked_up_before_the_step_is_sent() -> None:
+    """The step names a group. It is not sent before the name became a ``sys_id``, and never without it."""
+    step = {**(an_inbound().on_acknowledge or {}), "assignment_group": Template.compile(GROUP)}
+    world = WildWorld(rules=with_inbound(on_acknowledge=step, references=DEFAULT_REFERENCES))
+    case_id, _ = world.link_one()
+    world.coralogix.acknowledge(case_id)
+    assert results(world.cycle()) == [Result.DONE]
+    assert world.record(case_id)["assignment_group"] == group_id(world, GROUP)
+
+
+def test_an_unknown_name_falls_back_to_its_default_in_the_same_cycle() -> None:
+    """Record, name, default: three questions, one after another, and the record is made in that cycle."""
+    reference = replace(DEFAULT_REFERENCES["assignment_group"], default=GROUP)
+    create = {**an_inbound().on_create, "assignment_group": Template.compile("Nobody knows this one")}
+    world = WildWorld(rules=with_inbound(on_create=create, references={"assignment_group": reference}))
+    world.cycle()
+    case_id = world.new_case()
+    assert results(world.cycle()) == [Result.DONE]
+    assert world.record(case_id)["assignment_group"] == group_id(world, GROUP)
+
+
+def test_a_field_that_was_left_alone_is_noted_beside_a_write() -> None:
+    """A person changed the title; then priority and title of the Case change. One is written, the other noted."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.servicenow.edit(sys_id, short_description="their words")
+    world.settle()
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.coralogix.set_priority(case_id, "P1")
+    assert results(world.cycle()) == [Result.DONE]
+    story = world.store.story(case_id)
+    assert story is not None
+    kept = [row for row in story.notifications if row["event"] == "field_kept"]
+    assert ["their words" in str(row["to_value"]) and "Payments are down" in str(row["from_value"]) for row in kept][-1]
+
+
+def test_a_value_that_the_service_keeps_differently_is_no_rejection() -> None:
+    """The column is shorter than the title, and the service cuts it. That is said, not held, and not sent again."""
+    world = WildWorld(rules=with_inbound(fields={"short_description": Template.compile("{{ case.title }}")}))
+    case_id, _ = world.link_one()
+    world.coralogix.set_title(case_id, "x" * 300)
+    report = world.cycle()
+    assert results(report) == [Result.DONE]
+    assert "keeps other values in: short_description" in str(report.outcomes[0].detail)
+    assert world.skip(case_id) is None
+    assert world.settle() == 0
+
+
+def test_a_rejected_record_plans_nothing_for_its_case() -> None:
+    """Fields that cannot be made hold the whole link: the plan does not show a step of its Case."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.rules = with_inbound(fields={"category": Template.compile("{{ case.labels.team }}")})
+    world.servicenow.resolve(sys_id)
+    assert world.cycle().plan.actions == ()
+    assert world.skip(case_id) is SkipReason.REJECTED
+
+
+def test_a_doubtful_case_that_nobody_understands_stops_nobody() -> None:
+    """A listing shows a Case as it was, and the read of that Case alone cannot be understood. The others go on."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    other, other_sys_id = world.link_one("another")
+    world.servicenow.progress(sys_id)
+    world.cycle()
+    world.strike_cases(FaultKind.STALE_LIST, "cases.list", times=None)
+    reading = world.meddled.get_case
+
+    def unreadable(asked: str) -> Case:
+        if asked == case_id:
+            raise Malformed("a Case without a status", record_id=case_id, raw={})
+        return reading(asked)
+
+    world.meddled.get_case = unreadable  # type: ignore[method-assign,assignment]
+    world.servicenow.progress(other_sys_id)
+    for _ in range(2):
+        assert world.cycle(seconds=1).error is None
+    assert world.status(other) == "ACKNOWLEDGED"
+
+
+def test_record_cursors_never_go_back() -> None:
+    """A listing is struck by a lag. What the cursor once reached it keeps."""
+    world = WildWorld()
+    _, sys_id = world.link_one()
+    world.servicenow.note(sys_id, "First.")
+    world.cycle()
+    world.clock.advance(minutes=4)
+    world.servicenow.note(sys_id, "Second.")
+    world.cycle(seconds=1)
+    stood = world.store.cursors()["incidents.main.incident"].time
+    assert stood is not None
+    world.servicenow.list_lag = timedelta(minutes=2)
+    world.strike_records(FaultKind.STALE_LIST, "records.list", times=9)
+    world.cycle(seconds=1)
+    now = world.store.cursors()["incidents.main.incident"].time
+    assert now is not None
+    assert now >= stood
+
+
+def test_a_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
+    """The journal row must outlive a power cut before the request leaves: ``synchronous = FULL``."""
+    with Store.open(tmp_path / "reconciler.db", now=START) as store:
+        assert store._value("PRAGMA synchronous") == 2
+        assert store._value("PRAGMA journal_mode") == "wal"
+        assert store._value("PRAGMA foreign_keys") == 1

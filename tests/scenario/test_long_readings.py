@@ -1,0 +1,67 @@
+"""Readings of many pages that break off, or are asked to: what was read is kept, and nothing is passed over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from reconciler.core.errors import CycleFailed, Transient
+from reconciler.engine import pull
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.report import CycleRequest
+from reconciler.remotes.ports import IncidentPage, Position
+from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from tests.world import FIELDS, World
+
+PAGE_ROWS = 10
+RECORDS = 95
+
+
+class Flaky(MemoryIncidentClient):
+    """An instance of which every third listing fails."""
+
+    listings = 0
+
+    def changed(
+        self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500
+    ) -> IncidentPage:
+        self.listings += 1
+        if self.listings % 3 == 0:
+            raise Transient("Transaction cancelled", system="servicenow", status=500)
+        return super().changed(table, since=since, after=after, limit=limit)
+
+
+def test_a_backlog_on_a_flaky_instance_gets_on_with_each_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pages come in each cycle; the next one goes on behind them."""
+    monkeypatch.setattr(pull, "INCIDENT_PAGE_ROWS", PAGE_ROWS)
+    world = World()
+    world.cycle()
+    keys = [f"00000000-0000-4000-8000-{number:012}" for number in range(RECORDS)]
+    for key in keys:
+        world.servicenow.open_incident("by hand", correlation_id=key, correlation_display="Coralogix")
+    world.incidents = Flaky(world.servicenow, extra_fields=FIELDS)
+    remembered: list[int] = []
+    for _ in range(7):
+        assert "Transaction cancelled" in str(world.cycle().error) or len(remembered) > 4
+        remembered.append(len(world.store.known_records(keys)))
+    assert remembered[:5] == [20, 40, 60, 80, RECORDS]
+    assert remembered[-1] == RECORDS
+
+
+def test_a_long_reading_ends_between_two_pages_when_the_program_is_to_stop() -> None:
+    world = World()
+    world.cycle()
+    for number in range(350):
+        world.new_case(f"Case {number}")
+    world.clock.advance(seconds=30)
+    before = world.store.cursors()
+    listed = world.cases.requests["cases.list"]
+    engine = replace(world.engine, should_stop=lambda: world.cases.requests["cases.list"] > listed)
+    report = run_cycle(engine, CycleRequest(), cycle_id="stopped")
+    assert isinstance(report.error, CycleFailed)
+    assert "asked to stop" in str(report.error)
+    assert world.cases.requests["cases.list"] == listed + 1
+    assert world.store.cursors() == before
+    assert len(world.cycle(limits_on=False).outcomes) == 350

@@ -1,0 +1,155 @@
+"""Between plan and deed: no more is done than was planned, nothing on old ground, nothing behind a failure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.core.model import ActionKind, Result, SkipReason
+from reconciler.core.policy import Limits
+from reconciler.engine import pull, reach
+from reconciler.engine.engine import Settings
+from reconciler.sandbox.faults import FaultKind
+from reconciler.store.store import Store
+from tests.builders import policies
+from tests.scenario.wild_support import WildWorld
+from tests.world import results
+
+
+def test_no_more_is_done_than_was_planned_and_braked() -> None:
+    """Planned were a title and an acknowledgement; then a person resolves the record. No brake counted a resolve."""
+    none = Limits(max_creates_per_cycle=9, max_case_resolves_per_cycle=0, max_incident_resolves_per_cycle=0)
+    world = WildWorld(rules=policies(limits=none))
+    case_id, sys_id = world.link_one()
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.servicenow.progress(sys_id)
+    world.once("before get_many", lambda: world.servicenow.resolve(sys_id))
+    report = world.cycle()
+    assert [action.kind for action in report.plan.actions] == [ActionKind.UPDATE_INCIDENT, ActionKind.ADVANCE_CASE]
+    assert "resolve" not in world.verbs(case_id)
+    assert world.cycle().exit_code == 3
+    assert world.verbs(case_id) == []
+
+
+def test_the_key_goes_between_look_up_and_adoption() -> None:
+    """The record that was found loses its key before it is bound. It is not bound; the Case gets one of its own."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.store = Store.in_memory()
+    world.once("before get", lambda: world.servicenow.edit(sys_id, correlation_id=""))
+    report = world.cycle()
+    assert Result.REJECTED in results(report)
+    pair = world.store.pair(case_id)
+    assert pair is not None
+    assert pair.link.sys_id == ""
+    assert not world.sent(case_id)
+
+
+def test_a_hold_is_over_when_the_retry_succeeds() -> None:
+    """After a success nothing of the hold is left: the next rejection waits 15 minutes again, not an hour."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.coralogix.acknowledge(case_id)
+    world.strike_records(FaultKind.NO_CHANGE_200, "records.update")
+    assert results(world.cycle()) == [Result.REJECTED]
+    assert results(world.cycle(seconds=900)) == [Result.DONE]
+    pair = world.store.pair(case_id)
+    assert pair is not None
+    assert pair.link.hold is None
+    world.servicenow.close(sys_id)
+    world.strike_cases(FaultKind.NO_CHANGE_200, "cases.resolve")
+    assert results(world.cycle()) == [Result.REJECTED]
+    pair = world.store.pair(case_id)
+    assert pair is not None
+    assert pair.link.hold is not None
+    assert pair.link.hold.attempts == 1
+    assert results(world.cycle(seconds=900)) == [Result.DONE]
+    pair = world.store.pair(case_id)
+    assert pair is not None
+    assert pair.link.hold is None
+
+
+def test_nothing_follows_a_failed_action_on_its_own_link() -> None:
+    """The adoption is turned away for now (429). The step that was planned behind it is not begun."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.servicenow.resolve(sys_id)
+    world.store = Store.in_memory()
+    world.once("before get", lambda: world.strike_records(FaultKind.RATE_429, "records.get"))
+    report = world.cycle()
+    assert [action.kind.value for action in report.plan.actions] == ["adopt_incident", "advance_case"]
+    assert results(report) == [Result.RETRY]
+    assert world.verbs(case_id) == []
+
+
+def test_a_batch_read_that_fails_stops_nothing() -> None:
+    """The read of fifty records before their writes fails; each is read by itself then."""
+    world = WildWorld()
+    case_id, _ = world.link_one()
+    world.coralogix.acknowledge(case_id)
+    world.once("before get_many", lambda: world.strike_records(FaultKind.ERROR_503_HTML, "records.list"))
+    assert results(world.cycle()) == [Result.DONE]
+    assert world.state(case_id) == "2"
+
+
+def test_two_records_with_one_key_found_by_the_look_up_alone() -> None:
+    """The pull of a new host lags and shows neither; the look-up by key shows both. None is adopted."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.servicenow.copy(sys_id)
+    world.coralogix.acknowledge(case_id)
+    world.store = Store.in_memory()
+    world.strike_records(FaultKind.STALE_LIST, "records.list")
+    world.servicenow.list_lag = timedelta(hours=1)
+    assert results(world.cycle()) == []
+    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
+    assert not world.sent(case_id)
+
+
+def test_the_origin_is_the_services_time() -> None:
+    """Our clock is an hour ahead at the first start. A short-lived Case right after it is not taken for an old one."""
+    world = WildWorld()
+    world.ahead = timedelta(hours=1)
+    world.cycle()
+    origin = world.store.origin()
+    assert origin is not None
+    assert abs(origin - world.clock.now()) < timedelta(seconds=60)
+    world.clock.advance(seconds=5)
+    case_id = world.new_case()
+    world.coralogix.resolve(case_id, "over at once")
+    world.settle()
+    assert world.state(case_id) == "6"
+
+
+@pytest.mark.parametrize("order", ["deep", "shallow"])
+def test_cases_of_one_instant_over_two_pages(monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+    """A page ends amid Cases that bear one and the same time, where the floor is. The rest of them is read."""
+    monkeypatch.setattr(pull, "CASE_PAGE_ROWS", 2)
+    if order == "shallow":
+        monkeypatch.setattr(reach, "SHORT_ROWS", 0)
+    world = WildWorld(settings=Settings(workers=1, case_overlap=timedelta(0 if order == "deep" else 600 / 3600)))
+    world.cycle()
+    case_ids = [world.new_case(f"Case {number}") for number in range(6)]  # no time passes between them
+    world.cycle(seconds=0)
+    for case_id in case_ids:
+        world.coralogix.acknowledge(case_id)
+    world.cycle(seconds=0)
+    more = [world.new_case(f"Case {number}") for number in range(6, 12)]
+    world.cycle(seconds=0)
+    assert {world.state(case_id) for case_id in case_ids} == {"2"}
+    assert all(len(world.servicenow.incidents_for(case_id)) == 1 for case_id in more)
+
+
+def test_a_transient_second_verb_does_not_forget_the_first() -> None:
+    """Resolved by us, then a 429 to the close, then a person re-activates: it was resolved once, and is left alone."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.servicenow.close(sys_id)
+    world.strike_cases(FaultKind.RATE_429, "cases.close")
+    assert results(world.cycle()) == [Result.RETRY]
+    pair = world.store.pair(case_id)
+    assert pair is not None
+    assert pair.case.status == "RESOLVED"
+    assert pair.link.case_peak is not None
+    assert pair.link.case_peak.word == "resolved"

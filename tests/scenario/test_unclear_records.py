@@ -1,0 +1,119 @@
+"""Records of which it is not clear whose they are, or whether they are there: copies, refusals, rebuilds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.core.mapping import DEFAULT_REFERENCES
+from reconciler.core.model import Result, SkipReason
+from reconciler.core.templates import Template
+from reconciler.engine.rebuild import rebuild
+from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.servicenow_journal import Operation
+from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.store.store import Store
+from tests.builders import policies
+from tests.scenario.wild_support import WildWorld, after_a_drift_check
+from tests.world import results
+
+
+def test_a_create_that_is_refused_by_a_rule_is_held_and_not_sent_each_cycle() -> None:
+    """403 on a create, and no record there: that is a refusal. It is held, and sent again at its retry time only."""
+    world = WildWorld()
+    world.cycle()
+    case_id = world.new_case()
+    world.servicenow.add_rule("no records today", lambda before, _after: not before)
+    assert results(world.cycle()) == [Result.REJECTED]
+    for _ in range(10):
+        assert world.cycle().outcomes == ()
+    assert world.skip(case_id) is SkipReason.REJECTED
+    assert len(world.sent(case_id, Operation.INSERT)) == 1
+
+
+def test_two_records_after_a_doubtful_create_are_both_held() -> None:
+    """The create is lost, and the look after it shows two with the key. None of them is bound by chance."""
+    world = WildWorld(switches=Switches(sys_id_on_post="strip"))
+    world.link_one()
+    case_id = world.new_case("another")
+
+    def copied() -> None:
+        world.servicenow.copy(world.servicenow.incidents_for(case_id)[0]["sys_id"])
+
+    world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
+    world.once("after create", lambda: None)
+    world.once("before get", copied)
+    report = world.cycle()
+    assert results(report) == [Result.UNKNOWN]
+    after_a_drift_check(world)
+    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
+    assert not world.sent(case_id)
+
+
+def test_a_record_of_somebody_else_with_our_key_is_not_counted() -> None:
+    """A person took our mark off a copy and kept the key. The copy is no second record of ours: the link goes on."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.servicenow.copy(sys_id)
+    world.coralogix.acknowledge(case_id)
+    world.cycle()
+    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
+    (other,) = [row["sys_id"] for row in world.servicenow.incidents_for(case_id) if row["sys_id"] != sys_id]
+    world.servicenow.edit(other, correlation_display="somebody else")
+    after_a_drift_check(world)
+    assert world.skip(case_id) is None
+    assert world.servicenow.record(sys_id)["state"] == "2"
+
+
+def test_a_copy_that_is_deleted_frees_its_link_by_itself() -> None:
+    """Two records had one key; a person deletes the copy, which no pull shows. The drift check sees it."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.servicenow.copy(sys_id)
+    world.coralogix.acknowledge(case_id)
+    world.cycle()
+    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
+    (other,) = [row["sys_id"] for row in world.servicenow.incidents_for(case_id) if row["sys_id"] != sys_id]
+    world.servicenow.remove(other)
+    after_a_drift_check(world)
+    assert world.skip(case_id) is None
+    assert world.state(case_id) == "2"
+
+
+def test_a_rebuild_of_two_records_remembers_how_far_either_came() -> None:
+    """Two records, one of them resolved, are rebuilt. Whichever of them stays, it does not push the Case."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.coralogix.acknowledge(case_id)
+    world.settle()
+    world.servicenow.copy(sys_id)
+    world.servicenow.resolve(sys_id)
+    world.store = Store.in_memory()
+    rebuild(world.engine, cycle_id="rebuild")
+    pair = world.store.pair(case_id)
+    assert pair is not None
+    assert pair.link.case_peak is not None
+    assert pair.link.case_peak.word == "resolved"
+
+
+def test_a_default_serves_where_the_name_is_unknown() -> None:
+    reference = replace(DEFAULT_REFERENCES["assignment_group"], default="Hardware")
+    rules = policies()
+    (name,) = rules.inbound
+    fields = {**rules.inbound[name].fields, "assignment_group": Template.compile("Nobody knows this one")}
+    inbound = replace(rules.inbound[name], fields=fields, references={"assignment_group": reference})
+    world = WildWorld(rules=replace(rules, inbound={name: inbound}))
+    world.cycle()
+    case_id = world.new_case()
+    world.settle()
+    assert world.record(case_id)["assignment_group"]
+
+
+def test_a_backfill_takes_in_a_case_that_was_passed_over_and_does_not_change() -> None:
+    """An open Case was older than the first lookback. ``once --since`` takes it in although nothing about it moves."""
+    world = WildWorld()
+    old = world.new_case("old")
+    world.clock.advance(days=3)
+    world.cycle()
+    world.cycle(since=world.coralogix.case(old).created_at)
+    assert world.state(old) == "1"
+    world.settle()

@@ -1,0 +1,74 @@
+"""Failures outside a cycle: what a script reads, what a person's slip must not destroy, what the daemon outlives."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.system.support import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path) as opened:
+        yield opened
+
+
+def test_json_is_one_document_also_where_no_cycle_began(bench: Bench) -> None:
+    with bench.started("run") as daemon:
+        daemon.read_until("cycle done")
+        locked = bench.run("once", "--json")
+    for path in bench.folder.glob("reconciler.db-*"):
+        path.unlink()
+    bench.database.write_text("this is no database " * 100)
+    damaged = bench.run("once", "--json")
+    bench.write_config(rest="[limits]\nmax_creates_per_cycle = 'many'")
+    wrong = bench.run("plan", "--json")
+    assert [ran.code for ran in (locked, damaged, wrong)] == [3, 1, 2]
+    for ran, words in ((locked, f"pid {daemon.pid}"), (damaged, "not a SQLite database"), (wrong, "max_creates_per_")):
+        assert ran.document.keys() == {"version", "error"}
+        assert ran.document["version"] == 1
+        assert words in ran.document["error"]
+        ran.one_message()
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", ".lock"])
+def test_a_plan_is_never_saved_over_the_database(bench: Bench, ending: str) -> None:
+    bench.new_case()
+    assert bench.run("once").code == 0
+    before = bench.database.read_bytes()
+    ran = bench.run("plan", "--out", f"{bench.database}{ending}")
+    assert ran.code == 2
+    assert "that is the database" in ran.one_message()
+    assert bench.database.read_bytes() == before
+
+
+def test_a_plan_goes_into_a_pipe_as_it_is(bench: Bench) -> None:
+    bench.new_case()
+    assert bench.run("plan", "--out", "/dev/stderr").err.startswith('{\n  "version": 1')
+
+
+def test_a_terminal_that_lacks_a_character_ends_no_call(bench: Bench) -> None:
+    bench.new_case("Zażółć gęślą jaźń")
+    ran = bench.run("once", PYTHONIOENCODING="ascii")
+    assert (ran.code, ran.err) == (0, "")
+    assert bench.query("SELECT result FROM audit_actions") == [{"result": "done"}]
+
+
+def test_the_daemon_outlives_another_writer(bench: Bench) -> None:
+    """Somebody holds the database for longer than it waits: that cycle fails, and a later one goes on."""
+    with bench.started("run") as daemon:
+        daemon.read_until("cycle done")
+        with closing(sqlite3.connect(bench.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert "another process is writing" in daemon.read_until("cycle failed")
+            other.execute("ROLLBACK")
+        case_id = bench.new_case()
+        daemon.read_until("1 planned")
+        daemon.terminate()
+        assert daemon.end()[0] == 0
+    assert bench.record(case_id)["state"] == "1"
