@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 
 from tests.campaign.campaign import Tally, run, seed_of
 from tests.campaign.generate import generate
 from tests.campaign.play import play
 from tests.campaign.shrink import shrink
 from tests.campaign.telling import story
-
-SHOWN_FAILURES = 5
 
 
 def main() -> int:
@@ -25,12 +24,19 @@ def main() -> int:
     if asked.only is not None:
         return _one(seed_of(asked.seed, asked.only), is_shrunk=asked.shrink)
     started = time.perf_counter()
-    tally = run(asked.schedules, asked.seed, workers=asked.workers)
+    tally = run(asked.schedules, asked.seed, workers=asked.workers, heard=partial(_tell, asked.seed, asked.schedules))
     print(summary(tally, time.perf_counter() - started))
-    for number, promises in sorted(tally.failed.items())[:SHOWN_FAILURES]:
-        print(f"\nschedule {number}: {'; '.join(sorted(set(promises)))}")
-        print(f"  again: python -m tests.campaign --seed {asked.seed} --only {number} --shrink")
     return 1 if tally.failed else 0
+
+
+def _tell(seed: int, schedules: int, part: Tally, total: Tally) -> None:
+    """Name each schedule that failed as soon as it did, and show a person at a terminal how far it has come."""
+    for number, promises in sorted(part.failed.items()):
+        print(f"schedule {number}: {'; '.join(sorted(set(promises)))}")
+        print(f"  again: python -m tests.campaign --seed {seed} --only {number} --shrink", flush=True)
+    if sys.stderr.isatty():
+        end = "\r" if total.schedules < schedules else "\n"
+        print(f"{total.schedules} of {schedules} schedules, {len(total.failed)} failed", end=end, file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

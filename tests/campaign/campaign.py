@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.campaign.generate import generate
@@ -60,19 +60,21 @@ def seed_of(seed: int, number: int) -> str:
     return f"{seed}/{number}"
 
 
-def run(schedules: int, seed: int, *, workers: int = 1) -> Tally:
-    """Play that many schedules."""
+def run(schedules: int, seed: int, *, workers: int = 1, heard: Callable[[Tally, Tally], None] | None = None) -> Tally:
+    """Play that many schedules; ``heard`` is told what each part brought, and what all parts have brought so far."""
     chunks = [(seed, range(start, min(start + CHUNK, schedules))) for start in range(0, schedules, CHUNK)]
     if workers <= 1:
-        return _sum(_play_chunk(chunk) for chunk in chunks)
+        return _sum(map(_play_chunk, chunks), heard)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        return _sum(pool.imap_unordered(_play_chunk, chunks))
+        return _sum(pool.imap_unordered(_play_chunk, chunks), heard)
 
 
-def _sum(tallies: Iterable[Tally]) -> Tally:
+def _sum(tallies: Iterable[Tally], heard: Callable[[Tally, Tally], None] | None) -> Tally:
     total = Tally()
     for tally in tallies:
         total.add(tally)
+        if heard is not None:
+            heard(tally, total)
     return total
 
 

@@ -97,6 +97,7 @@ WAITS = (1, 30, 30, 30, 61, 301, 601, 901, 3700, -1, -30, -300, -600, 90000)
 STEP_KINDS: Mapping[str, int] = {
     "scene": 5,
     "back": 1,
+    "yesterday": 1,
     "case": 4,
     "record": 4,
     "cycle": 4,
@@ -146,6 +147,8 @@ class _Maker:
             record_lag_seconds=self._pick((5, 30, 30, 100)),
             hosts=self._pick((Hosts.ONE, Hosts.ONE, Hosts.ONE_DATABASE, Hosts.TWO_DATABASES)),
             limit=1 if self._rarely() else 100,
+            page_rows=self._pick((100, 100, 2, 1)),
+            short_rows=self._pick((100, 100, 1)),
         )
 
     def _make_switches(self) -> Switches:
@@ -171,6 +174,8 @@ class _Maker:
                 return self._scene()
             case "back":
                 return self._back()
+            case "yesterday":
+                return self._yesterday()
             case _:
                 return [self._step(word)]
 
@@ -180,6 +185,19 @@ class _Maker:
         forth, back = self._pick((BELOW_RESOLVED, ACROSS_RESOLVED))
         steps: list[Step] = [kind(case, verb) for kind, verb in (self._pick(forth), self._pick(back))]
         return [steps[0], Cycle(host), steps[1], Cycle(host)]
+
+    def _yesterday(self) -> list[Step]:
+        """Copy a database away, let something happen that its daemon follows, and put the copy back."""
+        host = self._host()
+        meanwhile = [self._step(self._pick(("case", "record"))) for _ in range(self._random.randint(1, 3))]
+        return [
+            Backup(host),
+            *meanwhile,
+            Cycle(host),
+            Wait(self._pick((1, 30, 901, 90000))),
+            Restore(host),
+            Cycle(host),
+        ]
 
     def _scene(self) -> list[Step]:
         """Let somebody cause a write, and something happen to it."""

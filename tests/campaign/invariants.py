@@ -109,6 +109,10 @@ class _Cycle:
     """target -> whether that read was a listing, which may lag"""
     looked_for: set[str] = field(default_factory=set)
     """Case ids whose records were asked for"""
+    shown_at: dict[str, int] = field(default_factory=dict)
+    """target -> which event of all showed it last"""
+    has_answer: bool = False
+    """a create was answered; it is remembered once the cycle goes on from there"""
 
 
 @dataclass
@@ -122,14 +126,24 @@ class _Judge:
     made: dict[str, set[int]] = field(default_factory=dict)
     """Case id -> the databases whose daemons made a record of it; what was put back from a copy may not know"""
     answered: set[int] = field(default_factory=set)
-    """databases whose daemons had an answer to a create"""
+    """databases whose daemons had an answer to a create, and lived to remember it"""
     taken: set[str] = field(default_factory=set)
     """Cases whose record somebody deleted, or took our key or mark from"""
     shown_cases: set[str] = field(default_factory=set)
     running: dict[int, _Cycle] = field(default_factory=dict)
+    forgotten: dict[str, set[int]] = field(default_factory=dict)
+    """Case id -> the databases that made a record of it and were put back from a copy since"""
+    events: int = 0
+    is_late: bool = False
+    """a commit was to become visible late, so that even a fresh read may not show what is there"""
+    acted_at: int = 0
+    """which event of all was the last in which somebody, or time, did something"""
+    asked_at: dict[int, int] = field(default_factory=dict)
+    """host -> which event of all was its last request for a change"""
 
     def follow(self, event: Event) -> None:
         """Take in one event."""
+        self.events += 1
         match event:
             case Began():
                 known = self.known[event.database].copy(event.at)
@@ -142,10 +156,14 @@ class _Judge:
                 cycle = self.running.pop(event.host)
                 if event.well:
                     self.known[cycle.database] = cycle.known
+                    self._remember_answer(cycle)
             case Acted():
+                self.acted_at = self.events
+                self.is_late = self.is_late or "LateCommit(" in event.what
                 self.taken.add(event.takes_from)
             case Copied(back=True):
-                for databases in self.made.values():
+                for case_id, databases in self.made.items():
+                    self.forgotten.setdefault(case_id, set()).update(databases & {event.database})
                     databases.discard(event.database)
                 self.known[event.database] = self.saved[event.database].copy()
             case Copied():
@@ -153,8 +171,13 @@ class _Judge:
             case _:
                 pass
 
+    def _remember_answer(self, cycle: _Cycle) -> None:
+        if cycle.has_answer:
+            self.answered.add(cycle.database)
+
     def _read(self, read: Read) -> None:
         cycle = self.running[read.host]
+        self._remember_answer(cycle)
         if read.operation == "records.list.find" and not read.error:
             cycle.looked_for.update(read.asked)
         if read.operation == "records.get" and not read.error:
@@ -164,10 +187,12 @@ class _Judge:
             cycle.known.see(shown)
             if read.targeted:
                 cycle.fresh[shown.target] = shown
+                cycle.shown_at[shown.target] = self.events
                 cycle.listed[shown.target] = read.operation.startswith("records.list")
 
     def _request(self, request: Request) -> None:
         cycle = self.running[request.host]
+        self._remember_answer(cycle)
         if request.operation == "records.create":
             broken = self._judge_create(request, cycle)
         elif request.target not in cycle.fresh:
@@ -177,9 +202,10 @@ class _Judge:
         else:
             broken = self._judge_verb(request, cycle, cycle.fresh[request.target])
         self.findings += [Finding(promise, str(request)) for promise in broken]
+        self.asked_at[request.host] = self.events
         if request.answer is not None:
-            if request.operation == "records.create":
-                self.answered.add(cycle.database)
+            cycle.has_answer = cycle.has_answer or request.operation == "records.create"
+            cycle.shown_at[request.answer.target] = self.events
             cycle.known.linked.add(request.answer.target)
             cycle.known.see(request.answer)
             cycle.fresh[request.answer.target] = request.answer
@@ -191,7 +217,7 @@ class _Judge:
             yield "created for no Case that was shown, or without our mark"
         if request.case_id not in cycle.looked_for:
             yield "created without a look for records of the Case"
-        if _bearing(cycle, request.case_id):
+        if _bearing(cycle, request.case_id) and request.case_id not in self.taken:
             yield "created although a record of this Case was shown before"
         if any(effect.accepted for effect in request.effects):
             yield from self._judge_second(request.case_id, cycle)
@@ -213,6 +239,8 @@ class _Judge:
             yield "made a second record of one Case"
         elif makers:
             self.races["made a second record of one Case, the first by a daemon on another database"] += 1
+        elif database in self.forgotten.get(case_id, ()):
+            self.races["made a second record of one Case, the first not shown since a copy was put back"] += 1
         makers.add(database)
 
     def _judge_update(self, request: Request, cycle: _Cycle, shown: Shown) -> Iterator[str]:
@@ -226,13 +254,13 @@ class _Judge:
         for name, value in request.asked.items():
             if shown.fields.get(name, "").split() == value.split():
                 yield f"sent what the record held already: {name}"
-        yield from self._judge_effects(request, shown)
+        yield from self._judge_effects(request, cycle, shown)
 
     def _judge_verb(self, request: Request, cycle: _Cycle, shown: Shown) -> Iterator[str]:
         yield from self._judge_stages(request, cycle, shown, VERBS[request.operation])
         if request.operation == "cases.close" and shown.word != "RESOLVED":
             yield "closed a Case that was not resolved"
-        yield from self._judge_effects(request, shown)
+        yield from self._judge_effects(request, cycle, shown)
 
     def _judge_stages(self, request: Request, cycle: _Cycle, shown: Shown, target: Stage | None) -> Iterator[str]:
         stage, peak = stage_of(shown), cycle.known.peaks.get(request.target)
@@ -249,15 +277,22 @@ class _Judge:
         if cycle.listed.get(request.target) and is_behind:
             yield "decided from an older state than the daemon knew"
 
-    def _judge_effects(self, request: Request, shown: Shown) -> Iterator[str]:
+    def _judge_effects(self, request: Request, cycle: _Cycle, shown: Shown) -> Iterator[str]:
         for effect in request.effects:
             word = effect.state_before if isinstance(effect, Write) else effect.from_status
             for promise in _broken_by(effect):
                 # What was right to ask for and effected nothing had been done already, unseen.
-                if word != shown.word or promise == NOTHING:
+                if self._is_raced(request, cycle) and (word != shown.word or promise == NOTHING):
                     self.races[promise] += 1
                 else:
                     yield promise
+
+    def _is_raced(self, request: Request, cycle: _Cycle) -> bool:
+        """Say whether the target can have changed since it was shown; listings lag, and so do late commits."""
+        others = [at for host, at in self.asked_at.items() if host != request.host]
+        latest = max(self.acted_at, *others, 0)
+        is_behind = self.is_late or cycle.listed.get(request.target, False)
+        return is_behind or latest > cycle.shown_at[request.target]
 
 
 def _broken_by(effect: Write | JournalEntry) -> Iterator[str]:

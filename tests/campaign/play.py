@@ -20,6 +20,7 @@ from reconciler.sandbox.faults import Fault
 from tests.campaign.ending import ended_apart
 from tests.campaign.invariants import Finding, judge
 from tests.campaign.people import act
+from tests.campaign.promises import overwritten, unbraked
 from tests.campaign.schedule import (
     Backup,
     CaseAct,
@@ -70,6 +71,8 @@ def play(schedule: Schedule) -> Played:
     stage = Stage(schedule.setting)
     try:
         found = _play(stage, schedule)
+        found += overwritten(stage.events)
+        found += unbraked(stage.events, schedule.setting.limit, stage.braked_cycles)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         found = [Finding("an error that nobody expected", "".join(format_exception(error)))]
     finally:
@@ -165,6 +168,7 @@ DEEDS: Mapping[type, Callable[..., None]] = {
 def _end(stage: Stage) -> list[Finding]:
     """Bring the schedule to its rest, and name every cycle that should have been clean and quiet and was not."""
     stage.calm()
+    stage.braked_cycles = stage.cycles
     found: list[Finding] = []
     for seconds, clean_cycles in REST:
         stage.note(f"all is quiet for {seconds} seconds")

@@ -143,6 +143,10 @@ class Setting:
     hosts: Hosts = Hosts.ONE
     limit: int = 100
     """what every brake allows in one cycle"""
+    page_rows: int = 100
+    """how many rows a page of a listing holds at the most"""
+    short_rows: int = 100
+    """how many rows an overlap may hold and still be read in depth each time"""
 
 
 @dataclass(frozen=True)

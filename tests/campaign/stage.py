@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.model import SkipReason
 from reconciler.core.policy import Limits, Policies
+from reconciler.engine import reach
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.engine import Engine, Settings
 from reconciler.engine.report import CycleReport, CycleRequest
@@ -28,7 +29,8 @@ from reconciler.store.connection import IN_MEMORY, configure, connect
 from reconciler.store.store import Store
 from tests.builders import policies
 from tests.campaign.schedule import Hosts, Interrupt, Setting, When
-from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Gate, Watch, WatchedCases, WatchedIncidents
+from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Gate
+from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
 from tests.world import FIELDS
 
 if TYPE_CHECKING:
@@ -116,6 +118,16 @@ class Database:
             self.saved.close()
 
 
+@contextmanager
+def _short_overlap(rows: int) -> Iterator[None]:
+    """Let an overlap of so many rows count as short; others are read in depth only now and then."""
+    usual, reach.SHORT_ROWS = reach.SHORT_ROWS, rows
+    try:
+        yield
+    finally:
+        reach.SHORT_ROWS = usual
+
+
 @functools.cache
 def _policies(limit: int) -> Policies:
     limits = Limits(
@@ -139,6 +151,8 @@ class Stage:
         self.case_ids: dict[int, str] = {}
         self.kills = 0
         self.cycles = 0
+        self.braked_cycles = 0
+        """how many cycles fell before the quiet end, in which no brake holds"""
         self.set_back_seconds = 0
         """how far the services' clock was set back in all"""
         self.announces_all = True
@@ -175,7 +189,7 @@ class Stage:
             Began(host=host, database=self.database_of(host), number=number, at=self.clock.now().timestamp())
         )
         report: CycleReport | None = None
-        with suppress(Killed):
+        with suppress(Killed), _short_overlap(self.setting.short_rows):
             request = CycleRequest(limits_on=limits_on)
             report = run_cycle(self._engine(host, gate), request, cycle_id=f"cycle-{number:06d}")
         gate.closed = True
@@ -187,9 +201,10 @@ class Stage:
         store.gate = gate
         watch = Watch(host=host, gate=gate, events=self.events)
         records = MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)
+        rows = self.setting.page_rows
         return Engine(
-            cases=WatchedCases(MemoryCaseClient(self.coralogix), self.coralogix, watch),
-            connectors={"main": WatchedIncidents(records, watch)},
+            cases=WatchedCases(MemoryCaseClient(self.coralogix), self.coralogix, watch, page_rows=rows),
+            connectors={"main": WatchedIncidents(records, watch, page_rows=rows)},
             store=store,
             policies=_policies(self.setting.limit),
             policy_hash="policies",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.mutants.acting import ACTING
 from tests.mutants.deciding import DECIDING
 from tests.mutants.fault import Mutant
+from tests.mutants.reading import READING_FAULTS
+from tests.mutants.writing import WRITING_FAULTS
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = DECIDING + ACTING
+MUTANTS: tuple[Mutant, ...] = DECIDING + ACTING + READING_FAULTS + WRITING_FAULTS

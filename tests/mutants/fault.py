@@ -11,6 +11,17 @@ WILD = "tests/scenario/test_seen_in_the_wild.py"
 FLOW = "tests/scenario/test_seen_in_the_wild_flow.py"
 PROMISES = "tests/scenario/test_seen_in_the_wild_promises.py"
 HTTP = "tests/scenario/test_seen_in_the_wild_http.py"
+UNDER_WAY = "tests/scenario/test_plan_and_deed.py"
+BETWEEN = "tests/scenario/test_between_read_and_write.py"
+DOUBT = "tests/scenario/test_doubtful_creates.py"
+UNCLEAR = "tests/scenario/test_unclear_records.py"
+OVER_TIME = "tests/scenario/test_holds_over_time.py"
+FIELDS = "tests/scenario/test_fields_and_names.py"
+BAD_LINK = "tests/scenario/test_one_bad_link.py"
+READING = "tests/scenario/test_reading_whole.py"
+LONG = "tests/scenario/test_long_readings.py"
+DRIFT = "tests/scenario/test_drift_check.py"
+WHO = "tests/scenario/test_who_gets_a_record.py"
 
 
 @dataclass(frozen=True, kw_only=True)

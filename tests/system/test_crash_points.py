@@ -13,6 +13,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,7 +35,13 @@ LINKS = """SELECT case_id, case_key, case_status, connector, target_table, sys_i
     incident_stage, agreed_stage, hold_reason FROM audit_links ORDER BY case_id"""
 CASE_ORDER = ("", "ACTIVE", "ACKNOWLEDGED", "RESOLVED", "CLOSED")
 
-Scenario = Callable[[Bench], None]
+
+@dataclass(frozen=True)
+class Scenario:
+    """Hold what comes before the process that is killed, and the command that it runs."""
+
+    prepare: Callable[[Bench], None]
+    arguments: tuple[str, ...] = ("once",)
 
 
 def first_cycle(bench: Bench) -> None:
@@ -52,7 +59,36 @@ def busy_cycle(bench: Bench) -> None:
     bench.new_case("New")
 
 
-each_scenario = pytest.mark.parametrize("scenario", [first_cycle, busy_cycle])
+def lost_database(bench: Bench) -> None:
+    """Three records of a database that is gone: to be advanced, to be retitled, and reopened."""
+    advanced, retitled, reopened = map(bench.new_case, ("Advanced", "Retitled", "Reopened"))
+    bench.settle()
+    bench.world.servicenow.resolve(bench.sys_id(reopened))
+    bench.settle()
+    bench.world.servicenow.reopen(bench.sys_id(reopened))
+    bench.world.coralogix.acknowledge(advanced)
+    bench.world.coralogix.set_title(retitled, "Another title")
+    for path in bench.folder.glob("reconciler.db*"):
+        path.unlink()
+
+
+def old_cases(bench: Bench) -> None:
+    """Cases from before the first start, which a backfill takes in, one of them over."""
+    clock = bench.world.clock
+    clock.advance(days=-3)
+    _, over, _ = map(bench.new_case, ("Old", "Old and over", "Old too"))
+    bench.world.coralogix.resolve(over, "Recovered")
+    clock.advance(days=3)
+    assert bench.run("once").code == 0
+
+
+SCENARIOS = {
+    "first cycle": Scenario(first_cycle),
+    "busy cycle": Scenario(busy_cycle),
+    "lost database": Scenario(lost_database),
+    "backfill": Scenario(old_cases, ("once", "--since", "7d", "--include-resolved")),
+}
+each_scenario = pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 each_side = pytest.mark.parametrize("side", SIDES)
 
 
@@ -73,7 +109,7 @@ def staged(forks: Forks, folder: Path, scenario: Scenario) -> Iterator[Bench]:
     """Play a scenario in a new world and a new folder, up to the cycle that matters."""
     folder.mkdir()
     with Bench(folder, runner=forks.run) as bench:
-        scenario(bench)
+        scenario.prepare(bench)
         bench.traffic.forget()
         yield bench
 
@@ -88,14 +124,17 @@ def end_state(bench: Bench) -> dict[str, Any]:
     }
 
 
-def uninterrupted(forks: Forks, folder: Path, scenario: Scenario) -> dict[str, Any]:
+def uninterrupted(forks: Forks, folder: Path, scenario: Scenario) -> tuple[dict[str, Any], int]:
+    """Give how it ends where nothing is killed, and how many mutating requests that takes."""
     with staged(forks, folder, scenario) as bench:
+        assert bench.run(*scenario.arguments).code == 0
         bench.settle()
-        return end_state(bench)
+        return end_state(bench), len(bench.traffic.mutations)
 
 
-def assert_same_end(bench: Bench, expected: dict[str, Any]) -> None:
+def assert_same_end(bench: Bench, scenario: Scenario, expected: dict[str, Any]) -> None:
     """Go on after a kill until it is quiet, and look at the end and at every write on the way."""
+    assert bench.run(*scenario.arguments).code == 0
     bench.settle()
     assert end_state(bench) == expected
     assert bench.query("SELECT count(*) AS n FROM audit_actions WHERE result IS NULL") == [{"n": 0}]
@@ -116,11 +155,11 @@ def assert_nothing_twice_and_nothing_back(bench: Bench) -> None:
 @each_scenario
 @each_side
 def test_killed_at_every_commit(forks: Forks, folder: Path, scenario: Scenario, side: str) -> None:
-    expected = uninterrupted(forks, folder / "whole", scenario)
+    expected, _ = uninterrupted(forks, folder / "whole", scenario)
     for nth in count(1):
         with staged(forks, folder / str(nth), scenario) as bench:
-            ran = forks.run(bench.command("once"), bench.folder, bench.environment(), (nth, side))
-            assert_same_end(bench, expected)
+            ran = forks.run(bench.command(*scenario.arguments), bench.folder, bench.environment(), (nth, side))
+            assert_same_end(bench, scenario, expected)
             if ran.code != KILLED:
                 break
     assert ran.code == 0
@@ -130,19 +169,19 @@ def test_killed_at_every_commit(forks: Forks, folder: Path, scenario: Scenario, 
 @each_scenario
 @each_side
 def test_killed_at_every_mutating_request(forks: Forks, folder: Path, scenario: Scenario, side: str) -> None:
-    expected = uninterrupted(forks, folder / "whole", scenario)
+    expected, mutations = uninterrupted(forks, folder / "whole", scenario)
     for nth in count(1):
         with staged(forks, folder / str(nth), scenario) as bench:
-            code = run_and_kill(bench, nth, side)
-            assert_same_end(bench, expected)
+            code = run_and_kill(bench, scenario, nth, side)
+            assert_same_end(bench, scenario, expected)
             if code != KILLED:
                 break
     assert code == 0
-    assert nth == len(expected["links"]) + (2 if scenario is busy_cycle else 1)
+    assert nth == mutations + 1
 
 
-def run_and_kill(bench: Bench, nth: int, side: str) -> int:
-    """Run ``once``, which is killed at its nth mutating request if it comes so far, and give its exit code."""
+def run_and_kill(bench: Bench, scenario: Scenario, nth: int, side: str) -> int:
+    """Run the command, which is killed at its nth mutating request if it comes so far, and give its exit code."""
     pids: SimpleQueue[int] = SimpleQueue()
 
     def kill(request: Request) -> Response | None:
@@ -151,7 +190,7 @@ def run_and_kill(bench: Bench, nth: int, side: str) -> int:
 
     bench.traffic.step_in(nth, side, kill)
     with subprocess.Popen(
-        bench.command("once"), cwd=bench.folder, env=bench.environment(), stdout=subprocess.DEVNULL
+        bench.command(*scenario.arguments), cwd=bench.folder, env=bench.environment(), stdout=subprocess.DEVNULL
     ) as process:
         pids.put(process.pid)
         return process.wait(PATIENCE_SECONDS)

@@ -15,7 +15,8 @@ from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
 from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import CaseAct, Interrupt, When
-from tests.campaign.trace import Gate, Watch, WatchedCases, WatchedIncidents
+from tests.campaign.trace import Gate
+from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
 from tests.world import World
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,8 @@ from reconciler.sandbox.coralogix_records import CaseKnobs
 from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
 from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import CaseAct, Interrupt, When
-from tests.campaign.trace import Gate, Watch, WatchedCases, WatchedIncidents
+from tests.campaign.trace import Gate
+from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
 from tests.world import FIELDS, World
 
 pytestmark = pytest.mark.slow

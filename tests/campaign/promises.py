@@ -1,0 +1,118 @@
+"""Further promises: what a person wrote stays, no brake is passed, and nothing is written on half the truth.
+
+Nothing of the program is imported. Each walks over the events of one schedule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.sandbox.servicenow_journal import Write
+from tests.campaign.invariants import Finding
+from tests.campaign.trace import Began, Ended, Event, Read, Request
+
+KEPT_IN_STEP = ("short_description", "impact", "urgency")
+PULLS = frozenset({"cases.list", "records.list.changed"})
+RESOLVED_STATES = frozenset({"6", "7"})
+NOT_OPEN_STATES = RESOLVED_STATES | {"8"}
+
+
+@dataclass
+class _Fields:
+    """Follow the fields in step of every record."""
+
+    ours: defaultdict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(lambda: {""}))
+    """(record, field) -> what our daemons ever put there, as they asked and as the service kept it"""
+    shown: dict[tuple[int, str], dict[str, str]] = field(default_factory=dict)
+    """(host, record) -> its fields as that host's running cycle was shown them last"""
+
+    def follow(self, event: Event) -> Iterator[Finding]:
+        """Take in one event; name each value that was written over one that no daemon of ours had put there."""
+        match event:
+            case Began():
+                self.shown = {key: fields for key, fields in self.shown.items() if key[0] != event.host}
+            case Read() if event.targeted:
+                self.shown |= {(event.host, one.target): dict(one.fields) for one in event.shown if not one.is_case}
+            case Request(operation="records.update" | "records.create"):
+                yield from self._write(event)
+            case _:
+                pass
+
+    def _write(self, request: Request) -> Iterator[Finding]:
+        before = self.shown.get((request.host, request.target), {})
+        for name in filter(request.asked.__contains__, KEPT_IN_STEP):
+            ours = self.ours[request.target, name]
+            if request.operation == "records.update" and _folded(before, name) not in ours:
+                yield Finding("wrote over what a person had put there", f"{name}: {request}")
+            ours.add(_folded(request.asked, name))
+        for effect in request.effects:
+            if isinstance(effect, Write):  # an instance may choose another id, and keep a value in its own way
+                for name in KEPT_IN_STEP:
+                    self.ours[effect.sys_id, name].add(_folded(effect.changed, name))
+        if request.answer is not None:
+            self.shown[request.host, request.answer.target] = dict(request.answer.fields)
+
+
+def _folded(fields: Mapping[str, str], name: str) -> str:
+    return " ".join(fields.get(name, "").split())
+
+
+def overwritten(events: Iterable[Event]) -> Iterator[Finding]:
+    """Name each write of a field in step over a value that was neither empty nor ours."""
+    fields = _Fields()
+    for event in events:
+        yield from fields.follow(event)
+
+
+@dataclass
+class _Count:
+    """Count what one cycle asked for."""
+
+    number: int
+    creates: int = 0
+    case_resolves: int = 0
+    record_resolves: int = 0
+    blind: str = ""
+    """the listing that failed, or did not show everything"""
+    states: dict[str, str] = field(default_factory=dict)
+
+    def add(self, request: Request) -> None:
+        """Count one request for a change."""
+        self.creates += request.operation == "records.create"
+        self.case_resolves += request.operation == "cases.resolve"
+        resolves = request.operation == "records.update" and request.asked.get("state") in RESOLVED_STATES
+        self.record_resolves += resolves and self.states.get(request.target) not in NOT_OPEN_STATES
+
+    @property
+    def most(self) -> int:
+        """Give the largest of the counts that a brake looks at."""
+        return max(self.creates, self.case_resolves, self.record_resolves)
+
+
+def unbraked(events: Iterable[Event], limit: int, braked_cycles: int) -> Iterator[Finding]:
+    """Name each request beyond a brake, and each after a pull that failed or did not show everything.
+
+    Cycles with a number above ``braked_cycles`` are those of the quiet end, which have no brakes.
+    """
+    running: dict[int, _Count] = {}
+    for event in events:
+        match event:
+            case Began():
+                running[event.host] = _Count(number=event.number)
+            case Read() if event.operation in PULLS and (event.error or event.partial):
+                running[event.host].blind = event.operation
+            case Read() if event.targeted:
+                running[event.host].states.update({one.target: one.word for one in event.shown})
+            case Request():
+                count = running[event.host]
+                count.add(event)
+                if count.blind:
+                    yield Finding("wrote although a pull had not come whole", f"{count.blind}: {event}")
+                if count.most > limit and count.number <= braked_cycles:
+                    yield Finding("went beyond a brake", str(event))
+            case Ended():
+                running.pop(event.host, None)
+            case _:
+                pass

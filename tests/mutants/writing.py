@@ -1,0 +1,150 @@
+"""Faults between a plan and its deeds."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import BETWEEN, DOUBT, DRIFT, FIELDS, OVER_TIME, UNCLEAR, UNDER_WAY, fault
+
+WRITING_FAULTS = (
+    fault(
+        "more is done than was planned",
+        "engine/perform.py",
+        "if now.kind in kinds and now.to_stage <= action.to_stage), None)",
+        "if now.kind in kinds), None)",
+        f"{UNDER_WAY}::test_no_more_is_done_than_was_planned_and_braked",
+    ),
+    fault(
+        "a resolve that a close follows is not braked",
+        "core/plan.py",
+        "sum(Verb.RESOLVE in action.path for action in plan.actions)",
+        "sum(action.path == (Verb.RESOLVE,) for action in plan.actions)",
+        f"{OVER_TIME}::test_a_resolve_that_is_followed_by_a_close_counts_for_its_brake",
+    ),
+    fault(
+        "a record is bound that lost its key meanwhile",
+        "engine/perform.py",
+        "if not self.policies.is_ours(found, action.case_id):",
+        "if not found.sys_id:",
+        f"{UNDER_WAY}::test_the_key_goes_between_look_up_and_adoption",
+    ),
+    fault(
+        "a link goes on behind a failed action",
+        "engine/apply.py",
+        "if outcome.result not in (Result.DONE, Result.ALREADY):",
+        "if outcome.result is Result.REJECTED:",
+        f"{UNDER_WAY}::test_nothing_follows_a_failed_action_on_its_own_link",
+    ),
+    fault(
+        "a batch that was read long ago is fresh",
+        "engine/apply.py",
+        "timedelta() <= now - self.read_at <= FRESH_FOR",
+        "timedelta() <= now - self.read_at",
+        f"{BETWEEN}::test_a_record_that_is_closed_while_the_writes_before_it_are_under_way",
+    ),
+    fault(
+        "a doubtful close forgets the resolve before it",
+        "engine/perform.py",
+        "return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=pair.case, link=pair.link)\n"
+        "        if self._reached",
+        "raise\n        if self._reached",
+        f"{BETWEEN}::test_how_far_a_case_came_is_kept_when_the_next_verb_is_in_doubt",
+    ),
+    fault(
+        "a 403 on a change is believed unseen",
+        "engine/perform.py",
+        "            if isinstance(error, Rejected) and error.status != 403:",
+        "            if isinstance(error, Rejected):",
+        f"{DRIFT}::test_a_403_on_a_change_that_took_effect_is_no_rejection",
+    ),
+    fault(
+        "a refused create is sent each cycle",
+        "engine/perform.py",
+        "        if error.status == 403:\n            return self.hold(action, pair, str(error))\n",
+        "",
+        f"{UNCLEAR}::test_a_create_that_is_refused_by_a_rule_is_held_and_not_sent_each_cycle",
+    ),
+    fault(
+        "after a doubtful create any record will do",
+        "engine/perform.py",
+        "return found[0] if len(found) == 1 else None",
+        "return found[0] if found else None",
+        f"{UNCLEAR}::test_two_records_after_a_doubtful_create_are_both_held",
+    ),
+    fault(
+        "a record that may not be read is made again",
+        "engine/perform.py",
+        'link = replace(pair.link, sys_id=sys_id, number="", unsettled_since=None)',
+        "link = pair.link",
+        f"{DRIFT}::test_a_record_that_was_made_and_may_not_be_read_is_not_made_again",
+    ),
+    fault(
+        "a Case is routed anew while its create is in doubt",
+        "core/admission.py",
+        "if not link.inbound or not (link.unsettled_since or policies.further_records(pair)):",
+        "if not link.inbound or not policies.further_records(pair):",
+        f"{DOUBT}::test_a_create_in_doubt_commits_late_while_its_case_is_routed_elsewhere",
+    ),
+    fault(
+        "create_when keeps a record from being adopted",
+        "core/admission.py",
+        "if not is_there and not policies",
+        "if not policies",
+        f"{DOUBT}::test_create_when_does_not_keep_a_known_record_of_a_new_database_from_being_adopted",
+    ),
+    fault(
+        "a stranger's record counts as a second one",
+        "core/policy.py",
+        "if self.is_ours(other, pair.case.id))",
+        "if other.correlation_id == pair.case.id)",
+        f"{UNCLEAR}::test_a_record_of_somebody_else_with_our_key_is_not_counted",
+    ),
+    fault(
+        "a record in an unknown state is adopted",
+        "core/planner.py",
+        "    if stage is None:\n"
+        "        return Decision(link=pair.link, skip=unknown_state(pair, incident))\n    action",
+        "    stage = stage or Stage.OPEN\n    action",
+        f"{OVER_TIME}::test_a_record_in_an_unknown_state_is_not_adopted",
+    ),
+    fault(
+        "a step is sent without the field that failed",
+        "core/records.py",
+        "        problem=kept.problem or step.problem,",
+        "        problem=kept.problem,",
+        f"{OVER_TIME}::test_a_step_whose_template_fails_is_not_sent_without_it",
+    ),
+    fault(
+        "a step is sent before its name was looked up",
+        "core/records.py",
+        "        questions=kept.questions + step.questions,",
+        "        questions=kept.questions,",
+        f"{FIELDS}::test_a_name_in_a_step_is_looked_up_before_the_step_is_sent",
+    ),
+    fault(
+        "a hold outlives the change that ended it",
+        "core/planner.py",
+        "    if hold and hold.basis != looks:",
+        "    if hold and not looks:",
+        f"{OVER_TIME}::test_a_rejection_that_changed_begins_its_waiting_anew",
+    ),
+    fault(
+        "a hold begins anew with each rejection",
+        "core/knowledge.py",
+        "since = previous.since if previous else now",
+        "since = now",
+        f"{OVER_TIME}::test_a_hold_keeps_the_time_since_when_it_stands",
+    ),
+    fault(
+        "an adopted record leaves the link unsettled",
+        "core/planner.py",
+        "        unsettled_since=None,\n",
+        "",
+        f"{OVER_TIME}::test_a_link_is_settled_once_its_record_is_found",
+    ),
+    fault(
+        "a value that a service keeps differently is a rejection",
+        "engine/perform.py",
+        "return after.mod_count > before.mod_count or not _differences(action, after)",
+        "return not _differences(action, after)",
+        f"{FIELDS}::test_a_value_that_the_service_keeps_differently_is_no_rejection",
+    ),
+)
