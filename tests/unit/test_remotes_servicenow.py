@@ -150,9 +150,17 @@ def test_a_create_without_its_keys_is_not_sent(change: dict[str, str]) -> None:
     assert talk.seen == []
 
 
-@pytest.mark.parametrize(
-    "answer", [record({}), record([]), as_json({}), record(without("sys_id")), record(without("state"))]
-)
+def test_a_record_that_was_made_and_shows_too_little_is_known_by_its_id() -> None:
+    short = record(without("state"))
+    with client(short, short) as (it, _):
+        with pytest.raises(Malformed) as caught:
+            it.create("incident", FIELDS)
+        assert caught.value.record_id == sys_id(1)
+        with pytest.raises(Ambiguous):
+            it.update("incident", sys_id(1), {"state": "2"})
+
+
+@pytest.mark.parametrize("answer", [record({}), record([]), as_json({}), record(without("sys_id"))])
 def test_a_write_without_its_record_in_the_answer_is_unknown(answer: Scripted) -> None:
     with client(answer, answer) as (it, _):
         with pytest.raises(Ambiguous):
