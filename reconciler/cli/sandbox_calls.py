@@ -161,16 +161,41 @@ def fault() -> None:
 @click.option("--after-effect", is_flag=True, help="Strike after the request took effect: its answer is lost.")
 @click.option("--times", type=click.IntRange(min=1), default=1, show_default=True, help="How many requests are struck.")
 @click.option("--for-ever", is_flag=True, help="Strike until `fault clear`.")
+@click.option(
+    "--seconds",
+    type=click.IntRange(min=1),
+    help="Strike so long; a 429 or 503 then says in Retry-After how long still.",
+)
+@click.option("--retry-after", default="", metavar="WORDS", help="What a 429 or 503 says in Retry-After instead.")
+@click.option("--echo", is_flag=True, help="Let the answer repeat the request, its credentials included.")
 @url_option
-def add(kind: str, operation: str, after_effect: bool, times: int, for_ever: bool, url: str) -> None:
+def add(
+    kind: str,
+    operation: str,
+    after_effect: bool,
+    times: int,
+    for_ever: bool,
+    seconds: int | None,
+    retry_after: str,
+    echo: bool,
+    url: str,
+) -> None:
     """Strike requests of OPERATION, such as records.create, cases.list or records.*.
 
     KIND is what goes wrong, such as reset, timeout, error_500, error_503_html or rate_429.
     """
-    body = {"kind": kind, "operation": operation, "after_effect": after_effect, "times": None if for_ever else times}
+    body = {
+        "kind": kind,
+        "operation": operation,
+        "after_effect": after_effect,
+        "times": None if for_ever else times,
+        "seconds": seconds,
+        "retry_after": retry_after,
+        "echoes": echo,
+    }
     ask(url, "POST", "faults", body)
     side = "after" if after_effect else "before"
-    count = "all" if for_ever else f"the next {times}"
+    count = f"for {seconds} s all" if seconds else "all" if for_ever else f"the next {times}"
     click.echo(f"{kind} strikes {count} {operation} {side} the effect")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.both import Sandbox
@@ -81,11 +82,17 @@ class AdminFace:
         times = asked.get("times", 1)
         if times is not None and (not isinstance(times, int) or times < 1):
             raise BadCallError("times is a number from 1 on, or null for ever")
+        seconds = asked.get("seconds")
+        if seconds is not None and (not isinstance(seconds, int) or seconds < 1):
+            raise BadCallError("seconds is a number from 1 on")
         fault = Fault(
             kind=FaultKind(str(asked.get("kind"))),
             operation=str(asked.get("operation", "*")),
             after_effect=bool(asked.get("after_effect", False)),
-            times=times,
+            times=None if seconds else times,
+            until=self._sandbox.clock.now() + timedelta(seconds=seconds) if seconds else None,
+            retry_after=str(asked.get("retry_after", "")),
+            echoes=bool(asked.get("echoes", False)),
         )
         self._people.strike(fault)
         return {"kind": fault.kind.value, "operation": fault.operation, "times": fault.times}

@@ -19,6 +19,7 @@ from reconciler.sandbox.coralogix_routes import Right, Route, find_route
 from reconciler.sandbox.coralogix_wire import CaseWriter
 from reconciler.sandbox.coralogix_world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind
+from reconciler.sandbox.spoiled import dressed
 from reconciler.sandbox.wire import Request, Response
 
 ALL_RIGHTS = frozenset(Right)
@@ -69,18 +70,22 @@ class CoralogixFace:
         route, target_id = found
         fault = self._take(route.operation)
         if fault is not None and (not fault.after_effect or fault.kind is FaultKind.REFUSED):
-            struck = strike(fault, Response.json(200, {}))
+            struck = self._struck(fault, Response.json(200, {}), request)
             if struck is not None:
                 return struck
         response = self._refuse_stranger(request, route) or self._serve(request, route, target_id, fault)
         if fault is not None and fault.after_effect:
-            return strike(fault, response) or response
+            return self._struck(fault, response, request) or response
         return response
+
+    def _struck(self, fault: Fault, response: Response, request: Request) -> Response | None:
+        spoiled = strike(fault, response)
+        return spoiled and dressed(spoiled, fault, request, self.world.clock.now())
 
     def _take(self, operation: str) -> Fault | None:
         with self.world.lock:
             self.requests[operation] += 1
-        return self.world.faults.take(operation)
+        return self.world.faults.take(operation, self.world.clock.now())
 
     def _refuse_stranger(self, request: Request, route: Route) -> Response | None:
         if request.headers.get("authorization") != f"Bearer {self._api_key}":

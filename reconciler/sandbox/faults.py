@@ -10,6 +10,7 @@ import random
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -60,7 +61,7 @@ class Fault:
 
     Operations: ``cases.list``, ``cases.get``, ``cases.acknowledge``, ``cases.resolve``, ``cases.close``,
     ``cases.deep_links``; ``records.list``, ``records.get``, ``records.create``, ``records.update``,
-    ``records.event``, ``oauth.token``. ``times`` counts down; None strikes for ever.
+    ``records.event``, ``oauth.token``. ``times`` counts down; None strikes for ever, or ``until`` a time of the world.
     """
 
     kind: FaultKind
@@ -68,6 +69,12 @@ class Fault:
     after_effect: bool = False
     times: int | None = 1
     probability: float = 1.0
+    until: datetime | None = None
+    """the fault is over then; a 429 or 503 says in ``Retry-After`` how many seconds are left"""
+    retry_after: str = ""
+    """the ``Retry-After`` of a 429 or 503, word for word; a plain 429 says 0, a plain 503 nothing"""
+    echoes: bool = False
+    """an answer in words repeats the request, its credentials included, as a careless proxy does"""
 
 
 class FaultPlan:
@@ -89,9 +96,11 @@ class FaultPlan:
         with self._lock:
             self._faults.clear()
 
-    def take(self, operation: str) -> Fault | None:
-        """Give the fault that strikes this call of an operation, if any, and count it."""
+    def take(self, operation: str, now: datetime | None = None) -> Fault | None:
+        """Give the fault that strikes this call of an operation, if any, and count it; ``now`` ends what is over."""
         with self._lock:
+            if now is not None:
+                self._faults = [fault for fault in self._faults if fault.until is None or now < fault.until]
             for fault in self._faults:
                 if fnmatchcase(operation, fault.operation) and self._random.random() < fault.probability:
                     self._use_up(fault)

@@ -23,6 +23,7 @@ from reconciler.sandbox.servicenow_login import ApiUser, Logins, OAuthClient
 from reconciler.sandbox.servicenow_strikes import Call, fault_error, lands
 from reconciler.sandbox.servicenow_table_api import TableApi, Target, json_object
 from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.spoiled import dressed
 from reconciler.sandbox.wire import Request, Response
 
 TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - an address
@@ -177,12 +178,13 @@ class ServiceNowFace:
     ) -> Response:
         """Do what is asked, with whatever strikes it, before its effect or after."""
         self.requests[operation] += 1
-        fault = self.world.faults.take(operation)
+        fault = self.world.faults.take(operation, self.world.clock.now())
         if fault is None:
             return effect(None)
         if fault_error(fault.kind, _ANY_CALL) is None:
             return effect(fault.kind)
-        return struck(fault, self._answer_behind(fault, request, effect, target))
+        spoiled = struck(fault, self._answer_behind(fault, request, effect, target))
+        return dressed(spoiled, fault, request, self.world.now())
 
     def _answer_behind(
         self,

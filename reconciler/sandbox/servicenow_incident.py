@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.sandbox.servicenow_journal import Actor, Denial
+from reconciler.sandbox.servicenow_rewriting import kept_value
 from reconciler.sandbox.servicenow_schema import COMPUTED, INCIDENT, JOURNALS, Lifecycle, Row, Schema
 from reconciler.sandbox.servicenow_switches import Switches
 
@@ -25,8 +26,6 @@ PRIORITY_MATRIX: dict[tuple[str, str], str] = {
     ("3", "3"): "5",
 }
 """(impact, urgency) -> priority"""
-LONGEST_BOUNDED_COLUMN = 255
-"""columns to this length are VARCHAR; longer ones are not bounded by the database"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,7 @@ def taken_values(
         elif actor.via_api and name in unwritable:
             _refuse_if(switches.unwritable_field == "reject", f"Field {name} is not writable")
         elif _is_taken(schema, name, value, switches, actor):
-            taken[name] = _bounded(schema, name, value, switches)
+            taken[name] = kept_value(schema, name, value, switches)
     return taken
 
 
@@ -108,14 +107,6 @@ def _is_taken(schema: Schema, name: str, value: str, switches: Switches, actor: 
         return switches.empty_value == "clears"
     listed = schema.choices.get(name)
     return listed is None or value in listed or actor.script or switches.unlisted_choice == "keep"
-
-
-def _bounded(schema: Schema, name: str, value: str, switches: Switches) -> str:
-    limit = schema.lengths.get(name)
-    if limit is None or limit > LONGEST_BOUNDED_COLUMN or len(value) <= limit or switches.overlong_text == "keep":
-        return value
-    _refuse_if(switches.overlong_text == "reject", f"Value of {name} is longer than {limit} characters")
-    return value[:limit]
 
 
 def with_effects(schema: Schema, before: Row, values: Mapping[str, str], *, user_id: str, now: str) -> Row:

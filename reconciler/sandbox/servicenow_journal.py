@@ -17,6 +17,8 @@ class Operation(StrEnum):
     INSERT = "insert"
     UPDATE = "update"
     DELETE = "delete"
+    REPLACE = "replace"
+    """a copy was put in its place: by no rule, and by nobody who works with it"""
 
 
 @dataclass(frozen=True, kw_only=True)

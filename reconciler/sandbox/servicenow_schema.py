@@ -94,6 +94,8 @@ INTEGERS = frozenset(
         "state incident_state impact urgency priority severity hold_reason"
     )
 )
+BOOLEANS = frozenset(_words("active made_sla knowledge inactive locked_out"))
+"""columns that hold ``true`` or ``false``, whatever they are given"""
 JOURNALS = frozenset({"work_notes", "comments"})
 COMPUTED = frozenset({*SYSTEM_FIELDS, "priority", "comments_and_work_notes", "sys_class_name", "sys_domain", "active"})
 """what a write cannot set: the server's own; ``sys_id`` is let through on a create alone"""

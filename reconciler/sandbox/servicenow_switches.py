@@ -8,7 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Literal
+
+
+class Rewrite(StrEnum):
+    """Name what an instance makes of values that it takes: rules, columns and collations that have their own mind."""
+
+    QUESTION_MARKS = "question_marks"
+    """a database of three-byte characters keeps ``????`` for each sign beyond them, such as an emoji"""
+    PREFIX = "prefix"
+    """a before-rule puts ``[EMEA] `` in front of ``short_description``"""
+    NARROW = "narrow"
+    """``short_description`` is a column of 100 characters"""
+    BLANKS = "blanks"
+    """blanks at both ends go, and several become one"""
+    ENTITIES = "entities"
+    """``&`` is kept as ``&amp;``"""
+    DATES = "dates"
+    """a date in any ISO form is kept as ``YYYY-MM-DD HH:MM:SS`` in UTC"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +64,10 @@ class Switches:
     """the data policy "Make close info mandatory when resolved or closed" """
     overlong_text: Literal["cut", "keep", "reject"] = "cut"
     """what becomes of text that is longer than a column of at most 255 characters"""
+    text_units: Literal["code_points", "utf_16"] = "code_points"
+    """what the length of a column counts; a cut through the middle of a sign takes it away whole"""
+    rewrites: frozenset[Rewrite] = frozenset()
+    """what becomes of values that are taken, in the order in which the words stand"""
     empty_value: Literal["clears", "ignored"] = "clears"
     total_count: Literal["before_acl", "after_acl"] = "before_acl"
     user_zone: timedelta = timedelta(hours=-8)

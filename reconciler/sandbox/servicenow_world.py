@@ -57,7 +57,7 @@ class ServiceNowWorld(ServiceNowRecords):
     def incidents_for(self, case_id: str) -> tuple[Row, ...]:
         """Give the task records of all tables that bear a Case's id."""
         with self.lock:
-            return tuple(row for place in self._task_tables() for row in place.correlated(case_id))
+            return tuple(row for place in self.task_tables() for row in place.correlated(case_id))
 
     def incident_for(self, case_id: str) -> Row:
         """Give the one record that bears a Case's id; raise LookupError when there is none or several."""
@@ -65,6 +65,10 @@ class ServiceNowWorld(ServiceNowRecords):
         if len(found) != 1:
             raise LookupError(f"{len(found)} records bear the Case id {case_id}")
         return found[0]
+
+    def task_tables(self) -> list[Table]:
+        """Give the tables whose records people work on."""
+        return [place for place in self.tables() if place.schema.lifecycle is not None]
 
     def notes(self, sys_id: str) -> tuple[str, ...]:
         """Give the work notes of a record, oldest first."""
@@ -180,10 +184,7 @@ class ServiceNowWorld(ServiceNowRecords):
     def _cycle(self, sys_id: str) -> Lifecycle:
         return self._place(sys_id).schema.lifecycle or Lifecycle()
 
-    def _task_tables(self) -> list[Table]:
-        return [place for place in self.tables() if place.schema.lifecycle is not None]
-
     def _place(self, sys_id: str) -> Table:
         """Find the table that holds a record; for one that is nowhere, ``incident``."""
-        places = self._task_tables()
+        places = self.task_tables()
         return next((place for place in places if place.get(sys_id) is not None), places[0])
