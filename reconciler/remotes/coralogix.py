@@ -61,7 +61,7 @@ class CoralogixClient:
 
     def get_case(self, case_id: str) -> Case:
         """Read one Case; raise Missing when there is none, Malformed when it cannot be understood."""
-        reply = self._http.request(Operation.READ, "GET", f"{PREFIX}/cases/cases/v1/{_checked(case_id)}")
+        reply = self._http.request(Operation.READ, "GET", f"{PREFIX}/cases/cases/v1/{checked_id(case_id)}")
         case = case_from_json(_member(reply, "case"))
         if case_id not in {case.id, case.key}:
             raise reply.unusable("another Case came back than was asked for")
@@ -83,7 +83,7 @@ class CoralogixClient:
 
     def deep_link(self, case_id: str) -> str:
         """Give the address of a Case in the console; empty when the service gives none."""
-        path = f"{PREFIX}/cases/cases/v1/{_checked(case_id)}/deep-links"
+        path = f"{PREFIX}/cases/cases/v1/{checked_id(case_id)}/deep-links"
         links = self._http.request(Operation.READ, "GET", path).document.get("deepLinks")
         address = links.get("detail") if isinstance(links, dict) else None
         return address if isinstance(address, str) else ""
@@ -98,7 +98,7 @@ class CoralogixClient:
         return self._http.request(Operation.READ, "GET", path).document
 
     def _advance(self, method: str, state: str, case_id: str, body: JsonObject | None) -> Case:
-        path = f"{PREFIX}/cases/{state}/v1/{_checked(case_id)}"
+        path = f"{PREFIX}/cases/{state}/v1/{checked_id(case_id)}"
         reply = self._http.request(Operation.WRITE, method, path, body=body)
         try:
             case = case_from_json(_member(reply, "case"))
@@ -109,7 +109,7 @@ class CoralogixClient:
         return case
 
 
-def _checked(case_id: str) -> str:
+def checked_id(case_id: str) -> str:
     """Let an id into a path only when it is a lower-case UUID or a readable id."""
     if CASE_ID.fullmatch(case_id) or _READABLE_ID.fullmatch(case_id):
         return case_id

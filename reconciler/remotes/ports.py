@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, Incident, JsonObject
 
@@ -78,6 +79,28 @@ class CaseClient(Protocol):
 
     def deep_link(self, case_id: str) -> str:
         """Give the address of a Case in the Coralogix console; empty when the service gives none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseEvents:
+    """Hold every event of one Case, in the order in which they were stored."""
+
+    events: tuple[CaseEvent, ...]
+    malformed: tuple[Malformed, ...] = ()
+    """events that could not be understood; they stop nothing else"""
+
+
+class CaseEventClient(Protocol):
+    """Read what happened to Cases, step by step.
+
+    Must: give all events that the service shows; raise when the answer is not whole or is an error; give each request
+    a time limit. Must not: write anything; guess an unknown kind or actor. Not promised: that an event seen once is
+    there again, since comments can be edited and deleted.
+    """
+
+    def events(self, case_id: str) -> CaseEvents:
+        """Read all events of one Case, oldest first; raise Missing when there is no such Case."""
         ...
 
 

@@ -73,6 +73,9 @@ class EventKey(StrEnum):
     REASON = "resolutionReasonChangedEvent"
     COMMENT = "comment"
     KPI = "kpiBreached"
+    NOTIFIED = "notificationSent"
+    NOT_NOTIFIED = "notificationFailed"
+    ASSIGN_FAILED = "changeAssigneeFailed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -216,15 +216,8 @@ def _priorities(system: str, override: str) -> JsonObject:
 
 
 def _actor(actor: Actor) -> JsonObject:
-    match actor.kind:
-        case "user":
-            return {"id": actor.id}
-        case "apiKey":
-            return {"id": actor.id, "name": actor.name}
-        case "serviceNow":
-            return {"id": actor.id, "username": actor.name, "userEmail": f"{actor.name}@example.com"}
-        case _:
-            return {}
+    writer = ACTOR_WRITERS.get(actor.kind)
+    return _given(writer(actor)) if writer else {}
 
 
 def _event_data(event: Event) -> JsonObject:
@@ -247,6 +240,17 @@ def _given(members: Mapping[str, Any]) -> JsonObject:
     return {name: value for name, value in members.items() if value}
 
 
+ACTOR_WRITERS: Mapping[str, Callable[[Actor], JsonObject]] = {
+    "user": lambda actor: {"id": actor.id},
+    "apiKey": lambda actor: {"id": actor.id, "name": actor.name},
+    "serviceNow": lambda actor: {"id": actor.id, "username": actor.name, "userEmail": f"{actor.name}@example.com"},
+    "slack": lambda actor: {"slackUserId": actor.id, "displayName": actor.name},
+    "microsoftTeams": lambda actor: {"teamsUserId": actor.id, "displayName": actor.name},
+    "pagerDuty": lambda actor: {"pagerDutyUserId": actor.id, "displayName": actor.name},
+    "prometheusAlertManager": lambda actor: {"receiverName": actor.name},
+}
+"""How each kind of actor is spelled; the system says nothing of itself."""
+
 EVENT_WRITERS: Mapping[EventKey, Callable[[Mapping[str, Any]], JsonObject]] = {
     EventKey.CREATED: lambda data: {"priority": f"CASE_PRIORITY_{data['priority']}"},
     EventKey.STATUS: lambda data: {
@@ -260,5 +264,8 @@ EVENT_WRITERS: Mapping[EventKey, Callable[[Mapping[str, Any]], JsonObject]] = {
     EventKey.REASON: _given,
     EventKey.COMMENT: lambda data: {"unsafeText": data["text"], "attachments": []},
     EventKey.KPI: _kpi_breach,
+    EventKey.NOTIFIED: lambda data: {"notificationRequestId": data["request"], "notifications": []},
+    EventKey.NOT_NOTIFIED: _given,
+    EventKey.ASSIGN_FAILED: lambda data: {"unknownAssigneeError": {"unknownAssigneeEmail": data["email"]}},
 }
 """How the data of each kind of event is spelled."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from uuid import uuid5
 
 from reconciler.core.model import Case, Entity, Indicator
 from reconciler.sandbox.coralogix_indicators import complete
 from reconciler.sandbox.coralogix_ledger import CaseLedger
 from reconciler.sandbox.coralogix_lifecycle import ACTIVE, OVER, PENDING, Step, target
 from reconciler.sandbox.coralogix_records import (
+    NAMESPACE,
     PERSON,
+    SERVICE_NOW,
     SYSTEM,
     Actor,
     Change,
@@ -197,6 +200,18 @@ class CoralogixWorld(CaseLedger):
         with self.lock:
             case = self._shelf.row(case_id).case
             self._deliveries[case.id].append(Delivery(time=self.clock.now(), evidence_url=evidence_url))
+            if evidence_url:
+                request = str(uuid5(NAMESPACE, f"{case.id}/{len(self._deliveries[case.id])}"))
+                self._add_event(case.id, SYSTEM, EventKey.NOTIFIED, {"request": request})
+            else:
+                self._add_event(case.id, SYSTEM, EventKey.NOT_NOTIFIED, {"error": "the instance did not answer"})
+
+    def assign_by_email(self, case_id: str, email: str, by: Actor | str = SERVICE_NOW) -> None:
+        """Try to assign a Case to somebody whom Coralogix does not know, as an integration may; it leaves an event."""
+        with self.lock:
+            case = self._find(case_id, as_actor(by), "assign_by_email")
+            self._add_event(case.id, as_actor(by), EventKey.ASSIGN_FAILED, {"email": email})
+            self._note(as_actor(by), "assign_by_email", case, changed=False, detail="nobody has this address")
 
     def delete(self, case_id: str) -> None:
         """Remove a Case: from now on it is not found."""
