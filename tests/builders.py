@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.core.conditions import Condition
-from reconciler.core.knowledge import Knowledge
-from reconciler.core.mapping import (
+from reconciler.core.expressions.conditions import Condition
+from reconciler.core.expressions.templates import Template
+from reconciler.core.model import Case, Incident, Link, Pair, Stage
+from reconciler.core.planning.known import Knowledge
+from reconciler.core.policies.defaults import (
     DEFAULT_FIELDS,
     DEFAULT_ON_ACKNOWLEDGE,
     DEFAULT_ON_CLOSE,
@@ -18,9 +20,7 @@ from reconciler.core.mapping import (
     DEFAULT_REASON,
     DEFAULT_REFERENCES,
 )
-from reconciler.core.model import Case, Incident, Link, Pair, Stage
-from reconciler.core.policy import Inbound, Limits, Outbound, Policies, Route
-from reconciler.core.templates import Template
+from reconciler.core.policies.policies import Inbound, Limits, Outbound, Policies, Route
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CASE_ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"

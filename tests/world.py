@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from reconciler.core.model import Result, SkipReason, Stage
-from reconciler.core.policy import Policies
+from reconciler.core.policies.policies import Policies
+from reconciler.engine.context import Engine, Settings
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.engine import Engine, Settings
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_memory import MemoryCaseClient
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.memory import MemoryCaseClient
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow_switches import Switches
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import policies
 

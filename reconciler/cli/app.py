@@ -17,19 +17,28 @@ from reconciler.core.errors import ReconcilerError
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 COMMANDS = {
-    "run": ("reconciler.cli.run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
-    "once": ("reconciler.cli.cycles:once", "Run one cycle, or a backfill."),
-    "plan": ("reconciler.cli.cycles:plan", "Show what `once` would do; write nothing anywhere."),
-    "apply": ("reconciler.cli.cycles:apply", "Carry out a saved plan, if it is still what would be planned."),
-    "status": ("reconciler.cli.looking:status", "Show cursors, lag, the last cycle, open links and holds."),
-    "explain": ("reconciler.cli.looking:explain", "Tell the whole story of one link."),
-    "holds": ("reconciler.cli.holds:holds", "Show what waits for a person; retry or ignore it."),
-    "state": ("reconciler.cli.state:state", "Care of the database: backup, rebuild, prune."),
-    "check": ("reconciler.cli.check:check", "Validate the config; with --live, everything it needs out there."),
-    "policy": ("reconciler.cli.policy:policy", "Try routes and policies on Cases before they act."),
-    "init": ("reconciler.cli.setup:init", "Write a commented config to start from."),
-    "sandbox": ("reconciler.cli.sandbox:sandbox", "Both services simulated on loopback, for trying a config."),
-    "demo": ("reconciler.cli.demo:demo", "Show the main job on the sandbox, with nothing to configure."),
+    "run": ("reconciler.cli.commands.run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
+    "once": ("reconciler.cli.commands.cycles:once", "Run one cycle, or a backfill."),
+    "plan": ("reconciler.cli.commands.cycles:plan", "Show what `once` would do; write nothing anywhere."),
+    "apply": ("reconciler.cli.commands.cycles:apply", "Carry out a saved plan, if it is still what would be planned."),
+    "status": ("reconciler.cli.commands.looking:status", "Show cursors, lag, the last cycle, open links and holds."),
+    "explain": ("reconciler.cli.commands.looking:explain", "Tell the whole story of one link."),
+    "holds": ("reconciler.cli.commands.holds:holds", "Show what waits for a person; retry or ignore it."),
+    "state": ("reconciler.cli.commands.state:state", "Care of the database: backup, rebuild, prune."),
+    "check": (
+        "reconciler.cli.commands.check:check",
+        "Validate the config; with --live, everything it needs out there.",
+    ),
+    "policy": ("reconciler.cli.commands.policy.group:policy", "Try routes and policies on Cases before they act."),
+    "init": ("reconciler.cli.commands.init:init", "Write a commented config to start from."),
+    "sandbox": (
+        "reconciler.cli.commands.sandbox.group:sandbox",
+        "Both services simulated on loopback, for trying a config.",
+    ),
+    "demo": (
+        "reconciler.cli.commands.demo.command:demo",
+        "Show the main job on the sandbox, with nothing to configure.",
+    ),
 }
 
 

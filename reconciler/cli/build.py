@@ -16,10 +16,11 @@ from reconciler.config import Auth, Config, CoralogixConfig, PartialView, Servic
 from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import System
-from reconciler.core.policy import Policies
-from reconciler.engine.engine import Engine, Settings
-from reconciler.engine.requests import RequestLog
-from reconciler.remotes.auth import (
+from reconciler.core.policies.policies import Policies
+from reconciler.engine.context import Engine, Settings
+from reconciler.engine.request_log import RequestLog
+from reconciler.remotes.coralogix.client import CoralogixClient
+from reconciler.remotes.http.auth import (
     Login,
     api_key_login,
     basic_login,
@@ -27,12 +28,11 @@ from reconciler.remotes.auth import (
     client_credentials_login,
     password_login,
 )
-from reconciler.remotes.coralogix import CoralogixClient
-from reconciler.remotes.http import HttpService, environment_settings
-from reconciler.remotes.http_settings import HttpSettings, Observer, ignore_record
-from reconciler.remotes.servicenow import ServiceNowClient
+from reconciler.remotes.http.client import HttpService, environment_settings
+from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_record
+from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.store.store import Store
-from reconciler.telemetry import LogFormat, configure_logging
+from reconciler.telemetry.log import LogFormat, configure_logging
 
 SNAPSHOT_NAMES = frozenset(
     {"number", "sys_id", "table", "connector", "state", "state_word", "assigned_to", "updated_by"}

@@ -30,7 +30,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except ReconcilerError as error:
             if ctx.meta.pop(JSON_ASKED, False):
-                from reconciler.core.plan import DOCUMENT_VERSION  # noqa: PLC0415 - only an error needs it
+                from reconciler.core.planning.plan import DOCUMENT_VERSION  # noqa: PLC0415 - only an error needs it
 
                 click.echo(json.dumps({"version": DOCUMENT_VERSION, "error": str(error)}, ensure_ascii=False))
             raise

@@ -11,9 +11,9 @@ from typing import TextIO
 import click
 
 from reconciler.core.model import Action, JsonObject, Outcome, Skip
-from reconciler.core.plan import Plan
+from reconciler.core.planning.plan import Plan
 from reconciler.engine.report import CycleReport
-from reconciler.telemetry import escape_controls
+from reconciler.telemetry.log import escape_controls
 
 WIDEST_COLUMN = 60
 PROGRESS_AFTER_SECONDS = 2.0

@@ -3,6 +3,7 @@
 Nothing outside this folder reads the file or a secret's place; everything else is handed a ``Config``.
 """
 
+from reconciler.config.load import find_config, load_config, parse_config
 from reconciler.config.model import (
     Auth,
     Config,
@@ -12,7 +13,6 @@ from reconciler.config.model import (
     ServiceNowConfig,
     StateConfig,
 )
-from reconciler.config.read import find_config, load_config, parse_config
 from reconciler.config.secrets import Secret
 from reconciler.config.template import config_template
 

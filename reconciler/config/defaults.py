@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.config.shape import OutboundTable
-from reconciler.core import mapping
 from reconciler.core.lifecycle import STAGE_WORDS
 from reconciler.core.model import Stage
-from reconciler.core.policy import EVENT_TABLE, INCIDENT_TABLE, Reference
+from reconciler.core.policies import defaults
+from reconciler.core.policies.policies import EVENT_TABLE, INCIDENT_TABLE, Reference
 
-REASON = mapping.DEFAULT_REASON
+REASON = defaults.DEFAULT_REASON
 
 OUTBOUND = OutboundTable(
     acknowledge_on=["assigned", "in_progress", "on_hold"],
@@ -25,9 +25,9 @@ OUTBOUND = OutboundTable(
 """``[outbound.default]`` where the file has none."""
 
 _STEPS: Mapping[str, tuple[Stage, Mapping[str, str]]] = {
-    "on_acknowledge": (Stage.ACKNOWLEDGED, mapping.DEFAULT_ON_ACKNOWLEDGE),
-    "on_resolve": (Stage.RESOLVED, mapping.DEFAULT_ON_RESOLVE),
-    "on_close": (Stage.CLOSED, mapping.DEFAULT_ON_CLOSE),
+    "on_acknowledge": (Stage.ACKNOWLEDGED, defaults.DEFAULT_ON_ACKNOWLEDGE),
+    "on_resolve": (Stage.RESOLVED, defaults.DEFAULT_ON_RESOLVE),
+    "on_close": (Stage.CLOSED, defaults.DEFAULT_ON_CLOSE),
 }
 _INCIDENT_ONLY = frozenset({"caller_id", "category", "close_code", "hold_reason", "incident_state", "subcategory"})
 """Columns that ``incident`` adds to ``task``. Source: the ServiceNow dictionary of both tables."""
@@ -57,16 +57,16 @@ def for_table(table: str, states: Mapping[str, str]) -> Usual:
         return Usual(fields=_EVENT_FIELDS, steps={"on_acknowledge": {}, "on_resolve": _CLEAR, "on_close": _CLEAR})
     if table == INCIDENT_TABLE:
         return Usual(
-            fields=mapping.DEFAULT_FIELDS,
-            on_create=mapping.DEFAULT_ON_CREATE,
+            fields=defaults.DEFAULT_FIELDS,
+            on_create=defaults.DEFAULT_ON_CREATE,
             steps={name: templates for name, (_, templates) in _STEPS.items()},
-            references=mapping.DEFAULT_REFERENCES,
+            references=defaults.DEFAULT_REFERENCES,
         )
     return Usual(
-        fields=_of_task(mapping.DEFAULT_FIELDS),
-        on_create=_of_task(mapping.DEFAULT_ON_CREATE),
+        fields=_of_task(defaults.DEFAULT_FIELDS),
+        on_create=_of_task(defaults.DEFAULT_ON_CREATE),
         steps={name: _own_step(stage, templates, states) for name, (stage, templates) in _STEPS.items()},
-        references=mapping.DEFAULT_REFERENCES,
+        references=defaults.DEFAULT_REFERENCES,
     )
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.config.secrets import Secret
-from reconciler.core.conditions import Condition
-from reconciler.core.policy import Policies
-from reconciler.core.templates import Template
+from reconciler.core.expressions.conditions import Condition
+from reconciler.core.expressions.templates import Template
+from reconciler.core.policies.policies import Policies
 
 
 class Auth(StrEnum):

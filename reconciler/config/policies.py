@@ -16,9 +16,10 @@ from reconciler.config.lines import KeyPath
 from reconciler.config.problems import dotted, not_one_of, one_of, shown
 from reconciler.config.services import Reading, name_of, owner_of, state_words
 from reconciler.config.shape import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
-from reconciler.core.conditions import Condition
+from reconciler.core.expressions.conditions import Condition
+from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, WORD_STAGES
-from reconciler.core.policy import (
+from reconciler.core.policies.policies import (
     EVENT_TABLE,
     INCIDENT_TABLE,
     Inbound,
@@ -29,7 +30,6 @@ from reconciler.core.policy import (
     Route,
     WayBack,
 )
-from reconciler.core.templates import Template
 
 DEFAULT = "default"
 """The policies that a route has when it names none; they are there even when no table is."""

@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from reconciler.telemetry import escape_controls, redact
+from reconciler.telemetry.log import escape_controls, redact
 
 _SEND_LIMIT_SECONDS = 1.0
 _STATUS_LIMIT_CHARACTERS = 600

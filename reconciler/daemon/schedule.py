@@ -23,8 +23,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from reconciler.core.errors import ReconcilerError
+from reconciler.daemon.clock_watch import Clock, Progress, StepDetector, require_plausible
 from reconciler.daemon.notify import Notifier
-from reconciler.daemon.pulse import Clock, Progress, StepDetector, require_plausible
 
 logger = logging.getLogger(__name__)
 

@@ -11,21 +11,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.core.admission import skip
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
-from reconciler.core.knowledge import Knowledge
 from reconciler.core.model import ActionKind, Outcome, Pair, Result, SkipReason
-from reconciler.core.plan import Plan
-from reconciler.core.planner import plan
-from reconciler.engine import drift, gate
-from reconciler.engine.answers import Answers
-from reconciler.engine.apply import Applier
-from reconciler.engine.engine import Engine
-from reconciler.engine.gather import Gathering
-from reconciler.engine.people import grant_wishes, look_again_at_others
+from reconciler.core.planning.admission import skip
+from reconciler.core.planning.decide import plan
+from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.plan import Plan
+from reconciler.engine import brakes
+from reconciler.engine.acting.apply import Applier
+from reconciler.engine.acting.decisions import needs_plan, settle
+from reconciler.engine.acting.lookups import Answers
+from reconciler.engine.context import Engine
+from reconciler.engine.reading import drift
+from reconciler.engine.reading.gather import Gathering
+from reconciler.engine.reading.hold_requests import grant_wishes, look_again_at_others
 from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, failure_words, result_of
-from reconciler.engine.saved import changes_since, saved_scope
-from reconciler.engine.settle import needs_plan, settle
+from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.store.store import CycleCounts, Settled
 
 LAST_DRIFT_CHECK = "last_drift_check"
@@ -102,7 +103,7 @@ class _Cycle:
 
     def _begin(self, kind: CycleKind, now: datetime) -> None:
         store = self.engine.store
-        self.config_changed = gate.meet_config(store, self.engine.policy_hash)
+        self.config_changed = brakes.meet_config(store, self.engine.policy_hash)
         store.begin_cycle(
             self.cycle_id,
             kind=kind.value,
@@ -206,7 +207,7 @@ class _Cycle:
             if changes:
                 raise Refused(f"the saved plan is not what would be done now: {'; '.join(changes)}. Plan again")
         if request.carry_out:
-            gate.let_through(engine, self.plan, request, changed=self.config_changed, whole=not self.down)
+            brakes.let_through(engine, self.plan, request, changed=self.config_changed, whole=not self.down)
 
     def _apply(self, knowledge: Knowledge) -> None:
         # What was read so far is recorded before the first write, so that a kill does not lose it.

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from reconciler.core.errors import AuthFailed, ReconcilerError, Refused, RemoteError
 from reconciler.core.model import JsonObject, Outcome, Result
-from reconciler.core.plan import Plan, outcome_document, plan_document
+from reconciler.core.planning.plan import Plan, outcome_document, plan_document
 from reconciler.store.store import Cursor
 
 

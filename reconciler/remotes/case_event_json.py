@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reconciler.core.case_events import CaseActor, CaseEvent, CaseEventKind
 from reconciler.core.errors import Malformed
 from reconciler.core.model import JsonObject
-from reconciler.remotes.case_json import Moment, Object, Text
+from reconciler.remotes.coralogix.codec import Moment, Object, Text
 
 NAMES = ("name", "username", "displayName", "userEmail", "receiverName")
 """where an actor's name stands, the best word first"""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed
-from reconciler.remotes.answers import Operation
 from reconciler.remotes.case_event_json import event_from_json
-from reconciler.remotes.coralogix import PREFIX, checked_id
-from reconciler.remotes.http import HttpService
+from reconciler.remotes.coralogix.client import PREFIX, checked_id
+from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.outcomes import Operation
 from reconciler.remotes.ports import CaseEvents
 
 

@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_lifecycle import Profile
-from reconciler.sandbox.coralogix_records import CaseKnobs
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.lifecycle import Profile
+from reconciler.sandbox.coralogix.records import CaseKnobs
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.server import SandboxServer
-from reconciler.sandbox.servicenow_http import ServiceNowFace
-from reconciler.sandbox.servicenow_login import API_PASSWORD
-from reconciler.sandbox.servicenow_schema import API_USER
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
-from reconciler.sandbox.wire import Face
+from reconciler.sandbox.http.server import SandboxServer
+from reconciler.sandbox.http.wire import Face
+from reconciler.sandbox.servicenow.api.face import ServiceNowFace
+from reconciler.sandbox.servicenow.api.login import API_PASSWORD
+from reconciler.sandbox.servicenow.schema import API_USER
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 __all__ = ["API_KEY", "API_PASSWORD", "API_USER", "Sandbox", "Served", "serve"]
 

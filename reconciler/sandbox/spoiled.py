@@ -18,7 +18,7 @@ from math import ceil
 from urllib.parse import quote, unquote_plus
 
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
 
 CREDENTIALS = ("authorization", "x-sn-apikey")
 PATIENCE_STATUSES = frozenset({429, 503})

@@ -16,7 +16,7 @@ from typing import Any
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Action, ActionKind, HttpRecord, Outcome, Result, Stage, Verb
 from reconciler.store.connection import Connected
-from reconciler.store.fold import Fold, restage
+from reconciler.store.ingest import Fold, restage
 from reconciler.store.links import put_link
 from reconciler.store.rows import json_text, stage_from, time_from, time_text
 from reconciler.store.snapshot import FIRST_SEEN

@@ -5,8 +5,8 @@ from __future__ import annotations
 from reconciler.core.model import HOLD_REASONS, Skip, SkipReason
 from reconciler.store.journal import Journal
 from reconciler.store.links import Links
-from reconciler.store.memory import Memory
 from reconciler.store.rows import optional_time
+from reconciler.store.snapshots import Memory
 from reconciler.store.values import StatusSummary, Story
 
 _SKIP_OF = """SELECT l.needs_plan, c.case_key, l.skip_reason, l.skip_detail, l.skip_since FROM links l

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from reconciler.store.care import Care
 from reconciler.store.connection import IN_MEMORY, check, configure, connect, guarded, open_file
 from reconciler.store.copying import copy_into_memory
+from reconciler.store.maintenance import Care
 from reconciler.store.migrations import migrate
 from reconciler.store.reports import Reports
 from reconciler.store.values import (

@@ -18,10 +18,10 @@ from pathlib import Path
 import requests
 
 from reconciler.core.identity import record_id
+from reconciler.engine.context import Engine
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.engine import Engine
 from reconciler.engine.report import CycleReport, CycleRequest
-from reconciler.sandbox.servicenow_login import API_PASSWORD
+from reconciler.sandbox.servicenow.api.login import API_PASSWORD
 from tests.bench.stage import KEY, USER, Services, engine, services
 
 LIST = "/mgmt/openapi/5/cases/cases/v1"

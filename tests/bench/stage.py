@@ -17,15 +17,15 @@ from pathlib import Path
 
 from reconciler.cli.build import build_engine
 from reconciler.config import parse_config
-from reconciler.engine.engine import Engine
+from reconciler.engine.context import Engine
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.server import SandboxServer
-from reconciler.sandbox.servicenow_http import ServiceNowFace
-from reconciler.sandbox.servicenow_login import API_PASSWORD
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.http.server import SandboxServer
+from reconciler.sandbox.servicenow.api.face import ServiceNowFace
+from reconciler.sandbox.servicenow.api.login import API_PASSWORD
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 
 KEY = "bench-key"

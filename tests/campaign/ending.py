@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from reconciler.sandbox.coralogix_records import JournalEntry, NoSuchCaseError
-from reconciler.sandbox.coralogix_world import CoralogixWorld
-from reconciler.sandbox.servicenow_journal import Operation, Write
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.coralogix.records import JournalEntry, NoSuchCaseError
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.servicenow.journal import Operation, Write
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.campaign.invariants import OWNER, Finding
 from tests.scenario.oracle import CASE_STAGES, RECORD_STAGES, Stage
 

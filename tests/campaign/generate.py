@@ -6,9 +6,9 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from reconciler.sandbox.coralogix_records import CaseKnobs
+from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.switches import Switches
 from tests.campaign.schedule import (
     Backup,
     CaseAct,

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from reconciler.sandbox.coralogix_records import JournalEntry
-from reconciler.sandbox.servicenow_journal import Write
+from reconciler.sandbox.coralogix.records import JournalEntry
+from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Read, Request, Shown
 from tests.scenario.oracle import CASE_STAGES, OVER, RECORD_STAGES, Stage
 

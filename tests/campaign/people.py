@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from reconciler.sandbox.coralogix_records import NoSuchCaseError, StepRefusedError
-from reconciler.sandbox.coralogix_world import CoralogixWorld
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.coralogix.records import NoSuchCaseError, StepRefusedError
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.campaign.schedule import CaseAct, RecordAct
 from tests.campaign.stage import Stage
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.sandbox.servicenow_journal import Write
+from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.invariants import Finding
 from tests.campaign.trace import Began, Ended, Event, Read, Request
 

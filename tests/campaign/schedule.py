@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
-from reconciler.sandbox.coralogix_records import CaseKnobs
+from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.switches import Switches
 
 
 class When(StrEnum):

@@ -14,17 +14,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.core.model import SkipReason
-from reconciler.core.policy import Limits, Policies
-from reconciler.engine import reach
+from reconciler.core.policies.policies import Limits, Policies
+from reconciler.engine.context import Engine, Settings
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.engine import Engine, Settings
+from reconciler.engine.reading import window
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_memory import MemoryCaseClient
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.memory import MemoryCaseClient
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.connection import IN_MEMORY, configure, connect
 from reconciler.store.store import Store
 from tests.builders import policies
@@ -121,11 +121,11 @@ class Database:
 @contextmanager
 def _short_overlap(rows: int) -> Iterator[None]:
     """Let an overlap of so many rows count as short; others are read in depth only now and then."""
-    usual, reach.SHORT_ROWS = reach.SHORT_ROWS, rows
+    usual, window.SHORT_ROWS = window.SHORT_ROWS, rows
     try:
         yield
     finally:
-        reach.SHORT_ROWS = usual
+        window.SHORT_ROWS = usual
 
 
 @functools.cache

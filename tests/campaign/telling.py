@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.sandbox.servicenow_journal import Write
+from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.invariants import Finding
 from tests.campaign.schedule import Schedule
 from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Read, Request, Shown

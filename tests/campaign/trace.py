@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from reconciler.core.model import Case, Incident
-from reconciler.sandbox.coralogix_records import JournalEntry
-from reconciler.sandbox.servicenow_journal import Write
+from reconciler.sandbox.coralogix.records import JournalEntry
+from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.schedule import Interrupt, When
 
 T = TypeVar("T")

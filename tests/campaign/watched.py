@@ -10,11 +10,11 @@ from typing import TypeVar
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Case, Incident, JsonObject
 from reconciler.remotes.ports import CaseOrder, CasePage, IncidentPage, Position
-from reconciler.sandbox.coralogix_memory import MemoryCaseClient
-from reconciler.sandbox.coralogix_records import JournalEntry
-from reconciler.sandbox.coralogix_world import CoralogixWorld
-from reconciler.sandbox.servicenow_journal import Write
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.coralogix.memory import MemoryCaseClient
+from reconciler.sandbox.coralogix.records import JournalEntry
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.servicenow.journal import Write
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from tests.campaign.schedule import When
 from tests.campaign.trace import Event, Gate, Read, Request, Shown, shown_case, shown_record
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.core.model import Case, Verb
 from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 
 VERBS: dict[Verb, Callable[[CaseClient, str], Case]] = {
     Verb.ACKNOWLEDGE: lambda client, case_id: client.acknowledge(case_id),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.sandbox.server import SandboxServer
+from reconciler.sandbox.http.server import SandboxServer
 from tests.contract.descriptions import Descriptions
 from tests.contract.stage import (
     HTTP,

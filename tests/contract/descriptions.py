@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "contracts" / "coralogix"
 PREFIX = "/mgmt/openapi/5"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from reconciler.remotes.ports import IncidentClient, IncidentPage
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.contract.stage import (
     API,
     START,

@@ -13,26 +13,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from reconciler.core.model import HttpRecord, System
-from reconciler.remotes.auth import Login, basic_login, bearer_login
-from reconciler.remotes.coralogix import CoralogixClient
-from reconciler.remotes.http import HttpService
-from reconciler.remotes.http_settings import HttpSettings
-from reconciler.remotes.pacing import Clock
+from reconciler.remotes.coralogix.client import CoralogixClient
+from reconciler.remotes.http.auth import Login, basic_login, bearer_login
+from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.pacing import Clock
+from reconciler.remotes.http.settings import HttpSettings
 from reconciler.remotes.ports import CaseClient, IncidentClient
-from reconciler.remotes.servicenow import ServiceNowClient
+from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_memory import MemoryCaseClient
-from reconciler.sandbox.coralogix_records import CaseKnobs
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.memory import MemoryCaseClient
+from reconciler.sandbox.coralogix.records import CaseKnobs
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow_http import ServiceNowFace
-from reconciler.sandbox.servicenow_journal import Actor
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow_switches import Switches
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
-from reconciler.sandbox.wire import Face, Request, Response
+from reconciler.sandbox.http.wire import Face, Request, Response
+from reconciler.sandbox.servicenow.api.face import ServiceNowFace
+from reconciler.sandbox.servicenow.journal import Actor
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.contract.descriptions import Descriptions
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

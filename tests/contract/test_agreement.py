@@ -14,11 +14,11 @@ from functools import partial
 import pytest
 
 from reconciler.remotes.ports import CaseClient, CaseOrder, IncidentClient, Position
-from reconciler.sandbox.coralogix_lifecycle import STATUSES, Profile, Step
-from reconciler.sandbox.coralogix_records import NoSuchCaseError, StepRefusedError, person
-from reconciler.sandbox.coralogix_world import CoralogixWorld
-from reconciler.sandbox.servicenow_journal import Denial
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.coralogix.lifecycle import STATUSES, Profile, Step
+from reconciler.sandbox.coralogix.records import NoSuchCaseError, StepRefusedError, person
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.servicenow.journal import Denial
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.contract.outcomes import outcome_of
 from tests.contract.stage import (
     HTTP,

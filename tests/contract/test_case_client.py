@@ -12,9 +12,9 @@ from reconciler.core.errors import AuthFailed, Missing, Rejected
 from reconciler.core.lifecycle import verbs
 from reconciler.core.model import Entity, Indicator, Stage, Verb
 from reconciler.remotes.ports import CaseClient, CaseOrder
-from reconciler.sandbox.coralogix_lifecycle import STATUSES, Profile, Step, target
-from reconciler.sandbox.coralogix_records import person
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.lifecycle import STATUSES, Profile, Step, target
+from reconciler.sandbox.coralogix.records import person
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from tests.contract.case_support import VERBS, ids
 from tests.contract.stage import HTTP, START, CaseStage, OpenCases, Theatre, new_cases
 

@@ -13,15 +13,15 @@ import pytest
 from reconciler.core.case_events import ActorKind, CaseEvent, CaseEventKind
 from reconciler.core.errors import AuthFailed, Missing, Rejected, Transient
 from reconciler.core.model import System
-from reconciler.remotes.auth import bearer_login
 from reconciler.remotes.coralogix_events import CoralogixEventClient
+from reconciler.remotes.http.auth import bearer_login
 from reconciler.sandbox.both import API_KEY
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_records import API_KEY as KEY_ACTOR
-from reconciler.sandbox.coralogix_records import PERSON, SERVICE_NOW, Actor, person
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.records import API_KEY as KEY_ACTOR
+from reconciler.sandbox.coralogix.records import PERSON, SERVICE_NOW, Actor, person
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
 from tests.contract.stage import Theatre, new_cases
 
 

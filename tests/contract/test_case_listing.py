@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.core.errors import Malformed, Rejected
 from reconciler.remotes.ports import CaseOrder, CasePage
-from reconciler.sandbox.coralogix_lifecycle import STATUSES
+from reconciler.sandbox.coralogix.lifecycle import STATUSES
 from tests.contract.case_support import VERBS, ids, pages, populate, time_of
 from tests.contract.stage import START, CaseStage, OpenCases, Theatre
 

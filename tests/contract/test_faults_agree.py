@@ -14,13 +14,13 @@ import pytest
 
 from reconciler.core.errors import Transient
 from reconciler.core.model import System
-from reconciler.remotes.auth import basic_login, bearer_login
-from reconciler.remotes.coralogix import CoralogixClient
+from reconciler.remotes.coralogix.client import CoralogixClient
+from reconciler.remotes.http.auth import basic_login, bearer_login
 from reconciler.remotes.ports import CaseClient, CaseOrder, IncidentClient
-from reconciler.remotes.servicenow import ServiceNowClient
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.remotes.servicenow.client import ServiceNowClient
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.contract.outcomes import outcome_of
 from tests.contract.stage import (
     API,

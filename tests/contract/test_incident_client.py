@@ -9,7 +9,7 @@ import pytest
 from reconciler.core.errors import AuthFailed, Missing, PartialTruth, Rejected
 from reconciler.remotes.ports import IncidentClient, Position
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.servicenow_journal import Actor
+from reconciler.sandbox.servicenow.journal import Actor
 from tests.contract.record_support import SECOND, ids, put
 from tests.contract.stage import (
     HTTP,

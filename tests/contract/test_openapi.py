@@ -13,9 +13,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.core.errors import Missing, Rejected
-from reconciler.remotes.coralogix import CoralogixClient
+from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.ports import CaseOrder
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
 from tests.contract.descriptions import FOLDER, PREFIX, Descriptions
 from tests.contract.stage import HTTP, START, CaseStage, Theatre, new_cases
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.config import Config, parse_config
-from reconciler.engine.engine import Engine
+from reconciler.engine.context import Engine
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow_schema import Row
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.schema import Row
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.world import FIELDS, World
 
 USUAL_CONNECTORS = ("main",)

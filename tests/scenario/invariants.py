@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.sandbox.coralogix_world import CoralogixWorld
-from reconciler.sandbox.servicenow_journal import Operation, Write
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.servicenow.journal import Operation, Write
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.scenario.oracle import CASE_STAGES, OVER, RECORD_STAGES, Stage
 
 RESOLVED_OR_OVER = frozenset({"6", "7", "8"})

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from reconciler.core.model import Result
-from reconciler.core.policy import Limits
-from reconciler.engine.engine import Settings
+from reconciler.core.policies.policies import Limits
+from reconciler.engine.context import Settings
 from reconciler.engine.report import CycleReport
-from reconciler.sandbox.coralogix_lifecycle import Step
-from reconciler.sandbox.servicenow_journal import Operation
+from reconciler.sandbox.coralogix.lifecycle import Step
+from reconciler.sandbox.servicenow.journal import Operation
 from tests.builders import policies
 from tests.scenario.invariants import case_breaches, record_breaches
 from tests.scenario.oracle import RECORD_STAGES, Memory, Record, Seen, Verdict, judge

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.switches import Switches
 from tests.campaign.campaign import run, seed_of
 from tests.campaign.generate import generate
 from tests.campaign.invariants import judge

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from reconciler.core.errors import Refused
-from reconciler.core.policy import Limits
-from reconciler.engine.gate import ACCEPTED_CONFIG
+from reconciler.core.policies.policies import Limits
+from reconciler.engine.brakes import ACCEPTED_CONFIG
 from reconciler.engine.report import CycleReport, CycleResult
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.store.store import Store

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, SkipReason
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.store import Judge, Store
 from tests.builders import an_inbound, condition, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances

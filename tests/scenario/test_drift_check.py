@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from reconciler.core.model import SkipReason
-from reconciler.engine import pull
-from reconciler.engine.engine import Settings
+from reconciler.engine.context import Settings
+from reconciler.engine.reading import pull
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.switches import Switches
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
 from tests.world import results
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.core.model import ActionKind, Result, SkipReason
-from reconciler.core.policy import EVENT_TABLE, Inbound, WayBack
+from reconciler.core.policies.policies import EVENT_TABLE, Inbound, WayBack
 from reconciler.sandbox.faults import FaultKind
 from tests.builders import an_inbound, compiled, policies
 from tests.world import World, results

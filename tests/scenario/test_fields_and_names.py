@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler.core.errors import Malformed
-from reconciler.core.mapping import DEFAULT_REFERENCES
+from reconciler.core.expressions.templates import Template
 from reconciler.core.model import Case, Result, SkipReason
-from reconciler.core.policy import Inbound, Policies
-from reconciler.core.templates import Template
+from reconciler.core.policies.defaults import DEFAULT_REFERENCES
+from reconciler.core.policies.policies import Inbound, Policies
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.store import Store
 from tests.builders import policies

@@ -6,9 +6,9 @@ import pytest
 
 from reconciler.core.identity import basis
 from reconciler.core.model import Result, SkipReason
-from reconciler.engine.engine import Settings
+from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.care import Wish, WishKind
+from reconciler.store.maintenance import Wish, WishKind
 from tests.world import World, results
 
 

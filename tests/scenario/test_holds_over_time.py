@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from reconciler.core.expressions.templates import Template
 from reconciler.core.identity import basis
 from reconciler.core.model import Result, SkipReason
-from reconciler.core.plan import needs
-from reconciler.core.policy import Limits
-from reconciler.core.templates import Template
+from reconciler.core.planning.plan import needs
+from reconciler.core.policies.policies import Limits
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.store import Store
 from tests.builders import policies

@@ -14,14 +14,14 @@ from reconciler.cli.build import build_engine
 from reconciler.cli.output import print_report
 from reconciler.config import parse_config
 from reconciler.core.model import Case, SkipReason
+from reconciler.engine.context import Engine
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.engine import Engine
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER, Sandbox, serve
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_world import CoralogixWorld
-from reconciler.sandbox.servicenow_schema import Row
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.servicenow.schema import Row
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.scenario.configured import ConfiguredWorld
 

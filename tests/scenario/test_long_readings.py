@@ -8,11 +8,11 @@ from datetime import datetime
 import pytest
 
 from reconciler.core.errors import CycleFailed, Transient
-from reconciler.engine import pull
 from reconciler.engine.cycle import run_cycle
+from reconciler.engine.reading import pull
 from reconciler.engine.report import CycleRequest
 from reconciler.remotes.ports import IncidentPage, Position
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from tests.world import FIELDS, World
 
 PAGE_ROWS = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.model import SkipReason, Verb
-from reconciler.sandbox.coralogix_records import EventKey
-from reconciler.sandbox.servicenow_schema import Lifecycle, task_schema
+from reconciler.sandbox.coralogix.records import EventKey
+from reconciler.sandbox.servicenow.schema import Lifecycle, task_schema
 from tests.scenario.configured import ConfiguredWorld
 
 ONE_WAY = '[[route]]\noutbound = "none"'

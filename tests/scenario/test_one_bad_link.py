@@ -8,12 +8,12 @@ import pytest
 
 from reconciler.core.errors import PartialTruth, Rejected, Transient
 from reconciler.core.identity import basis
-from reconciler.core.mapping import DEFAULT_FIELDS
 from reconciler.core.model import Case, Incident, Result, SkipReason
-from reconciler.engine import answers
+from reconciler.core.policies.defaults import DEFAULT_FIELDS
+from reconciler.engine.acting import lookups
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.store.care import Wish, WishKind
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.store.maintenance import Wish, WishKind
 from tests.builders import an_inbound, compiled, policies
 from tests.scenario.wild_support import MeddledCases, MeddledRecords, WildWorld, after_a_drift_check, two_instances
 from tests.world import FIELDS, World, results
@@ -151,7 +151,7 @@ def test_an_instance_that_hides_much_is_not_asked_for_each_case() -> None:
     client = odd(world)
     client.hidden = frozenset(world.new_case(f"Case {number}") for number in range(90))
     assert "connector main" in str(world.cycle().error)
-    assert client.asked <= 4 * answers.MOST_SINGLED_OUT
+    assert client.asked <= 4 * lookups.MOST_SINGLED_OUT
 
 
 def test_a_drift_check_that_one_connector_does_not_answer() -> None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.core.model import ActionKind, Result, SkipReason
-from reconciler.core.policy import Limits
-from reconciler.engine import pull, reach
-from reconciler.engine.engine import Settings
+from reconciler.core.policies.policies import Limits
+from reconciler.engine.context import Settings
+from reconciler.engine.reading import pull, window
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.store import Store
 from tests.builders import policies
@@ -127,7 +127,7 @@ def test_cases_of_one_instant_over_two_pages(monkeypatch: pytest.MonkeyPatch, or
     """A page ends amid Cases that bear one and the same time, where the floor is. The rest of them is read."""
     monkeypatch.setattr(pull, "CASE_PAGE_ROWS", 2)
     if order == "shallow":
-        monkeypatch.setattr(reach, "SHORT_ROWS", 0)
+        monkeypatch.setattr(window, "SHORT_ROWS", 0)
     world = WildWorld(settings=Settings(workers=1, case_overlap=timedelta(0 if order == "deep" else 600 / 3600)))
     world.cycle()
     case_ids = [world.new_case(f"Case {number}") for number in range(6)]  # no time passes between them

@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.core.model import HttpRecord, SkipReason, System
-from reconciler.engine import pull
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.pull import pull_cases
-from reconciler.engine.reach import Window
-from reconciler.engine.rebuild import rebuild
+from reconciler.engine.reading import pull
+from reconciler.engine.reading.pull import pull_cases
+from reconciler.engine.reading.window import Window
 from reconciler.engine.report import CycleRequest
+from reconciler.rebuild.rebuild import rebuild
 from reconciler.remotes.ports import CaseOrder, CasePage
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_journal import Operation
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.journal import Operation
+from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.store import Store
 from tests.scenario.wild_support import Killed, MeddledCases, WildWorld, kill
 from tests.world import START

@@ -9,11 +9,11 @@ import pytest
 from reconciler.core.errors import PartialTruth, Transient
 from reconciler.core.identity import record_id
 from reconciler.core.model import SkipReason
-from reconciler.engine.engine import Settings
-from reconciler.engine.findings import FindingKind, RebuildReport
-from reconciler.engine.rebuild import rebuild
+from reconciler.engine.context import Settings
+from reconciler.rebuild.rebuild import rebuild
+from reconciler.rebuild.report import FindingKind, RebuildReport
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.store import Store
 from tests.world import World
 
@@ -256,8 +256,8 @@ def test_what_a_service_hides_stops_a_rebuild() -> None:
 def test_many_pages_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     linked(world, 30)
-    monkeypatch.setattr("reconciler.engine.rebuild.INCIDENT_PAGE_ROWS", 7)
-    monkeypatch.setattr("reconciler.engine.pull.CASE_PAGE_ROWS", 7)
+    monkeypatch.setattr("reconciler.rebuild.rebuild.INCIDENT_PAGE_ROWS", 7)
+    monkeypatch.setattr("reconciler.engine.reading.pull.CASE_PAGE_ROWS", 7)
     report = rebuilt(world)
     assert (report.records, report.links, report.findings) == (30, 30, ())
     assert world.cases.requests["cases.get"] == 0

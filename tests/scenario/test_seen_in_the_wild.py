@@ -9,13 +9,13 @@ import pytest
 
 from reconciler.core.errors import CycleFailed, Locked, Refused
 from reconciler.core.identity import record_id
-from reconciler.core.mapping import DEFAULT_ON_RESOLVE
 from reconciler.core.model import Result, SkipReason
-from reconciler.daemon.lock import DatabaseLock
-from reconciler.engine import pull
-from reconciler.engine.engine import Settings
+from reconciler.core.policies.defaults import DEFAULT_ON_RESOLVE
+from reconciler.engine.context import Settings
+from reconciler.engine.reading import pull
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_journal import Operation
+from reconciler.sandbox.servicenow.journal import Operation
+from reconciler.store.lock import DatabaseLock
 from reconciler.store.store import Store
 from tests.builders import an_inbound, compiled, policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check

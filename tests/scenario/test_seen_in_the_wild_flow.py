@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.model import Result, SkipReason
-from reconciler.core.policy import Limits
-from reconciler.engine import pull
+from reconciler.core.policies.policies import Limits
+from reconciler.engine.reading import pull
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_journal import Operation
+from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.store.store import Store
 from tests.builders import policies
 from tests.scenario.wild_support import Killed, WildWorld, after_a_drift_check, kill

@@ -9,7 +9,7 @@ import pytest
 from reconciler.core.errors import CycleFailed, PartialTruth, Refused, Rejected
 from reconciler.core.model import Result
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.switches import Switches
 from tests.scenario.wild_support import HttpWorld
 from tests.world import results
 

@@ -8,13 +8,13 @@ import pytest
 
 from reconciler.core.identity import record_id
 from reconciler.core.model import Result, SkipReason
-from reconciler.engine.engine import Settings
+from reconciler.engine.context import Settings
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
-from reconciler.sandbox.servicenow_journal import Operation
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow_switches import Switches
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.journal import Operation
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import a_route, condition, policies
 from tests.scenario.wild_support import DRIFT_CYCLES, WildWorld, after_a_drift_check

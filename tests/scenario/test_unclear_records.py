@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.core.mapping import DEFAULT_REFERENCES
+from reconciler.core.expressions.templates import Template
 from reconciler.core.model import Result, SkipReason
-from reconciler.core.templates import Template
-from reconciler.engine.rebuild import rebuild
+from reconciler.core.policies.defaults import DEFAULT_REFERENCES
+from reconciler.rebuild.rebuild import rebuild
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow_journal import Operation
-from reconciler.sandbox.servicenow_switches import Switches
+from reconciler.sandbox.servicenow.journal import Operation
+from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.store import Store
 from tests.builders import policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check

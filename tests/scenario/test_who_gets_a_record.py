@@ -10,9 +10,9 @@ from datetime import datetime
 import pytest
 
 from reconciler.core.model import JsonObject, SkipReason
-from reconciler.core.policy import Limits
+from reconciler.core.policies.policies import Limits
 from reconciler.engine.report import CycleReport
-from reconciler.engine.saved import saved_document
+from reconciler.engine.saved_plan import saved_document
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.store import Store
 from tests.builders import policies

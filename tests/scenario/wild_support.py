@@ -14,24 +14,24 @@ from datetime import datetime, timedelta
 
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, HttpRecord, Incident, System
+from reconciler.engine.context import Engine
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.engine import Engine
 from reconciler.engine.report import CycleReport, CycleRequest
-from reconciler.remotes.auth import Login, basic_login, bearer_login
-from reconciler.remotes.coralogix import CoralogixClient
-from reconciler.remotes.http import HttpService
-from reconciler.remotes.http_settings import HttpSettings
+from reconciler.remotes.coralogix.client import CoralogixClient
+from reconciler.remotes.http.auth import Login, basic_login, bearer_login
+from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.settings import HttpSettings
 from reconciler.remotes.ports import CaseOrder, CasePage
-from reconciler.remotes.servicenow import ServiceNowClient
+from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_memory import MemoryCaseClient
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.memory import MemoryCaseClient
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.server import SandboxServer
-from reconciler.sandbox.servicenow_http import ServiceNowFace
-from reconciler.sandbox.servicenow_journal import Operation, Write
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.http.server import SandboxServer
+from reconciler.sandbox.servicenow.api.face import ServiceNowFace
+from reconciler.sandbox.servicenow.journal import Operation, Write
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import a_route, condition, policies
 from tests.unit.remotes_scripted import FakeTime

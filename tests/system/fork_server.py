@@ -19,12 +19,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-import reconciler.cli.cycles
-import reconciler.cli.looking  # noqa: F401 - imported before the first fork, so that no fork has to
+import reconciler.cli.commands.cycles
+import reconciler.cli.commands.looking  # noqa: F401 - imported before the first fork, so that no fork has to
 from reconciler.cli import main
-from reconciler.config.read import parse_config
+from reconciler.config.load import parse_config
 from reconciler.core.errors import ConfigError
-from reconciler.core.templates import Template
+from reconciler.core.expressions.templates import Template
 from reconciler.store.connection import Connected
 
 

@@ -25,8 +25,8 @@ import reconciler
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER, Sandbox
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.server import SandboxServer
-from reconciler.sandbox.wire import Face, Request, Response
+from reconciler.sandbox.http.server import SandboxServer
+from reconciler.sandbox.http.wire import Face, Request, Response
 
 PATIENCE_SECONDS = 60.0
 """How long a test waits for what must happen; nothing waits that long when all is well."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.config.read import SYSTEM_FILE
+from reconciler.config.load import SYSTEM_FILE
 from reconciler.sandbox.faults import FaultKind
 from tests.system.forks import Forks
 from tests.system.support import Bench, fast_folder

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox.servicenow_journal import Operation
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
+from reconciler.sandbox.servicenow.journal import Operation
 from tests.system.forks import Forks
 from tests.system.support import PATIENCE_SECONDS, Bench, fast_folder
 

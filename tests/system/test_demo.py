@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.demo_screen import PAUSE_SECONDS, READING_SECONDS, WIDTH
-from reconciler.sandbox import claims
+from reconciler.cli.commands.demo.screen import PAUSE_SECONDS, READING_SECONDS, WIDTH
 from reconciler.sandbox.both import Sandbox
-from reconciler.sandbox.claims import Claim, CycleSeen
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.overview import overview
-from reconciler.sandbox.servicenow_journal import Actor
-from reconciler.sandbox.story import STORY
+from reconciler.sandbox.control.overview import overview
+from reconciler.sandbox.demo import claims
+from reconciler.sandbox.demo.claims import Claim, CycleSeen
+from reconciler.sandbox.demo.story import STORY
+from reconciler.sandbox.servicenow.journal import Actor
 from tests.world import START
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,13 +28,13 @@ API = Actor(user_name="coralogix.sync", via_api=True)
 TAMPER = """
 import sys
 from functools import partial
-from reconciler.cli import demo
+from reconciler.cli.commands.demo import command
 from reconciler.cli.app import main
 
 def tamper(sandbox):
     sandbox.servicenow.copy(sandbox.servicenow.records()[0]["sys_id"])
 
-demo.perform = partial(demo.perform, before_check=tamper)
+command.perform = partial(command.perform, before_check=tamper)
 sys.argv = ["reconciler", "demo"]
 main()
 """

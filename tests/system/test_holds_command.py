@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.holds import WHAT_TO_DO
+from reconciler.cli.commands.holds import WHAT_TO_DO
 from reconciler.core.model import HOLD_REASONS
 from reconciler.sandbox.faults import FaultKind
 from tests.system.support import Bench

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
 from tests.system.support import PATIENCE_SECONDS, Bench, is_mutating
 
 

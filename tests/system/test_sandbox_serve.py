@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli.sandbox_calls import ask
+from reconciler.cli.commands.sandbox.control import ask
 from reconciler.core.errors import ConfigError, ReconcilerError
 from reconciler.sandbox.both import Sandbox
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.people import CASE_ACTS, RECORD_ACTS, People, RefusedActError
+from reconciler.sandbox.control.people import CASE_ACTS, RECORD_ACTS, People, RefusedActError
 
 COMMAND = [sys.executable, "-m", "reconciler"]
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, Stage, System
-from reconciler.daemon.lock import DatabaseLock
-from reconciler.store import care
-from reconciler.store.care import back_up
+from reconciler.store import maintenance
+from reconciler.store.lock import DatabaseLock
+from reconciler.store.maintenance import back_up
 from reconciler.store.rows import time_text
 from reconciler.store.store import CycleCounts, Settled, Store
 from tests.builders import NOW, a_case, a_link, an_incident
@@ -259,7 +259,7 @@ def test_held_links_unfinished_actions_and_the_last_cycle_stay() -> None:
 
 
 def test_many_rows_go_in_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(care, "ROWS_PER_STEP", 2)
+    monkeypatch.setattr(maintenance, "ROWS_PER_STEP", 2)
     with Store.in_memory() as store:
         for number in range(5):
             story(store, number, LONG_AGO, closed=True)

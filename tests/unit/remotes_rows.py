@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from reconciler.core.model import Incident, JsonObject
-from reconciler.remotes.servicenow import ServiceNowClient
+from reconciler.remotes.servicenow.client import ServiceNowClient
 from tests.unit.remotes_scripted import Scripted, Talk, as_json, talking
 
 CASE = "3f166e9f-3c88-4af2-b52e-138f339dab3e"

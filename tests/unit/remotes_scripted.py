@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from reconciler.core.model import HttpRecord, System
-from reconciler.remotes.auth import Login, bearer_login
-from reconciler.remotes.http import HttpService
-from reconciler.remotes.http_settings import HttpSettings
-from reconciler.remotes.pacing import Clock
+from reconciler.remotes.http.auth import Login, bearer_login
+from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.pacing import Clock
+from reconciler.remotes.http.settings import HttpSettings
 
 Spoil = Callable[["_Handler"], None]
 

@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_lifecycle import Profile
-from reconciler.sandbox.coralogix_records import CaseKnobs
-from reconciler.sandbox.coralogix_routes import PREFIX
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.lifecycle import Profile
+from reconciler.sandbox.coralogix.records import CaseKnobs
+from reconciler.sandbox.coralogix.routes import PREFIX
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
 
 KEY = "cxtp_sandbox"
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

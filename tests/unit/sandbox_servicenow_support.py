@@ -13,13 +13,13 @@ import pytest
 
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow_http import RateRule, ServiceNowFace
-from reconciler.sandbox.servicenow_journal import Actor, Denial
-from reconciler.sandbox.servicenow_login import API_PASSWORD, ApiUser, OAuthClient
-from reconciler.sandbox.servicenow_schema import API_USER
-from reconciler.sandbox.servicenow_switches import Switches
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
+from reconciler.sandbox.servicenow.api.face import RateRule, ServiceNowFace
+from reconciler.sandbox.servicenow.api.login import API_PASSWORD, ApiUser, OAuthClient
+from reconciler.sandbox.servicenow.journal import Actor, Denial
+from reconciler.sandbox.servicenow.schema import API_USER
+from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 START = datetime(2026, 3, 1, 12, 0, 0, 400000, tzinfo=UTC)
 API = Actor(user_name="coralogix.sync", via_api=True)

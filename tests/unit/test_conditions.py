@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.conditions import LONGEST_CONDITION, Condition
-from reconciler.core.variables import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.expressions.conditions import LONGEST_CONDITION, Condition
+from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
 
 CASE = replace(EXAMPLE_CASE, title="CPU usage high", status="ACKNOWLEDGED", assignee="", resolution_reason="")
 CONTEXT = case_context(CASE)

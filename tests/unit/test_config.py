@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.config import Auth, Config, PartialView, find_config, load_config, parse_config
 from reconciler.core.errors import ConfigError
-from reconciler.core.policy import Limits
+from reconciler.core.policies.policies import Limits
 
 ENVIRON = {"CORALOGIX_API_KEY": "cx-key", "SERVICENOW_PASSWORD": "sn-password"}
 CORALOGIX = """
@@ -261,7 +261,7 @@ class TestFinding:
 
     def test_nothing_anywhere_says_where_it_looked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("reconciler.config.read.SYSTEM_FILE", tmp_path / "etc.toml")
+        monkeypatch.setattr("reconciler.config.load.SYSTEM_FILE", tmp_path / "etc.toml")
         with pytest.raises(ConfigError, match=r"looked for reconciler\.toml, .*etc\.toml; `reconciler init`"):
             find_config(None, {})
 

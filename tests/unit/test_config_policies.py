@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reconciler.config import config_template
-from reconciler.core import mapping
 from reconciler.core.model import Stage
-from reconciler.core.policy import Inbound, Outbound, Reference, Route, WayBack
+from reconciler.core.policies import defaults
+from reconciler.core.policies.policies import Inbound, Outbound, Reference, Route, WayBack
 from tests.unit.test_config import MINIMAL, SERVICENOW, problems_of, read
 
 TWO = MINIMAL + SERVICENOW.replace("acme", "other")
@@ -89,23 +89,23 @@ class TestRoutes:
 class TestInbound:
     def test_without_a_table_it_is_the_defaults(self) -> None:
         usual = read(MINIMAL).policies.inbound["default"]
-        assert {name: template.source for name, template in usual.fields.items()} == mapping.DEFAULT_FIELDS
-        assert {name: template.source for name, template in usual.on_create.items()} == mapping.DEFAULT_ON_CREATE
+        assert {name: template.source for name, template in usual.fields.items()} == defaults.DEFAULT_FIELDS
+        assert {name: template.source for name, template in usual.on_create.items()} == defaults.DEFAULT_ON_CREATE
         assert usual.on_resolve is not None
-        assert {name: template.source for name, template in usual.on_resolve.items()} == mapping.DEFAULT_ON_RESOLVE
-        assert usual.references == mapping.DEFAULT_REFERENCES
+        assert {name: template.source for name, template in usual.on_resolve.items()} == defaults.DEFAULT_ON_RESOLVE
+        assert usual.references == defaults.DEFAULT_REFERENCES
         assert usual.table == "incident"
 
     def test_fields_stand_beside_the_usual_ones(self) -> None:
         fields = inbound('[inbound.default.fields]\nimpact = false\nu_team = "x"\nshort_description = "s"').fields
-        assert set(fields) == (set(mapping.DEFAULT_FIELDS) | {"u_team"}) - {"impact"}
+        assert set(fields) == (set(defaults.DEFAULT_FIELDS) | {"u_team"}) - {"impact"}
         assert fields["short_description"].source == "s"
 
     def test_steps_too(self) -> None:
         policy = inbound('[inbound.default.on_resolve]\nclose_code = "Fixed"')
         assert policy.on_resolve is not None
         assert {name: template.source for name, template in policy.on_resolve.items()} == {
-            **mapping.DEFAULT_ON_RESOLVE,
+            **defaults.DEFAULT_ON_RESOLVE,
             "close_code": "Fixed",
         }
 
@@ -116,11 +116,11 @@ class TestInbound:
         assert "on_create: found false; allowed is a table" in problem_of("[inbound.default]\non_create = false")
 
     def test_a_field_has_one_owner(self) -> None:
-        usual_in_step = next(iter(mapping.DEFAULT_FIELDS))
+        usual_in_step = next(iter(defaults.DEFAULT_FIELDS))
         policy = inbound(f'[inbound.default.on_create]\n{usual_in_step} = "once"')
         assert usual_in_step not in policy.fields
         assert policy.on_create[usual_in_step].source == "once"
-        usual_once = next(iter(mapping.DEFAULT_ON_CREATE))
+        usual_once = next(iter(defaults.DEFAULT_ON_CREATE))
         policy = inbound(f'[inbound.default.fields]\n{usual_once} = "kept"')
         assert usual_once not in policy.on_create
         both = '[inbound.default.fields]\nu_a = "x"\n[inbound.default.on_create]\nu_a = "y"'
@@ -150,7 +150,7 @@ class TestInbound:
         """
         references = inbound(text).references
         assert references["cmdb_ci"].default == "Unknown"
-        assert references["cmdb_ci"].table == mapping.DEFAULT_REFERENCES["cmdb_ci"].table
+        assert references["cmdb_ci"].table == defaults.DEFAULT_REFERENCES["cmdb_ci"].table
         assert references["u_site"] == Reference(table="cmn_location", name_field="u_code")
         assert "caller_id" not in references
         assert "u_x.table: missing" in problem_of("[inbound.default.references]\nu_x = { default = 'y' }")
@@ -193,7 +193,7 @@ class TestOutbound:
         assert policy.acknowledge_on == {"assigned", "in_progress", "on_hold"}
         assert policy.resolve_on == {"resolved"}
         assert policy.close_on == {"closed", "canceled"}
-        assert policy.reason.source == mapping.DEFAULT_REASON
+        assert policy.reason.source == defaults.DEFAULT_REASON
 
     def test_a_list_left_out_is_off(self) -> None:
         policy = outbound('[outbound.default]\nresolve_on = ["resolved"]')

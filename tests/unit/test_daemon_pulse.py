@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.core.errors import ReconcilerError
-from reconciler.daemon.pulse import Clock, Progress, StepDetector, require_plausible
+from reconciler.daemon.clock_watch import Clock, Progress, StepDetector, require_plausible
 
 
 class HandClock:

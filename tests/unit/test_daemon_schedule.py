@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import CycleFailed, ReconcilerError, StoreError
+from reconciler.daemon.clock_watch import Clock
 from reconciler.daemon.notify import Notifier
-from reconciler.daemon.pulse import Clock
 from reconciler.daemon.schedule import Daemon, TickResult, Timetable
 
 PATIENCE_SECONDS = 20

@@ -9,17 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core import mapping
-from reconciler.core.mapping import (
-    MergeResult,
-    merge_field,
-    merge_fields,
-    render_fields,
-    resolution_reason,
-)
+from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.expressions.templates import Template, TemplateFailed
 from reconciler.core.model import Case, Indicator
-from reconciler.core.templates import Template, TemplateFailed
-from reconciler.core.variables import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.planning.merge import MergeResult, merge_field, merge_fields
+from reconciler.core.policies import defaults
+from reconciler.core.policies.defaults import render_fields, resolution_reason
 
 BARE = Case(
     id=EXAMPLE_CASE.id,
@@ -31,11 +26,11 @@ BARE = Case(
     created_at=EXAMPLE_CASE.created_at,
 )
 DEFAULTS = [
-    mapping.DEFAULT_FIELDS,
-    mapping.DEFAULT_ON_CREATE,
-    mapping.DEFAULT_ON_ACKNOWLEDGE,
-    mapping.DEFAULT_ON_RESOLVE,
-    mapping.DEFAULT_ON_CLOSE,
+    defaults.DEFAULT_FIELDS,
+    defaults.DEFAULT_ON_CREATE,
+    defaults.DEFAULT_ON_ACKNOWLEDGE,
+    defaults.DEFAULT_ON_RESOLVE,
+    defaults.DEFAULT_ON_CLOSE,
 ]
 PRIORITY = {(1, 1): 1, (1, 2): 2, (1, 3): 3, (2, 1): 2, (2, 2): 3, (2, 3): 4, (3, 1): 3, (3, 2): 4, (3, 3): 5}
 """ServiceNow's default rules: (impact, urgency) to priority."""
@@ -63,13 +58,13 @@ def test_every_default_renders_for_the_fullest_and_the_barest_case(sources: Mapp
 
 @pytest.mark.parametrize(("priority", "wanted"), [("P1", 1), ("P2", 2), ("P3", 3), ("P4", 4), ("P5", 5), ("P6", 5)])
 def test_servicenow_computes_the_priority_of_the_case(priority: str, wanted: int) -> None:
-    fields = rendered(mapping.DEFAULT_FIELDS, replace(BARE, priority=priority))
+    fields = rendered(defaults.DEFAULT_FIELDS, replace(BARE, priority=priority))
     assert PRIORITY[int(fields["impact"]), int(fields["urgency"])] == wanted
 
 
 def test_the_short_description_has_key_and_title_on_one_line_cut_with_a_mark() -> None:
     def short(case: Case) -> str:
-        return rendered(mapping.DEFAULT_FIELDS, case)["short_description"]
+        return rendered(defaults.DEFAULT_FIELDS, case)["short_description"]
 
     assert short(EXAMPLE_CASE) == "CASE-123: CPU above 95 % on payments-api"
     assert short(BARE) == "t"
@@ -80,7 +75,7 @@ def test_the_short_description_has_key_and_title_on_one_line_cut_with_a_mark() -
 
 
 def test_the_description_tells_all_that_the_first_look_needs() -> None:
-    text = rendered(mapping.DEFAULT_ON_CREATE, EXAMPLE_CASE)["description"]
+    text = rendered(defaults.DEFAULT_ON_CREATE, EXAMPLE_CASE)["description"]
     for line in (
         "Case: CASE-123",
         "Status: RESOLVED",
@@ -93,7 +88,7 @@ def test_the_description_tells_all_that_the_first_look_needs() -> None:
         "- CPU above 95 %: RESOLVED, first triggered 2026-01-15 10:29:30 UTC",
     ):
         assert line in text.splitlines()
-    bare = rendered(mapping.DEFAULT_ON_CREATE, BARE)["description"]
+    bare = rendered(defaults.DEFAULT_ON_CREATE, BARE)["description"]
     assert "Priority: P5 (system not given, override none)" in bare
     assert "Link" not in bare
     assert "Labels" not in bare
@@ -102,20 +97,22 @@ def test_the_description_tells_all_that_the_first_look_needs() -> None:
 def test_a_case_of_a_thousand_indicators_still_fits() -> None:
     many = tuple(Indicator(kind="alert", id=str(number), name="n" * 300) for number in range(1000))
     labels = {f"label {number}": ("v" * 100,) for number in range(300)}
-    text = rendered(mapping.DEFAULT_ON_CREATE, replace(EXAMPLE_CASE, indicators=many, labels=labels))["description"]
+    text = rendered(defaults.DEFAULT_ON_CREATE, replace(EXAMPLE_CASE, indicators=many, labels=labels))["description"]
     assert len(text) == 4000
     assert text.endswith("…")
-    few = rendered(mapping.DEFAULT_ON_CREATE, replace(BARE, indicators=many[:23]))["description"]
+    few = rendered(defaults.DEFAULT_ON_CREATE, replace(BARE, indicators=many[:23]))["description"]
     assert few.endswith("- and 3 more")
 
 
 def test_close_notes_say_why_and_by_whom_and_are_never_empty() -> None:
-    notes = rendered(mapping.DEFAULT_ON_RESOLVE, EXAMPLE_CASE)["close_notes"]
+    notes = rendered(defaults.DEFAULT_ON_RESOLVE, EXAMPLE_CASE)["close_notes"]
     assert notes.startswith("Rolled back release 41\n")
     assert "by a person, 2026-01-15 11:45:10 UTC" in notes
-    assert "by itself" in rendered(mapping.DEFAULT_ON_CLOSE, replace(BARE, resolved_by="system"))["close_notes"]
-    assert "olly" in rendered(mapping.DEFAULT_ON_CLOSE, replace(BARE, resolved_by="olly"))["close_notes"]
-    assert len(rendered(mapping.DEFAULT_ON_RESOLVE, replace(BARE, resolution_reason="x" * 5000))["close_notes"]) == 4000
+    assert "by itself" in rendered(defaults.DEFAULT_ON_CLOSE, replace(BARE, resolved_by="system"))["close_notes"]
+    assert "olly" in rendered(defaults.DEFAULT_ON_CLOSE, replace(BARE, resolved_by="olly"))["close_notes"]
+    assert (
+        len(rendered(defaults.DEFAULT_ON_RESOLVE, replace(BARE, resolution_reason="x" * 5000))["close_notes"]) == 4000
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -145,7 +142,7 @@ def reason(source: str, **fields: str) -> tuple[str, str]:
 
 
 def test_the_reason_tells_number_code_and_notes() -> None:
-    default = mapping.DEFAULT_REASON
+    default = defaults.DEFAULT_REASON
     full = "ServiceNow INC0010001, Solution provided: Restarted"
     assert reason(default, close_code="Solution provided", close_notes="Restarted") == (full, full)
     assert reason(default, close_code="", close_notes="")[0] == "ServiceNow INC0010001"
@@ -238,7 +235,7 @@ def test_a_value_that_was_there_already_counts_as_ours_from_then_on() -> None:
 
 
 def test_every_reference_has_a_table_and_names_users_by_user_name() -> None:
-    tables = {field: (found.table, found.name_field) for field, found in mapping.DEFAULT_REFERENCES.items()}
+    tables = {field: (found.table, found.name_field) for field, found in defaults.DEFAULT_REFERENCES.items()}
     assert tables == {
         "assignment_group": ("sys_user_group", "name"),
         "cmdb_ci": ("cmdb_ci", "name"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.core.merge import MergeResult, merge_field, merge_fields, normal
+from reconciler.core.planning.merge import MergeResult, merge_field, merge_fields, normal
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from reconciler.core.model import Action, ActionKind, Pair, SkipReason, Stage, Verb
-from reconciler.core.planner import decide
-from reconciler.core.policy import Outbound, Policies
+from reconciler.core.planning.decide import decide
+from reconciler.core.policies.policies import Outbound, Policies
 from tests.builders import (
     STATE_OF,
     STATUS_OF,

@@ -9,17 +9,17 @@ import pytest
 
 from reconciler.core.errors import RemoteError, Transient
 from reconciler.core.model import JsonObject
-from reconciler.core.policy import Policies
-from reconciler.engine.probes import CORALOGIX, CaseProbes, Finding, Side, Verdict
-from reconciler.engine.probes_records import RecordProbes
-from reconciler.remotes.incident_rows import asked_fields
+from reconciler.core.policies.policies import Policies
+from reconciler.preflight.probes import CORALOGIX, CaseProbes, Finding, Side, Verdict
+from reconciler.preflight.records import RecordProbes
+from reconciler.remotes.servicenow.codec import asked_fields
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_memory import MemoryCaseClient
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.memory import MemoryCaseClient
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow_switches import Switches
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.builders import CASE_ID, NOW, OWNER, an_inbound, compiled, policies
 from tests.world import FIELDS
 

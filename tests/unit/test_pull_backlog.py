@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from reconciler.core.model import Case, Incident
+from reconciler.engine.context import Engine
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.engine import Engine
 from reconciler.engine.report import CycleReport, CycleRequest
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import CaseAct, Interrupt, When
 from tests.campaign.trace import Gate

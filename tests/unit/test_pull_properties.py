@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.engine import pull, reach
+from reconciler.engine.context import Engine, Settings
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.engine import Engine, Settings
+from reconciler.engine.reading import pull, window
 from reconciler.engine.report import CycleRequest
-from reconciler.sandbox.coralogix_records import CaseKnobs
-from reconciler.sandbox.servicenow_memory import MemoryIncidentClient
+from reconciler.sandbox.coralogix.records import CaseKnobs
+from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import CaseAct, Interrupt, When
 from tests.campaign.trace import Gate
@@ -138,7 +138,7 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull, "CASE_PAGE_ROWS", 2)
     monkeypatch.setattr(pull, "INCIDENT_PAGE_ROWS", 2)
     monkeypatch.setattr(pull, "INCIDENT_PAGES_PER_CYCLE", 4)
-    monkeypatch.setattr(reach, "SHORT_ROWS", 1)
+    monkeypatch.setattr(window, "SHORT_ROWS", 1)
 
 
 def _play(steps: list[tuple[str, object]], lag_seconds: float, *, is_offset: bool) -> list[str]:

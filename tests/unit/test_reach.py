@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from reconciler.engine.reach import (
+from reconciler.engine.reading.window import (
     SHORT_ROWS,
     Reach,
     Window,

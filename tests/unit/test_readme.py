@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.config.model import AUTH_KEYS, REGION_HOSTS
 from reconciler.config.shape import SECRET_KEYS, TABLES, SecretTable
-from reconciler.core.conditions import Condition
-from reconciler.core.helpers import FILTERS
+from reconciler.core.expressions.conditions import Condition
+from reconciler.core.expressions.filters import FILTERS
 from reconciler.core.lifecycle import ASSIGNED, WORD_STAGES
 from reconciler.core.model import HOLD_REASONS, SkipReason
 from reconciler.store.store import Store

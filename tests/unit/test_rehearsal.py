@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.core.advice import advice
 from reconciler.core.model import ActionKind, Skip, SkipReason, Stage
-from reconciler.core.policy import Policies, Reference
-from reconciler.core.rehearsal import rehearse
-from reconciler.core.reliance import NamedRow, explained_states, named_rows, sent_values
-from reconciler.core.replay import Difference, DifferenceKind, Replayed, replay
+from reconciler.core.planning.backtest import Difference, DifferenceKind, Replayed, replay
+from reconciler.core.planning.trial import rehearse
+from reconciler.core.policies.lint import advice
+from reconciler.core.policies.policies import Policies, Reference
+from reconciler.core.policies.requirements import NamedRow, explained_states, named_rows, sent_values
 from tests.builders import (
     CASE_ID,
     a_case,

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Missing, Rejected, RemoteError, Transient
 from reconciler.core.model import System
-from reconciler.remotes.answers import Answer, Call, Failure, Operation, Reply, clean, judge, retry_after
+from reconciler.remotes.http.outcomes import Answer, Call, Failure, Operation, Reply, clean, judge, retry_after
 
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)
 READ, WRITE, CREATE = Operation.READ, Operation.WRITE, Operation.CREATE

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.core.errors import AuthFailed
 from reconciler.core.model import JsonObject
-from reconciler.remotes.auth import (
+from reconciler.remotes.http.auth import (
     OAuthLogin,
     api_key_login,
     basic_login,

@@ -7,13 +7,13 @@ import json
 import pytest
 
 from reconciler.core.model import HttpRecord, System
-from reconciler.remotes.answers import Call, Operation
-from reconciler.remotes.auth import basic_login
-from reconciler.remotes.bodies import BLOT, kept_body
-from reconciler.remotes.http import HttpService
-from reconciler.remotes.http_settings import HttpSettings
-from reconciler.sandbox.server import SandboxServer
-from reconciler.sandbox.wire import Request, Response
+from reconciler.remotes.http.auth import basic_login
+from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.outcomes import Call, Operation
+from reconciler.remotes.http.redaction import BLOT, kept_body
+from reconciler.remotes.http.settings import HttpSettings
+from reconciler.sandbox.http.server import SandboxServer
+from reconciler.sandbox.http.wire import Request, Response
 
 
 def call(operation: Operation) -> Call:

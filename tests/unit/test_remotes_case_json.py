@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, Entity, Indicator
-from reconciler.remotes.case_json import case_from_json
+from reconciler.remotes.coralogix.codec import case_from_json
 
 ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
 OTHER = "69bb1bab-a570-4e97-8316-adc41b96cd24"

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.core.errors import Ambiguous, Missing, Rejected, Transient
 from reconciler.core.model import Case, System
-from reconciler.remotes.coralogix import CoralogixClient
+from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.ports import CaseOrder
 from tests.unit.remotes_scripted import Scripted, Seen, as_json, talking
 from tests.unit.test_remotes_case_json import BARE, FULL, ID, LEAST, OTHER

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.errors import Rejected
-from reconciler.remotes import encoded_query as queries
 from reconciler.remotes.ports import Position
+from reconciler.remotes.servicenow import encoded_query as queries
 
 CASE = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
 SYS = "0123456789abcdef0123456789abcdef"

@@ -11,11 +11,11 @@ import urllib3
 
 from reconciler.core.errors import Ambiguous, Rejected, RemoteError, Transient
 from reconciler.core.model import System
-from reconciler.remotes import failures
-from reconciler.remotes.answers import Operation
-from reconciler.remotes.auth import api_key_login, bearer_login
-from reconciler.remotes.http import HttpService
-from reconciler.remotes.http_settings import HttpSettings
+from reconciler.remotes.http import failures
+from reconciler.remotes.http.auth import api_key_login, bearer_login
+from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.outcomes import Operation
+from reconciler.remotes.http.settings import HttpSettings
 from tests.unit.remotes_scripted import (
     FakeTime,
     Scripted,

@@ -11,10 +11,10 @@ import pytest
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Rejected, Transient
 from reconciler.core.model import System
-from reconciler.remotes.answers import Operation
-from reconciler.remotes.auth import api_key_login, basic_login, client_credentials_login, password_login
-from reconciler.remotes.http import environment_settings
-from reconciler.remotes.pacing import Clock, TokenBucket
+from reconciler.remotes.http.auth import api_key_login, basic_login, client_credentials_login, password_login
+from reconciler.remotes.http.client import environment_settings
+from reconciler.remotes.http.outcomes import Operation
+from reconciler.remotes.http.pacing import Clock, TokenBucket
 from tests.unit.remotes_scripted import (
     FakeTime,
     Scripted,

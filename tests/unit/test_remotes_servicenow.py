@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.core.errors import Ambiguous, Malformed, Missing, PartialTruth, Rejected
 from reconciler.core.model import Incident, JsonObject
-from reconciler.remotes.servicenow import ServiceNowClient
+from reconciler.remotes.servicenow.client import ServiceNowClient
 from tests.unit.remotes_rows import (
     CASE,
     NEEDED,

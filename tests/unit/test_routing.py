@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.conditions import Condition
-from reconciler.core.policy import Route
-from reconciler.core.routing import explain_routes, route_for
-from reconciler.core.variables import EXAMPLE_CASE as CASE
+from reconciler.core.expressions.conditions import Condition
+from reconciler.core.expressions.context import EXAMPLE_CASE as CASE
+from reconciler.core.policies.policies import Route
+from reconciler.core.policies.routing import explain_routes, route_for
 
 
 def route(

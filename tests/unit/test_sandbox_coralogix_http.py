@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_lifecycle import Profile
-from reconciler.sandbox.coralogix_records import CaseKnobs, person
-from reconciler.sandbox.coralogix_routes import PREFIX, ROUTES, Right
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.lifecycle import Profile
+from reconciler.sandbox.coralogix.records import CaseKnobs, person
+from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES, Right
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.server import SandboxServer
+from reconciler.sandbox.http.server import SandboxServer
 from tests.unit.sandbox_coralogix_support import KEY, START, ask, make_face, send
 
 

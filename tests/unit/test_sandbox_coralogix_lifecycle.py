@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_lifecycle import (
+from reconciler.sandbox.coralogix.lifecycle import (
     ACKNOWLEDGED,
     ACTIVE,
     CLOSED,
@@ -20,8 +20,8 @@ from reconciler.sandbox.coralogix_lifecycle import (
     Step,
     target,
 )
-from reconciler.sandbox.coralogix_records import API_KEY, SYSTEM, StepRefusedError
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.records import API_KEY, SYSTEM, StepRefusedError
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -12,9 +12,9 @@ from reconciler.core.errors import Ambiguous, AuthFailed, Missing, Rejected, Rem
 from reconciler.core.model import Case
 from reconciler.remotes.ports import CaseClient, CaseOrder
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_memory import MemoryCaseClient
-from reconciler.sandbox.coralogix_records import CaseKnobs
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.memory import MemoryCaseClient
+from reconciler.sandbox.coralogix.records import CaseKnobs
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

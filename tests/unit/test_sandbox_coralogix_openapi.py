@@ -16,10 +16,10 @@ import jsonschema_rs
 import pytest
 
 from reconciler.core.model import Entity, Indicator
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_records import CaseKnobs, person
-from reconciler.sandbox.coralogix_requests import BODIES, BadRequestError, read_body
-from reconciler.sandbox.coralogix_routes import PREFIX, ROUTES
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.records import CaseKnobs, person
+from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_body
+from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES
 from tests.unit.sandbox_coralogix_support import KEY, make_face, send
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "contracts" / "coralogix"

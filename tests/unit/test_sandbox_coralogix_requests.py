@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.model import Entity, Indicator
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_records import person
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.records import person
 from tests.unit.sandbox_coralogix_support import ask, make_face
 
 NO_BREAK_SPACE = "\u00a0"

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.core.model import Case
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_records import (
+from reconciler.sandbox.coralogix.records import (
     API_KEY,
     BadTokenError,
     CaseKnobs,
@@ -22,8 +22,8 @@ from reconciler.sandbox.coralogix_records import (
     StepRefusedError,
     person,
 )
-from reconciler.sandbox.coralogix_shelf import Listing, ListQuery, SortField
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.shelf import Listing, ListQuery, SortField
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

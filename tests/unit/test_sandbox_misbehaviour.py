@@ -10,14 +10,14 @@ from urllib.parse import quote
 import pytest
 
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix_http import CoralogixFace
-from reconciler.sandbox.coralogix_world import CoralogixWorld
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
-from reconciler.sandbox.servicenow_copies import clone, restore, turn_back
-from reconciler.sandbox.servicenow_journal import Denial, Operation
-from reconciler.sandbox.servicenow_login import API_PASSWORD
-from reconciler.sandbox.servicenow_switches import Rewrite
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.wire import Request, Response
+from reconciler.sandbox.servicenow.api.login import API_PASSWORD
+from reconciler.sandbox.servicenow.copies import clone, restore, turn_back
+from reconciler.sandbox.servicenow.journal import Denial, Operation
+from reconciler.sandbox.servicenow.switches import Rewrite
 from tests.unit.sandbox_servicenow_support import (
     API,
     START,

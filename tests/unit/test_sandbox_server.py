@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.server import SandboxServer
-from reconciler.sandbox.wire import Request, Response
+from reconciler.sandbox.http.server import SandboxServer
+from reconciler.sandbox.http.wire import Request, Response
 
 WORLD_TIME = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 

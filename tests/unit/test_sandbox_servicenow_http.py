@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.servicenow_seed import ADMIN_ID
+from reconciler.sandbox.servicenow.seed import ADMIN_ID
 from tests.unit.sandbox_servicenow_support import SYS_ID, TABLE, basic, call, created, new_face, result, token, words
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from reconciler.sandbox.servicenow_http import RateRule, ServiceNowFace
-from reconciler.sandbox.servicenow_login import API_PASSWORD, BASIC_ROLE, LOCKED_AFTER, ApiUser
-from reconciler.sandbox.servicenow_schema import API_USER
+from reconciler.sandbox.servicenow.api.face import RateRule, ServiceNowFace
+from reconciler.sandbox.servicenow.api.login import API_PASSWORD, BASIC_ROLE, LOCKED_AFTER, ApiUser
+from reconciler.sandbox.servicenow.schema import API_USER
 from tests.unit.sandbox_servicenow_support import TABLE, basic, call, new_face, token, words
 
 

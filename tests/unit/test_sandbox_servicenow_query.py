@@ -10,12 +10,12 @@ import pytest
 
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow_journal import Actor
-from reconciler.sandbox.servicenow_query import Condition, Operator, Sort, parse
-from reconciler.sandbox.servicenow_schema import Row, incident_schema
-from reconciler.sandbox.servicenow_select import Reading, select
-from reconciler.sandbox.servicenow_table import OrderKey, Table
-from reconciler.sandbox.servicenow_world import ServiceNowWorld
+from reconciler.sandbox.servicenow.journal import Actor
+from reconciler.sandbox.servicenow.query import Condition, Operator, Sort, parse
+from reconciler.sandbox.servicenow.schema import Row, incident_schema
+from reconciler.sandbox.servicenow.select import Reading, select
+from reconciler.sandbox.servicenow.table import OrderKey, Table
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCHEMA = incident_schema("new")

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.sandbox.servicenow_journal import Denial
-from reconciler.sandbox.servicenow_query import parse
+from reconciler.sandbox.servicenow.journal import Denial
+from reconciler.sandbox.servicenow.query import parse
 from tests.unit.sandbox_servicenow_support import API, CASE, SYS_ID, create, new_world
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.sandbox.servicenow_events import accept_event
-from reconciler.sandbox.servicenow_incident import PRIORITY_MATRIX
-from reconciler.sandbox.servicenow_journal import Denial, Operation
-from reconciler.sandbox.servicenow_query import parse
-from reconciler.sandbox.servicenow_schema import CLOSE_CODES, Lifecycle, Row, task_schema
+from reconciler.sandbox.servicenow.events import accept_event
+from reconciler.sandbox.servicenow.incident import PRIORITY_MATRIX
+from reconciler.sandbox.servicenow.journal import Denial, Operation
+from reconciler.sandbox.servicenow.query import parse
+from reconciler.sandbox.servicenow.schema import CLOSE_CODES, Lifecycle, Row, task_schema
 from tests.unit.sandbox_servicenow_support import API, CASE, CLOSE_INFO, SYS_ID, create, new_world, refusal
 
 

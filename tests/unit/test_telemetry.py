@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from freezegun import freeze_time
 
-from reconciler.telemetry import LogFormat, bind_cycle, configure_logging, escape_controls, redact
+from reconciler.telemetry.log import LogFormat, bind_cycle, configure_logging, escape_controls, redact
 
 logger = logging.getLogger("reconciler.test")
 QUIET = ("", "urllib3", "apscheduler")

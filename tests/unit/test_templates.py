@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.helpers import LONGEST_TEXT, clean, cut, one_line, without_code_blocks
-from reconciler.core.templates import LONGEST_SOURCE, Template, TemplateFailed
-from reconciler.core.variables import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.expressions.filters import LONGEST_TEXT, clean, cut, one_line, without_code_blocks
+from reconciler.core.expressions.templates import LONGEST_SOURCE, Template, TemplateFailed
 
 CONTEXT = case_context(replace(EXAMPLE_CASE, assignee=""))
 

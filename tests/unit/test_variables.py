@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.conditions import Condition
-from reconciler.core.names import ROOTS, Name, find_name
-from reconciler.core.values import EntityText, LabelValue
-from reconciler.core.variables import (
+from reconciler.core.expressions.conditions import Condition
+from reconciler.core.expressions.context import (
     EXAMPLE_CASE,
     EXAMPLE_INCIDENT,
     case_context,
     incident_context,
     variables,
 )
+from reconciler.core.expressions.label_values import EntityText, LabelValue
+from reconciler.core.expressions.names import ROOTS, Name, find_name
 
 CONTEXT = case_context(EXAMPLE_CASE) | incident_context(EXAMPLE_INCIDENT, "resolved")
 BARE = replace(

@@ -1,0 +1,154 @@
+"""The command ``demo``: the story of the sandbox, told with the real clients over real HTTP.
+
+Everything is as in ``once``, but for two things: the engine's clock is the sandbox's own, which the story moves, so
+that nobody waits; and the database is gone afterwards. What is claimed at the end is asked of the two services.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from reconciler.cli.app import Globals
+from reconciler.cli.build import build_engine, open_store, start
+from reconciler.cli.commands.cycles import new_cycle_id
+from reconciler.cli.commands.demo.screen import PlainScreen, Screen, SilentScreen, TerminalScreen
+from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
+from reconciler.cli.commands.sandbox.config import SECRETS, ready_config
+from reconciler.cli.options import json_option
+from reconciler.cli.output import print_json
+from reconciler.config import parse_config
+from reconciler.engine.context import Engine
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.sandbox.both import Sandbox, serve
+from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.demo.claims import Claim, CycleSeen, check
+from reconciler.sandbox.demo.story import STORY, Act, Chapter
+
+BEGINS_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+POLL_SECONDS = 30
+SECONDS_BETWEEN_ACTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Hold one chapter that was told: its cycle, and how the links stood after it."""
+
+    chapter: Chapter
+    acts: tuple[str, ...]
+    report: CycleReport
+    links: tuple[LinkRow, ...]
+
+
+@dataclass
+class Demo:
+    """Tell the story on one sandbox with one engine. Use once."""
+
+    sandbox: Sandbox
+    engine: Engine
+    screen: Screen
+    told: list[Told] = field(default_factory=list)
+
+    def tell(self, story: Sequence[Chapter]) -> None:
+        """Play every chapter, and let a cycle fall after each."""
+        self.screen.opening()
+        for number, chapter in enumerate(story, start=1):
+            self.screen.chapter(number, chapter)
+            acts = tuple(self._act(act) for act in chapter.acts)
+            self.sandbox.clock.advance(seconds=POLL_SECONDS)
+            report = run_cycle(self.engine, CycleRequest(), cycle_id=new_cycle_id())
+            links = link_rows(self.sandbox, self.engine.store)
+            self.told.append(Told(chapter=chapter, acts=acts, report=report, links=links))
+            self.screen.cycle(number, report, links)
+
+    def _act(self, act: Act) -> str:
+        self.sandbox.clock.advance(seconds=SECONDS_BETWEEN_ACTS)
+        words = act(self.sandbox)
+        self.screen.act(words)
+        return words
+
+    def check(self) -> tuple[Claim, ...]:
+        """Check what the story claims."""
+        cycles = [
+            CycleSeen(planned=len(one.report.plan.actions), went_well=one.report.exit_code == 0) for one in self.told
+        ]
+        claims = check(self.sandbox, [one.chapter for one in self.told], cycles)
+        self.screen.claims(claims)
+        return claims
+
+
+def stay_away(_sandbox: Sandbox) -> None:
+    """Do nothing to a sandbox."""
+
+
+def perform(screen: Screen, *, before_check: Callable[[Sandbox], object] = stay_away) -> tuple[Demo, tuple[Claim, ...]]:
+    """Tell the story from start to end and check it; ``before_check`` may still act on the services."""
+    with _stage(screen) as played:
+        played.tell(STORY)
+        before_check(played.sandbox)
+        return played, played.check()
+
+
+@contextmanager
+def _stage(screen: Screen) -> Iterator[Demo]:
+    """Build everything as the other commands do, in a folder that is gone afterwards."""
+    sandbox = Sandbox(SandboxClock(BEGINS_AT))
+    with TemporaryDirectory(prefix="reconciler-demo-") as folder, serve(sandbox, sandbox.case_face()) as served:
+        text = ready_config(served, database="demo.db")
+        config = parse_config(text, environ=SECRETS, folder=Path(folder))
+        with open_store(config.state.path) as store:
+            engine = build_engine(config, store)
+            # One write at a time, so that the record numbers are the same in every telling.
+            engine = replace(engine, clock=sandbox.clock.now, settings=replace(engine.settings, workers=1))
+            yield Demo(sandbox=sandbox, engine=engine, screen=screen)
+
+
+@click.command()
+@json_option
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0.1, max=1000),
+    default=1.0,
+    show_default=True,
+    help="How fast it is told on a terminal; elsewhere there are no pauses.",
+)
+@click.pass_obj
+def demo(options: Globals, as_json: bool, speed: float) -> int:
+    """Show the main job on the sandbox, start to end, with nothing to configure.
+
+    Ends with 0 only if all that it claims holds in the two services.
+    """
+    start(options, quiet=True)
+    played, claims = perform(_screen(as_json, speed))
+    if as_json:
+        print_json(document(played, claims))
+    return 0 if all(claim.holds for claim in claims) else 1
+
+
+def _screen(as_json: bool, speed: float) -> Screen:
+    if as_json:
+        return SilentScreen()
+    return TerminalScreen(speed=speed) if sys.stdout.isatty() else PlainScreen()
+
+
+def document(played: Demo, claims: Sequence[Claim]) -> dict[str, object]:
+    """Write the story and its claims as the document of ``demo --json``."""
+    chapters = [
+        {
+            "headline": one.chapter.headline,
+            "why": one.chapter.why,
+            "acts": list(one.acts),
+            **cycle_document(one.report, one.links),
+        }
+        for one in played.told
+    ]
+    listed = [{"claim": claim.words, "holds": claim.holds, "found": claim.found} for claim in claims]
+    return {"version": 1, "chapters": chapters, "claims": listed, "holds": all(claim.holds for claim in claims)}

@@ -1,0 +1,200 @@
+"""The command ``holds``: what waits for a person, and what a person can say about it.
+
+Rules of this file: it works beside a running daemon, so it takes no lock and changes no link itself; it leaves a wish
+that the next cycle does.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from reconciler.cli.app import Globals
+from reconciler.cli.build import open_store, read_config, start, utc_now
+from reconciler.cli.commands.looking import find_case
+from reconciler.cli.options import json_option
+from reconciler.cli.output import print_json
+from reconciler.core.errors import ConfigError
+from reconciler.core.identity import basis
+from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
+from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.store.maintenance import Wish, WishKind
+from reconciler.store.store import Store
+from reconciler.store.values import Row, Story
+from reconciler.telemetry.log import escape_controls
+
+WHAT_TO_DO: Mapping[SkipReason, str] = {
+    SkipReason.INCIDENT_REOPENED: (
+        "somebody reopened the Incident; when the work on it is over, resolve it there, and both sides go on from that"
+    ),
+    SkipReason.CASE_MOVED_BACK: (
+        "the Case is open again after it was resolved; resolve it in Coralogix when it is over, and both sides go on"
+    ),
+    SkipReason.REJECTED: (
+        "mend in the service what its words name (a mandatory field, a rule, a right), then `reconciler holds retry`; "
+        "else it is tried again by itself at its retry time, or when either side changes"
+    ),
+    SkipReason.DUPLICATE_INCIDENTS: (
+        "decide which record stays; delete the others or clear their correlation_id and correlation_display, then "
+        "`reconciler holds retry`"
+    ),
+    SkipReason.INCIDENT_MISSING: (
+        "find out whether the record was deleted or is hidden from our user; restore it or the right to read it, then "
+        "`reconciler holds retry`; if it is gone for good, `reconciler holds ignore`; no second one is made by itself"
+    ),
+    SkipReason.CASE_MISSING: (
+        "find out whether the Case was deleted or is hidden from our key; give the key its right back, then "
+        "`reconciler holds retry`; if it is gone for good, finish the Incident by hand and `reconciler holds ignore`"
+    ),
+    SkipReason.UNKNOWN_STATE: (
+        "say in the config what the state means ([servicenow.NAME.states]) and start again, or move the record to a "
+        "usual state; an unknown status of a Case needs a newer version of this program"
+    ),
+}
+"""Reason -> one sentence for the person who looks at the hold."""
+
+refs_argument = click.argument("refs", nargs=-1, required=True, metavar="REF...")
+
+
+@click.group()
+def holds() -> None:
+    """Show what waits for a person, and say what becomes of it.
+
+    A REF is a Case id, CASE-123, INC0010001 or a sys_id. A daemon may run meanwhile: what is said here is done at
+    the start of the next cycle.
+    """
+
+
+@holds.command("list")
+@json_option
+@click.pass_obj
+def show(options: Globals, as_json: bool) -> None:
+    """List every link that waits for a person, the longest wait first."""
+    start(options, quiet=True)
+    config = read_config(options)
+    with Store.copy_of(config.state.path) as store:
+        document = holds_document(store)
+    print_json(document) if as_json else print_holds(document)
+
+
+def holds_document(store: Store) -> JsonObject:
+    """Write the holds as the document of ``holds list --json``."""
+    asked = {wish.case_id: wish.kind.value for wish in store.wishes()}
+    rows = [
+        {**row, "what_to_do": WHAT_TO_DO[SkipReason(str(row["reason"]))], "asked": asked.get(str(row["case_id"]))}
+        for row in store.holds()
+    ]
+    return {"version": DOCUMENT_VERSION, "holds": rows}
+
+
+def print_holds(document: JsonObject) -> None:
+    """Show the holds to a person, each in a few lines."""
+    for row in document["holds"]:
+        click.echo(escape_controls(f"{_name(row)}  {row['reason']}"))
+        click.echo(f"  since     {row['since']}{_next_try(row)}")
+        if row["detail"]:
+            click.echo(f"  words     {escape_controls(str(row['detail']))}")
+        click.echo(f"  to do     {row['what_to_do']}")
+        if row["asked"]:
+            click.echo(f"  asked     {row['asked']}: the next cycle does it")
+        click.echo("")
+    count = len(document["holds"])
+    click.echo(f"{count} waiting for a person" if count else "nothing waits for a person")
+
+
+def _name(row: Row) -> str:
+    return f"{row['case_key'] or row['case_id']}  {row['number'] or 'no record'}"
+
+
+def _next_try(row: Row) -> str:
+    return f", tried again {row['next_retry_at']}" if row["next_retry_at"] else ""
+
+
+@holds.command()
+@refs_argument
+@json_option
+@click.pass_obj
+def retry(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
+    """Try again in the next cycle, whatever was rejected, missing or ignored before."""
+    _ask(options, refs, WishKind.RETRY, as_json=as_json)
+
+
+@holds.command()
+@refs_argument
+@json_option
+@click.pass_obj
+def ignore(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
+    """Take a link off the list, and leave it alone, until either side changes; `retry` takes it back."""
+    _ask(options, refs, WishKind.IGNORE, as_json=as_json)
+
+
+def _ask(options: Globals, refs: Sequence[str], kind: WishKind, *, as_json: bool) -> None:
+    start(options, quiet=True)
+    path = read_config(options).state.path
+    if not path.exists():
+        raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
+    with open_store(path) as store:
+        stories = held_stories(store, refs, kind)
+        store.ask(_wish(story, kind) for story in stories)
+    document = {"version": DOCUMENT_VERSION, "asked": [_asked(story, kind) for story in stories]}
+    print_json(document) if as_json else print_asked(document, path)
+
+
+def held_stories(store: Store, refs: Sequence[str], kind: WishKind) -> list[Story]:
+    """Find the held links that a person names, each once; raise ConfigError with every problem at once.
+
+    A link that is ignored counts as held for a retry, which ends that.
+    """
+    found: dict[str, Story] = {}
+    problems: list[str] = []
+    for ref in refs:
+        try:
+            story = store.story(find_case(store, ref))
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if story is None or not _is_held(story, kind):
+            problems.append(f"{ref!r} does not wait for a person; `reconciler holds list` shows what does")
+        else:
+            found[story.pair.case.id] = story
+    if problems:
+        raise ConfigError(problems)
+    return list(found.values())
+
+
+def _is_held(story: Story, kind: WishKind) -> bool:
+    is_ignored = bool(story.pair.link.ignored_basis) and kind is WishKind.RETRY
+    return is_ignored or (story.skip is not None and story.skip.reason in HOLD_REASONS)
+
+
+def _wish(story: Story, kind: WishKind) -> Wish:
+    looks = basis(story.pair)
+    return Wish(case_id=story.pair.case.id, kind=kind, basis=looks, asked_by=_user(), asked_at=utc_now())
+
+
+def _user() -> str:
+    """Name the system's user for the journal; a container may have no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _asked(story: Story, kind: WishKind) -> JsonObject:
+    return {
+        "case_id": story.pair.case.id,
+        "case_key": story.pair.case.key,
+        "number": story.pair.link.number or None,
+        "reason": story.skip.reason.value if story.skip else None,
+        "wish": kind.value,
+    }
+
+
+def print_asked(document: JsonObject, path: Path) -> None:
+    """Say what was asked, and who will do it."""
+    for row in document["asked"]:
+        click.echo(escape_controls(f"{_name(row)}  {row['wish']}: the next cycle on {path} does it"))

@@ -1,0 +1,197 @@
+"""The commands that look and change nothing: ``status`` and ``explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import click
+
+from reconciler.cli.app import Globals
+from reconciler.cli.build import read_config, start, utc_now
+from reconciler.cli.options import json_option
+from reconciler.cli.output import print_json, table
+from reconciler.core.errors import ConfigError
+from reconciler.core.model import JsonObject, Stage
+from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.engine.reading.window import is_unfinished
+from reconciler.store.store import Store
+from reconciler.store.values import StatusSummary, Story
+from reconciler.telemetry.log import escape_controls
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(options: Globals, as_json: bool) -> None:
+    """Show cursors, lag, the last cycle, open links and holds."""
+    start(options, quiet=True)
+    config = read_config(options)
+    with Store.copy_of(config.state.path) as store:
+        document = status_document(store.status_summary(), utc_now()) | {"database": str(config.state.path)}
+    print_json(document) if as_json else print_status(document)
+
+
+def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
+    """Write the summary of a database as the document of ``status --json``. Lags are in seconds."""
+    cursors = {
+        name: {
+            "time": cursor.time.isoformat() if cursor.time else None,
+            "lag_seconds": round((now - cursor.time).total_seconds(), 1) if cursor.time else None,
+            "unfinished": is_unfinished(cursor),
+        }
+        for name, cursor in summary.cursors.items()
+    }
+    return {
+        "version": DOCUMENT_VERSION,
+        "last_cycle": dict(summary.last_cycle) if summary.last_cycle else None,
+        "cursors": cursors,
+        "links": summary.links,
+        "open_links": summary.open_links,
+        "waiting": summary.waiting,
+        "holds": dict(summary.holds),
+        "skips": dict(summary.skips),
+        "quarantined": summary.quarantined,
+        "unfinished_actions": summary.unfinished_actions,
+    }
+
+
+def print_status(document: JsonObject) -> None:
+    """Show the status to a person."""
+    click.echo(f"database   {document['database']}")
+    last = document["last_cycle"]
+    if last is None:
+        click.echo("last cycle none yet")
+    else:
+        ended = last["finished_at"] or "not finished"
+        click.echo(
+            f"last cycle {last['kind']} {last['result'] or 'running'}, began {last['started_at']}, ended {ended}"
+        )
+        if last["refused_because"]:
+            click.echo(f"           {escape_controls(str(last['refused_because']))}")
+    click.echo(f"links      {document['links']} in all, {document['open_links']} open, {document['waiting']} to plan")
+    click.echo(f"holds      {_counts(document['holds'])}")
+    click.echo(f"skips      {_counts(document['skips'])}")
+    if document["quarantined"]:
+        click.echo(f"quarantine {document['quarantined']} records that could not be understood")
+    rows = [(name, cursor["time"], cursor["lag_seconds"]) for name, cursor in document["cursors"].items()]
+    if rows:
+        click.echo("\n" + table(("cursor", "read up to", "lag, s"), rows))
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
+@click.command()
+@click.argument("ref")
+@json_option
+@click.pass_obj
+def explain(options: Globals, ref: str, as_json: bool) -> None:
+    """Tell the whole story of one link. REF is a Case id, CASE-123, INC0010001 or a sys_id."""
+    start(options, quiet=True)
+    config = read_config(options)
+    with Store.copy_of(config.state.path) as store:
+        story = store.story(find_case(store, ref))
+    if story is None:
+        raise ConfigError([f"{ref}: its Case is not remembered"])
+    print_json(story_document(story)) if as_json else print_story(story)
+
+
+def find_case(store: Store, ref: str) -> str:
+    """Give the Case id that a person means; raise ConfigError when there is none, or more than one."""
+    found = store.find_case_ids(ref)
+    if not found:
+        raise ConfigError([f"{ref!r} is not remembered here; a REF is a Case id, CASE-123, INC0010001 or a sys_id"])
+    if len(found) > 1:
+        raise ConfigError([f"{ref!r} means several Cases: {', '.join(found)}; name one of them by its id"])
+    return found[0]
+
+
+def story_document(story: Story) -> JsonObject:
+    """Write a story as the document of ``explain --json``."""
+    pair, link = story.pair, story.pair.link
+    return {
+        "version": DOCUMENT_VERSION,
+        "case": {"id": pair.case.id, "key": pair.case.key, "title": pair.case.title, "status": pair.case.status},
+        "incident": _incident(story),
+        "link": {
+            "route": link.route or None,
+            "inbound": link.inbound or None,
+            "outbound": link.outbound or None,
+            "connector": link.connector or None,
+            "table": link.table or None,
+            "case_peak": _word(link.case_peak),
+            "incident_peak": _word(link.incident_peak),
+            "agreed": _word(link.agreed),
+            "generation": link.generation,
+            "ignored": bool(link.ignored_basis),
+        },
+        "skip": _skip(story),
+        "waits_for_next_cycle": story.needs_plan,
+        "notifications": [dict(row) for row in story.notifications],
+        "actions": [dict(row) for row in story.actions],
+        "requests": [dict(row) for row in story.requests],
+    }
+
+
+def _incident(story: Story) -> JsonObject | None:
+    incident = story.pair.incident
+    if incident is None:
+        return None
+    return {
+        "sys_id": incident.sys_id,
+        "number": incident.number,
+        "state": incident.state,
+        "assigned_to": incident.assigned_to or None,
+        "updated_at": incident.updated_at.isoformat(),
+        "updated_by": incident.updated_by,
+    }
+
+
+def _skip(story: Story) -> JsonObject | None:
+    if story.skip is None:
+        return None
+    hold = story.pair.link.hold
+    return {
+        "reason": story.skip.reason.value,
+        "detail": story.skip.detail,
+        "since": story.skip_since.isoformat() if story.skip_since else None,
+        "next_retry_at": hold.next_retry_at.isoformat() if hold else None,
+    }
+
+
+def _word(stage: Stage | None) -> str | None:
+    return stage.word if stage else None
+
+
+def print_story(story: Story) -> None:
+    """Show a story to a person, events and actions in the order in which they came."""
+    pair, link = story.pair, story.pair.link
+    click.echo(escape_controls(f"{pair.case.key or pair.case.id}  {pair.case.title}"))
+    click.echo(f"  Case      {pair.case.status}, {pair.case.priority}, id {pair.case.id}")
+    if pair.incident:
+        click.echo(f"  record    {pair.incident.number} in {link.connector}/{link.table}, state {pair.incident.state}")
+    click.echo(f"  link      route {link.route or '-'}, agreed {_word(link.agreed) or '-'}")
+    if story.skip:
+        click.echo(escape_controls(f"  skipped   {story.skip.reason.value}: {story.skip.detail or ''}"))
+    events = [
+        (row["observed_at"], row["source"], row["event"], _move(row), row["actor"]) for row in story.notifications
+    ]
+    actions = [
+        (row["started_at"], "reconciler", row["kind"], f"{row['from_stage'] or '-'} → {row['to_stage']}", _end(row))
+        for row in story.actions
+    ]
+    click.echo("\n" + table(("when", "who", "what", "change", "by / result"), _in_order([*events, *actions])))
+
+
+def _in_order(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return sorted(rows, key=lambda row: str(row[0]))
+
+
+def _move(row: Mapping[str, object]) -> str:
+    return f"{row['from_value'] or '-'} → {row['to_value'] or '-'}"
+
+
+def _end(row: Mapping[str, object]) -> str:
+    return f"{row['result'] or 'not finished'}{': ' + str(row['detail']) if row['detail'] else ''}"

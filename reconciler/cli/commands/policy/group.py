@@ -1,0 +1,17 @@
+"""The command ``policy``: its subcommands by name, each imported only when it is used."""
+
+from __future__ import annotations
+
+from reconciler.cli.lazy import LazyGroup
+
+policy = LazyGroup(
+    name="policy",
+    help="""Try routes and policies before they act. Nothing is sent and nothing is written.""",
+    lazy={
+        "test": ("reconciler.cli.commands.policy.test:test", "Show what routes and policies make of one Case."),
+        "replay": (
+            "reconciler.cli.commands.policy.replay:replay",
+            "Show what another config would have done differently.",
+        ),
+    },
+)

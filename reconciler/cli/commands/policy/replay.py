@@ -1,0 +1,101 @@
+"""The command ``policy replay``: what another config would have done with what is remembered."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from reconciler.cli.app import Globals
+from reconciler.cli.build import read_config, start
+from reconciler.cli.commands.policy.test import remembered_knowledge
+from reconciler.cli.options import json_option
+from reconciler.cli.output import print_json, say, table
+from reconciler.cli.times import WHEN
+from reconciler.config import load_config
+from reconciler.core.model import JsonObject, Pair
+from reconciler.core.planning.backtest import DifferenceKind, Replayed
+from reconciler.core.planning.backtest import replay as replay_over
+from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.store.store import Store
+
+ROWS_SHOWN = 200
+WORDS = {
+    DifferenceKind.RECORD_MORE: "records more",
+    DifferenceKind.RECORD_FEWER: "records fewer",
+    DifferenceKind.ROUTE: "Cases on another route",
+    DifferenceKind.TARGET: "records in another place",
+    DifferenceKind.FIELD: "fields with another value",
+    DifferenceKind.ASKS: "records that ask something else of their Case",
+}
+
+
+@click.command()
+@click.option("--since", type=WHEN, default="30d", show_default=True, help="Cases that changed since then.")
+@click.option(
+    "--config",
+    "other",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The proposed config. Without it, the present config is compared with what was done.",
+)
+@json_option
+@click.pass_obj
+def replay(options: Globals, since: datetime, other: Path | None, as_json: bool) -> None:
+    """Show what a config would have done differently with the Cases and records that are remembered.
+
+    Each Case is looked at as it is now, as if it had no record yet. Links that exist stay where their record is,
+    whatever is shown here. Nothing is sent and nothing is written.
+    """
+    start(options, quiet=True)
+    present = read_config(options)
+    proposed = load_config(other, os.environ) if other else present
+    with Store.copy_of(present.state.path) as store:
+        replayed = replay_over(
+            _changed_since(store, since),
+            present.policies if other else None,
+            proposed.policies,
+            remembered_knowledge(store, proposed.policies),
+            {skip.case_id: skip for skip in store.standing_skips()},
+        )
+    print_json(replayed_document(replayed, since)) if as_json else print_replayed(replayed)
+
+
+def _changed_since(store: Store, since: datetime) -> Iterator[Pair]:
+    return (
+        pair for pair in store.all_pairs(open_only=False) if (pair.case.updated_at or pair.case.created_at) >= since
+    )
+
+
+def replayed_document(replayed: Replayed, since: datetime) -> JsonObject:
+    """Write a replay as the document of ``policy replay --json``."""
+    counts = Counter(one.kind for one in replayed.differences)
+    return {
+        "version": DOCUMENT_VERSION,
+        "since": since.isoformat(),
+        "cases": replayed.cases,
+        "records": {"before": replayed.records_before, "after": replayed.records_after},
+        "counts": {kind.value: counts[kind] for kind in DifferenceKind},
+        "differences": [asdict(one) for one in replayed.differences],
+    }
+
+
+def print_replayed(replayed: Replayed) -> None:
+    """Show a replay to a person, its first rows."""
+    counts = Counter(one.kind for one in replayed.differences)
+    shown = replayed.differences[:ROWS_SHOWN]
+    if shown:
+        rows = [(one.case_key or one.case_id, one.kind.value, one.name, one.before, one.after) for one in shown]
+        click.echo(table(("case", "difference", "field", "before", "after"), rows))
+    more = len(replayed.differences) - len(shown)
+    if more:
+        say(f"and {more} more; `--json` has them all")
+    listed = [f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind]]
+    click.echo(
+        f"{replayed.cases} Cases, {replayed.records_before} records before and {replayed.records_after} after: "
+        + (", ".join(listed) or "no difference")
+    )

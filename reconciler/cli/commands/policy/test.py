@@ -1,0 +1,176 @@
+"""The command ``policy test``: what routes and policies make of one Case, before anything acts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from reconciler.cli.app import Globals
+from reconciler.cli.build import read_config, start, utc_now
+from reconciler.cli.commands.looking import find_case
+from reconciler.cli.options import json_option
+from reconciler.cli.output import print_json, table
+from reconciler.config import Config
+from reconciler.core.errors import ConfigError, Malformed
+from reconciler.core.expressions.context import EXAMPLE_CASE
+from reconciler.core.model import Action, Case, JsonObject, Pair
+from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document, skip_document
+from reconciler.core.planning.trial import Rehearsal, Rendered, answered, rehearse
+from reconciler.core.policies.policies import Policies
+from reconciler.remotes.coralogix.codec import case_from_json
+from reconciler.store.store import Store
+from reconciler.telemetry.log import escape_controls
+
+
+@click.command()
+@click.argument("ref", required=False)
+@click.option(
+    "--case",
+    "file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help='A Case as the Coralogix API gives it: the object, or {"case": {…}}.',
+)
+@json_option
+@click.pass_obj
+def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) -> None:
+    """Show which route takes a Case, why the others do not, each field, and the request that follows.
+
+    REF is a Case that is remembered: a Case id, CASE-123, INC0010001 or a sys_id. Without REF and --case an example
+    serves. Nothing is sent and nothing is written; a row that would be looked up by its name is shown as <table name>.
+    """
+    start(options, quiet=True)
+    if ref and file:
+        raise ConfigError(["name a Case by REF or by --case, not by both"])
+    config = read_config(options)
+    with Store.copy_of(config.state.path) as store:
+        pair = store.pair(find_case(store, ref)) if ref else None
+        knowledge = remembered_knowledge(store, config.policies)
+    case = pair.case if pair else read_case(file) if file else EXAMPLE_CASE
+    rehearsal = rehearse(case, config.policies, knowledge, pair.incident if pair else None)
+    document = rehearsal_document(rehearsal, config) | {"link": _link(pair, config.policies, knowledge)}
+    print_json(document) if as_json else print_rehearsal(rehearsal, document)
+
+
+def remembered_knowledge(store: Store, policies: Policies) -> Knowledge:
+    """Give what a decision may know without asking anybody: the first start and the names looked up before."""
+    now = utc_now()
+    tables = {rule.table for inbound in policies.inbound.values() for rule in inbound.references.values()}
+    references = {
+        (connector, name_table, name): sys_id
+        for connector in {route.connector for route in policies.routes}
+        for name_table in tables
+        for name, sys_id in store.references(connector, name_table).items()
+        if sys_id
+    }
+    return Knowledge(now=now, origin=store.origin() or now, references=references)
+
+
+def read_case(file: Path) -> Case:
+    """Read a Case from a file; raise ConfigError when it is none."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return case_from_json(document["case"] if isinstance(document, dict) and "case" in document else document)
+    except (ValueError, Malformed) as error:
+        raise ConfigError([f"{file} is no Case as the Coralogix API gives it: {error}"]) from error
+
+
+def rehearsal_document(rehearsal: Rehearsal, config: Config) -> JsonObject:
+    """Write a rehearsal as the document of ``policy test --json``."""
+    link = rehearsal.link
+    return {
+        "version": DOCUMENT_VERSION,
+        "case": {"id": rehearsal.case.id, "key": rehearsal.case.key, "title": rehearsal.case.title},
+        "routes": [
+            {"name": trace.route, "fallback": trace.fallback, "took": trace.took, "why": trace.words}
+            for trace in rehearsal.routes
+        ],
+        "skip": skip_document(rehearsal.refusal) if rehearsal.refusal else None,
+        "target": {
+            "connector": link.connector,
+            "instance_url": config.servicenow[link.connector].instance_url,
+            "table": link.table,
+            "inbound": link.inbound,
+            "outbound": link.outbound or None,
+        }
+        if link
+        else None,
+        "rendered": [_rendered(one) for one in rehearsal.rendered],
+        "request": action_document(rehearsal.request) if rehearsal.request else None,
+        "problem": rehearsal.problem or None,
+        "way_back": _way_back(rehearsal),
+    }
+
+
+def _rendered(one: Rendered) -> JsonObject:
+    return {"part": one.part, "field": one.field, "value": one.value, "problem": one.problem or None}
+
+
+def _way_back(rehearsal: Rehearsal) -> JsonObject | None:
+    if rehearsal.asks is None:
+        return None
+    return {
+        "asks": {word: stage.word for word, stage in rehearsal.asks.items()},
+        "reason": rehearsal.reason,
+        "full_reason": rehearsal.full_reason if rehearsal.full_reason != rehearsal.reason else None,
+    }
+
+
+def _link(pair: Pair | None, policies: Policies, knowledge: Knowledge) -> JsonObject | None:
+    """Say of a Case that has a record what would be done about it now; it stays where its record is."""
+    if pair is None or not pair.link.sys_id:
+        return None
+    decision = answered(pair, policies, knowledge)
+    return {
+        "route": pair.link.route,
+        "connector": pair.link.connector,
+        "table": pair.link.table,
+        "number": pair.link.number,
+        "actions": [action_document(action) for action in decision.actions],
+        "skip": skip_document(decision.skip) if decision.skip else None,
+    }
+
+
+def print_rehearsal(rehearsal: Rehearsal, document: JsonObject) -> None:
+    """Show a rehearsal to a person."""
+    case = rehearsal.case
+    click.echo(escape_controls(f"{case.key or case.id}  {case.title}") + "\n")
+    click.echo(table(("route", "verdict"), [(trace.route, trace.words) for trace in rehearsal.routes]))
+    if rehearsal.refusal:
+        words = f"no record: {rehearsal.refusal.reason.value}: {rehearsal.refusal.detail or ''}"
+        click.echo("\n" + escape_controls(words))
+    if rehearsal.rendered:
+        rows = [
+            (one.part, one.field, f"FAILS: {one.problem}" if one.problem else one.value) for one in rehearsal.rendered
+        ]
+        click.echo("\n" + table(("part", "field", "value"), rows))
+    if rehearsal.problem:
+        click.echo("\n" + escape_controls(f"nothing can be sent: {rehearsal.problem}"))
+    if rehearsal.request:
+        _print_request(rehearsal.request, document["target"]["instance_url"])
+    if rehearsal.asks is not None:
+        _print_way_back(rehearsal)
+    if document["link"]:
+        _print_link(document["link"])
+
+
+def _print_request(action: Action, instance_url: str) -> None:
+    click.echo(f"\n{action.kind.value} in {instance_url}, table {action.table}, at stage {action.to_stage.word}:")
+    for name, value in action.fields.items():
+        click.echo(escape_controls(f"  {name} = {json.dumps(value, ensure_ascii=False)}"))
+
+
+def _print_way_back(rehearsal: Rehearsal) -> None:
+    asked = [(word, stage.word) for word, stage in (rehearsal.asks or {}).items()]
+    click.echo("\n" + (table(("a record that is", "makes its Case"), asked) if asked else "nothing comes back"))
+    click.echo("\n" + escape_controls(f"resolution reason: {rehearsal.reason}"))
+
+
+def _print_link(link: JsonObject) -> None:
+    words = [action["kind"] for action in link["actions"]] or ["nothing"]
+    click.echo(f"\nit has the record {link['number']} in {link['connector']}/{link['table']} and stays there")
+    click.echo(f"the next cycle would do: {', '.join(words)}")
+    if link["skip"]:
+        click.echo(escape_controls(f"skipped: {link['skip']['reason']}: {link['skip']['detail'] or ''}"))

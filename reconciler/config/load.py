@@ -1,0 +1,97 @@
+"""From a file to a Config: find it, read it, and tell every problem at once.
+
+The order is: TOML, shape, then meaning. A syntax error ends the reading; everything after it is told together.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconciler.config.lines import key_lines
+from reconciler.config.model import Config
+from reconciler.config.policies import policies
+from reconciler.config.problems import Problems
+from reconciler.config.services import Reading, connectors, coralogix, schedule, state
+from reconciler.config.shape_errors import read_shape
+from reconciler.core.errors import ConfigError
+
+FILE_NAME = "reconciler.toml"
+SYSTEM_FILE = Path("/etc/reconciler") / FILE_NAME
+FILE_VARIABLE = "RECONCILER_CONFIG"
+
+_SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+
+
+def find_config(explicit: Path | None, environ: Mapping[str, str]) -> Path:
+    """Find the config: the one named, ``$RECONCILER_CONFIG``, ``./reconciler.toml``, then the system's.
+
+    Raises ConfigError when the one that is named, or every place, has no file.
+    """
+    variable = environ.get(FILE_VARIABLE)
+    if explicit is not None:
+        return _existing(explicit, f"--config names {explicit}")
+    if variable:
+        return _existing(Path(variable), f"${FILE_VARIABLE} names {variable}")
+    places = (Path(FILE_NAME), SYSTEM_FILE)
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise ConfigError([f"no config: looked for {looked}; `reconciler init` writes one to start from"])
+
+
+def _existing(path: Path, words: str) -> Path:
+    if not path.is_file():
+        raise ConfigError([f"{words}, and there is no such file"])
+    return path
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read a config file; raise ConfigError with every problem, each one line that begins with ``file:line:``."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{path}:{line}: is not UTF-8 text"]) from None
+    return parse_config(text, environ=environ, folder=path.absolute().parent, source=path)
+
+
+def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source: Path | None = None) -> Config:
+    """Read a config from its text; relative paths start at ``folder``. Raises ConfigError with every problem."""
+    file = str(source or "config")
+    data = _parsed(text, file)
+    problems = Problems(file=file, lines=key_lines(text))
+    reading = Reading(folder=folder, environ=environ, problems=problems)
+    shape = read_shape(data, problems)
+    config = Config(
+        owner=shape.owner,
+        coralogix=coralogix(shape.coralogix, reading),
+        servicenow=connectors(shape.servicenow, reading),
+        state=state(shape.state, reading),
+        schedule=schedule(shape.schedule),
+        policies=policies(shape, reading),
+        source=source,
+    )
+    if told := problems.told():
+        raise ConfigError(told)
+    return config
+
+
+def _parsed(text: str, file: str) -> dict[str, object]:
+    """Read TOML; a syntax error is one problem with its line and column."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        words = str(error)
+        place = _SYNTAX_PLACE.search(words)
+        line = (place and place["line"]) or text.count("\n") + 1
+        column = f"column {place['column']}: " if place and place["column"] else ""
+        said = words[: place.start()] if place else words
+        raise ConfigError([f"{file}:{line}: {column}no valid TOML: {said}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{file}:1: no valid TOML: lists or tables nested too deeply"]) from None

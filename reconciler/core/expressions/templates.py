@@ -1,0 +1,96 @@
+"""Templates of field values: Jinja2, sandboxed, strict about unknown names, limited in what they may cost.
+
+The values of a Case are only ever values: a title full of braces is printed, never evaluated. What comes out has no
+control characters, no carriage returns and no blanks at its ends. A name that nothing can have is refused when the
+template is compiled; a value that a Case happens not to have fails when it is rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+from jinja2 import meta, nodes
+
+from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, clean
+from reconciler.core.expressions.jinja_sandbox import BUDGET, ENVIRONMENT, Budget, guarded, read
+from reconciler.core.expressions.names import find_name, roots_with_twins
+from reconciler.core.expressions.vocabulary import path_of
+
+__all__ = ["Template", "TemplateFailed"]
+
+LONGEST_SOURCE = 10_000
+_FAILURES = (jinja2.TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Template:
+    """Hold one template; make it with ``compile``. Two templates are equal when their sources are."""
+
+    source: str
+    names: frozenset[str] = field(repr=False, compare=False)
+    """what it looks at, as ``root.name``, e.g. ``incident.close_code``"""
+    _compiled: jinja2.Template | None = field(repr=False, compare=False)
+    """None for a text without braces, which is its own result"""
+
+    @classmethod
+    def compile(cls, source: str, roots: Sequence[str] = ("case",)) -> Template:
+        """Compile a template over the given roots.
+
+        Raises ValueError with one sentence: not understood, too long, an unknown name, filter or test.
+        """
+        if len(source) > LONGEST_SOURCE:
+            raise ValueError(f"the template has {len(source)} characters, more than {LONGEST_SOURCE}")
+        if "{" not in source:
+            return cls(source, frozenset(), None)
+        try:
+            tree = read(source)
+            names = _check_names(tree, roots)
+            return cls(source, frozenset(names), ENVIRONMENT.from_string(guarded(tree)))
+        except jinja2.TemplateSyntaxError as error:
+            raise ValueError(f"the template is not understood: {error.message} (line {error.lineno})") from error
+        except RecursionError as error:
+            raise ValueError("the template is nested too deeply") from error
+
+    def render(self, context: Mapping[str, Any], *, journal: bool = False) -> str:
+        """Render the template; with ``journal``, ``[code]`` marks in values are made harmless.
+
+        Raises TemplateFailed for a missing value, and for a template that does too much.
+        """
+        if self._compiled is None:
+            return clean(self.source).strip()
+        try:
+            pieces = self._compiled.generate({**context, BUDGET: Budget(journal=journal)})
+            return clean(_collect(pieces)).strip()
+        except TemplateFailed:
+            raise
+        except _FAILURES as error:
+            raise TemplateFailed(str(error)) from error
+
+
+def _collect(pieces: Any) -> str:
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > LONGEST_TEXT:
+            raise TemplateFailed(f"the template gives more than {LONGEST_TEXT} characters")
+    return "".join(held)
+
+
+def _check_names(tree: nodes.Template, roots: Sequence[str]) -> set[str]:
+    """Check every name that comes from outside the template, and list them."""
+    free = meta.find_undeclared_variables(tree)
+    for root in sorted(free - set(ENVIRONMENT.globals) - set(roots_with_twins(roots))):
+        find_name([root], roots)
+    names: set[str] = set()
+    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        path = None if id(node) in methods else path_of(node)
+        if path and path[0] in free and path[0] not in ENVIRONMENT.globals:
+            find_name(path, roots)
+            names.add(".".join(str(step) for step in path[:2]))
+    return names

@@ -1,0 +1,197 @@
+"""What another config would have done with the Cases and records that are remembered.
+
+Rules of this file: each Case is looked at as it is now, and as if it had no record yet; what a Case looked like when
+its record was made is not remembered. A link that exists stays with its connector whatever a new config says, so a
+difference in route or target is about records that are still to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.core.expressions.context import case_context, incident_context
+from reconciler.core.model import Link, Pair, Skip, Stage
+from reconciler.core.planning.admission import admit
+from reconciler.core.planning.drafts import highest_step
+from reconciler.core.planning.following import asked_of_case
+from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.trial import render_parts
+from reconciler.core.policies.policies import Policies
+
+STEPS: Mapping[Stage, str] = {
+    Stage.ACKNOWLEDGED: "on_acknowledge",
+    Stage.RESOLVED: "on_resolve",
+    Stage.CLOSED: "on_close",
+}
+
+
+class DifferenceKind(StrEnum):
+    """Name what differs between two configs for one Case."""
+
+    RECORD_MORE = "record_more"
+    RECORD_FEWER = "record_fewer"
+    ROUTE = "route"
+    TARGET = "target"
+    """connector and table"""
+    FIELD = "field"
+    ASKS = "asks"
+    """what the record, as it is now, asks of its Case"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """Hold what one config makes of one Case."""
+
+    why_none: str = ""
+    """why it gets no record; empty when it gets one"""
+    route: str = ""
+    target: str = ""
+    in_step: Mapping[str, str] = field(default_factory=dict)
+    once: Mapping[str, str] | None = None
+    """what is written once; None where that is not remembered"""
+    asks: Stage | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Say one thing that would have been different for one Case."""
+
+    case_id: str
+    case_key: str | None
+    kind: DifferenceKind
+    name: str = ""
+    """the field, for a field"""
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """Hold what a replay over many Cases comes to."""
+
+    cases: int
+    records_before: int
+    records_after: int
+    differences: tuple[Difference, ...]
+
+
+def replay(
+    pairs: Iterable[Pair], before: Policies | None, after: Policies, knowledge: Knowledge, skips: Mapping[str, Skip]
+) -> Replayed:
+    """Compare two configs over what is remembered; without ``before``, one config with what was done.
+
+    ``skips`` holds why a Case has no record, by Case id.
+    """
+    cases = records_before = records_after = 0
+    differences: list[Difference] = []
+    for pair in pairs:
+        new = made_of(pair, after, knowledge)
+        old = made_of(pair, before, knowledge) if before else done_for(pair, after, knowledge, skips.get(pair.case.id))
+        cases += 1
+        records_before += not old.why_none
+        records_after += not new.why_none
+        differences += _differences(pair, old, new)
+    return Replayed(
+        cases=cases, records_before=records_before, records_after=records_after, differences=tuple(differences)
+    )
+
+
+def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
+    """Say what a config makes of a Case that has no record yet."""
+    unlinked = Link(case_id=pair.case.id, was_active=pair.link.was_active, admitted=pair.link.admitted)
+    link = admit(Pair(link=unlinked, case=pair.case), policies, knowledge)
+    if isinstance(link, Skip):
+        return Version(why_none=_words(link))
+    inbound = policies.inbound[link.inbound]
+    step = STEPS.get(highest_step(inbound, policies.case_stage(pair.case) or Stage.OPEN), "")
+    parts: dict[str, dict[str, str]] = {}
+    for one in render_parts(inbound, pair.case):
+        value = f"(fails: {one.problem})" if one.problem else one.value
+        parts.setdefault(one.part, {})[one.field] = value
+    return Version(
+        route=link.route,
+        target=_target(link),
+        in_step=parts.get("fields", {}),
+        once={**parts.get("on_create", {}), **parts.get(step, {})},
+        asks=_asks(link, pair, policies),
+    )
+
+
+def done_for(pair: Pair, policies: Policies, knowledge: Knowledge, skip: Skip | None) -> Version:
+    """Say what was done for a Case; what its record asks is judged by its own policies, as they are now."""
+    link = pair.link
+    if not link.sys_id:
+        return Version(why_none=_words(skip) if skip else "no record yet")
+    return Version(
+        route=link.route,
+        target=_target(link),
+        in_step=_by_name(link, policies, knowledge),
+        asks=_asks(link, pair, policies),
+    )
+
+
+def _by_name(link: Link, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:
+    """Give what a link remembers having written, with rows by the name under which they were looked up."""
+    inbound = policies.inbound.get(link.inbound)
+    tables = {field: rule.table for field, rule in inbound.references.items()} if inbound else {}
+    names = {(connector, table, sys_id): name for (connector, table, name), sys_id in knowledge.references.items()}
+    return {
+        field: names.get((link.connector, tables.get(field, ""), value), value) for field, value in link.written.items()
+    }
+
+
+def _words(skip: Skip) -> str:
+    return f"{skip.reason.value}: {skip.detail}" if skip.detail else skip.reason.value
+
+
+def _target(link: Link) -> str:
+    return f"{link.connector}/{link.table}"
+
+
+def _asks(link: Link, pair: Pair, policies: Policies) -> Stage | None:
+    outbound, incident = policies.outbound.get(link.outbound), pair.incident
+    if outbound is None or incident is None:
+        return None
+    word = policies.state_word(link, incident)
+    context = {**case_context(pair.case), **incident_context(incident, word)}
+    return asked_of_case(policies.words(link, incident), outbound) if outbound.when.holds(context) else None
+
+
+def _differences(pair: Pair, old: Version, new: Version) -> Iterator[Difference]:
+    def difference(kind: DifferenceKind, before: str, after: str, name: str = "") -> Difference:
+        return Difference(
+            case_id=pair.case.id, case_key=pair.case.key, kind=kind, name=name, before=before, after=after
+        )
+
+    if old.why_none and new.why_none:
+        return
+    if old.why_none:
+        yield difference(DifferenceKind.RECORD_MORE, old.why_none, f"a record in {new.target} by {new.route}")
+        return
+    if new.why_none:
+        yield difference(DifferenceKind.RECORD_FEWER, f"a record in {old.target} by {old.route}", new.why_none)
+        return
+    if old.route != new.route:
+        yield difference(DifferenceKind.ROUTE, old.route, new.route)
+    if old.target != new.target:
+        yield difference(DifferenceKind.TARGET, old.target, new.target)
+    for name, before, after in _changed_fields(old, new):
+        yield difference(DifferenceKind.FIELD, before, after, name)
+    if old.asks != new.asks:
+        yield difference(DifferenceKind.ASKS, _word(old.asks), _word(new.asks))
+
+
+def _changed_fields(old: Version, new: Version) -> Iterator[tuple[str, str, str]]:
+    """Compare fields by name; one that either config leaves alone is an empty text there."""
+    before, after = dict(old.in_step), dict(new.in_step)
+    if old.once is not None and new.once is not None:
+        before, after = {**old.once, **before}, {**new.once, **after}
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name, "") != after.get(name, ""):
+            yield name, before.get(name, ""), after.get(name, "")
+
+
+def _word(stage: Stage | None) -> str:
+    return stage.word if stage else "nothing"

@@ -1,0 +1,131 @@
+"""What routes and policies make of one Case, shown before anything is done.
+
+Nothing is asked of a service: a row that would be looked up by its name stands in the answer as ``<table name>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.expressions.templates import Template, TemplateFailed
+from reconciler.core.lifecycle import ASSIGNED, WORD_STAGES
+from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage
+from reconciler.core.planning.admission import admit
+from reconciler.core.planning.decide import decide
+from reconciler.core.planning.following import asked_of_case
+from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.plan import Decision, Question
+from reconciler.core.policies.defaults import render_fields, resolution_reason
+from reconciler.core.policies.policies import Inbound, Outbound, Policies
+from reconciler.core.policies.requirements import parts_of
+from reconciler.core.policies.routing import RouteTrace, explain_routes
+
+ROUNDS = 4
+"""An answer can lead to one more question: a record, a name, its default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """Hold one field of one part of a policy; either a value or the problem with it."""
+
+    part: str
+    field: str
+    value: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsal:
+    """Say what a config makes of one Case as it is now."""
+
+    case: Case
+    routes: tuple[RouteTrace, ...]
+    link: Link | None = None
+    """where its record would be; None where it gets none"""
+    refusal: Skip | None = None
+    """why it gets none"""
+    rendered: tuple[Rendered, ...] = ()
+    request: Action | None = None
+    """what would make its record"""
+    problem: str = ""
+    """why that cannot be sent"""
+    asks: Mapping[str, Stage] | None = None
+    """word of the record -> what it asks of the Case; None where the route is one-way"""
+    reason: str = ""
+    """with which the Case would be resolved"""
+    full_reason: str = ""
+
+
+def rehearse(case: Case, policies: Policies, knowledge: Knowledge, incident: Incident | None = None) -> Rehearsal:
+    """Show what becomes of a Case that has no record yet; the reason is made from ``incident``, or an example."""
+    routes = explain_routes(case, policies.routes)
+    unlinked = Link(case_id=case.id, was_active=True, admitted=True)
+    admitted = admit(Pair(link=unlinked, case=case), policies, knowledge)
+    if isinstance(admitted, Skip):
+        return Rehearsal(case=case, routes=routes, refusal=admitted)
+    decision = answered(Pair(link=admitted, case=case), policies, knowledge)
+    outbound = policies.outbound.get(admitted.outbound)
+    reason = _reason(case, admitted, policies, outbound, incident) if outbound else ("", "")
+    return Rehearsal(
+        case=case,
+        routes=routes,
+        link=admitted,
+        rendered=tuple(render_parts(policies.inbound[admitted.inbound], case)),
+        request=next(iter(decision.actions), None),
+        problem=(decision.skip.detail or "") if decision.skip else "",
+        asks=_asks(outbound) if outbound else None,
+        reason=reason[0],
+        full_reason=reason[1],
+    )
+
+
+def render_parts(inbound: Inbound, case: Case) -> Iterator[Rendered]:
+    """Render every field of a policy by itself, so that one that fails hides no other."""
+    context = case_context(case)
+    for part, templates in parts_of(inbound).items():
+        for field, template in templates.items():
+            yield _rendered(part, field, template, context)
+
+
+def _rendered(part: str, field: str, template: Template, context: Mapping[str, object]) -> Rendered:
+    try:
+        return Rendered(part=part, field=field, value=render_fields({field: template}, context)[field])
+    except TemplateFailed as failure:
+        return Rendered(part=part, field=field, problem=str(failure).removeprefix(f"{field}: "))
+
+
+def answered(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
+    """Decide for a pair as if each look-up had found no record and every row that is named."""
+    for _ in range(ROUNDS):
+        decision = decide(pair, policies, knowledge)
+        if not decision.questions:
+            break
+        for question in decision.questions:
+            knowledge = _told(question, knowledge)
+    return decision
+
+
+def _told(question: Question, knowledge: Knowledge) -> Knowledge:
+    if not question.name_field:
+        return replace(knowledge, records={**knowledge.records, (question.connector, question.name): ()})
+    key = (question.connector, question.table, question.name)
+    found = f"<{question.table} {question.name}>"
+    return replace(knowledge, references={**knowledge.references, key: found})
+
+
+def _asks(outbound: Outbound) -> Mapping[str, Stage]:
+    """Say of every word that a policy can hear what it asks."""
+    own = outbound.acknowledge_on | outbound.resolve_on | outbound.close_on
+    words = dict.fromkeys([ASSIGNED, *WORD_STAGES, *sorted(own)])
+    asked = {word: asked_of_case(frozenset({word}), outbound) for word in words}
+    return {word: stage for word, stage in asked.items() if stage is not None}
+
+
+def _reason(
+    case: Case, link: Link, policies: Policies, outbound: Outbound, incident: Incident | None
+) -> tuple[str, str]:
+    record = incident or replace(EXAMPLE_INCIDENT, connector=link.connector, table=link.table, correlation_id=case.id)
+    word = policies.state_word(link, record)
+    return resolution_reason(outbound.reason, {**case_context(case), **incident_context(record, word)})

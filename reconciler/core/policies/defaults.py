@@ -1,0 +1,163 @@
+"""What a Case becomes in a record: the default templates as text, and the rendering of any templates.
+
+The defaults are written as a person would write them in the config, which shows and uses them. Fields in step follow
+the Case; those of a creation, and of each step forward, are written once. ``opened_at`` is left to ServiceNow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.core.expressions.filters import TemplateFailed, cut
+from reconciler.core.expressions.templates import Template
+from reconciler.core.policies.policies import Reference
+
+__all__ = [
+    "DEFAULT_FIELDS",
+    "DEFAULT_ON_ACKNOWLEDGE",
+    "DEFAULT_ON_CLOSE",
+    "DEFAULT_ON_CREATE",
+    "DEFAULT_ON_RESOLVE",
+    "DEFAULT_REASON",
+    "DEFAULT_REFERENCES",
+    "JOURNAL_FIELDS",
+    "LONGEST_REASON",
+    "render_fields",
+    "resolution_reason",
+]
+
+LONGEST_REASON = 500
+"""What Coralogix takes as the reason of one resolve."""
+JOURNAL_FIELDS = frozenset({"work_notes", "comments", "comments_and_work_notes"})
+
+_SHORT_DESCRIPTION = """\
+{% filter one_line | cut(160) %}
+{{ case.key ~ ": " if case.key is defined else "" }}{{ case.title }}
+{% endfilter %}
+"""
+
+_DESCRIPTION = """\
+{% filter cut(4000) %}
+{{ case.title }}
+
+Case: {{ case.key | default(case.id) }}
+Status: {{ case.status }}
+Priority: {{ case.priority }} (system {{ case.priority_system | default("not given") }}, \
+override {{ case.priority_override | default("none") }})
+Category: {{ case.category }}
+Created: {{ case.created_at | date }} UTC
+{% if case.url is defined %}
+Link: {{ case.url }}
+{% endif %}
+{% if case.impacted_entities %}
+
+Impacted entities:
+{% for entity in case.impacted_entities[:20] %}
+- {{ entity.kind }} {{ entity.name }}{{ " (" ~ entity.detail ~ ")" if entity.detail else "" }}
+{% endfor %}
+{% endif %}
+{% if case.groupings %}
+
+Groupings:
+{{ case.groupings | lines("- ") }}
+{% endif %}
+{% if case.indicators.all %}
+
+Indicators:
+{% for one in case.indicators.all[:20] %}
+- {{ one.name | default(one.id) | one_line | cut(120) }}: {{ one.state | default("no state") }}\
+{% if one.triggered_at is defined %}, first triggered {{ one.triggered_at | date }} UTC{% endif %}
+
+{% endfor %}
+{% if case.indicators.all | length > 20 %}
+- and {{ case.indicators.all | length - 20 }} more
+{% endif %}
+{% endif %}
+{% if case.labels %}
+
+Labels:
+{{ case.labels | lines("- ") }}
+{% endif %}
+{% endfilter %}
+"""
+
+_CLOSE_NOTES = """\
+{% filter cut(4000) %}
+{{ case.resolution_reason | default("No resolution reason was given.") }}
+
+Resolved in Coralogix: {{ case.resolved_by | default("-") | map_to({
+    "system": "by itself, the indicators recovered", "cxUser": "by a person", "apiKey": "by a program",
+    "serviceNow": "by the ServiceNow app", "slack": "by a person in Slack", "pagerDuty": "through PagerDuty",
+    "microsoftTeams": "by a person in Microsoft Teams", "prometheusAlertManager": "by Prometheus Alertmanager",
+}, default=case.resolved_by | default("not said by whom")) }}\
+{% if case.resolved_at is defined %}, {{ case.resolved_at | date }} UTC{% endif %}
+
+Case: {{ case.key | default(case.id) }}{{ " " ~ case.url if case.url is defined else "" }}
+{% endfilter %}
+"""
+
+DEFAULT_FIELDS: Mapping[str, str] = {
+    "short_description": _SHORT_DESCRIPTION,
+    "impact": '{{ case.priority | map_to({"P1": 1, "P2": 1, "P3": 2, "P4": 2, "P5": 3}, default=3) }}',
+    "urgency": '{{ case.priority | map_to({"P1": 1, "P2": 2, "P3": 2, "P4": 3, "P5": 3}, default=3) }}',
+}
+"""Kept in step. ServiceNow computes priority 1 to 5 from impact and urgency, by its own default rules."""
+
+DEFAULT_ON_CREATE: Mapping[str, str] = {
+    "description": _DESCRIPTION,
+    "category": "software",
+}
+"""Written once. ``software`` is in the list of categories that every instance starts with."""
+
+DEFAULT_ON_ACKNOWLEDGE: Mapping[str, str] = {"state": "2"}
+
+DEFAULT_ON_RESOLVE: Mapping[str, str] = {
+    "state": "6",
+    "close_code": "Solution provided",
+    "close_notes": _CLOSE_NOTES,
+}
+"""Both close fields are mandatory on an instance with the usual data policy."""
+
+DEFAULT_ON_CLOSE: Mapping[str, str] = {**DEFAULT_ON_RESOLVE, "state": "7"}
+
+DEFAULT_REASON = """\
+ServiceNow {{ incident.number }}\
+{% if incident.close_code | default("") %}, {{ incident.close_code }}{% endif %}\
+{% if incident.close_notes | default("") %}: {{ incident.close_notes }}{% endif %}
+"""
+"""The reason with which a Case is resolved; what says most about the record comes first, for the end may be cut."""
+
+DEFAULT_REFERENCES: Mapping[str, Reference] = {
+    "assignment_group": Reference(table="sys_user_group"),
+    "cmdb_ci": Reference(table="cmdb_ci"),
+    "business_service": Reference(table="cmdb_ci_service"),
+    "caller_id": Reference(table="sys_user", name_field="user_name"),
+    "assigned_to": Reference(table="sys_user", name_field="user_name"),
+}
+"""Where the name that a template gives for a reference field is looked up."""
+
+
+def render_fields(templates: Mapping[str, Template], context: Mapping[str, Any]) -> dict[str, str]:
+    """Render every field; raise TemplateFailed, naming the field, for the first that cannot be rendered."""
+    rendered: dict[str, str] = {}
+    for name, template in templates.items():
+        try:
+            rendered[name] = template.render(context, journal=name in JOURNAL_FIELDS)
+        except TemplateFailed as failure:
+            raise TemplateFailed(f"{name}: {failure}") from failure
+    return rendered
+
+
+def resolution_reason(template: Template, context: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the reason for resolving a Case, at most 500 characters, and the full text for the audit.
+
+    Never empty: where the template gives nothing, or cannot be rendered, the reason names the record; in the latter
+    case the full text says what was wrong.
+    """
+    fallback = f"Resolved in ServiceNow, {context['incident']['number']}"
+    try:
+        full = template.render(context) or fallback
+    except TemplateFailed as failure:
+        return cut(fallback, LONGEST_REASON), f"{fallback} (the template of the reason failed: {failure})"
+    return cut(full, LONGEST_REASON), full

@@ -1,0 +1,136 @@
+"""The reads that a plan asks for: which records bear a Case's key, which row has a name. In batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from reconciler.core.errors import PartialTruth, Rejected, RemoteError
+from reconciler.core.model import Case, Incident, Pair, System
+from reconciler.core.planning.decide import decide
+from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.plan import Decision, Plan, Question
+from reconciler.engine.context import Engine
+from reconciler.store.store import Pulled
+
+NAMES_AT_ONCE = 50
+"""So many are asked for in one request."""
+MOST_SINGLED_OUT = 10
+"""More look-ups of a cycle than these that do not show everything are no matter of single records."""
+ROUNDS = 4
+"""An answer can lead to one more question: a record, a name, its default."""
+
+
+@dataclass
+class Answers:
+    """Complete a plan; remember which connectors did not answer, and which look-ups were refused."""
+
+    engine: Engine
+    knowledge: Knowledge
+    cycle_id: str = ""
+    failed: dict[str, RemoteError] = field(default_factory=dict)
+    """connectors that did not answer"""
+    partial: dict[tuple[str, str, str], PartialTruth] = field(default_factory=dict)
+    """(connector, table, Case id or name) -> why what is there for it was not shown whole"""
+
+    def complete(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
+        """Answer the plan's questions and decide again, until there are none.
+
+        A link whose connector does not answer, or whose own look-up does not show everything, keeps its questions,
+        and so has no actions; one whose own look-up is refused is held. ``pairs`` gains what was learned about its
+        Cases.
+        """
+        for _ in range(ROUNDS):
+            open_questions = [question for question in plan.questions if self._may_ask(question)]
+            if not open_questions:
+                break
+            self._answer(open_questions)
+            decisions = tuple(self._again(decision, pairs) for decision in plan.decisions)
+            plan = replace(plan, decisions=decisions)
+        return self._with_addresses(plan, pairs) if self.engine.settings.ask_deep_links else plan
+
+    def _with_addresses(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
+        """Ask once for the console address of each Case that gets a record now, and decide again with it."""
+        decisions = []
+        for decision in plan.decisions:
+            case_id = decision.link.case_id
+            is_first = any(action.from_stage is None for action in decision.actions)
+            if is_first and not pairs[case_id].case.url and (url := self._address(case_id)):
+                case = replace(pairs[case_id].case, url=url)
+                pairs[case_id] = replace(pairs[case_id], case=case)
+                self._remember_address(case)
+                decision = decide(pairs[case_id], self.engine.policies, self.knowledge)  # noqa: PLW2901
+            decisions.append(decision)
+        return replace(plan, decisions=tuple(decisions))
+
+    def _address(self, case_id: str) -> str:
+        try:
+            return self.engine.cases.deep_link(case_id)
+        except RemoteError:
+            return ""  # a record without the address is better than none
+
+    def _remember_address(self, case: Case) -> None:
+        pulled = Pulled(system=System.CORALOGIX, cases=(case,), read_now=True)
+        now = self.engine.clock()
+        self.engine.store.remember(pulled, judge=self.engine.policies, cycle_id=self.cycle_id, now=now)
+
+    def _again(self, decision: Decision, pairs: Mapping[str, Pair]) -> Decision:
+        if not decision.questions:
+            return decision
+        return decide(pairs[decision.link.case_id], self.engine.policies, self.knowledge)
+
+    def _answer(self, questions: Sequence[Question]) -> None:
+        grouped: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for question in questions:
+            grouped[question.connector, question.table, question.name_field].add(question.name)
+        for (connector, table, name_field), names in sorted(grouped.items()):
+            listed = sorted(names)
+            for start in range(0, len(listed), NAMES_AT_ONCE):
+                self.engine.step(f"looking into {table}", start, len(listed))
+                self._look_up(connector, table, name_field, listed[start : start + NAMES_AT_ONCE])
+
+    def _look_up(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
+        """Look names up at once; where that is refused, in halves, until the one that is refused stands alone."""
+        if connector in self.failed:
+            return
+        try:
+            if name_field:
+                self._look_up_names(connector, table, name_field, names)
+            else:
+                self._look_up_records(connector, table, names)
+        except (Rejected, PartialTruth) as error:
+            if len(names) == 1:
+                self._single_out(error, (connector, table, names[0]))
+                return
+            middle = len(names) // 2
+            for half in (names[:middle], names[middle:]):
+                self._look_up(connector, table, name_field, half)
+        except RemoteError as error:
+            self.failed[connector] = error
+
+    def _single_out(self, error: Rejected | PartialTruth, where: tuple[str, str, str]) -> None:
+        """Keep one refused look-up from stopping others; where there are many, it is no matter of one."""
+        if isinstance(error, Rejected):
+            refused = {**self.knowledge.refused, where: str(error)}
+            self.knowledge = replace(self.knowledge, refused=refused)
+            return
+        self.partial[where] = error
+        if len(self.partial) > MOST_SINGLED_OUT:
+            self.failed[where[0]] = error
+
+    def _may_ask(self, question: Question) -> bool:
+        where = (question.connector, question.table, question.name)
+        return question.connector not in self.failed and where not in self.partial
+
+    def _look_up_records(self, connector: str, table: str, case_ids: Sequence[str]) -> None:
+        found: dict[tuple[str, str], tuple[Incident, ...]] = {(connector, case_id): () for case_id in case_ids}
+        for record in self.engine.connectors[connector].find(table, case_ids):
+            found[connector, record.correlation_id] += (record,)
+        self.knowledge = replace(self.knowledge, records={**self.knowledge.records, **found})
+
+    def _look_up_names(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
+        found = dict(self.engine.connectors[connector].reference(table, name_field, names))
+        self.engine.store.remember_references(connector, table, found, now=self.engine.clock())
+        answers = {(connector, table, name): found.get(name, "") for name in names}
+        self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})

@@ -1,0 +1,284 @@
+"""One action against one service: read before the write, write, look at what came back.
+
+Rules of this file: the decision is asked again with what was just read, and only what it still says is done; a
+write whose outcome is not known is looked for, never repeated; a 200 that changed nothing is noticed. Nothing
+here touches the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
+from reconciler.core.identity import basis
+from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Link, Outcome, Pair, Result, Stage, Verb
+from reconciler.core.planning.decide import adopted, decide
+from reconciler.core.planning.known import Knowledge, next_hold
+from reconciler.core.policies.policies import Policies
+from reconciler.remotes.ports import CaseClient, IncidentClient
+
+INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INCIDENT})
+
+VERB_STAGES: Mapping[Verb, Stage] = {
+    Verb.ACKNOWLEDGE: Stage.ACKNOWLEDGED,
+    Verb.RESOLVE: Stage.RESOLVED,
+    Verb.CLOSE: Stage.CLOSED,
+}
+
+COMPUTED = frozenset({"sys_id", "correlation_id", "correlation_display", "state", "work_notes", "comments"})
+"""Sent fields that are compared by name elsewhere, or are never read back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performer:
+    """Carry out single actions. Safe for several threads, as the clients are."""
+
+    cases: CaseClient
+    connectors: Mapping[str, IncidentClient]
+    policies: Policies
+    knowledge: Knowledge
+    clock: Callable[[], datetime]
+
+    def perform(self, action: Action, pair: Pair, fresh: Incident | None = None) -> Outcome:
+        """Carry one action out and say how it ended; a failure of a service is an outcome, not an exception.
+
+        ``fresh`` is the target record if it was read just now. AuthFailed is raised: it stops the side.
+        """
+        try:
+            return self._attempt(action, pair, fresh)
+        except AuthFailed:
+            raise
+        except Missing as error:
+            is_new = action.kind is ActionKind.CREATE_INCIDENT
+            return self.hold(action, pair, str(error)) if is_new else self._absent(action, pair, error)
+        except (Rejected, Malformed) as error:
+            return self.hold(action, pair, str(error))
+        except Ambiguous as error:
+            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error))
+        except RemoteError as error:
+            return Outcome(action=action, result=Result.RETRY, detail=str(error))
+
+    def _attempt(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
+        match action.kind:
+            case ActionKind.CREATE_INCIDENT:
+                return self._create(action, pair)
+            case ActionKind.ADOPT_INCIDENT:
+                return self._adopt(action, pair)
+            case ActionKind.ADVANCE_CASE:
+                return self._advance_case(action, pair)
+            case ActionKind.SEND_EVENT:
+                return self._send_event(action, pair)
+            case _:
+                return self._change_incident(action, pair, fresh)
+
+    # -- the record --------------------------------------------------------------------------------------------
+
+    def _create(self, action: Action, pair: Pair) -> Outcome:
+        client = self.connectors[action.connector]
+        try:
+            made = client.create(action.table, action.fields)
+        except Ambiguous as error:
+            return self._look_for(action, pair, error)
+        except Malformed as error:
+            return self._made_unseen(action, pair, error)
+        return self._created(action, pair, made, "")
+
+    def _made_unseen(self, action: Action, pair: Pair, error: Malformed) -> Outcome:
+        """Bind the link to a record that was made and may not be read whole, so that no second one is ever made."""
+        sys_id = error.record_id or action.sys_id
+        link = replace(pair.link, sys_id=sys_id, number="", unsettled_since=None)
+        return self.hold(action, replace(pair, link=link), f"the record was made, but {error}")
+
+    def _look_for(self, action: Action, pair: Pair, error: Ambiguous) -> Outcome:
+        """Find out whether a create whose outcome is not known took effect."""
+        try:
+            found = self._existing(action)
+        except (RemoteError, Malformed) as blind:
+            found, error = None, Ambiguous(f"{error}; looking for the record failed too: {blind}")
+        if found is not None:
+            return self._created(action, pair, found, f"{error}; the record is there all the same")
+        if error.status == 403:
+            return self.hold(action, pair, str(error))
+        link = replace(pair.link, unsettled_since=self.clock())
+        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), link=link)
+
+    def _existing(self, action: Action) -> Incident | None:
+        client = self.connectors[action.connector]
+        try:
+            return client.get(action.table, action.sys_id)
+        except Missing:
+            found = client.find(action.table, [action.case_id])
+            return found[0] if len(found) == 1 else None
+
+    def _created(self, action: Action, pair: Pair, made: Incident, words: str) -> Outcome:
+        """Bind the link to the record, and hold it where the instance did not keep what binds them."""
+        stage = self.policies.incident_stage(pair.link, made)
+        link = replace(adopted(pair.link, made, stage), written=dict(action.written), hold=None)
+        if not self.policies.is_ours(made, action.case_id):
+            detail = "the instance did not keep correlation_id and correlation_display: the record is not ours to write"
+            held = self.hold(action, replace(pair, link=link, incident=made), detail)
+            return replace(held, incident=made)
+        detail = "; ".join(part for part in (words, _differences(action, made)) if part)
+        return Outcome(action=action, result=Result.DONE, detail=detail or None, incident=made, link=link)
+
+    def _adopt(self, action: Action, pair: Pair) -> Outcome:
+        found = self.connectors[action.connector].get(action.table, action.sys_id)
+        if not self.policies.is_ours(found, action.case_id):
+            return self.hold(
+                action,
+                replace(pair, incident=found),
+                f"{found.number} does not bear this Case's key and our mark any more",
+            )
+        link = adopted(pair.link, found, self.policies.incident_stage(pair.link, found))
+        return Outcome(action=action, result=Result.DONE, incident=found, link=link)
+
+    def _send_event(self, action: Action, pair: Pair) -> Outcome:
+        """Send one event. The same key meets the same alert, so what may have been lost is simply said again."""
+        self.connectors[action.connector].send_event(action.fields)
+        peak = max(action.to_stage, pair.link.incident_peak or action.to_stage)
+        link = replace(pair.link, sys_id=action.sys_id, incident_peak=peak, written=dict(action.written), hold=None)
+        return Outcome(action=action, result=Result.DONE, link=link)
+
+    def _change_incident(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
+        client = self.connectors[action.connector]
+        before = fresh or client.get(action.table, action.sys_id)
+        pair = replace(pair, incident=before)
+        if not self.policies.is_ours(before, action.case_id):
+            return self.hold(action, pair, f"{before.number} does not bear this Case's key and our mark any more")
+        now = self._still(action, pair, INCIDENT_CHANGES)
+        if now is None:
+            return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", incident=before)
+        try:
+            after = client.update(action.table, action.sys_id, now.fields)
+        except (Ambiguous, Rejected) as error:
+            if isinstance(error, Rejected) and error.status != 403:
+                raise
+            after = self._look_after(action, error)
+            if _differences(now, after) or not self._arrived(now, pair, before, after):
+                return self._not_changed(action, replace(pair, incident=after), error)
+        return self._changed(now, pair, before, after)
+
+    def _not_changed(self, action: Action, pair: Pair, error: RemoteError) -> Outcome:
+        """Tell a refusal, which is held, from a write that may still be on its way."""
+        if isinstance(error, Rejected):
+            return self.hold(action, pair, str(error))
+        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=pair.incident)
+
+    def _look_after(self, action: Action, error: RemoteError) -> Incident:
+        """Read a record after a write whose outcome is not known; raise that error again where this fails too."""
+        try:
+            return self.connectors[action.connector].get(action.table, action.sys_id)
+        except (RemoteError, Malformed):
+            raise error from None
+
+    def _changed(self, action: Action, pair: Pair, before: Incident, after: Incident) -> Outcome:
+        pair = replace(pair, incident=after)
+        if not self._arrived(action, pair, before, after):
+            left = f"the service accepted the change and left {after.number} in state {after.state}"
+            words = "; ".join(part for part in (left, _differences(action, after)) if part)
+            return replace(self.hold(action, pair, words), incident=after)
+        link = replace(pair.link, written=dict(action.written), hold=None)
+        raced = "somebody else wrote at the same time" if after.mod_count > before.mod_count + 1 else ""
+        detail = "; ".join(part for part in (raced, _differences(action, after)) if part)
+        return Outcome(action=action, result=Result.DONE, detail=detail or None, incident=after, link=link)
+
+    def _arrived(self, action: Action, pair: Pair, before: Incident, after: Incident) -> bool:
+        """Say whether a write did what it was for: the stage is reached, or the record was changed at all."""
+        if action.kind is not ActionKind.ADVANCE_INCIDENT:
+            return after.mod_count > before.mod_count or not _differences(action, after)
+        stage = self.policies.incident_stage(pair.link, after)
+        return stage is not None and stage >= action.to_stage
+
+    # -- the Case ----------------------------------------------------------------------------------------------
+
+    def _advance_case(self, action: Action, pair: Pair) -> Outcome:
+        case = self.cases.get_case(action.case_id)
+        pair = replace(pair, case=case)
+        now = self._still(action, pair, frozenset({ActionKind.ADVANCE_CASE}))
+        if now is None:
+            return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", case=case)
+        for verb in now.path:
+            if self._reached(case, verb):
+                continue  # somebody was faster, as the answer to the verb before showed
+            try:
+                case = self._ask(verb, now)
+            except AuthFailed:
+                raise
+            except RemoteError as error:
+                failed = self._refused(verb, now, replace(pair, case=case), error)
+                if isinstance(failed, Outcome):
+                    return failed
+                case = failed
+            if not self._reached(case, verb):
+                detail = f"the service accepted {verb.value} and left the Case {case.status}"
+                return replace(self.hold(now, replace(pair, case=case), detail), case=case)
+            pair = replace(pair, case=case, link=_risen(pair.link, VERB_STAGES[verb]))
+        return Outcome(action=now, result=Result.DONE, case=case, link=replace(pair.link, hold=None))
+
+    def _ask(self, verb: Verb, action: Action) -> Case:
+        match verb:
+            case Verb.ACKNOWLEDGE:
+                return self.cases.acknowledge(action.case_id)
+            case Verb.RESOLVE:
+                return self.cases.resolve(action.case_id, action.fields.get("reason", ""))
+            case Verb.CLOSE:
+                return self.cases.close(action.case_id)
+
+    def _refused(self, verb: Verb, action: Action, pair: Pair, error: RemoteError) -> Case | Outcome:
+        """After a verb that failed: the Case if it stands where the verb leads all the same, else the outcome."""
+        if not isinstance(error, (Ambiguous, Rejected)):
+            return Outcome(action=action, result=Result.RETRY, detail=str(error), case=pair.case, link=pair.link)
+        if isinstance(error, Missing):
+            return replace(self._absent(action, pair, error), case=pair.case)
+        try:
+            case = self.cases.get_case(action.case_id)
+        except (RemoteError, Malformed):  # nothing is known but how far the verbs before this one came
+            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=pair.case, link=pair.link)
+        if self._reached(case, verb):
+            return case
+        if isinstance(error, Ambiguous):
+            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=case, link=pair.link)
+        return replace(self.hold(action, replace(pair, case=case), str(error)), case=case)
+
+    def _reached(self, case: Case, verb: Verb) -> bool:
+        stage = self.policies.case_stage(case)
+        return stage is not None and stage >= VERB_STAGES[verb]
+
+    # -- both --------------------------------------------------------------------------------------------------
+
+    def _still(self, action: Action, pair: Pair, kinds: frozenset[ActionKind]) -> Action | None:
+        """Decide again from what was just read; None when nothing of the action is left to do."""
+        again = decide(pair, self.policies, self.knowledge).actions
+        return next((now for now in again if now.kind in kinds and now.to_stage <= action.to_stage), None)
+
+    def hold(self, action: Action, pair: Pair, words: str) -> Outcome:
+        """Say that a service refused, and when that is worth another try."""
+        hold = next_hold(pair.link.hold, detail=words, basis=basis(pair), now=self.clock())
+        link = replace(pair.link, hold=hold)
+        return Outcome(
+            action=action, result=Result.REJECTED, detail=words, case=pair.case, incident=pair.incident, link=link
+        )
+
+    def _absent(self, action: Action, pair: Pair, error: Missing) -> Outcome:
+        """Note a 404; it takes a second one in a later cycle before it is believed."""
+        absence = Absence(first_at=self.clock(), last_at=self.clock(), times=1)
+        is_case = action.kind is ActionKind.ADVANCE_CASE
+        link = replace(pair.link, case_absence=absence) if is_case else replace(pair.link, incident_absence=absence)
+        if action.kind is ActionKind.ADOPT_INCIDENT:  # bound all the same, so that it is asked for again, by its id
+            link = replace(link, sys_id=action.sys_id, number=action.number or "")
+        return Outcome(action=action, result=Result.RETRY, detail=str(error), link=link)
+
+
+def _risen(link: Link, stage: Stage) -> Link:
+    """Remember how far a verb brought a Case, even if somebody moves it back before it is read again."""
+    return replace(link, case_peak=max(link.case_peak or stage, stage))
+
+
+def _differences(action: Action, incident: Incident) -> str:
+    """Name the fields that the service keeps differently from what was sent."""
+    sent = {name: value for name, value in action.fields.items() if name not in COMPUTED}
+    kept = {**incident.fields, "assigned_to": incident.assigned_to}
+    names = sorted(name for name, value in sent.items() if kept.get(name, "").split() != value.split())
+    return f"the service keeps other values in: {', '.join(names)}" if names else ""

@@ -1,0 +1,1 @@
+"""Pulls both sides and remembers what came."""

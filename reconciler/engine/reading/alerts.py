@@ -1,0 +1,113 @@
+"""The way back from Event Management: the alert behind a Case's events, or the Incident that it led to.
+
+Rules of this file: nothing here is written; an alert is found by its ``message_key``, the Case's id, and every row
+is checked against what was asked; what is read becomes a record of the event target, its state a state word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from reconciler.core.errors import Malformed
+from reconciler.core.lifecycle import STATE_WORDS
+from reconciler.core.model import Incident, JsonObject, Link, System
+from reconciler.core.planning.events import ALERT_WORDS, EVENT_TIME
+from reconciler.core.policies.policies import EVENT_TABLE, WayBack
+from reconciler.engine.context import Engine
+from reconciler.store.store import Pulled
+
+KEYS_AT_ONCE = 50
+ALERT_FIELDS = (
+    *("sys_id", "number", "message_key", "state", "acknowledged", "incident"),
+    *("sys_created_on", "sys_updated_on", "sys_updated_by", "sys_mod_count"),
+)
+INCIDENT_FIELDS = (
+    *("sys_id", "number", "state", "assigned_to", "close_code", "close_notes"),
+    *("sys_created_on", "sys_updated_on", "sys_updated_by", "sys_mod_count", "reopen_count"),
+)
+
+
+def pull_alerts(engine: Engine, connector: str) -> Pulled:
+    """Read what came of the events of every open link of a connector. Costs a request for each 50 links."""
+    found: list[Incident] = []
+    malformed: list[Malformed] = []
+    for way_back, links in _followed(engine, connector).items():
+        for chunk in _chunks(links):
+            for link, alert, row in _rows(engine, connector, way_back, chunk):
+                try:
+                    found.append(_as_record(engine, link, way_back, alert, row))
+                except (KeyError, ValueError) as error:
+                    malformed.append(Malformed(f"alert {alert.get('number')}: {error}", record_id=link.sys_id, raw=row))
+    return Pulled(system=System.SERVICENOW, incidents=tuple(found), malformed=tuple(malformed))
+
+
+def _followed(engine: Engine, connector: str) -> Mapping[WayBack, list[Link]]:
+    """Give the open event links of a connector by the way back that their policy has."""
+    policies = engine.policies.inbound.values()
+    if all(policy.table != EVENT_TABLE or policy.way_back is WayBack.NONE for policy in policies):
+        return {}
+    by_way: dict[WayBack, list[Link]] = {WayBack.ALERT: [], WayBack.INCIDENT: []}
+    for link in engine.store.open_links():
+        inbound = engine.policies.inbound.get(link.inbound)
+        if inbound and link.connector == connector and link.table == EVENT_TABLE and link.sys_id:
+            by_way.get(inbound.way_back, []).append(link)
+    return by_way
+
+
+def _rows(
+    engine: Engine, connector: str, way_back: WayBack, links: Sequence[Link]
+) -> Iterator[tuple[Link, JsonObject, JsonObject]]:
+    """Give each link with its alert and the row that tells its state: the alert, or the Incident it led to."""
+    client = engine.connectors[connector]
+    by_key = {link.case_id: link for link in links}
+    query = f"message_keyIN{','.join(by_key)}^ORDERBYsys_id"
+    alerts = client.rows("em_alert", query, fields=ALERT_FIELDS, limit=10 * len(links))
+    ours = [(by_key[alert["message_key"]], alert) for alert in alerts if alert.get("message_key") in by_key]
+    if way_back is WayBack.ALERT:
+        yield from ((link, alert, alert) for link, alert in ours)
+        return
+    led_to = {str(alert["incident"]): (link, alert) for link, alert in ours if alert.get("incident")}
+    if led_to:
+        query = f"sys_idIN{','.join(led_to)}^ORDERBYsys_id"
+        for row in client.rows("incident", query, fields=INCIDENT_FIELDS, limit=len(led_to)):
+            if row.get("sys_id") in led_to:
+                yield (*led_to[str(row["sys_id"])], row)
+
+
+def _as_record(engine: Engine, link: Link, way_back: WayBack, alert: JsonObject, row: JsonObject) -> Incident:
+    """Make a record of the event target from an alert or an Incident; raise KeyError or ValueError for a bad row."""
+    return Incident(
+        connector=link.connector,
+        table=EVENT_TABLE,
+        sys_id=link.sys_id,
+        number=str(row["number"]),
+        state=_word(way_back, alert, row),
+        assigned_to=str(row.get("assigned_to") or ""),
+        correlation_id=link.case_id,
+        correlation_display=engine.policies.owner,
+        created_at=_time(row["sys_created_on"]),
+        updated_at=_time(row["sys_updated_on"]),
+        updated_by=str(row.get("sys_updated_by") or ""),
+        mod_count=int(row.get("sys_mod_count") or 0),
+        reopen_count=int(row.get("reopen_count") or 0),
+        fields={name: str(row.get(name) or "") for name in ("close_code", "close_notes")},
+    )
+
+
+def _word(way_back: WayBack, alert: JsonObject, row: JsonObject) -> str:
+    if way_back is WayBack.INCIDENT:
+        state = str(row["state"])
+        return STATE_WORDS.get(state, state)
+    state = str(alert["state"])
+    word = ALERT_WORDS.get(state, state)
+    return "in_progress" if word == "new" and str(alert.get("acknowledged")) == "true" else word
+
+
+def _time(text: object) -> datetime:
+    return datetime.strptime(str(text), EVENT_TIME).replace(tzinfo=UTC)
+
+
+def _chunks(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
+    for start in range(0, len(links), KEYS_AT_ONCE):
+        yield links[start : start + KEYS_AT_ONCE]

@@ -1,0 +1,32 @@
+"""Cases read one by one, by their id: what a listing did not show, or showed with an older time than is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.core.errors import AuthFailed, Malformed, Missing, RemoteError
+from reconciler.core.model import Case, System
+from reconciler.engine.context import Engine
+from reconciler.store.store import Pulled
+
+
+def read_cases(engine: Engine, case_ids: Sequence[str], *, cycle_id: str) -> frozenset[str]:
+    """Read and remember these Cases as they are now, whatever their times say; give those that answered 404.
+
+    One that is there and cannot be read stops nothing: it stays as it is remembered. Raises AuthFailed.
+    """
+    cases: list[Case] = []
+    missing: set[str] = set()
+    for done, case_id in enumerate(case_ids):
+        engine.step("reading Cases one by one", done, len(case_ids))
+        try:
+            cases.append(engine.cases.get_case(case_id))
+        except Missing:
+            missing.add(case_id)
+        except AuthFailed:
+            raise
+        except (RemoteError, Malformed):
+            continue
+    pulled = Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True)
+    engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=engine.clock())
+    return frozenset(missing)

@@ -1,0 +1,58 @@
+"""A plan on file: what was reviewed is carried out only if planning again gives the same.
+
+Rules of this file: the hash decides; the names of what changed are for the person who has to look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from reconciler.core.model import JsonObject
+from reconciler.core.planning.plan import Plan, action_document, plan_document
+from reconciler.engine.report import CycleKind
+
+NAMED_CHANGES = 10
+"""More than these are only counted in the message."""
+
+
+def saved_document(
+    plan: Plan, *, made_at: datetime, scope: CycleKind, since: datetime | None, include_resolved: bool
+) -> JsonObject:
+    """Write a plan as a file that ``apply`` understands."""
+    return plan_document(plan) | {
+        "made_at": made_at.isoformat(),
+        "scope": scope.value,
+        "since": since.isoformat() if since else None,
+        "include_resolved": include_resolved,
+        "policy_hash": plan.policy_hash,
+        "basis": [action.basis for action in plan.actions],
+    }
+
+
+def saved_scope(saved: JsonObject) -> CycleKind:
+    """Say what a saved plan was made by looking at; raise ValueError for a word that is none."""
+    return CycleKind(saved.get("scope", CycleKind.BACKFILL if saved.get("since") else CycleKind.CYCLE))
+
+
+def changes_since(saved: JsonObject, plan: Plan) -> tuple[str, ...]:
+    """Name what a new plan does differently from a saved one; empty when the hashes agree."""
+    if saved.get("hash") == plan.hash():
+        return ()
+    before = _by_target(zip(saved.get("actions", []), saved.get("basis", []), strict=False))
+    after = _by_target((action_document(action), action.basis) for action in plan.actions)
+    gone = [f"no longer planned: {name}" for name in before if name not in after]
+    new = [f"newly planned: {name}" for name in after if name not in before]
+    both = [name for name in after if name in before]
+    other = [f"decided from something else now: {name}" for name in both if before[name] != after[name]]
+    config = ["the config's routes or policies changed"] if saved.get("policy_hash") != plan.policy_hash else []
+    return _shortened([*config, *gone, *new, *other]) or ("the order of the actions changed",)
+
+
+def _by_target(rows: Iterable[tuple[JsonObject, str]]) -> Mapping[str, object]:
+    return {f"{row['kind']} for {row.get('case_key') or row['case_id']}": (row, basis) for row, basis in rows}
+
+
+def _shortened(names: list[str]) -> tuple[str, ...]:
+    more = len(names) - NAMED_CHANGES
+    return tuple(names[:NAMED_CHANGES]) + ((f"and {more} more",) if more > 0 else ())

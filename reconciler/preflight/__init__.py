@@ -1,0 +1,1 @@
+"""CHECKS a live tenant before anything is written: what ``check --live`` asks."""

@@ -1,0 +1,254 @@
+"""The probes of one ServiceNow instance, table by table. None of them writes.
+
+ServiceNow drops a condition that it does not understand and leaves out what a user may not read, both with 200; so
+each answer is compared with what was asked. Source: ServiceNow documentation ``c_TableAPI``, ``r_TimeZones``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from reconciler.core.errors import RemoteError
+from reconciler.core.model import JsonObject
+from reconciler.core.policies.policies import EVENT_TABLE, Policies
+from reconciler.core.policies.requirements import NamedRow, explained_states, inbound_policies, named_rows, sent_values
+from reconciler.preflight.probes import Finding, Side, Verdict
+from reconciler.remotes.ports import IncidentClient
+
+NO_CASE = "00000000-0000-4000-8000-000000000000"
+ROWS_COMPARED = 50
+MOST_CHOICES = 1000
+PROPERTIES = (
+    "glide.authenticate.basic_auth.restriction.enforce",
+    "glide.invalid_query.returns_no_rows",
+    "glide.rest.choice.allow_non_existing_value",
+    "glide.ui.autoclose.time",
+)
+_TIMES = "set the time zone of this user to GMT, or give it the right to read sys_updated_on; do not run before"
+_READ = "give this user the right to read {table}, with every field that is named"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordProbes:
+    """Probe one connector."""
+
+    client: IncidentClient
+    policies: Policies
+    user_name: str
+    """empty where the login does not name its user"""
+    fields: Mapping[str, Sequence[str]]
+    """table -> every field that a pull reads"""
+    clock: Callable[[], datetime]
+
+    @property
+    def side(self) -> Side:
+        """Name this connector in the findings."""
+        return Side(name=self.client.connector)
+
+    def run(self) -> tuple[Finding, ...]:
+        """Run every probe of every table that routes write to; after a login that failed, none is checked."""
+        login = self.side.attempt("login", self._login)
+        if login.verdict is Verdict.FAILED and login.may_pass:
+            return (login, self.side.not_checked("everything else", "the login failed"))
+        tables = [table for table in self._tables() if table != EVENT_TABLE]
+        findings = [finding for table in tables for finding in self._table(table)]
+        return (login, *findings, *self._references(), self._properties(), *self._unproved())
+
+    def _tables(self) -> list[str]:
+        routes = [route for route in self.policies.routes if route.connector == self.client.connector]
+        return sorted({self.policies.inbound[route.inbound].table for route in routes})
+
+    def _login(self) -> Finding:
+        query = f"user_name={self.user_name}" if self.user_name else ""
+        rows = self.client.rows("sys_user", query, fields=("user_name", "time_zone"), limit=1)
+        if not self.user_name:
+            return self.side.passed("login", "the instance answers; this kind of login does not name its user")
+        if not rows:
+            return self.side.not_checked("login", "the login works, but this user may not read sys_user to find itself")
+        if str(rows[0].get("user_name", "")).lower() != self.user_name.lower():
+            return self.side.failed(
+                "login", "asked for its own user, another one came", "a condition was dropped: look at the rights"
+            )
+        return self.side.passed(
+            "login", f"as {self.user_name}, time zone {rows[0].get('time_zone') or 'of the system'}"
+        )
+
+    def _table(self, table: str) -> Iterator[Finding]:
+        probes: Mapping[str, Callable[[str, str], Finding]] = {
+            "times": self._times,
+            "future": self._future,
+            "mark": self._mark,
+            "key": self._key,
+            "fields": self._fields,
+            "unknown field": self._unknown_field,
+            "choices": self._choices,
+            "notes": self._notes,
+        }
+        for name, probe in probes.items():
+            label = f"{table}: {name}"
+            yield self.side.attempt(label, partial(probe, label, table), _READ.format(table=table))
+        yield from self._listing(table)
+
+    # -- what a pull stands on -----------------------------------------------------------------------------------
+
+    def _newest(self, table: str) -> JsonObject | None:
+        found = self.client.rows(table, "ORDERBYDESCsys_updated_on", fields=("sys_id", "sys_updated_on"), limit=1)
+        return found[0] if found and found[0].get("sys_id") and found[0].get("sys_updated_on") else None
+
+    def _times(self, label: str, table: str) -> Finding:
+        """Ask for a row by its own time; what is not found is asked once more, since a row can change in between."""
+        for _ in range(2):
+            row = self._newest(table)
+            if row is None:
+                return self.side.not_checked(label, "the table shows no record with an id and a time")
+            query = f"sys_id={row['sys_id']}^sys_updated_on={row['sys_updated_on']}"
+            found = self.client.rows(table, query, fields=("sys_id",), limit=2)
+            if [one.get("sys_id") for one in found] == [row["sys_id"]]:
+                return self.side.passed(label, "a time in a query means UTC")
+        return self.side.failed(label, "a record is not found by its own time: a time in a query is not UTC", _TIMES)
+
+    def _future(self, label: str, table: str) -> Finding:
+        if self.client.rows(table, "sys_updated_on>2099-01-01 00:00:00", fields=("sys_id",), limit=1):
+            return self.side.failed(label, "a condition on sys_updated_on is dropped", _TIMES)
+        return self.side.passed(label, "a condition on sys_updated_on holds")
+
+    def _mark(self, label: str, table: str) -> Finding:
+        owner = self.policies.owner
+        fields = ("sys_id", "correlation_display")
+        found = self.client.rows(table, f"correlation_display={owner}", fields=fields, limit=1)
+        if found and str(found[0].get("correlation_display", "")).casefold() != owner.casefold():
+            return self.side.failed(
+                label, "a condition on correlation_display is dropped", "give the right to read correlation_display"
+            )
+        return self.side.passed(label, "a condition on correlation_display holds")
+
+    def _key(self, label: str, table: str) -> Finding:
+        if self.client.rows(table, f"correlation_id={NO_CASE}", fields=("sys_id",), limit=1):
+            return self.side.failed(
+                label, "a condition on correlation_id is dropped", "give the right to read correlation_id"
+            )
+        return self.side.passed(label, "a condition on correlation_id holds")
+
+    def _fields(self, label: str, table: str) -> Finding:
+        fields = self.fields.get(table, ())
+        found = self.client.rows(table, "", fields=fields, limit=1)
+        if not found:
+            return self.side.not_checked(label, "the table shows no record")
+        missing = [name for name in fields if name not in found[0]]
+        if missing:
+            advice = "give the right to read them, or take those that the table does not have out of the config"
+            return self.side.failed(label, f"not there, or not readable: {', '.join(missing)}", advice)
+        return self.side.passed(label, f"all {len(fields)} fields are readable")
+
+    def _unknown_field(self, label: str, table: str) -> Finding:
+        row = self._newest(table)
+        if row is None:
+            return self.side.not_checked(label, "the table shows no record")
+        query = f"u_reconciler_no_such_field=1^sys_id={row['sys_id']}"
+        ignored = bool(self.client.rows(table, query, fields=("sys_id",), limit=1))
+        mode = "is ignored, and the answer is wider" if ignored else "gives no rows"
+        return self.side.passed(label, f"an unknown condition {mode}; every row is checked either way")
+
+    def _listing(self, table: str) -> Iterator[Finding]:
+        """Read the first of our records as a pull does, and compare clocks by the way."""
+        label = f"{table}: pull"
+        try:
+            page = self.client.changed(table, since=None, limit=ROWS_COMPARED)
+        except RemoteError as error:
+            yield self.side.from_error(label, error, _READ.format(table=table))
+            return
+        if page.hidden:
+            words = f"{page.hidden} rows match and are not shown: a pull could never be whole"
+            yield self.side.failed(label, words, _READ.format(table=table))
+        elif page.malformed:
+            yield self.side.failed(label, str(page.malformed[0]), _READ.format(table=table))
+        else:
+            yield self.side.passed(label, f"{len(page.incidents)} records of ours read, none hidden")
+        yield self.side.clock(page.server_time, self.clock())
+
+    # -- what the config relies on -------------------------------------------------------------------------------
+
+    def _choices(self, label: str, table: str) -> Finding:
+        connector = self.client.connector
+        sent = [one for inbound in inbound_policies(self.policies, connector, table) for one in sent_values(inbound)]
+        lists = self._choice_lists(table, sorted({"state", *(one.field for one in sent)}))
+        if not lists.get("state"):
+            return self.side.not_checked(label, "sys_choice shows no states", "give the right to read sys_choice")
+        explained = explained_states(self.policies, connector, table)
+        wrong = [
+            f"{one.where} {one.field} = {one.value!r} is not in the list"
+            for one in sent
+            if lists.get(one.field) and one.value not in lists[one.field]
+        ]
+        wrong += [
+            f"{where} explains {value!r}, which is no state"
+            for value, where in explained.items()
+            if where and value not in lists["state"]
+        ]
+        wrong += [
+            f"the state {value} ({text}) is explained by no word: a record in it waits as unknown_state"
+            for value, text in lists["state"].items()
+            if value not in explained
+        ]
+        if wrong:
+            return self.side.failed(label, "; ".join(wrong), "write what the instance has; map its states to words")
+        return self.side.passed(label, f"{len(lists['state'])} states and {len(sent)} values of the config are there")
+
+    def _choice_lists(self, table: str, elements: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Give value -> label of each list; a table's own list stands in place of the one it inherits from task."""
+        query = f"nameIN{table},task^elementIN{','.join(elements)}^inactive=false"
+        fields = ("name", "element", "value", "label")
+        rows = self.client.rows("sys_choice", query, fields=fields, limit=MOST_CHOICES)
+        lists: dict[str, dict[str, str]] = {}
+        for name in ("task", table):
+            own: dict[str, dict[str, str]] = {}
+            for row in rows:
+                if row.get("name") == name and row.get("element") in elements:
+                    own.setdefault(str(row["element"]), {})[str(row.get("value", ""))] = str(row.get("label", ""))
+            lists |= own
+        return lists
+
+    def _references(self) -> Iterator[Finding]:
+        named: dict[tuple[str, str], dict[str, NamedRow]] = {}
+        for table in self._tables():
+            for inbound in inbound_policies(self.policies, self.client.connector, table):
+                for row in named_rows(inbound):
+                    named.setdefault((row.table, row.name_field), {})[row.name] = row
+        for (table, name_field), rows in named.items():
+            label = f"{table}: names"
+            yield self.side.attempt(label, partial(self._names, label, table, name_field, rows))
+
+    def _names(self, label: str, table: str, name_field: str, rows: Mapping[str, NamedRow]) -> Finding:
+        found = self.client.reference(table, name_field, sorted(rows))
+        wrong = [f"{row.name!r} ({row.where})" for name, row in rows.items() if name not in found]
+        if wrong:
+            words = f"no single active row has the {name_field} {', '.join(wrong)}"
+            return self.side.failed(label, words, "write a name that the instance has")
+        return self.side.passed(label, f"found {', '.join(sorted(rows))}")
+
+    # -- what is good to know ------------------------------------------------------------------------------------
+
+    def _notes(self, label: str, table: str) -> Finding:
+        if self.client.rows("sys_journal_field", f"name={table}", fields=("sys_id",), limit=1):
+            return self.side.passed(label, "notes are readable")
+        return self.side.not_checked(label, "no note is shown: there is none, or notes can be written and not read")
+
+    def _properties(self) -> Finding:
+        try:
+            query = f"nameIN{','.join(PROPERTIES)}"
+            rows = self.client.rows("sys_properties", query, fields=("name", "value"), limit=len(PROPERTIES))
+        except RemoteError as error:
+            return self.side.not_checked("properties", f"not readable: {error}")
+        known = {str(row.get("name")): str(row.get("value", "")) for row in rows if row.get("name") in PROPERTIES}
+        if not known:
+            return self.side.not_checked("properties", "sys_properties is not readable for this user")
+        return self.side.passed("properties", ", ".join(f"{name} = {value}" for name, value in sorted(known.items())))
+
+    def _unproved(self) -> Iterator[Finding]:
+        if EVENT_TABLE in self._tables():
+            yield self.side.not_checked("events", "the role evt_mgmt_integration shows only on the first event")
+        words = "rights to create, resolve and close, and whether a chosen sys_id is kept, show on the first write"
+        yield self.side.not_checked("writes", words)

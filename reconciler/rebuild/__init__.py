@@ -1,0 +1,1 @@
+"""RESTORES the links from the services when the database is gone."""

@@ -1,0 +1,1 @@
+"""Speaks to the Coralogix Cases API, version 5."""

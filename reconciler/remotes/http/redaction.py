@@ -1,0 +1,29 @@
+"""Request bodies for the audit, where the config asks for them: what was sent in a write, with secrets blotted out."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from reconciler.remotes.http.outcomes import Call, Operation
+
+BLOT = "[redacted]"
+_SECRET_NAME = re.compile(r"pass|secret|token|api_?key|authorization|credential", re.IGNORECASE)
+
+
+def kept_body(call: Call, body: bytes | None) -> str:
+    """Give the JSON body of a write as text without secrets; empty for a read, and where there is none."""
+    if not body or call.operation is Operation.READ:
+        return ""
+    return json.dumps(_without_secrets(json.loads(body)), sort_keys=True, ensure_ascii=False)
+
+
+def _without_secrets(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: BLOT if _SECRET_NAME.search(name) else _without_secrets(part) for name, part in value.items()}
+        case list():
+            return [_without_secrets(part) for part in value]
+        case _:
+            return value

@@ -1,0 +1,116 @@
+"""What both services hold now, side by side: each Case with the records that bear its id.
+
+Read from the services alone, never from a database of ours. Stages are those of the public contract with the usual
+policies: a New record counts as acknowledged once somebody is assigned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.core.lifecycle import STATE_WORDS, WORD_STAGES, case_stage
+from reconciler.core.model import Case, JsonObject, Stage
+from reconciler.sandbox.both import Sandbox
+from reconciler.sandbox.servicenow.schema import INCIDENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenRecord:
+    """Show one record of the ``incident`` table."""
+
+    sys_id: str
+    number: str
+    state: str
+    """``new``, ``in_progress``, …; the raw value where nothing explains it"""
+    stage: Stage | None
+    assigned_to: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenCase:
+    """Show one Case and every record that bears its id."""
+
+    id: str
+    key: str | None
+    title: str
+    priority: str
+    status: str
+    stage: Stage | None
+    records: tuple[SeenRecord, ...]
+
+
+def overview(sandbox: Sandbox) -> tuple[SeenCase, ...]:
+    """Show every Case in the order of creation."""
+    with sandbox.coralogix.lock, sandbox.servicenow.lock:
+        return tuple(see_case(sandbox, case) for case in sandbox.coralogix.cases())
+
+
+def see_case(sandbox: Sandbox, case: Case) -> SeenCase:
+    """Show one Case with its records."""
+    records = sandbox.servicenow.incidents_for(case.id)
+    return SeenCase(
+        id=case.id,
+        key=case.key,
+        title=case.title,
+        priority=case.priority,
+        status=case.status,
+        stage=case_stage(case.status),
+        records=tuple(see_record(row) for row in records),
+    )
+
+
+def records(sandbox: Sandbox) -> tuple[SeenRecord, ...]:
+    """Show every record of the ``incident`` table, whoever made it."""
+    return tuple(see_record(row) for row in sandbox.servicenow.records(INCIDENT))
+
+
+def see_record(row: Mapping[str, str]) -> SeenRecord:
+    """Show one record."""
+    return SeenRecord(
+        sys_id=row["sys_id"],
+        number=row["number"],
+        state=STATE_WORDS.get(row["state"], row["state"]),
+        stage=stage_of_state(row["state"], assigned=bool(row["assigned_to"])),
+        assigned_to=row["assigned_to"],
+        correlation_id=row["correlation_id"],
+    )
+
+
+def stage_of_state(state: str, *, assigned: bool = False) -> Stage | None:
+    """Place a raw state value of the ``incident`` table; None for one that nothing explains."""
+    word = STATE_WORDS.get(state)
+    if word is None:
+        return None
+    stage = WORD_STAGES[word]
+    return Stage.ACKNOWLEDGED if stage is Stage.OPEN and assigned else stage
+
+
+def case_document(case: SeenCase) -> JsonObject:
+    """Write a Case and its records as JSON."""
+    return {
+        "id": case.id,
+        "key": case.key,
+        "title": case.title,
+        "priority": case.priority,
+        "status": case.status,
+        "stage": _word(case.stage),
+        "incidents": [record_document(record) for record in case.records],
+    }
+
+
+def record_document(record: SeenRecord) -> JsonObject:
+    """Write a record as JSON."""
+    return {
+        "sys_id": record.sys_id,
+        "number": record.number,
+        "state": record.state,
+        "stage": _word(record.stage),
+        "assigned_to": record.assigned_to or None,
+        "case_id": record.correlation_id or None,
+    }
+
+
+def _word(stage: Stage | None) -> str | None:
+    return stage.word if stage else None

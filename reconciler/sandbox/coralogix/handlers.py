@@ -1,0 +1,275 @@
+"""What each route of the Cases API does to a world, once the request is known to be valid.
+
+Each handler takes the host (a world, how to write it, who calls) and a call, and gives the body of a 200. They raise
+the world's own errors; the face turns those into answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.core.model import Case, JsonObject
+from reconciler.sandbox.coralogix.filters import condition
+from reconciler.sandbox.coralogix.json_shapes import CaseWriter
+from reconciler.sandbox.coralogix.lifecycle import Step
+from reconciler.sandbox.coralogix.records import Actor, StepRefusedError
+from reconciler.sandbox.coralogix.requests import require_id
+from reconciler.sandbox.coralogix.shelf import DEFAULT_PAGE_SIZE, ListQuery, SortField
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.faults import FaultKind
+
+SORT_FIELDS: Mapping[str, SortField] = {
+    "CASE_ORDER_BY_FIELD_UPDATED_AT": SortField.UPDATED,
+    "CASE_ORDER_BY_FIELD_CREATED_AT": SortField.CREATED,
+    "CASE_ORDER_BY_FIELD_PRIORITY": SortField.PRIORITY,
+    "CASE_ORDER_BY_FIELD_STATUS": SortField.STATUS,
+    "CASE_ORDER_BY_FIELD_CATEGORY": SortField.CATEGORY,
+    "CASE_ORDER_BY_FIELD_DURATION": SortField.DURATION,
+}
+
+
+class Host(Protocol):
+    """Name what a handler needs of the face that calls it."""
+
+    world: CoralogixWorld
+    writer: CaseWriter
+    actor: Actor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """Hold one valid request."""
+
+    id: str
+    """the Case or event id of the path; empty where the path has none"""
+    body: JsonObject
+    query: Mapping[str, str]
+    fault: FaultKind | None = None
+    """what struck this call, for the kinds that change what is done"""
+
+
+Handler = Callable[[Host, Call], JsonObject]
+
+
+def list_cases(host: Host, call: Call) -> JsonObject:
+    """Give one page of Cases."""
+    order = call.body.get("orderBy") or {}
+    pages = call.body.get("pagination") or {}
+    query = ListQuery(
+        field=SORT_FIELDS.get(order.get("field") or "", SortField.CREATED),
+        ascending=order.get("direction") == "CASE_ORDER_BY_DIRECTION_ASCENDING",
+        page_size=pages.get("pageSize") or DEFAULT_PAGE_SIZE,
+        page_token=pages.get("pageToken"),
+        skip=pages.get("skip") or 0,
+        matches=condition(call.body.get("filters"), host.world),
+    )
+    listing = host.world.list_cases(query, stale=call.fault is FaultKind.STALE_LIST)
+    if call.fault is FaultKind.HIDDEN_ROWS:
+        return {"cases": [], "pagination": {}, "pbacTruncated": True}
+    return {
+        "cases": _show_many(host, listing.cases),
+        "pagination": {"nextPageToken": listing.next_token} if listing.next_token else {},
+        **({"pbacTruncated": True} if listing.truncated else {}),
+    }
+
+
+def get_case(host: Host, call: Call) -> JsonObject:
+    """Give one Case."""
+    return _show(host, host.world.visible_case(call.id))
+
+
+def update_case(host: Host, call: Call) -> JsonObject:
+    """Change title and resolution reason, those that were sent; both are trimmed."""
+    case = host.world.visible_case(call.id)
+    if call.body.get("title"):
+        case = host.world.set_title(call.id, call.body["title"].strip(), host.actor)
+    if call.body.get("resolutionReason"):
+        case = host.world.set_reason(call.id, call.body["resolutionReason"].strip(), host.actor)
+    return _show(host, case)
+
+
+def one_step(step: Step) -> Handler:
+    """Make the handler that takes a step with one Case."""
+
+    def handle(host: Host, call: Call) -> JsonObject:
+        if call.fault is FaultKind.NO_CHANGE_200:
+            return _show(host, host.world.ignore(call.id, step, host.actor, FaultKind.NO_CHANGE_200))
+        return _show(host, host.world.step(call.id, step, host.actor, call.body.get("reason") or ""))
+
+    return handle
+
+
+def many_steps(step: Step) -> Handler:
+    """Make the handler that takes a step with several Cases: all of them, or what can be done, as the knob says."""
+
+    def handle(host: Host, call: Call) -> JsonObject:
+        user_id = (call.body.get("actor") or {}).get("userId")
+        by = Actor(kind="user", id=user_id) if user_id else host.actor
+        with host.world.lock:
+            ids = [case_id for case_id in call.body["ids"] if _takes(host.world, case_id, step)]
+            reason = call.body.get("reason") or ""
+            return _many(host, ids, lambda case_id: host.world.step(case_id, step, by, reason))
+
+    return handle
+
+
+def _takes(world: CoralogixWorld, case_id: str, step: Step) -> bool:
+    """Say whether a Case takes a step; where a bulk call is whole or nothing, one that does not is an error."""
+    if world.knobs.partial_bulk:
+        return world.allows(case_id, step)
+    if not world.allows(case_id, step):
+        raise StepRefusedError(f"the step {step} is not possible for {case_id}")
+    return True
+
+
+def assign(host: Host, call: Call) -> JsonObject:
+    """Assign one Case."""
+    return _show(host, host.world.assign(call.id, call.body["assignee"].get("userId") or "", host.actor))
+
+
+def unassign(host: Host, call: Call) -> JsonObject:
+    """Take the assignee of one Case away."""
+    return _show(host, host.world.assign(call.id, "", host.actor))
+
+
+def assign_many(host: Host, call: Call) -> JsonObject:
+    """Assign several Cases."""
+    user_id = call.body["assignee"].get("userId") or ""
+    return _many(host, call.body["ids"], lambda case_id: host.world.assign(case_id, user_id, host.actor))
+
+
+def unassign_many(host: Host, call: Call) -> JsonObject:
+    """Take the assignees of several Cases away; the ids are in the query."""
+    return _many(host, _query_ids(call), lambda case_id: host.world.assign(case_id, "", host.actor))
+
+
+def set_priority(host: Host, call: Call) -> JsonObject:
+    """Override the priority of one Case."""
+    return _show(host, host.world.set_priority(call.id, _short_priority(call), host.actor))
+
+
+def clear_priority(host: Host, call: Call) -> JsonObject:
+    """Go back to the system's priority for one Case."""
+    return _show(host, host.world.set_priority(call.id, "", host.actor))
+
+
+def set_priority_many(host: Host, call: Call) -> JsonObject:
+    """Override the priority of several Cases."""
+    priority = _short_priority(call)
+    return _many(host, call.body["ids"], lambda case_id: host.world.set_priority(case_id, priority, host.actor))
+
+
+def clear_priority_many(host: Host, call: Call) -> JsonObject:
+    """Go back to the system's priority for several Cases; the ids are in the query."""
+    return _many(host, _query_ids(call), lambda case_id: host.world.set_priority(case_id, "", host.actor))
+
+
+def deep_links(host: Host, call: Call) -> JsonObject:
+    """Give the addresses of one Case in the console."""
+    case = host.world.visible_case(call.id)
+    return {"deepLinks": {"detail": host.world.console_url(case.id), "alertIndicators": {}, "impactedEntities": []}}
+
+
+def list_events(host: Host, call: Call) -> JsonObject:
+    """Give all events of one Case."""
+    case = host.world.visible_case(call.id)
+    return {"events": [host.writer.event(event) for event in host.world.events(case.id)]}
+
+
+def get_event(host: Host, call: Call) -> JsonObject:
+    """Give one event."""
+    return {"event": host.writer.event(host.world.event(call.id))}
+
+
+def add_comment(host: Host, call: Call) -> JsonObject:
+    """Write a comment on one Case."""
+    return {"event": host.writer.event(host.world.comment(call.id, call.body["text"], host.actor))}
+
+
+def edit_comment(host: Host, call: Call) -> JsonObject:
+    """Change the words of a comment."""
+    return {"event": host.writer.event(host.world.edit_comment(call.id, call.body["text"], host.actor))}
+
+
+def delete_comment(host: Host, call: Call) -> JsonObject:
+    """Remove a comment."""
+    host.world.delete_comment(call.id, host.actor)
+    return {}
+
+
+def deliveries(host: Host, call: Call) -> JsonObject:
+    """Say what the official integration was told, under each id as it was sent."""
+    found = {case_id: host.world.deliveries(case_id) for case_id in call.body["caseIds"]}
+    return {
+        "deliveriesByCase": {
+            case_id: {"notificationDeliveries": [host.writer.delivery(delivery) for delivery in several]}
+            for case_id, several in found.items()
+        }
+    }
+
+
+def filter_values(host: Host, call: Call) -> JsonObject:
+    """Count Cases by priority, category and status; the other groups stay empty."""
+    holds = condition(call.body.get("filters"), host.world)
+    cases = [case for case in host.world.cases() if holds(case)]
+    empty = ("groupingAggregations", "labelAggregations", "flatLabelsAggregation", "alertIdAggregations")
+    return {
+        "priorityAggregations": _counts("priority", [f"CASE_PRIORITY_{case.priority}" for case in cases]),
+        "categoryAggregations": _counts("category", [f"CASE_CATEGORY_{case.category}" for case in cases]),
+        "statusAggregations": _counts("status", [f"CASE_STATUS_{case.status}" for case in cases]),
+        **{name: [] for name in empty},
+    }
+
+
+def grouping_keys(host: Host, _: Call) -> JsonObject:
+    """Name the keys by which Cases are grouped."""
+    return {"groupingKeys": sorted({key for case in host.world.cases() for key in case.groupings})}
+
+
+def active_settings(_: Host, __: Call) -> JsonObject:
+    """Give the settings of the team: resolved Cases are closed after a week."""
+    lifecycle = {
+        "suppressionPeriod": "0s",
+        "resolutionSnoozePeriod": "0s",
+        "autoResolve": {"enabled": False},
+        "autoClose": {"postResolutionPeriod": "604800s"},
+        "alertSuppressionStrategy": "ALERT_SUPPRESSION_STRATEGY_IGNORE",
+    }
+    indicators = {"enabled": True, "filteringConditions": []}
+    return {"caseSettings": {"name": "sandbox", "caseLifecycle": lifecycle, "globalIndicatorSettings": indicators}}
+
+
+def whoami(host: Host, _: Call) -> JsonObject:
+    """Say whose key it is."""
+    return {"team_id": 1, "team_name": "sandbox", "user_name": host.actor.name}
+
+
+def _show(host: Host, case: Case) -> JsonObject:
+    return {"case": host.writer.case(case, now=host.world.clock.now())}
+
+
+def _show_many(host: Host, cases: Sequence[Case]) -> list[JsonObject]:
+    now = host.world.clock.now()
+    return [host.writer.case(case, now=now) for case in cases]
+
+
+def _many(host: Host, ids: Sequence[str], act: Callable[[str], Case]) -> JsonObject:
+    return {"cases": _show_many(host, [act(case_id) for case_id in ids])}
+
+
+def _query_ids(call: Call) -> list[str]:
+    ids = call.query.get("ids", "").split(",")
+    for case_id in ids:
+        require_id(case_id)
+    return ids
+
+
+def _short_priority(call: Call) -> str:
+    return str(call.body["priority"]).removeprefix("CASE_PRIORITY_")
+
+
+def _counts(name: str, words: Sequence[str]) -> list[JsonObject]:
+    return [{name: word, "count": count} for word, count in sorted(Counter(words).items())]

@@ -1,0 +1,238 @@
+"""How a Coralogix world reads and records: each change leaves one event and one journal entry, never only one of them.
+
+A refusal, and a call for a Case that is not there, leave a journal entry and nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid5
+
+from reconciler.core.model import Case
+from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.coralogix.lifecycle import ACKNOWLEDGED, ACTIVE, RESOLVED, Profile
+from reconciler.sandbox.coralogix.records import (
+    NAMESPACE,
+    Actor,
+    CaseKnobs,
+    Change,
+    Delivery,
+    Event,
+    EventKey,
+    JournalEntry,
+    NoSuchCaseError,
+    StepRefusedError,
+)
+from reconciler.sandbox.coralogix.shelf import CaseShelf, Listing, ListQuery
+from reconciler.sandbox.faults import FaultPlan
+
+RESOLVERS: Mapping[str, str] = {"user": "cxUser"}
+"""The word of ``resolvedBy`` where it differs from the actor's own."""
+
+
+class CaseLedger:
+    """Hold Cases, events, deliveries and the journal of one team. Safe for several threads."""
+
+    def __init__(
+        self,
+        clock: SandboxClock,
+        faults: FaultPlan,
+        *,
+        profile: Profile | str = Profile.STRICT,
+        knobs: CaseKnobs | None = None,
+    ) -> None:
+        self.clock = clock
+        self.faults = faults
+        self.profile = Profile(profile)
+        self.knobs = knobs or CaseKnobs()
+        self.lock = threading.RLock()
+        self.journal: list[JournalEntry] = []
+        """every mutation that reached this world, in order"""
+        self._shelf = CaseShelf(self.knobs)
+        self._events: defaultdict[str, list[Event]] = defaultdict(list)
+        self._deliveries: defaultdict[str, list[Delivery]] = defaultdict(list)
+        self._next_key_number = self.knobs.first_key_number
+        self._ids_made = 0
+
+    def case(self, case_id: str) -> Case:
+        """Give a Case as it is, hidden or not; raise NoSuchCaseError."""
+        with self.lock:
+            return self._shelf.row(case_id).case
+
+    def visible_case(self, case_id: str) -> Case:
+        """Give a Case as a program's key sees it: a hidden one raises NoSuchCaseError."""
+        with self.lock:
+            case = self._shelf.row(case_id).case
+            if case.id in self._shelf.hidden:
+                raise NoSuchCaseError(case_id)
+            return case
+
+    def cases(self) -> list[Case]:
+        """Give every Case in the order of creation, hidden ones too."""
+        with self.lock:
+            return self._shelf.cases()
+
+    def list_cases(self, query: ListQuery, *, stale: bool = False) -> Listing:
+        """Give one page as a program's key sees it; ``stale`` shows an older world. Raises BadTokenError."""
+        lag_seconds = self.knobs.stale_list_seconds if stale else self.knobs.list_lag_seconds
+        with self.lock:
+            now = self.clock.now()
+            as_of = now - timedelta(seconds=lag_seconds) if lag_seconds else None
+            return self._shelf.page(query, now=now, as_of=as_of)
+
+    def events(self, case_id: str) -> list[Event]:
+        """Give all events of a Case, oldest first; raise NoSuchCaseError."""
+        with self.lock:
+            return list(self._events[self._shelf.row(case_id).case.id])
+
+    def event(self, event_id: str) -> Event:
+        """Find one event by its id; raise NoSuchCaseError."""
+        with self.lock:
+            for events in self._events.values():
+                for event in events:
+                    if event.id == event_id.lower():
+                        return event
+        raise NoSuchCaseError(event_id)
+
+    def deliveries(self, case_id: str) -> list[Delivery]:
+        """Give what the official integration was told of a Case; nothing for an unknown one."""
+        with self.lock:
+            try:
+                return list(self._deliveries[self._shelf.row(case_id).case.id])
+            except NoSuchCaseError:
+                return []
+
+    def console_url(self, case_id: str) -> str:
+        """Give the address of a Case in the console; its form is made up, as the real one is not documented."""
+        return f"https://sandbox.app.coralogix.example/#/cases/{case_id}"
+
+    def _find(self, case_id: str, actor: Actor, verb: str) -> Case:
+        """Find the Case that an actor may change; a program does not find a hidden one."""
+        try:
+            return self.visible_case(case_id) if actor.kind == "apiKey" else self.case(case_id)
+        except NoSuchCaseError:
+            self._write_journal(actor, verb, case_id, "", "", accepted=False, changed=False, detail="no such Case")
+            raise
+
+    def _move(self, case: Case, status: str, actor: Actor, verb: str, reason: str) -> Case:
+        """Give a Case another status, with the times and the key that go with it."""
+        now = self._shown(self.clock.now())
+        fields: dict[str, Any] = {"status": status}
+        if status == ACTIVE:
+            fields |= {"acknowledged_at": None, "resolved_at": None, "resolved_by": "", "resolution_reason": ""}
+            fields |= {"key": case.key or self._new_key()}
+            if case.status == RESOLVED:
+                fields["reactivated_at"] = now
+        elif status == ACKNOWLEDGED:
+            fields["acknowledged_at"] = now
+        elif status == RESOLVED:
+            resolver = RESOLVERS.get(actor.kind, actor.kind)
+            fields |= {"resolved_at": now, "resolved_by": resolver, "resolution_reason": reason.strip()}
+        data = {"from": case.status, "to": status}
+        return self._change(case, actor, verb, Change.STATUS, fields, data=data)
+
+    def _change(
+        self,
+        case: Case,
+        actor: Actor,
+        verb: str,
+        change: Change,
+        fields: Mapping[str, Any],
+        *,
+        data: Mapping[str, Any],
+    ) -> Case:
+        """Make one change and record it; fields that are so already make it a change of nothing."""
+        if fields and all(getattr(case, name) == value for name, value in fields.items()):
+            self._note(actor, verb, case, changed=False)
+            return case
+        now = self.clock.now()
+        updated = now if change in self.knobs.moves_update_time else self._shelf.row(case.id).updated
+        changed = replace(case, updated_at=self._shown(updated) if updated else None, **fields)
+        self._shelf.put(changed, at=now, updated=updated)
+        self._add_event(case.id, actor, _event_key(change, data), data)
+        self._note(actor, verb, case, to_status=changed.status, changed=True)
+        return changed
+
+    def _add_event(self, case_id: str, actor: Actor, key: EventKey | None, data: Mapping[str, Any]) -> None:
+        if key is not None:
+            event = Event(id=self._new_id(), case_id=case_id, actor=actor, time=self.clock.now(), key=key, data=data)
+            self._events[case_id].append(event)
+
+    def _refuse(self, actor: Actor, verb: str, case: Case, why: str) -> StepRefusedError:
+        """Record a refusal and give the error to raise."""
+        self._write_journal(actor, verb, case.id, case.status, case.status, accepted=False, changed=False, detail=why)
+        return StepRefusedError(why)
+
+    def _note(
+        self, actor: Actor, verb: str, case: Case, *, changed: bool, to_status: str | None = None, detail: str = ""
+    ) -> None:
+        """Record a mutation that was accepted; without another status it kept the one it had."""
+        after = case.status if to_status is None else to_status
+        self._write_journal(actor, verb, case.id, case.status, after, accepted=True, changed=changed, detail=detail)
+
+    def _write_journal(
+        self,
+        actor: Actor,
+        verb: str,
+        case_id: str,
+        before: str,
+        after: str,
+        *,
+        accepted: bool,
+        changed: bool,
+        detail: str,
+    ) -> None:
+        entry = JournalEntry(
+            time=self.clock.now(),
+            actor=actor.kind,
+            verb=str(verb),
+            case_id=case_id,
+            from_status=before,
+            to_status=after,
+            accepted=accepted,
+            changed=changed,
+            detail=detail,
+        )
+        self.journal.append(entry)
+
+    def _shown(self, moment: datetime) -> datetime:
+        """Cut a time to the digits that this world shows."""
+        match self.knobs.fractional_digits:
+            case 0:
+                return moment.replace(microsecond=0)
+            case 3:
+                return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+            case _:
+                return moment
+
+    def _new_id(self) -> str:
+        self._ids_made += 1
+        return str(uuid5(NAMESPACE, f"{self.knobs.seed}/{self._ids_made}"))
+
+    def _new_key(self) -> str:
+        number = self._next_key_number
+        self._next_key_number += 1
+        return f"CASE-{number}"
+
+
+EVENT_KEYS: Mapping[Change, EventKey] = {
+    Change.STATUS: EventKey.STATUS,
+    Change.PRIORITY: EventKey.PRIORITY,
+    Change.ASSIGNEE: EventKey.ASSIGNED,
+    Change.TITLE: EventKey.TITLE,
+    Change.REASON: EventKey.REASON,
+    Change.COMMENT: EventKey.COMMENT,
+    Change.KPI: EventKey.KPI,
+}
+"""A change of an indicator has no event of its own."""
+
+
+def _event_key(change: Change, data: Mapping[str, Any]) -> EventKey | None:
+    if change is Change.ASSIGNEE and not data["to"]:
+        return EventKey.UNASSIGNED
+    return EVENT_KEYS.get(change)

@@ -1,0 +1,1 @@
+"""The sandbox's faces over real HTTP on loopback, and in process without a socket."""

@@ -1,0 +1,1 @@
+"""A ServiceNow instance in memory: its tables, its rules, its people."""

@@ -1,0 +1,1 @@
+"""The face that a ServiceNow instance shows as its REST API."""

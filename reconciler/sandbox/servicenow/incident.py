@@ -1,0 +1,150 @@
+"""The rules that a task record obeys: choices, priority, what entering a state does, the close-info policy.
+
+Pure functions over rows. Sources: ``def-prio-lookup-rules``, ``reopening-incident``, ``c_TableAPI`` samples; the
+data policy's words as observed on instances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reconciler.sandbox.servicenow.journal import Actor, Denial
+from reconciler.sandbox.servicenow.rewriting import kept_value
+from reconciler.sandbox.servicenow.schema import COMPUTED, INCIDENT, JOURNALS, Lifecycle, Row, Schema
+from reconciler.sandbox.servicenow.switches import Switches
+
+PRIORITY_MATRIX: dict[tuple[str, str], str] = {
+    ("1", "1"): "1",
+    ("1", "2"): "2",
+    ("1", "3"): "3",
+    ("2", "1"): "2",
+    ("2", "2"): "3",
+    ("2", "3"): "4",
+    ("3", "1"): "3",
+    ("3", "2"): "4",
+    ("3", "3"): "5",
+}
+"""(impact, urgency) -> priority"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Abort a write: a business rule, or a data policy where ``labels`` are given."""
+
+    name: str
+    forbids: Callable[[Row, Row], bool]
+    """called with the row before (empty on a create) and after; True aborts"""
+    labels: tuple[str, ...] = ()
+    message: str = ""
+    table: str = INCIDENT
+
+    def denial(self, row: Row) -> Denial:
+        """Word the refusal as the service does."""
+        if self.labels:
+            return policy_denial(self.labels)
+        words = self.message or (
+            f"Operation against file '{self.table}' was aborted by Business Rule "
+            f"'{self.name}^{row['sys_id']}'. Business Rule Stack: {self.name}"
+        )
+        return Denial(403, "Operation Failed", words)
+
+
+def policy_denial(labels: tuple[str, ...]) -> Denial:
+    """Word the refusal of a data policy, which names labels and not fields."""
+    words = f"Data Policy Exception: The following fields are mandatory: {', '.join(labels)}"
+    return Denial(403, "Operation Failed", words)
+
+
+def close_info_missing(schema: Schema, row: Row) -> tuple[str, ...]:
+    """Give the labels that the close-info policy misses in a record."""
+    cycle = schema.lifecycle
+    if cycle is None or row["state"] not in cycle.settled:
+        return ()
+    return tuple(label for name, label in cycle.close_info.items() if not row[name])
+
+
+def raw_values(asked: Mapping[str, object]) -> dict[str, str]:
+    """Bring the values of a JSON object into raw text."""
+    return {name: _raw(value) for name, value in asked.items()}
+
+
+def _raw(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def taken_values(
+    schema: Schema, asked: Mapping[str, str], switches: Switches, *, unwritable: frozenset[str], actor: Actor
+) -> dict[str, str]:
+    """Give what is left of a write's values once the service has dropped in silence what it drops.
+
+    Raises Denial where a switch says that the service speaks up instead.
+    """
+    taken: dict[str, str] = {}
+    for name, value in asked.items():
+        if name not in schema.names:
+            _refuse_if(switches.unknown_field == "reject", f"Unknown field {name}")
+        elif actor.via_api and name in unwritable:
+            _refuse_if(switches.unwritable_field == "reject", f"Field {name} is not writable")
+        elif _is_taken(schema, name, value, switches, actor):
+            taken[name] = kept_value(schema, name, value, switches)
+    return taken
+
+
+def _refuse_if(refused: bool, detail: str) -> None:
+    if refused:
+        raise Denial(403, "Operation Failed", detail)
+
+
+def _is_taken(schema: Schema, name: str, value: str, switches: Switches, actor: Actor) -> bool:
+    if name in COMPUTED and not (name == "active" and schema.lifecycle is None):
+        return False
+    if not value:
+        return switches.empty_value == "clears"
+    listed = schema.choices.get(name)
+    return listed is None or value in listed or actor.script or switches.unlisted_choice == "keep"
+
+
+def with_effects(schema: Schema, before: Row, values: Mapping[str, str], *, user_id: str, now: str) -> Row:
+    """Give the row after a write: the values, and what the service's own rules make of them.
+
+    ``before`` is empty on a create. ``now`` is raw time text; ``user_id`` the sys_id of who writes.
+    """
+    after = Row(before)
+    after.update((name, value) for name, value in values.items() if name not in JOURNALS)
+    cycle = schema.lifecycle
+    if cycle is not None:
+        if cycle.mirror:
+            _keep_in_step(after, before, cycle.mirror)
+        after["priority"] = PRIORITY_MATRIX.get((after["impact"], after["urgency"]), "5")
+        if after["state"] != before["state"]:
+            _enter_state(cycle, before, after, user_id=user_id, now=now)
+        if before and after["assignment_group"] != before["assignment_group"] and before["assignment_group"]:
+            after["reassignment_count"] = _one_more(after["reassignment_count"])
+    return Row({name: value for name, value in after.items() if value})
+
+
+def _keep_in_step(after: Row, before: Row, mirror: str) -> None:
+    leads = "state" if after["state"] != before["state"] or after[mirror] == before[mirror] else mirror
+    after["state"] = after[mirror] = after[leads]
+
+
+def _enter_state(cycle: Lifecycle, before: Row, after: Row, *, user_id: str, now: str) -> None:
+    state = after["state"]
+    after["active"] = "false" if state in cycle.over else "true"
+    if state == cycle.resolved:
+        after.update(resolved_at=now, resolved_by=user_id)
+    elif state == cycle.closed:
+        after.update(closed_at=now, closed_by=user_id)
+    elif state == cycle.canceled:
+        after["closed_at"] = now
+    elif state == cycle.in_progress and before["state"] == cycle.resolved != "":
+        after.update(reopen_count=_one_more(before["reopen_count"]), reopened_by=user_id, reopened_time=now)
+
+
+def _one_more(count: str) -> str:
+    return str(int(count or "0") + 1)

@@ -1,0 +1,229 @@
+"""The writes of a ServiceNow instance, which obey the service's rules, the silent ones included.
+
+Everything that writes, the API and people alike, comes through ``insert``, ``update`` and ``delete``; each is
+entered in ``journal``, refused ones too. What is said no to is raised as ``Denial``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.sandbox.servicenow.database import NO_RECORD, ServiceNowDatabase
+from reconciler.sandbox.servicenow.incident import (
+    close_info_missing,
+    policy_denial,
+    raw_values,
+    taken_values,
+    with_effects,
+)
+from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation, Write
+from reconciler.sandbox.servicenow.schema import JOURNALS, SYSTEM_FIELDS, Row, Schema
+from reconciler.sandbox.servicenow.table import Table
+
+ID_LENGTH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """A write as it was asked for."""
+
+    operation: Operation
+    table: str
+    sys_id: str
+    asked: Mapping[str, str]
+
+
+class ServiceNowRecords(ServiceNowDatabase):
+    """Write to the tables of one instance, as somebody."""
+
+    def insert(self, table: str, asked: Mapping[str, object], actor: Actor) -> Row:
+        """Create one record and give it as it is stored; raise Denial when it is refused."""
+        with self.lock:
+            values = raw_values(asked)
+            attempt = _Attempt(operation=Operation.INSERT, table=table, sys_id=values.get("sys_id", ""), asked=values)
+            try:
+                place = self.table(table)
+                taken = self._taken(place.schema, values, actor)
+                row = self._new_row(place.schema, taken, attempt.sys_id, actor)
+                self._check(place.schema, Row(), row, actor)
+                self._check_unique(place, row)
+            except Denial as denial:
+                self._enter(attempt, actor, refusal=str(denial))
+                raise
+            return self._commit(place, attempt, actor, before=Row(), after=row, notes=_notes(taken))
+
+    def update(self, table: str, sys_id: str, asked: Mapping[str, object], actor: Actor) -> Row:
+        """Change fields of one record and give it as it is afterwards; raise Denial when it is refused."""
+        with self.lock:
+            attempt = _Attempt(operation=Operation.UPDATE, table=table, sys_id=sys_id, asked=raw_values(asked))
+            before: Row | None = None
+            try:
+                place = self.table(table)
+                before = self._target(place, sys_id, actor)
+                values = self._taken(place.schema, attempt.asked, actor)
+                after = with_effects(
+                    place.schema, before, values, user_id=self.user_id(actor.user_name), now=self.stamp()
+                )
+                if after != before:
+                    self._check(place.schema, before, after, actor)
+            except Denial as denial:
+                self._enter(attempt, actor, before=before, refusal=str(denial))
+                raise
+            return self._commit(place, attempt, actor, before=before, after=after, notes=_notes(values))
+
+    def delete(self, table: str, sys_id: str, actor: Actor) -> None:
+        """Delete one record and leave a line in ``sys_audit_delete``; raise Denial when it is refused."""
+        with self.lock:
+            attempt = _Attempt(operation=Operation.DELETE, table=table, sys_id=sys_id, asked={})
+            try:
+                place = self.table(table)
+                before = self._target(place, sys_id, actor)
+            except Denial as denial:
+                self._enter(attempt, actor, refusal=str(denial))
+                raise
+            place.remove(sys_id, self.clock.now())
+            self._add_plain("sys_audit_delete", actor, tablename=table, documentkey=before["sys_id"])
+            self._enter(attempt, actor, before=before, after=Row())
+
+    def record_lost(self, operation: Operation, table: str, sys_id: str, asked: Mapping[str, str], why: str) -> None:
+        """Enter a write of the API's that was asked for and never arrived."""
+        with self.lock:
+            attempt = _Attempt(operation=operation, table=table, sys_id=sys_id, asked=asked)
+            place = self._tables.get(table)
+            before = place.get(sys_id) if place else None
+            self._enter(attempt, Actor(user_name="", via_api=True), before=before, refusal=why)
+
+    def _new_row(self, schema: Schema, taken: Mapping[str, str], chosen_id: str, actor: Actor) -> Row:
+        now = self.stamp()
+        user_id = self.user_id(actor.user_name)
+        values = {**schema.defaults, **taken, "sys_id": self._new_id(chosen_id, actor)}
+        if self.switches.correlation_on_post == "strip" and actor.via_api:
+            values["correlation_id"] = ""
+        if schema.prefix and not values.get("number"):
+            values["number"] = self._next_number(schema.prefix)
+        if schema.lifecycle:
+            values = {"opened_by": user_id, "opened_at": now, **values}
+        values |= {"sys_created_on": now, "sys_created_by": actor.user_name}
+        values |= {"sys_updated_on": now, "sys_updated_by": actor.user_name, "sys_mod_count": "0"}
+        return with_effects(schema, Row(), values, user_id=user_id, now=now)
+
+    def _new_id(self, chosen: str, actor: Actor) -> str:
+        honoured = not actor.via_api or self.switches.sys_id_on_post == "honour"
+        if honoured and len(chosen) == ID_LENGTH and chosen.isalnum():
+            return chosen
+        return f"{self._random.getrandbits(128):032x}"
+
+    def _taken(self, schema: Schema, asked: Mapping[str, str], actor: Actor) -> dict[str, str]:
+        return taken_values(schema, asked, self.switches, unwritable=self._unwritable[schema.name], actor=actor)
+
+    def _target(self, place: Table, sys_id: str, actor: Actor) -> Row:
+        self._commit_due(sys_id)
+        row = place.get(sys_id)
+        if row is None or (actor.via_api and not self.can_see(place.schema.name, row)):
+            raise Denial(404, *NO_RECORD)
+        return row
+
+    def _check(self, schema: Schema, before: Row, after: Row, actor: Actor) -> None:
+        """Ask every rule that can abort a write; scripts are asked nothing."""
+        if actor.script:
+            return
+        self._check_role(schema, before, after, actor)
+        if self.switches.mandatory_fields == "enforced" and schema.lifecycle and not after["short_description"]:
+            raise policy_denial(("Short description",))
+        missing = close_info_missing(schema, after) if self.switches.close_info == "mandatory" else ()
+        if missing:
+            raise policy_denial(missing)
+        for rule in self._rules:
+            if rule.table == schema.name and rule.forbids(before, after):
+                raise rule.denial(after)
+
+    def _check_role(self, schema: Schema, before: Row, after: Row, actor: Actor) -> None:
+        if self.switches.close_role == "any" or actor.is_admin or schema.lifecycle is None:
+            return
+        closes = after["state"] == schema.lifecycle.closed
+        if closes or before["state"] in schema.lifecycle.over:
+            raise Denial(403, "Operation Failed", "ACL Exception Update Failed due to security constraints")
+
+    def _check_unique(self, place: Table, row: Row) -> None:
+        self._commit_due(row["sys_id"])
+        if place.get(row["sys_id"]) is not None:
+            raise Denial(403, "Operation Failed", f"Error during insert of {place.schema.name} ({row['number']})")
+
+    def _commit(
+        self, place: Table, attempt: _Attempt, actor: Actor, *, before: Row, after: Row, notes: Mapping[str, str]
+    ) -> Row:
+        stored = after if not before else self._touched(before, after, noted=bool(notes), actor=actor)
+        if stored is not before:
+            self._put(place, stored)
+        for element, text in notes.items():
+            self._add_plain(
+                "sys_journal_field",
+                actor,
+                element_id=stored["sys_id"],
+                element=element,
+                name=place.schema.name,
+                value=text,
+            )
+        self._enter(attempt, actor, before=before, after=stored, noted=bool(notes))
+        return stored
+
+    def _touched(self, before: Row, after: Row, *, noted: bool, actor: Actor) -> Row:
+        """Give the row with its system fields moved, or the old row where nothing moves."""
+        changed = after != before
+        bumps = changed or (noted and self.switches.note_bumps == "yes")
+        bumps = bumps or (not noted and self.switches.noop_bumps == "yes")
+        if actor.silent or not bumps:
+            return after if changed else before
+        count = int(before["sys_mod_count"] or "0") + 1
+        stored = Row(after)
+        stored.update(sys_updated_on=self.stamp(), sys_updated_by=actor.user_name, sys_mod_count=str(count))
+        return stored
+
+    def _add_plain(self, table: str, actor: Actor, **values: str) -> None:
+        now = self.stamp()
+        row = Row(values, sys_id=f"{self._random.getrandbits(128):032x}", sys_created_on=now, sys_updated_on=now)
+        row.update(sys_created_by=actor.user_name, sys_updated_by=actor.user_name, sys_mod_count="0")
+        self._tables[table].put(row, self.clock.now())
+
+    def _enter(
+        self,
+        attempt: _Attempt,
+        actor: Actor,
+        *,
+        before: Row | None = None,
+        after: Row | None = None,
+        noted: bool = False,
+        refusal: str = "",
+    ) -> None:
+        old = before if before is not None else Row()
+        new = after if after is not None else old
+        asked_key = attempt.asked.get("correlation_id", "")
+        self.journal.append(
+            Write(
+                at=self.now(),
+                actor=actor.user_name,
+                via_api=actor.via_api,
+                operation=attempt.operation,
+                table=attempt.table,
+                sys_id=new["sys_id"] or attempt.sys_id,
+                correlation_id=new["correlation_id"] or old["correlation_id"] or asked_key,
+                state_before=old["state"],
+                state_after=new["state"],
+                asked=attempt.asked,
+                changed=_difference(old, new),
+                noted=noted,
+                accepted=not refusal,
+                refusal=refusal,
+            )
+        )
+
+
+def _difference(before: Row, after: Row) -> dict[str, str]:
+    names = (before.keys() | after.keys()) - set(SYSTEM_FIELDS)
+    return {name: after[name] for name in names if after[name] != before[name]}
+
+
+def _notes(values: Mapping[str, str]) -> dict[str, str]:
+    """Give the journal inputs among the values of a write."""
+    return {name: values[name] for name in JOURNALS & values.keys() if values[name]}

@@ -1,0 +1,99 @@
+"""One process at a time works on a database: an advisory lock on a file beside it.
+
+The kernel holds the lock for the open file, so it ends with its process however that ends. The file stays: removing it
+would let two processes lock two files of the same name. Its content is for people only and is never trusted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reconciler.core.errors import Locked, StoreError
+from reconciler.telemetry.log import escape_controls
+
+_CONTENT_LIMIT_BYTES = 4096
+
+
+def lock_path(database: Path) -> Path:
+    """Name the lock file of a database; two paths to one file have the same."""
+    real = database.resolve()
+    return real.with_name(f"{real.name}.lock")
+
+
+class DatabaseLock:
+    """Hold the lock of one database for the length of a ``with`` block.
+
+    Entering raises Locked, naming the holder, when another process has it, and StoreError when the file cannot be
+    made or locked. Missing folders are made. Never waits.
+    """
+
+    def __init__(self, database: Path, *, command: str) -> None:
+        self._database = database
+        self._path = lock_path(database)
+        self._command = command
+        self._file: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._locked_file()
+        except OSError as error:
+            raise StoreError(
+                f"cannot lock the database {self._database}: {self._path}: {error.strerror}. "
+                "Its folder must be on a local disk and writable for this user."
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+    def _locked_file(self) -> int:
+        """Open the file, lock it and sign it; close it again if any of that fails."""
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sign(file, self._command)
+        except BlockingIOError:
+            holder = _describe_holder(file)
+            os.close(file)
+            raise Locked(
+                f"another process works on the database {self._database}: {holder}. "
+                "Wait until it has ended or stop it, then try again."
+            ) from None
+        except OSError:
+            os.close(file)
+            raise
+        return file
+
+
+def _sign(file: int, command: str) -> None:
+    holder = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "command": command,
+        "since": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
+    os.ftruncate(file, 0)
+    os.pwrite(file, json.dumps(holder).encode() + b"\n", 0)
+
+
+def _describe_holder(file: int) -> str:
+    """Put what the holder wrote of itself into words; it may be cut or empty while it is being written."""
+    try:
+        holder = json.loads(os.pread(file, _CONTENT_LIMIT_BYTES, 0))
+        words = "`{command}`, pid {pid} on {host}, since {since}".format_map(holder)
+    except (ValueError, KeyError, TypeError):
+        return "a process that has not left its name yet"
+    return escape_controls(words)

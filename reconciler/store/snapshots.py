@@ -1,0 +1,149 @@
+"""What pulls brought, and the small things that are remembered beside: cursors, facts, names, quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from reconciler.core.errors import Malformed
+from reconciler.core.model import FieldNote, System
+from reconciler.store.connection import Connected
+from reconciler.store.ingest import Fold, restage
+from reconciler.store.rows import optional_text, optional_time, time_from, time_text
+from reconciler.store.values import Cursor, Judge, Pulled, RememberedCounts
+
+QUARANTINE_ROWS = 1000
+"""How many records that could not be understood are kept, the latest of them."""
+_ORIGIN = "origin"
+
+_PUT_QUARANTINE = """INSERT INTO quarantine
+    (system, record_key, message, raw, times, first_seen_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
+    ON CONFLICT (system, record_key) DO UPDATE SET message = excluded.message, raw = excluded.raw,
+    times = times + 1, last_seen_at = excluded.last_seen_at"""
+_CUT_QUARANTINE = """DELETE FROM quarantine WHERE rowid IN
+    (SELECT rowid FROM quarantine ORDER BY last_seen_at DESC, rowid DESC LIMIT -1 OFFSET ?)"""
+_PUT_CURSOR = """INSERT INTO cursors (name, time, resume, moved_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET time = excluded.time, resume = excluded.resume, moved_at = excluded.moved_at
+    WHERE time IS NOT excluded.time OR resume IS NOT excluded.resume"""
+_PUT_FACT = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_PUT_REFERENCE = """INSERT INTO reference_names (connector, table_name, name, sys_id, found_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (connector, table_name, name) DO UPDATE SET sys_id = excluded.sys_id, found_at = excluded.found_at"""
+_LAST_KEPT = """SELECT from_value, to_value FROM notifications
+    WHERE case_id = ? AND event = 'field_kept' AND field = ? ORDER BY seq DESC LIMIT 1"""
+_PUT_KEPT = """INSERT INTO notifications
+    (cycle_id, source, case_id, sys_id, event, field, from_value, to_value, observed_at)
+    VALUES (:cycle_id, :source, :case_id, nullif((SELECT sys_id FROM links WHERE case_id = :case_id), ''),
+    'field_kept', :field, :ours, :theirs, :observed_at)"""
+
+
+class Memory(Connected):
+    """Remember what was pulled, and what is worth knowing in the next cycle."""
+
+    def remember(self, pulled: Pulled, *, judge: Judge, cycle_id: str, now: datetime) -> RememberedCounts:
+        """Fold what a pull brought into the snapshots and move its cursors: all of it or, on any error, nothing."""
+        with self._transaction() as conn:
+            fold = Fold(conn=conn, judge=judge, cycle_id=cycle_id, now=now, read_now=pulled.read_now)
+            fold.cases(pulled.cases)
+            fold.incidents(pulled.incidents)
+            self._keep_malformed(pulled, now)
+            self._move_cursors(pulled.cursors, now)
+        return RememberedCounts(
+            cases=fold.case_counts,
+            incidents=fold.incident_counts,
+            malformed=len(pulled.malformed),
+            notifications=fold.notifications,
+            doubtful=fold.doubtful,
+        )
+
+    def judge_again(self, judge: Judge) -> int:
+        """Judge every link under changed policies, mark all for planning, and give their number."""
+        with self._transaction() as conn:
+            case_ids = [case_id for (case_id,) in conn.execute("SELECT case_id FROM links ORDER BY case_id")]
+            restage(conn, judge, case_ids)
+            conn.execute("UPDATE links SET needs_plan = 1 WHERE needs_plan = 0")
+        return len(case_ids)
+
+    def _keep_malformed(self, pulled: Pulled, now: datetime) -> None:
+        """Quarantine what could not be understood, and release what now was."""
+        kept = self._conn.execute("SELECT record_key FROM quarantine WHERE system = ?", (pulled.system,)).fetchall()
+        if kept:
+            seen = {case.id for case in pulled.cases} | {incident.sys_id for incident in pulled.incidents}
+            clear = [(pulled.system, key) for (key,) in kept if key in seen]
+            self._conn.executemany("DELETE FROM quarantine WHERE system = ? AND record_key = ?", clear)
+        if pulled.malformed:
+            rows = [_quarantine_row(pulled.system, each, time_text(now)) for each in pulled.malformed]
+            self._conn.executemany(_PUT_QUARANTINE, rows)
+            self._conn.execute(_CUT_QUARANTINE, (QUARANTINE_ROWS,))
+
+    def _move_cursors(self, cursors: Iterable[Cursor], now: datetime) -> None:
+        rows = [(each.name, optional_text(each.time), each.resume, time_text(now)) for each in cursors]
+        self._conn.executemany(_PUT_CURSOR, rows)
+
+    def cursors(self) -> Mapping[str, Cursor]:
+        """Give all cursors by name."""
+        rows = self._read("SELECT name, time, resume FROM cursors ORDER BY name")
+        return {name: Cursor(name=name, time=optional_time(time), resume=resume) for name, time, resume in rows}
+
+    def origin(self) -> datetime | None:
+        """Give the time of the first start, None before it."""
+        text = self.get_fact(_ORIGIN)
+        return None if text is None else time_from(text)
+
+    def set_origin(self, at: datetime) -> None:
+        """Remember the time of the first start; a second call changes nothing."""
+        with self._transaction() as conn:
+            conn.execute("INSERT OR IGNORE INTO facts (key, value) VALUES (?, ?)", (_ORIGIN, time_text(at)))
+
+    def get_fact(self, key: str) -> str | None:
+        """Give a remembered fact, None where there is none."""
+        value = self._value("SELECT value FROM facts WHERE key = ?", (key,))
+        return None if value is None else str(value)
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Remember a small fact as text, in place of what was known under that key."""
+        with self._transaction() as conn:
+            conn.execute(_PUT_FACT, (key, value))
+
+    def references(self, connector: str, table: str) -> Mapping[str, str]:
+        """Give the names that were looked up in a table: name -> ``sys_id``."""
+        rows = self._read(
+            "SELECT name, sys_id FROM reference_names WHERE connector = ? AND table_name = ? ORDER BY name",
+            (connector, table),
+        )
+        return {name: sys_id for name, sys_id in rows}  # noqa: C416 - dict() loses the types of a row
+
+    def remember_references(self, connector: str, table: str, found: Mapping[str, str], now: datetime) -> None:
+        """Remember names that were looked up in a table: name -> ``sys_id``."""
+        rows = [(connector, table, name, sys_id, time_text(now)) for name, sys_id in found.items()]
+        with self._transaction() as conn:
+            conn.executemany(_PUT_REFERENCE, rows)
+
+    def note_fields(self, notes: Sequence[FieldNote], cycle_id: str, now: datetime) -> None:
+        """Note fields that a person changed and that were left alone; the same finding is noted once."""
+        if not notes:
+            return
+        with self._transaction() as conn:
+            for note in notes:
+                if conn.execute(_LAST_KEPT, (note.case_id, note.name)).fetchone() != (note.ours, note.theirs):
+                    conn.execute(_PUT_KEPT, _kept_row(note, cycle_id, now))
+
+
+def _kept_row(note: FieldNote, cycle_id: str, now: datetime) -> dict[str, str]:
+    return {
+        "cycle_id": cycle_id,
+        "source": System.SERVICENOW,
+        "case_id": note.case_id,
+        "field": note.name,
+        "ours": note.ours,
+        "theirs": note.theirs,
+        "observed_at": time_text(now),
+    }
+
+
+def _quarantine_row(system: System, malformed: Malformed, now: str) -> tuple[str, ...]:
+    """Key a record by its id, or, where none could be read, by what it looks like."""
+    raw = json.dumps(malformed.raw, sort_keys=True, default=str, ensure_ascii=False)
+    key = malformed.record_id or f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}"
+    return (system, key, str(malformed), raw, now)

@@ -1,0 +1,1 @@
+"""TELLS: what the program writes to its log."""
