@@ -1,4 +1,4 @@
-"""What the tests of the store share: the default policies as judge, and short ways to remember things."""
+"""What the tests of the store share: the default policies as stage_rules, and short ways to remember things."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.core.model import Action, ActionKind, Case, Incident, Stage, System
-from reconciler.store.store import Pulled, RememberedCounts, Settled, Store
+from reconciler.store.store import Decided, Pulled, RememberedCounts, Store
 from tests.builders import CASE_ID, NOW, SYS_ID, policies
 
 JUDGE = policies()
@@ -23,12 +23,12 @@ def remember(store: Store, *seen: Case | Incident, cycle_id: str = "c1", **more:
     cases = tuple(each for each in seen if isinstance(each, Case))
     incidents = tuple(each for each in seen if isinstance(each, Incident))
     pulled = Pulled(system=System.CORALOGIX, cases=cases, incidents=incidents, **more)
-    return store.remember(pulled, judge=JUDGE, cycle_id=cycle_id, now=NOW)
+    return store.remember(pulled, stage_rules=JUDGE, cycle_id=cycle_id, now=NOW)
 
 
-def settle(store: Store, settled: Settled) -> None:
+def settle(store: Store, settled: Decided) -> None:
     """Settle one link."""
-    store.settle([settled], NOW)
+    store.keep_decisions([settled], NOW)
 
 
 def an_action(**changes: Any) -> Action:
@@ -44,6 +44,6 @@ def an_action(**changes: Any) -> Action:
         "from_stage": Stage.OPEN,
         "to_stage": Stage.RESOLVED,
         "fields": {"state": "6", "close_notes": "s3cret words"},
-        "basis": "abc",
+        "fingerprint": "abc",
     }
     return Action(**values | changes)

@@ -1,4 +1,4 @@
-"""Both services in memory, one database, one engine: the stage on which the scenarios play."""
+"""Both services in memory, one database, one context: the stage on which the scenarios play."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from reconciler.core.model import Result, SkipReason, Stage
 from reconciler.core.policies.policies import Policies
-from reconciler.engine.context import Engine, Settings
+from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.clock import SandboxClock
@@ -48,8 +48,8 @@ class World:
         self.numbers = itertools.count(1)
 
     @property
-    def engine(self) -> Engine:
-        return Engine(
+    def context(self) -> Context:
+        return Context(
             cases=self.cases,
             connectors={"main": self.incidents},
             store=self.store,
@@ -66,9 +66,9 @@ class World:
         """Let some time pass, and one cycle fall."""
         self.clock.advance(seconds=seconds)
         asked = CycleRequest(**request)  # type: ignore[arg-type]
-        return run_cycle(self.engine, asked, cycle_id=f"cycle-{next(self.numbers):06d}")
+        return run_cycle(self.context, asked, cycle_id=f"cycle-{next(self.numbers):06d}")
 
-    def settle(self, most: int = 6) -> int:
+    def run_until_quiet(self, most: int = 6) -> int:
         """Let cycles fall until one plans nothing; give how many planned something."""
         for count in range(most):
             if not self.cycle().plan.actions:

@@ -1,4 +1,4 @@
-"""The one place where objects are built: a config becomes two sides, a memory and an engine."""
+"""The one place where objects are built: a config becomes two sides, a memory and an context."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import System
 from reconciler.core.policies.policies import Policies
-from reconciler.engine.context import Engine, Settings
+from reconciler.engine.context import Context, Settings
 from reconciler.engine.request_log import RequestLog
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.http.auth import (
@@ -57,18 +57,18 @@ def read_config(options: Globals) -> Config:
     return load_config(find_config(options.config, os.environ), os.environ)
 
 
-def build_engine(
+def build_context(
     config: Config,
     store: Store,
     *,
     stop: threading.Event | None = None,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Engine:
+) -> Context:
     """Build everything that a cycle works with. Nothing is sent yet."""
     stop = stop or threading.Event()
     requests = RequestLog()
     wire = Wire(observe=requests.note, stop=stop, keep_bodies=config.state.keep_bodies)
-    engine = Engine(
+    context = Context(
         cases=coralogix_client(config.coralogix, wire),
         connectors={name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()},
         store=store,
@@ -87,7 +87,7 @@ def build_engine(
         should_stop=stop.is_set,
         program_version=__version__,
     )
-    return replace(engine, progress=progress) if progress else engine
+    return replace(context, progress=progress) if progress else context
 
 
 @dataclass(frozen=True, kw_only=True)

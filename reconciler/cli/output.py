@@ -108,7 +108,7 @@ def _print_skips(skips: Sequence[Skip]) -> None:
         )
 
 
-class Progress:
+class ProgressBar:
     """Show on a terminal how far a long call has come; silent elsewhere, and for the first two seconds."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

@@ -14,7 +14,7 @@ from reconciler.config.lines import key_lines
 from reconciler.config.model import Config
 from reconciler.config.policies import policies
 from reconciler.config.problems import Problems
-from reconciler.config.services import Reading, connectors, coralogix, schedule, state
+from reconciler.config.services import FileContext, connectors, coralogix, schedule, state
 from reconciler.config.shape_errors import read_shape
 from reconciler.core.errors import ConfigError
 
@@ -66,7 +66,7 @@ def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source:
     file = str(source or "config")
     data = _parsed(text, file)
     problems = Problems(file=file, lines=key_lines(text))
-    reading = Reading(folder=folder, environ=environ, problems=problems)
+    reading = FileContext(folder=folder, environ=environ, problems=problems)
     shape = read_shape(data, problems)
     config = Config(
         owner=shape.owner,

@@ -14,7 +14,7 @@ from reconciler.config import defaults
 from reconciler.config.defaults import Usual
 from reconciler.config.lines import KeyPath
 from reconciler.config.problems import dotted, not_one_of, one_of, shown
-from reconciler.config.services import Reading, name_of, owner_of, state_words
+from reconciler.config.services import FileContext, name_of, owner_of, state_words
 from reconciler.config.shape import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
@@ -45,7 +45,7 @@ _COMPUTED: Mapping[str, str] = {
 }
 
 
-def policies(file: File, reading: Reading) -> Policies:
+def policies(file: File, reading: FileContext) -> Policies:
     """Make the routes, the policies and the brakes."""
     states = {
         name: state_words(table.states, ("servicenow", name, "states"), reading.problems)
@@ -63,7 +63,7 @@ def policies(file: File, reading: Reading) -> Policies:
     )
 
 
-def _routes(file: File, reading: Reading) -> tuple[Route, ...]:
+def _routes(file: File, reading: FileContext) -> tuple[Route, ...]:
     """Make the routes in their order; without any, the one that takes everything."""
     tables = file.route or [RouteTable()]
     for place, table in enumerate(tables):
@@ -75,7 +75,7 @@ def _routes(file: File, reading: Reading) -> tuple[Route, ...]:
     return tuple(_route(table, ("route", place), file, reading) for place, table in enumerate(tables))
 
 
-def _route(table: RouteTable, path: KeyPath, file: File, reading: Reading) -> Route:
+def _route(table: RouteTable, path: KeyPath, file: File, reading: FileContext) -> Route:
     if not table.name.strip() or not table.name.isprintable():
         reading.problems.add((*path, "name"), f"found {shown(table.name)}; allowed is a name on one line")
     _check_narrowing(table, path, reading)
@@ -91,7 +91,7 @@ def _route(table: RouteTable, path: KeyPath, file: File, reading: Reading) -> Ro
     )
 
 
-def _check_narrowing(table: RouteTable, path: KeyPath, reading: Reading) -> None:
+def _check_narrowing(table: RouteTable, path: KeyPath, reading: FileContext) -> None:
     """Refuse lists that are never true, and a condition on a fallback, which has none."""
     empty = {(*path, "labels", key): values for key, values in table.labels.items() if not values}
     if table.priorities == []:
@@ -109,7 +109,7 @@ def _check_narrowing(table: RouteTable, path: KeyPath, reading: Reading) -> None
             reading.problems.add((*path, key), words)
 
 
-def _connector(table: RouteTable, path: KeyPath, names: Sequence[str], reading: Reading) -> str:
+def _connector(table: RouteTable, path: KeyPath, names: Sequence[str], reading: FileContext) -> str:
     """Give the connector of a route: the named one, else the only one, else ``main``."""
     if table.connector is not None:
         return _named(table.connector, (*path, "connector"), names, reading)
@@ -121,14 +121,14 @@ def _connector(table: RouteTable, path: KeyPath, names: Sequence[str], reading: 
     return USUAL_CONNECTOR
 
 
-def _outbound_name(table: RouteTable, path: KeyPath, file: File, reading: Reading) -> str:
+def _outbound_name(table: RouteTable, path: KeyPath, file: File, reading: FileContext) -> str:
     """Give the outbound policy of a route; empty when the route is one-way."""
     if table.outbound == ONE_WAY:
         return ""
     return _named(table.outbound, (*path, "outbound"), [DEFAULT, *file.outbound, ONE_WAY], reading)
 
 
-def _named(name: str, path: KeyPath, names: Iterable[str], reading: Reading) -> str:
+def _named(name: str, path: KeyPath, names: Iterable[str], reading: FileContext) -> str:
     """Check a name against those that there are; where there are none, that is a problem of its own."""
     known = dict.fromkeys(names)
     if known and name not in known:
@@ -136,12 +136,12 @@ def _named(name: str, path: KeyPath, names: Iterable[str], reading: Reading) -> 
     return name
 
 
-def _inbound_policies(file: File, reading: Reading) -> Mapping[str, Inbound]:
+def _inbound_policies(file: File, reading: FileContext) -> Mapping[str, Inbound]:
     tables = {**({} if DEFAULT in file.inbound else {DEFAULT: InboundTable()}), **file.inbound}
     return {name: _inbound(name, table, reading) for name, table in tables.items()}
 
 
-def _inbound(name: str, table: InboundTable, reading: Reading) -> Inbound:
+def _inbound(name: str, table: InboundTable, reading: FileContext) -> Inbound:
     path: KeyPath = ("inbound", name)
     reading.checked(path, name_of, name)
     states = state_words(table.states, (*path, "states"), reading.problems)
@@ -163,7 +163,7 @@ def _inbound(name: str, table: InboundTable, reading: Reading) -> Inbound:
     )
 
 
-def _check_target(table: InboundTable, path: KeyPath, reading: Reading) -> None:
+def _check_target(table: InboundTable, path: KeyPath, reading: FileContext) -> None:
     if not _FIELD.fullmatch(table.table):
         words = f"found {shown(table.table)}; allowed is the name of a table: small letters, digits and _"
         reading.problems.add((*path, "table"), words)
@@ -175,7 +175,7 @@ def _check_target(table: InboundTable, path: KeyPath, reading: Reading) -> None:
         reading.problems.add((*path, "way_back"), words)
 
 
-def _check_fields(given: Iterable[str], path: KeyPath, reading: Reading) -> None:
+def _check_fields(given: Iterable[str], path: KeyPath, reading: FileContext) -> None:
     """Refuse names that are no field, fields that are ours, and in ``fields`` what ServiceNow or a step sets."""
     for field in given:
         if not _FIELD.fullmatch(field):
@@ -186,7 +186,7 @@ def _check_fields(given: Iterable[str], path: KeyPath, reading: Reading) -> None
             reading.problems.add((*path, field), f"not a field to keep in step; {_COMPUTED[field]}")
 
 
-def _check_owned_once(table: InboundTable, path: KeyPath, reading: Reading) -> None:
+def _check_owned_once(table: InboundTable, path: KeyPath, reading: FileContext) -> None:
     for field in (name for name, source in table.on_create.items() if source is not None and table.fields.get(name)):
         words = "stands in fields too; a field is either written once or kept in step"
         reading.problems.add((*path, "on_create", field), words)
@@ -198,7 +198,7 @@ def _without(usual: Mapping[str, str], taken: Mapping[str, str | None]) -> Mappi
 
 
 def _templates(
-    usual: Mapping[str, str], given: Mapping[str, str | None], path: KeyPath, reading: Reading
+    usual: Mapping[str, str], given: Mapping[str, str | None], path: KeyPath, reading: FileContext
 ) -> Mapping[str, Template]:
     """Compile the defaults with what the file changes, adds or leaves out."""
     _check_fields(given, path, reading)
@@ -211,7 +211,7 @@ def _templates(
 
 
 def _step(
-    key: str, given: Mapping[str, str | None] | None, usual: Usual, path: KeyPath, reading: Reading
+    key: str, given: Mapping[str, str | None] | None, usual: Usual, path: KeyPath, reading: FileContext
 ) -> Mapping[str, Template] | None:
     """Compile one step; None when the file switches it off, or the target table has no state for it."""
     known = usual.steps[key]
@@ -224,7 +224,7 @@ def _step(
 
 
 def _references(
-    table: InboundTable, usual: Mapping[str, Reference], path: KeyPath, reading: Reading
+    table: InboundTable, usual: Mapping[str, Reference], path: KeyPath, reading: FileContext
 ) -> Mapping[str, Reference]:
     merged = {field: known for field, known in usual.items() if field not in table.references}
     for field, given in table.references.items():
@@ -233,7 +233,7 @@ def _references(
     return merged
 
 
-def _reference(given: ReferenceTable, usual: Reference | None, path: KeyPath, reading: Reading) -> Reference:
+def _reference(given: ReferenceTable, usual: Reference | None, path: KeyPath, reading: FileContext) -> Reference:
     """Make one reference, each key that is left out from the usual one of that field."""
     if given.table is None and usual is None:
         reading.problems.add((*path, "table"), "missing; allowed is the table that the name is looked up in")
@@ -249,7 +249,7 @@ def _reference(given: ReferenceTable, usual: Reference | None, path: KeyPath, re
     return reference
 
 
-def _outbound_policies(file: File, reading: Reading) -> Mapping[str, Outbound]:
+def _outbound_policies(file: File, reading: FileContext) -> Mapping[str, Outbound]:
     tables = {**({} if DEFAULT in file.outbound else {DEFAULT: defaults.OUTBOUND}), **file.outbound}
     if ONE_WAY in tables:
         words = f'the name "{ONE_WAY}" is taken: outbound = "{ONE_WAY}" makes a route one-way'
@@ -265,7 +265,7 @@ def _allowed_words(file: File) -> Sequence[str]:
     return list(dict.fromkeys([ASSIGNED, *WORD_STAGES, *STATE_WORDS, *own]))
 
 
-def _outbound(name: str, table: OutboundTable, allowed: Sequence[str], reading: Reading) -> Outbound:
+def _outbound(name: str, table: OutboundTable, allowed: Sequence[str], reading: FileContext) -> Outbound:
     path: KeyPath = ("outbound", name)
     reading.checked(path, name_of, name)
     lists = {key: getattr(table, key) for key in ("acknowledge_on", "resolve_on", "close_on")}
@@ -282,7 +282,7 @@ def _outbound(name: str, table: OutboundTable, allowed: Sequence[str], reading: 
     )
 
 
-def _condition(source: str, path: KeyPath, reading: Reading, roots: Sequence[str] = ("case",)) -> Condition:
+def _condition(source: str, path: KeyPath, reading: FileContext, roots: Sequence[str] = ("case",)) -> Condition:
     try:
         return Condition.compile(source, roots=roots)
     except ValueError as error:
@@ -290,7 +290,7 @@ def _condition(source: str, path: KeyPath, reading: Reading, roots: Sequence[str
         return Condition.compile("true")
 
 
-def _template(source: str, path: KeyPath, roots: Sequence[str], reading: Reading) -> Template:
+def _template(source: str, path: KeyPath, roots: Sequence[str], reading: FileContext) -> Template:
     try:
         return Template.compile(source, roots=roots)
     except ValueError as error:

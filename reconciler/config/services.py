@@ -37,7 +37,7 @@ _STAGE_WORDS: Mapping[str, str] = {stage.word: word for stage, word in STAGE_WOR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class FileContext:
     """Hold what one reading of a file needs beside the file."""
 
     folder: Path
@@ -95,7 +95,7 @@ def name_of(text: str) -> str:
     return text
 
 
-def coralogix(table: CoralogixTable | None, reading: Reading) -> CoralogixConfig:
+def coralogix(table: CoralogixTable | None, reading: FileContext) -> CoralogixConfig:
     """Make ``[coralogix]``."""
     path: KeyPath = ("coralogix",)
     if table is None:
@@ -115,7 +115,7 @@ def coralogix(table: CoralogixTable | None, reading: Reading) -> CoralogixConfig
     )
 
 
-def _coralogix_address(table: CoralogixTable, path: KeyPath, reading: Reading) -> str:
+def _coralogix_address(table: CoralogixTable, path: KeyPath, reading: FileContext) -> str:
     if table.base_url is not None:
         if table.region is not None:
             reading.problems.add((*path, "base_url"), "stands beside region; allowed is one of the two")
@@ -141,14 +141,14 @@ def _servicenow_service(text: str) -> str:
     return service_address(text, ours="/api/now")
 
 
-def connectors(tables: Mapping[str, ServiceNowTable], reading: Reading) -> Mapping[str, ServiceNowConfig]:
+def connectors(tables: Mapping[str, ServiceNowTable], reading: FileContext) -> Mapping[str, ServiceNowConfig]:
     """Make every ``[servicenow.NAME]``."""
     if not tables:
         reading.problems.add(("servicenow",), "missing; the file needs a table [servicenow.NAME]")
     return {name: _connector(name, table, reading) for name, table in tables.items()}
 
 
-def _connector(name: str, table: ServiceNowTable, reading: Reading) -> ServiceNowConfig:
+def _connector(name: str, table: ServiceNowTable, reading: FileContext) -> ServiceNowConfig:
     path: KeyPath = ("servicenow", name)
     _check_login(table, path, reading.problems)
     if table.instance_url is None:
@@ -188,13 +188,13 @@ def _check_login(table: ServiceNowTable, path: KeyPath, problems: Problems) -> N
             problems.add((*path, key), f"missing; {words}")
 
 
-def _login_name(path: KeyPath, text: str | None, reading: Reading) -> str:
+def _login_name(path: KeyPath, text: str | None, reading: FileContext) -> str:
     if text is not None and (not text.strip() or not text.isprintable()):
         reading.problems.add(path, f"found {shown(text)}; allowed is a name without control characters")
     return text or ""
 
 
-def _proxy(table: RemoteTable, path: KeyPath, reading: Reading) -> str | None:
+def _proxy(table: RemoteTable, path: KeyPath, reading: FileContext) -> str | None:
     return None if table.proxy is None else reading.checked((*path, "proxy"), proxy_address, table.proxy)
 
 
@@ -209,7 +209,7 @@ def state_words(table: Mapping[str, str], path: KeyPath, problems: Problems) -> 
     return {value: known.get(word, word) for value, word in table.items()}
 
 
-def state(table: StateTable, reading: Reading) -> StateConfig:
+def state(table: StateTable, reading: FileContext) -> StateConfig:
     """Make ``[state]``: the path of the file, else systemd's folder, else ``state/`` beside the config."""
     if table.path is not None:
         path = reading.folder / table.path

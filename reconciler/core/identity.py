@@ -34,7 +34,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def basis(pair: Pair) -> str:
+def fingerprint(pair: Pair) -> str:
     """Name what both sides look like, so that a later change of either is noticed; 16 hex digits.
 
     It holds all that a policy or template can read but for times, which move by themselves, and the address.

@@ -191,7 +191,7 @@ class Hold:
     since: datetime
     next_retry_at: datetime
     attempts: int
-    basis: str
+    fingerprint: str
     """what both sides looked like; when that changes, the hold is over"""
 
 
@@ -232,7 +232,7 @@ class Link:
     hold: Hold | None = None
     incident_absence: Absence | None = None
     case_absence: Absence | None = None
-    unsettled_since: datetime | None = None
+    create_in_doubt_since: datetime | None = None
     """when a create whose outcome is not known was sent"""
     ignored_basis: str = ""
     """a person said to leave this link alone while both sides look like this"""
@@ -278,7 +278,7 @@ class Action:
     """for create and update what is sent; for a resolve the reason"""
     written: Mapping[str, str] = field(default_factory=dict)
     """what the link remembers having written once this is done"""
-    basis: str = ""
+    fingerprint: str = ""
     """what both sides looked like when this was decided"""
     detail: str | None = None
 

@@ -22,14 +22,14 @@ def _utc_now() -> datetime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clock:
+class MachineClock:
     """Bring together the two clocks of the machine, so that a test can set them."""
 
     now: Callable[[], datetime] = _utc_now
     monotonic: Callable[[], float] = time.monotonic
 
 
-def require_plausible(clock: Clock) -> None:
+def require_plausible(clock: MachineClock) -> None:
     """Raise ReconcilerError when the wall clock cannot be right.
 
     When it was then set, APScheduler would list every run missed since: from 1970 that is more than memory holds.
@@ -45,7 +45,7 @@ def require_plausible(clock: Clock) -> None:
 class StepDetector:
     """Notice that somebody set the wall clock: it moves against the monotonic one."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: MachineClock) -> None:
         self._clock = clock
         self._offset_seconds = self._read()
 
@@ -58,10 +58,10 @@ class StepDetector:
         return self._clock.now().timestamp() - self._clock.monotonic()
 
 
-class Progress:
+class Heartbeat:
     """Tell a daemon whose cycles come and go from one that hangs: two threads share it, one float is all of it."""
 
-    def __init__(self, *, limit_seconds: float, clock: Clock) -> None:
+    def __init__(self, *, limit_seconds: float, clock: MachineClock) -> None:
         self._limit_seconds = limit_seconds
         self._clock = clock
         self._last = clock.monotonic()

@@ -23,7 +23,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from reconciler.core.errors import ReconcilerError
-from reconciler.daemon.clock_watch import Clock, Progress, StepDetector, require_plausible
+from reconciler.daemon.clock_watch import Heartbeat, MachineClock, StepDetector, require_plausible
 from reconciler.daemon.notify import Notifier
 
 logger = logging.getLogger(__name__)
@@ -64,14 +64,14 @@ class Daemon:
         timetable: Timetable,
         stop: threading.Event,
         notifier: Notifier | None = None,
-        clock: Clock | None = None,
+        clock: MachineClock | None = None,
     ) -> None:
         self._run_cycle = run_cycle
         self._timetable = timetable
         self._stop = stop
         self._notifier = notifier or Notifier.from_environment()
-        self._clock = clock or Clock()
-        self._progress = Progress(
+        self._clock = clock or MachineClock()
+        self._progress = Heartbeat(
             limit_seconds=timetable.poll_seconds + timetable.cycle_limit_seconds, clock=self._clock
         )
         # Not the event itself: its lock is not reentrant, and a handler interrupts the very thread that waits on it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from reconciler.core.errors import Refused
 from reconciler.core.planning.plan import Plan, changes_to_existing, over_limits
 from reconciler.core.policies.policies import Limits, Policies
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.report import CycleRequest
 from reconciler.store.store import Store
 
@@ -33,15 +33,15 @@ def meet_config(store: Store, policy_hash: str) -> bool:
     return last != policy_hash
 
 
-def let_through(engine: Engine, plan: Plan, request: CycleRequest, *, changed: bool, whole: bool) -> None:
+def let_through(context: Context, plan: Plan, request: CycleRequest, *, changed: bool, whole: bool) -> None:
     """Raise Refused for a plan that brakes or gate hold back; accept the config of a ``whole`` plan that passes.
 
     A plan is not whole where a connector did not answer: what its links would get is not known yet.
     """
-    store, policies = engine.store, engine.policies
-    brake(store, policies.limits, engine.policy_hash, plan, request)
+    store, policies = context.store, context.policies
+    brake(store, policies.limits, context.policy_hash, plan, request)
     if whole:
-        accept(store, engine.policy_hash, policies, changed=changed)
+        accept(store, context.policy_hash, policies, changed=changed)
 
 
 def brake(store: Store, limits: Limits, policy_hash: str, plan: Plan, request: CycleRequest) -> None:
@@ -85,4 +85,4 @@ def accept(store: Store, policy_hash: str, policies: Policies, *, changed: bool)
     if accepted != policy_hash:
         store.set_fact(ACCEPTED_CONFIG, policy_hash)
     if changed or accepted not in (None, policy_hash):
-        store.judge_again(policies)
+        store.restage_all(policies)

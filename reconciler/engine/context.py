@@ -26,7 +26,7 @@ class Settings:
     """writes side by side; those of one link are always in order"""
 
 
-Progress = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Is told what is being done, how many are done and of how many; 0 when the end is not known."""
 
 
@@ -40,7 +40,7 @@ def never() -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class Context:
     """Hold the two sides, the memory and the policies."""
 
     cases: CaseClient
@@ -52,7 +52,7 @@ class Engine:
     requests: RequestLog = field(default_factory=RequestLog)
     settings: Settings = field(default_factory=Settings)
     should_stop: Callable[[], bool] = never
-    progress: Progress = no_progress
+    progress: ProgressCallback = no_progress
     program_version: str = ""
 
     def step(self, what: str, done: int, total: int) -> None:

@@ -19,31 +19,31 @@ from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
 from reconciler.engine import brakes
 from reconciler.engine.acting.apply import Applier
-from reconciler.engine.acting.decisions import needs_plan, settle
-from reconciler.engine.acting.lookups import Answers
-from reconciler.engine.context import Engine
+from reconciler.engine.acting.decisions import needs_plan, store_decisions
+from reconciler.engine.acting.lookups import Lookups
+from reconciler.engine.context import Context
 from reconciler.engine.reading import drift
 from reconciler.engine.reading.gather import Gathering
-from reconciler.engine.reading.hold_requests import grant_wishes, look_again_at_others
+from reconciler.engine.reading.hold_requests import apply_hold_requests, look_again_at_others
 from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, failure_words, result_of
 from reconciler.engine.saved_plan import changes_since, saved_scope
-from reconciler.store.store import CycleCounts, Settled
+from reconciler.store.store import CycleCounts, Decided
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
 FULL_CHECK_EVERY = timedelta(days=1)
 
 
-def run_cycle(engine: Engine, request: CycleRequest, *, cycle_id: str) -> CycleReport:
+def run_cycle(context: Context, request: CycleRequest, *, cycle_id: str) -> CycleReport:
     """Run one cycle and report it. Raises StoreError when the database cannot be used."""
-    return _Cycle(engine, request, cycle_id).run()
+    return _Cycle(context, request, cycle_id).run()
 
 
 @dataclass
 class _Cycle:
     """Carry what one cycle learns from step to step."""
 
-    engine: Engine
+    context: Context
     request: CycleRequest
     cycle_id: str
     plan: Plan = field(default_factory=Plan)
@@ -57,10 +57,10 @@ class _Cycle:
     pulled: Gathering = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pulled = Gathering(self.engine, self.cycle_id)
+        self.pulled = Gathering(self.context, self.cycle_id)
 
     def run(self) -> CycleReport:
-        started_at = self.engine.clock()
+        started_at = self.context.clock()
         scope = self._scope(started_at)
         kind = CycleKind.APPLY if self.request.expected is not None else scope
         self._begin(kind, started_at)
@@ -89,34 +89,34 @@ class _Cycle:
             return CycleKind.BACKFILL
         if self._is_due(LAST_FULL_CHECK, now, FULL_CHECK_EVERY):
             return CycleKind.FULL
-        if self._is_due(LAST_DRIFT_CHECK, now, self.engine.settings.drift_check_every):
+        if self._is_due(LAST_DRIFT_CHECK, now, self.context.settings.drift_check_every):
             return CycleKind.DRIFT
         return CycleKind.CYCLE
 
     def _is_due(self, fact: str, now: datetime, every: timedelta) -> bool:
         """Say whether a check is due; the first cycle of all only starts its clock."""
-        last = self.engine.store.get_fact(fact)
+        last = self.context.store.get_fact(fact)
         if last is None:
-            self.engine.store.set_fact(fact, now.isoformat())
+            self.context.store.set_fact(fact, now.isoformat())
             return False
         return drift.is_due(last, now, every)
 
     def _begin(self, kind: CycleKind, now: datetime) -> None:
-        store = self.engine.store
-        self.config_changed = brakes.meet_config(store, self.engine.policy_hash)
+        store = self.context.store
+        self.config_changed = brakes.meet_config(store, self.context.policy_hash)
         store.begin_cycle(
             self.cycle_id,
             kind=kind.value,
             now=now,
-            config_hash=self.engine.policy_hash,
-            program_version=self.engine.program_version,
+            config_hash=self.context.policy_hash,
+            program_version=self.context.program_version,
         )
-        close_unfinished(self.engine)
-        grant_wishes(self.engine, cycle_id=self.cycle_id)
+        close_unfinished(self.context)
+        apply_hold_requests(self.context, cycle_id=self.cycle_id)
 
     def _pull(self) -> None:
         """Pull every side and remember what came whole; raises where that is not enough to plan on."""
-        self.pulled = Gathering(self.engine, self.cycle_id, since=self.request.since)
+        self.pulled = Gathering(self.context, self.cycle_id, since=self.request.since)
         try:
             self.pulled.run()
         finally:
@@ -124,9 +124,9 @@ class _Cycle:
 
     def _look_closer(self, scope: CycleKind, started_at: datetime) -> None:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
-        store = self.engine.store
+        store = self.context.store
         suspects = [pair for pair in store.pairs_to_plan(started_at) if pair.link.connector not in self.down]
-        drift.recheck_absent(self.engine, suspects, cycle_id=self.cycle_id)
+        drift.recheck_absent(self.context, suspects, cycle_id=self.cycle_id)
         if scope in (CycleKind.DRIFT, CycleKind.FULL):
             self._compare_all(full=scope is CycleKind.FULL)
             done = (LAST_DRIFT_CHECK, LAST_FULL_CHECK) if scope is CycleKind.FULL else (LAST_DRIFT_CHECK,)
@@ -135,35 +135,35 @@ class _Cycle:
 
     def _compare_all(self, *, full: bool) -> None:
         """Compare everything open in full; a connector that does not answer is down, and the others go on."""
-        drift.check_drift(self.engine, self.down, cycle_id=self.cycle_id, full=full)
-        doubled = self.engine.store.doubled_pairs()
-        self.down |= look_again_at_others(self.engine, doubled, cycle_id=self.cycle_id)
+        drift.check_drift(self.context, self.down, cycle_id=self.cycle_id, full=full)
+        doubled = self.context.store.doubled_pairs()
+        self.down |= look_again_at_others(self.context, doubled, cycle_id=self.cycle_id)
 
     def _plan(self, scope: CycleKind, now: datetime) -> Knowledge:
         """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
-        store, engine = self.engine.store, self.engine
+        store, context = self.context.store, self.context
         candidates = sorted(self._candidates(scope, now), key=lambda pair: (pair.case.created_at, pair.case.id))
         self.pairs = {pair.case.id: pair for pair in candidates}
-        answers = Answers(engine, self._knowledge(now), self.cycle_id)
+        lookups = Lookups(context, self._knowledge(now), self.cycle_id)
         first = plan(
             self.pairs.values(),
-            engine.policies,
-            answers.knowledge,
+            context.policies,
+            lookups.knowledge,
             standing=store.standing_skips() if self.request.lists_skips else (),
-            policy_hash=engine.policy_hash,
+            policy_hash=context.policy_hash,
         )
-        whole = answers.complete(first, self.pairs)
-        self.down |= answers.failed
-        self.partial += answers.partial.values()
+        whole = lookups.complete(first, self.pairs)
+        self.down |= lookups.failed
+        self.partial += lookups.partial.values()
         up = tuple(decision for decision in whole.decisions if decision.link.connector not in self.down)
         self.plan = replace(whole, decisions=up)
         # What a backfill means to do is stored as it is begun: one that is refused, or killed, admits nothing more.
         told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
-        settle(engine, told, cycle_id=self.cycle_id)
-        return answers.knowledge
+        store_decisions(context, told, cycle_id=self.cycle_id)
+        return lookups.knowledge
 
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
-        store = self.engine.store
+        store = self.context.store
         if scope is CycleKind.BACKFILL:
             return store.all_pairs(open_only=False)
         due = {pair.case.id: pair for pair in store.pairs_to_plan(now)}
@@ -172,7 +172,7 @@ class _Cycle:
         return due.values()
 
     def _knowledge(self, now: datetime) -> Knowledge:
-        store = self.engine.store
+        store = self.context.store
         return Knowledge(
             now=now,
             origin=store.origin() or now,
@@ -180,25 +180,25 @@ class _Cycle:
             include_resolved=self.request.include_resolved,
             references=self._references(),
             ids_not_honoured=frozenset(
-                name for name in self.engine.connectors if store.get_fact(f"ids_not_honoured.{name}")
+                name for name in self.context.connectors if store.get_fact(f"ids_not_honoured.{name}")
             ),
         )
 
     def _references(self) -> dict[tuple[str, str, str], str]:
         """Give every name that was looked up before."""
         tables = {
-            rule.table for inbound in self.engine.policies.inbound.values() for rule in inbound.references.values()
+            rule.table for inbound in self.context.policies.inbound.values() for rule in inbound.references.values()
         }
         return {
             (connector, table, name): sys_id
-            for connector in self.engine.connectors
+            for connector in self.context.connectors
             for table in tables
-            for name, sys_id in self.engine.store.references(connector, table).items()
+            for name, sys_id in self.context.store.references(connector, table).items()
         }
 
     def _check(self) -> None:
         """Refuse the whole plan when it is not what was reviewed, or does more than limits or a changed config may."""
-        engine, request = self.engine, self.request
+        context, request = self.context, self.request
         if request.expected is not None:
             failure = self._first_failure()
             if failure:
@@ -207,22 +207,22 @@ class _Cycle:
             if changes:
                 raise Refused(f"the saved plan is not what would be done now: {'; '.join(changes)}. Plan again")
         if request.carry_out:
-            brakes.let_through(engine, self.plan, request, changed=self.config_changed, whole=not self.down)
+            brakes.let_through(context, self.plan, request, changed=self.config_changed, whole=not self.down)
 
     def _apply(self, knowledge: Knowledge) -> None:
         # What was read so far is recorded before the first write, so that a kill does not lose it.
-        self.engine.store.record_requests(self.engine.requests.take(), cycle_id=self.cycle_id)
-        self.outcomes = Applier(self.engine, knowledge, self.cycle_id).apply(self.plan, self.pairs)
+        self.context.store.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
+        self.outcomes = Applier(self.context, knowledge, self.cycle_id).apply(self.plan, self.pairs)
         self._show_rejections()
 
     def _show_rejections(self) -> None:
         """List what was rejected among the holds at once, not only when the next cycle comes to it."""
-        store = self.engine.store
+        store = self.context.store
         for outcome in self.outcomes:
             pair = store.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
             if pair:
                 skipped = skip(pair, SkipReason.REJECTED, outcome.detail)
-                store.settle([Settled(link=pair.link, needs_plan=True, skip=skipped)], now=self.engine.clock())
+                store.keep_decisions([Decided(link=pair.link, needs_plan=True, skip=skipped)], now=self.context.clock())
 
     def _first_failure(self) -> ReconcilerError | None:
         """Say what this cycle could not do for some links, though it went on with the others."""
@@ -233,7 +233,7 @@ class _Cycle:
         return failure("; ".join(words)) if words else None
 
     def _record(self, kind: CycleKind, started_at: datetime, error: ReconcilerError | None) -> CycleReport:
-        store, now = self.engine.store, self.engine.clock()
+        store, now = self.context.store, self.context.clock()
         report = CycleReport(
             cycle_id=self.cycle_id,
             kind=kind,
@@ -256,7 +256,7 @@ class _Cycle:
             done=len(self.outcomes) - report.failed,
             failed=report.failed,
         )
-        store.record_requests(self.engine.requests.take(), cycle_id=self.cycle_id)
+        store.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
         store.finish_cycle(
             self.cycle_id,
             result=report.result.value,
@@ -267,16 +267,16 @@ class _Cycle:
         return report
 
 
-def close_unfinished(engine: Engine) -> None:
+def close_unfinished(context: Context) -> None:
     """Close the journal of actions that a killed process left open; their outcome is looked for, not assumed."""
-    for begun in engine.store.unfinished_actions():
-        pair = engine.store.pair(begun.action.case_id)
+    for begun in context.store.unfinished_actions():
+        pair = context.store.pair(begun.action.case_id)
         is_create = begun.action.kind is ActionKind.CREATE_INCIDENT
-        link = replace(pair.link, unsettled_since=begun.started_at) if pair and is_create else None
+        link = replace(pair.link, create_in_doubt_since=begun.started_at) if pair and is_create else None
         outcome = Outcome(
             action=begun.action,
             result=Result.UNKNOWN,
             detail="the program ended before the outcome was recorded",
             link=link,
         )
-        engine.store.finish_action(begun.seq, outcome, judge=engine.policies, now=engine.clock(), requests=())
+        context.store.finish_action(begun.seq, outcome, stage_rules=context.policies, now=context.clock(), requests=())

@@ -26,7 +26,7 @@ def saved_document(
         "since": since.isoformat() if since else None,
         "include_resolved": include_resolved,
         "policy_hash": plan.policy_hash,
-        "basis": [action.basis for action in plan.actions],
+        "basis": [action.fingerprint for action in plan.actions],
     }
 
 
@@ -40,7 +40,7 @@ def changes_since(saved: JsonObject, plan: Plan) -> tuple[str, ...]:
     if saved.get("hash") == plan.hash():
         return ()
     before = _by_target(zip(saved.get("actions", []), saved.get("basis", []), strict=False))
-    after = _by_target((action_document(action), action.basis) for action in plan.actions)
+    after = _by_target((action_document(action), action.fingerprint) for action in plan.actions)
     gone = [f"no longer planned: {name}" for name in before if name not in after]
     new = [f"newly planned: {name}" for name in after if name not in before]
     both = [name for name in after if name in before]

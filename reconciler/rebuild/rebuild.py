@@ -19,11 +19,11 @@ from reconciler.core.planning.drafts import draft_changes
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.cycle import close_unfinished
 from reconciler.engine.reading.pull import INCIDENT_PAGE_ROWS, case_pages
 from reconciler.engine.report import result_of
-from reconciler.rebuild.report import Finding, FindingKind, RebuildReport
+from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
 from reconciler.remotes.ports import CaseOrder, IncidentClient, Position
 from reconciler.store.maintenance import Restored
 from reconciler.store.store import CycleCounts
@@ -41,63 +41,63 @@ class _Read:
     origin: datetime
     records: list[Incident] = field(default_factory=list)
     cases: dict[str, Case] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Uncertainty] = field(default_factory=list)
 
 
-def rebuild(engine: Engine, *, cycle_id: str) -> RebuildReport:
+def rebuild(context: Context, *, cycle_id: str) -> RebuildReport:
     """Restore every link from the records that bear our mark, in place of all that is remembered.
 
     Raises RemoteError when a service does not answer, or PartialTruth when it hides something; then the links and
     snapshots are as they were.
     """
-    store, began = engine.store, engine.clock()
+    store, began = context.store, context.clock()
     store.begin_cycle(
-        cycle_id, kind=KIND, now=began, config_hash=engine.policy_hash, program_version=engine.program_version
+        cycle_id, kind=KIND, now=began, config_hash=context.policy_hash, program_version=context.program_version
     )
-    close_unfinished(engine)
+    close_unfinished(context)
     try:
-        read = _read(engine)
-        restored = _restored(engine, read)
+        read = _read(context)
+        restored = _restored(context, read)
     except RemoteError as error:
-        _record(engine, cycle_id, CycleCounts(), error)
+        _record(context, cycle_id, CycleCounts(), error)
         raise
-    store.restore(restored, judge=engine.policies, cycle_id=cycle_id, now=engine.clock())
+    store.restore(restored, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
     counts = CycleCounts(pulled_cases=len(restored.cases), pulled_incidents=len(restored.incidents))
-    _record(engine, cycle_id, counts, None)
+    _record(context, cycle_id, counts, None)
     linked = sum(bool(link.sys_id) for link in restored.links)
     return RebuildReport(records=len(read.records), links=linked, findings=tuple(read.findings))
 
 
-def _record(engine: Engine, cycle_id: str, counts: CycleCounts, error: RemoteError | None) -> None:
-    engine.store.record_requests(engine.requests.take(), cycle_id)
-    engine.store.finish_cycle(
+def _record(context: Context, cycle_id: str, counts: CycleCounts, error: RemoteError | None) -> None:
+    context.store.record_requests(context.requests.take(), cycle_id)
+    context.store.finish_cycle(
         cycle_id,
         result=result_of(error, 0).value,
         counts=counts,
         refused_because=str(error) if error else None,
-        now=engine.clock(),
+        now=context.clock(),
     )
 
 
 # -- what the services show --------------------------------------------------------------------------------------------
 
 
-def _read(engine: Engine) -> _Read:
+def _read(context: Context) -> _Read:
     """Read every record that bears our mark, and then their Cases.
 
     The origin is Coralogix's own time before anything was read: what happens meanwhile is seen by the next pull.
     """
-    first = engine.cases.list_cases(order=CaseOrder.CREATED, page_size=1)
-    read = _Read(origin=first.server_time or engine.clock())
-    for connector, table in engine.tables():
-        _read_records(engine, engine.connectors[connector], table, read)
+    first = context.cases.list_cases(order=CaseOrder.CREATED, page_size=1)
+    read = _Read(origin=first.server_time or context.clock())
+    for connector, table in context.tables():
+        _read_records(context, context.connectors[connector], table, read)
     wanted = {record.correlation_id for record in read.records if CASE_ID.match(record.correlation_id)}
-    _list_cases(engine, wanted, read)
-    _ask_for_cases(engine, sorted(wanted - read.cases.keys()), read)
+    _list_cases(context, wanted, read)
+    _ask_for_cases(context, sorted(wanted - read.cases.keys()), read)
     return read
 
 
-def _read_records(engine: Engine, client: IncidentClient, table: str, read: _Read) -> None:
+def _read_records(context: Context, client: IncidentClient, table: str, read: _Read) -> None:
     found: dict[str, Incident] = {}
     after: Position | None = None
     while True:
@@ -109,50 +109,50 @@ def _read_records(engine: Engine, client: IncidentClient, table: str, read: _Rea
             raise PartialTruth(words, system=System.SERVICENOW)
         found |= {record.sys_id: record for record in page.incidents}
         read.findings += [_not_understood(each, each.record_id or "a record") for each in page.malformed]
-        engine.progress("records", len(read.records) + len(found), 0)
+        context.progress("records", len(read.records) + len(found), 0)
         if page.last is None:
             break
         after = page.last
     read.records += found.values()
 
 
-def _list_cases(engine: Engine, wanted: set[str], read: _Read) -> None:
+def _list_cases(context: Context, wanted: set[str], read: _Read) -> None:
     """Page through the Cases until every wanted one was shown, which is cheaper than to ask for each."""
     if not wanted:
         return
-    for page in case_pages(engine.cases, CaseOrder.CREATED):
-        if page.truncated and not engine.settings.accept_partial_view:
+    for page in case_pages(context.cases, CaseOrder.CREATED):
+        if page.truncated and not context.settings.accept_partial_view:
             words = "Coralogix hides Cases from this key (pbacTruncated); nothing was rebuilt"
             raise PartialTruth(words, system=System.CORALOGIX)
         read.cases |= {case.id: case for case in page.cases if case.id in wanted}
-        engine.progress("cases", len(read.cases), len(wanted))
+        context.progress("cases", len(read.cases), len(wanted))
         if len(read.cases) == len(wanted):
             return
 
 
-def _ask_for_cases(engine: Engine, case_ids: Sequence[str], read: _Read) -> None:
+def _ask_for_cases(context: Context, case_ids: Sequence[str], read: _Read) -> None:
     """Ask for each Case that no page showed, and name those that are not there."""
     numbers = {record.correlation_id: record.number for record in read.records}
     for case_id in case_ids:
         try:
-            read.cases[case_id] = engine.cases.get_case(case_id)
+            read.cases[case_id] = context.cases.get_case(case_id)
         except Missing:
             why = f"Coralogix answers 404 for Case {case_id}: deleted, or hidden from this key"
-            found = Finding(kind=FindingKind.CASE_MISSING, record=numbers[case_id], case_id=case_id, why=why)
+            found = Uncertainty(kind=UncertaintyKind.CASE_MISSING, record=numbers[case_id], case_id=case_id, why=why)
             read.findings.append(found)
         except Malformed as error:
             read.findings.append(_not_understood(error, numbers[case_id], case_id))
 
 
-def _not_understood(error: Malformed, record: str, case_id: str | None = None) -> Finding:
-    return Finding(kind=FindingKind.NOT_UNDERSTOOD, record=record, case_id=case_id, why=str(error))
+def _not_understood(error: Malformed, record: str, case_id: str | None = None) -> Uncertainty:
+    return Uncertainty(kind=UncertaintyKind.NOT_UNDERSTOOD, record=record, case_id=case_id, why=str(error))
 
 
 # -- what is made of it ------------------------------------------------------------------------------------------------
 
 
-def _restored(engine: Engine, read: _Read) -> Restored:
-    policies = engine.policies
+def _restored(context: Context, read: _Read) -> Restored:
+    policies = context.policies
     pairs: list[Pair] = []
     unlinked: list[Link] = []
     for case_id, records in _by_case(read).items():
@@ -166,7 +166,7 @@ def _restored(engine: Engine, read: _Read) -> Restored:
         pair, findings = restored_pair(case, records[0], policies)
         pairs.append(pair)
         read.findings += findings
-    links = _with_written(engine, pairs, read.origin)
+    links = _with_written(context, pairs, read.origin)
     return Restored(
         cases=tuple(read.cases.values()),
         incidents=tuple(read.records),
@@ -184,11 +184,11 @@ def _by_case(read: _Read) -> Mapping[str, list[Incident]]:
             grouped[record.correlation_id].append(record)
         else:
             why = f"it bears our mark and the key {record.correlation_id!r}, which is no Case id"
-            read.findings.append(Finding(kind=FindingKind.FOREIGN_KEY, record=record.number, why=why))
+            read.findings.append(Uncertainty(kind=UncertaintyKind.FOREIGN_KEY, record=record.number, why=why))
     return grouped
 
 
-def restored_pair(case: Case, incident: Incident, policies: Policies) -> tuple[Pair, list[Finding]]:
+def restored_pair(case: Case, incident: Incident, policies: Policies) -> tuple[Pair, list[Uncertainty]]:
     """Link a Case to its record, and name what is not certain about it."""
     route, is_todays = _route(case, incident, policies)
     link = Link(
@@ -206,11 +206,11 @@ def restored_pair(case: Case, incident: Incident, policies: Policies) -> tuple[P
     case_stage, incident_stage = policies.case_stage(case), policies.incident_stage(link, incident)
     peak = _highest(case_stage, incident_stage)
     link = replace(link, case_peak=peak, incident_peak=peak)
-    reasons = {} if is_todays else {FindingKind.OTHER_ROUTE: _OTHER_ROUTE.format(incident=incident, route=route)}
+    reasons = {} if is_todays else {UncertaintyKind.OTHER_ROUTE: _OTHER_ROUTE.format(incident=incident, route=route)}
     if case_stage is None or incident_stage is None or case_stage is not incident_stage:
-        reasons[FindingKind.AMBIGUOUS] = _difference(case, incident, case_stage, incident_stage)
+        reasons[UncertaintyKind.AMBIGUOUS] = _difference(case, incident, case_stage, incident_stage)
     findings = [
-        Finding(kind=kind, record=incident.number, case_id=case.id, case_key=case.key, why=why)
+        Uncertainty(kind=kind, record=incident.number, case_id=case.id, case_key=case.key, why=why)
         for kind, why in reasons.items()
     ]
     return Pair(link=link, case=case, incident=incident), findings
@@ -252,11 +252,13 @@ def _difference(case: Case, incident: Incident, case_stage: Stage | None, incide
     return f"{stands}, and nobody can tell which moved last; nothing is pushed, and both follow what comes next"
 
 
-def _duplicates(case: Case, records: Sequence[Incident]) -> Finding:
+def _duplicates(case: Case, records: Sequence[Incident]) -> Uncertainty:
     names = ", ".join(sorted(f"{record.number} ({record.sys_id})" for record in records))
     until = "the next cycle holds it until one is left that bears key and mark"
     why = f"these records bear this Case's key: {names}; {until}"
-    return Finding(kind=FindingKind.DUPLICATES, record=records[0].number, case_id=case.id, case_key=case.key, why=why)
+    return Uncertainty(
+        kind=UncertaintyKind.DUPLICATES, record=records[0].number, case_id=case.id, case_key=case.key, why=why
+    )
 
 
 def _unlinked(case: Case, records: Iterable[Incident], policies: Policies) -> Link:
@@ -265,21 +267,21 @@ def _unlinked(case: Case, records: Iterable[Incident], policies: Policies) -> Li
     return Link(case_id=case.id, admitted=True, was_active=True, case_peak=_highest(*stages))
 
 
-def _with_written(engine: Engine, pairs: Sequence[Pair], origin: datetime) -> list[Link]:
+def _with_written(context: Context, pairs: Sequence[Pair], origin: datetime) -> list[Link]:
     """Give the links, with the values in step that are surely ours: those that we would render just so today."""
-    knowledge = _with_names(engine, pairs, Knowledge(now=engine.clock(), origin=origin))
-    return [replace(pair.link, written=_ours(pair, engine.policies, knowledge)) for pair in pairs]
+    knowledge = _with_names(context, pairs, Knowledge(now=context.clock(), origin=origin))
+    return [replace(pair.link, written=_ours(pair, context.policies, knowledge)) for pair in pairs]
 
 
-def _with_names(engine: Engine, pairs: Sequence[Pair], knowledge: Knowledge) -> Knowledge:
+def _with_names(context: Context, pairs: Sequence[Pair], knowledge: Knowledge) -> Knowledge:
     """Look up the names that the fields in step need. Raises RemoteError when a connector does not answer."""
     for _ in range(NAME_ROUNDS):
         asked: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for pair in pairs:
-            for question in draft_changes(pair, None, engine.policies, knowledge).questions:
+            for question in draft_changes(pair, None, context.policies, knowledge).questions:
                 asked[question.connector, question.table, question.name_field].add(question.name)
         for (connector, table, name_field), names in asked.items():
-            found = engine.connectors[connector].reference(table, name_field, sorted(names))
+            found = context.connectors[connector].reference(table, name_field, sorted(names))
             answers = {(connector, table, name): found.get(name, "") for name in names}
             knowledge = replace(knowledge, references={**knowledge.references, **answers})
     return knowledge

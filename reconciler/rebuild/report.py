@@ -9,7 +9,7 @@ from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 
 
-class FindingKind(StrEnum):
+class UncertaintyKind(StrEnum):
     """Name what a person should know about one record."""
 
     AMBIGUOUS = "ambiguous"
@@ -27,10 +27,10 @@ class FindingKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Uncertainty:
     """Name one record about which something is not certain, and why."""
 
-    kind: FindingKind
+    kind: UncertaintyKind
     record: str
     """its number, or the id where that is all there is"""
     why: str
@@ -55,7 +55,7 @@ class RebuildReport:
     records: int
     """records that bear our mark"""
     links: int
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Uncertainty, ...] = ()
 
     def document(self) -> JsonObject:
         """Write the report as the document of ``state rebuild --json``."""

@@ -25,7 +25,7 @@ from reconciler.store.snapshot import (
     incident_is_older,
     shows_activity,
 )
-from reconciler.store.values import Judge, SideCounts
+from reconciler.store.values import SideCounts, StageRules
 
 if TYPE_CHECKING:
     from reconciler.store.sqlite import sqlite3
@@ -134,14 +134,14 @@ def _claimed_case(incident: Incident) -> str:
 
 
 @dataclass(kw_only=True)
-class Fold:
-    """Fold Cases and records into the database on one connection, at one instant of one cycle.
+class Ingest:
+    """Ingest Cases and records into the database on one connection, at one instant of one cycle.
 
     ``ours`` names the events that this program caused itself; their actor is ``reconciler``.
     """
 
     conn: sqlite3.Connection
-    judge: Judge
+    stage_rules: StageRules
     cycle_id: str
     now: datetime
     ours: frozenset[str] = frozenset()
@@ -174,7 +174,7 @@ class Fold:
         return self._incidents.tally.frozen()
 
     def cases(self, cases: Iterable[Case]) -> None:
-        """Fold Cases in the order of their own times, so that notifications tell the story forwards."""
+        """Ingest Cases in the order of their own times, so that notifications tell the story forwards."""
         ordered = sorted(cases, key=lambda case: case.updated_at or case.created_at)
         for chunk in chunks(ordered):
             known: dict[Hashable, str] = dict(
@@ -192,7 +192,7 @@ class Fold:
         )
         self.conn.executemany(
             _PUT_CASE_ON_LINK,
-            [(c.id, now, self.judge.case_stage(c), int(shows_activity(c))) for _, c, _ in news],
+            [(c.id, now, self.stage_rules.case_stage(c), int(shows_activity(c))) for _, c, _ in news],
         )
         self._put_notes(row for each in news for row in self._case_notes(each))
 
@@ -204,7 +204,7 @@ class Fold:
             yield self._note(System.CORALOGIX, change, case_id=case.id, sys_id="", actor=resolver, at=at)
 
     def incidents(self, incidents: Iterable[Incident]) -> None:
-        """Fold records in the order of their own times."""
+        """Ingest records in the order of their own times."""
         ordered = sorted(incidents, key=lambda incident: (incident.updated_at, incident.mod_count))
         for chunk in chunks(ordered):
             rows = self.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
@@ -220,7 +220,7 @@ class Fold:
         self.conn.executemany(
             _PUT_INCIDENT_ON_LINK,
             [
-                (self.judge.incident_stage(link, each.after), each.after.number, now, link.case_id)
+                (self.stage_rules.incident_stage(link, each.after), each.after.number, now, link.case_id)
                 for each in news
                 for link in links.get(record_key(each.after), ())
             ],
@@ -265,15 +265,15 @@ class Fold:
         self.conn.executemany("UPDATE links SET incident_absence = NULL, needs_plan = 1 WHERE case_id = ?", back)
 
 
-def restage(conn: sqlite3.Connection, judge: Judge, case_ids: Sequence[str]) -> None:
-    """Judge both sides of these Cases' links anew; stages are set, peaks only rise."""
+def restage(conn: sqlite3.Connection, stage_rules: StageRules, case_ids: Sequence[str]) -> None:
+    """StageRules both sides of these Cases' links anew; stages are set, peaks only rise."""
     for chunk in chunks(case_ids):
-        conn.executemany(_PUT_STAGES, [_stages(judge, pair) for pair in read_pairs(conn, chunk)])
+        conn.executemany(_PUT_STAGES, [_stages(stage_rules, pair) for pair in read_pairs(conn, chunk)])
 
 
-def _stages(judge: Judge, pair: Pair) -> tuple[int | None, int | None, str]:
-    incident_stage = None if pair.incident is None else judge.incident_stage(pair.link, pair.incident)
-    return (judge.case_stage(pair.case), incident_stage, pair.link.case_id)
+def _stages(stage_rules: StageRules, pair: Pair) -> tuple[int | None, int | None, str]:
+    incident_stage = None if pair.incident is None else stage_rules.incident_stage(pair.link, pair.incident)
+    return (stage_rules.case_stage(pair.case), incident_stage, pair.link.case_id)
 
 
 def _claims(news: _News[Incident]) -> set[str]:

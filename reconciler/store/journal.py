@@ -16,11 +16,11 @@ from typing import Any
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Action, ActionKind, HttpRecord, Outcome, Result, Stage, Verb
 from reconciler.store.connection import Connected
-from reconciler.store.ingest import Fold, restage
+from reconciler.store.ingest import Ingest, restage
 from reconciler.store.links import put_link
 from reconciler.store.rows import json_text, stage_from, time_from, time_text
 from reconciler.store.snapshot import FIRST_SEEN
-from reconciler.store.values import Begun, CycleCounts, Judge, Row
+from reconciler.store.values import Begun, CycleCounts, Row, StageRules
 
 _ACTION_COLUMNS = (
     "seq, cycle_id, started_at, kind, case_id, case_key, connector, table_name, sys_id, number, "
@@ -91,7 +91,7 @@ class Journal(Connected):
             "to_stage": action.to_stage,
             "path": json_text(action.path),
             "field_names": json_text(sorted(action.fields)),
-            "basis": action.basis,
+            "basis": action.fingerprint,
             "started_at": time_text(now),
         }
         with self._transaction() as conn:
@@ -100,7 +100,7 @@ class Journal(Connected):
         return int(seq or 0)
 
     def finish_action(
-        self, seq: int, outcome: Outcome, *, judge: Judge, now: datetime, requests: Sequence[HttpRecord] = ()
+        self, seq: int, outcome: Outcome, *, stage_rules: StageRules, now: datetime, requests: Sequence[HttpRecord] = ()
     ) -> None:
         """Commit what came of an action: its result, both snapshots, the link and the requests, all or none.
 
@@ -110,13 +110,13 @@ class Journal(Connected):
             if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
                 raise StoreError(f"{self._path}: action {seq} was not begun, or is finished already")
             cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
-            fold = partial(Fold, conn=conn, judge=judge, cycle_id=cycle_id, now=now, ours=_ours(outcome))
+            fold = partial(Ingest, conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))
             if outcome.link is not None:
                 put_link(conn, outcome.link, now)
             # A Case in an outcome was asked for by its id: it is news even where the service's clock was set back.
             fold(read_now=True).cases(() if outcome.case is None else (outcome.case,))
             fold().incidents(() if outcome.incident is None else (outcome.incident,))
-            restage(conn, judge, [outcome.action.case_id])
+            restage(conn, stage_rules, [outcome.action.case_id])
             conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in requests])
 
     def unfinished_actions(self) -> tuple[Begun, ...]:
@@ -203,6 +203,6 @@ def _begun(row: Sequence[Any]) -> Begun:
         from_stage=stage_from(row[10]),
         to_stage=Stage(row[11]),
         path=tuple(Verb(verb) for verb in json.loads(row[12])),
-        basis=row[13],
+        fingerprint=row[13],
     )
     return Begun(seq=row[0], cycle_id=row[1], started_at=time_from(row[2]), action=action)

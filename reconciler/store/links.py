@@ -15,7 +15,7 @@ from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
 from reconciler.store.connection import Connected, guarded
 from reconciler.store.pairs import CHUNK, LINK_LIST, read_claims, read_pairs
 from reconciler.store.rows import LINK_COLUMNS, ONLY_SEEN, SqlValue, link_from, link_values, time_text
-from reconciler.store.values import Settled
+from reconciler.store.values import Decided
 
 if TYPE_CHECKING:
     from reconciler.store.sqlite import sqlite3
@@ -63,7 +63,7 @@ def _named_values(link: Link) -> dict[str, SqlValue]:
     return dict(zip(LINK_COLUMNS, link_values(link), strict=True))
 
 
-def _settled_values(settled: Settled, now: str) -> dict[str, SqlValue]:
+def _settled_values(settled: Decided, now: str) -> dict[str, SqlValue]:
     skip = settled.skip
     return {
         **_named_values(settled.link),
@@ -138,7 +138,7 @@ class Links(Connected):
         """Count the skips that stand."""
         return int(self._value("SELECT count(*) FROM links WHERE skip_reason IS NOT NULL"))
 
-    def settle(self, decisions: Iterable[Settled], now: datetime) -> None:
+    def keep_decisions(self, decisions: Iterable[Decided], now: datetime) -> None:
         """Store what was decided about links, all or none, before any action on them begins.
 
         A skip keeps the time since when it stands as long as its reason stays. Raises StoreError for an unknown Case.

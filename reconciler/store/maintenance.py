@@ -1,7 +1,7 @@
 """Care of the database: what people ask about holds, a memory restored from the services, pruning, backups.
 
 A person may ask while a cycle runs. A cycle settles whole links, so a change made beside it could be lost: it is
-left here as a wish, and the next cycle does it before it reads anything.
+left here as a request, and the next cycle does it before it reads anything.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from urllib.parse import quote
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Case, Incident, Link
 from reconciler.store.connection import Connected, check, connect, guarded
-from reconciler.store.ingest import Fold, restage
+from reconciler.store.ingest import Ingest, restage
 from reconciler.store.links import put_link
 from reconciler.store.rows import time_from, time_text
-from reconciler.store.values import Judge, Row
+from reconciler.store.values import Row, StageRules
 from reconciler.store.views import HOLDS_SQL
 
 ROWS_PER_STEP = 5000
@@ -53,7 +53,7 @@ _PRUNED: Mapping[str, str] = {
 """Table -> what of it may go, in an order that foreign keys allow: a request goes with or before its action."""
 
 
-class WishKind(StrEnum):
+class HoldRequestKind(StrEnum):
     """Name what a person may ask about a hold."""
 
     RETRY = "retry"
@@ -63,17 +63,17 @@ class WishKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class HoldRequest:
     """Hold what a person asked about one link."""
 
     case_id: str
-    kind: WishKind
-    basis: str
+    kind: HoldRequestKind
+    fingerprint: str
     """what both sides looked like when it was asked"""
     asked_by: str
     asked_at: datetime
     seq: int = 0
-    """the order in which wishes are done; 0 before the store has it"""
+    """the order in which hold_requests are done; 0 before the store has it"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Restored:
     origin: datetime
 
 
-class Care(Connected):
+class Maintenance(Connected):
     """Keep the database in order; each method is one transaction unless it says otherwise."""
 
     # -- what people ask -------------------------------------------------------------------------------------------
@@ -96,34 +96,34 @@ class Care(Connected):
         """Give the links that wait for a person as rows of ``audit_holds``, the longest wait first."""
         return self._named("SELECT * FROM audit_holds ORDER BY since, case_id")
 
-    def ask(self, wishes: Iterable[Wish]) -> None:
-        """Leave wishes for the next cycle. Safe beside a cycle of another process."""
-        rows = [(w.case_id, w.kind, w.basis, w.asked_by, time_text(w.asked_at)) for w in wishes]
+    def ask(self, hold_requests: Iterable[HoldRequest]) -> None:
+        """Leave hold_requests for the next cycle. Safe beside a cycle of another process."""
+        rows = [(w.case_id, w.kind, w.fingerprint, w.asked_by, time_text(w.asked_at)) for w in hold_requests]
         with self._transaction() as conn:
             conn.executemany(_PUT_WISH, rows)
 
-    def wishes(self) -> tuple[Wish, ...]:
-        """Give the wishes that no cycle has done yet, in their order."""
+    def hold_requests(self) -> tuple[HoldRequest, ...]:
+        """Give the hold_requests that no cycle has done yet, in their order."""
         rows = self._read("SELECT seq, case_id, kind, basis, asked_by, asked_at FROM wishes ORDER BY seq")
         return tuple(
-            Wish(
+            HoldRequest(
                 seq=seq,
                 case_id=case_id,
-                kind=WishKind(kind),
-                basis=basis,
+                kind=HoldRequestKind(kind),
+                fingerprint=basis,
                 asked_by=asked_by,
                 asked_at=time_from(asked_at),
             )
             for seq, case_id, kind, basis, asked_by, asked_at in rows
         )
 
-    def grant(self, wish: Wish, link: Link, *, cycle_id: str, now: datetime) -> None:
-        """Store a link as a wish makes it, mark it for planning, note who asked, and forget the wish."""
-        event, asked_at, at = f"hold_{wish.kind}", time_text(wish.asked_at), time_text(now)
+    def grant(self, request: HoldRequest, link: Link, *, cycle_id: str, now: datetime) -> None:
+        """Store a link as a request makes it, mark it for planning, note who asked, and forget the request."""
+        event, asked_at, at = f"hold_{request.kind}", time_text(request.asked_at), time_text(now)
         with self._transaction() as conn:
             put_link(conn, link, now)
-            conn.execute(_NOTE_WISH, (cycle_id, event, wish.asked_by, at, asked_at, wish.case_id))
-            conn.execute("DELETE FROM wishes WHERE seq = ?", (wish.seq,))
+            conn.execute(_NOTE_WISH, (cycle_id, event, request.asked_by, at, asked_at, request.case_id))
+            conn.execute("DELETE FROM wishes WHERE seq = ?", (request.seq,))
 
     def forget_records(self, records: Sequence[Incident]) -> None:
         """Forget records that are gone, so that no decision counts them; the journal keeps their story."""
@@ -132,7 +132,7 @@ class Care(Connected):
 
     # -- a memory restored -----------------------------------------------------------------------------------------
 
-    def restore(self, restored: Restored, *, judge: Judge, cycle_id: str, now: datetime) -> None:
+    def restore(self, restored: Restored, *, stage_rules: StageRules, cycle_id: str, now: datetime) -> None:
         """Replace everything that is remembered, but for the journal: all of it or, on any error, nothing.
 
         Every link is marked for planning. No cursor is left, so that the next pull looks back as far as a first one.
@@ -142,12 +142,12 @@ class Care(Connected):
                 conn.execute(f"DELETE FROM {table}")  # noqa: S608 - our own constants
             facts = {**restored.facts, "origin": time_text(restored.origin)}
             conn.executemany(_PUT_FACT, sorted(facts.items()))
-            fold = Fold(conn=conn, judge=judge, cycle_id=cycle_id, now=now)
+            fold = Ingest(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now)
             fold.cases(restored.cases)
             fold.incidents(restored.incidents)
             for link in restored.links:
                 put_link(conn, link, now)
-            restage(conn, judge, [link.case_id for link in restored.links])
+            restage(conn, stage_rules, [link.case_id for link in restored.links])
 
     # -- old rows --------------------------------------------------------------------------------------------------
 

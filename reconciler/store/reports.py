@@ -6,14 +6,14 @@ from reconciler.core.model import HOLD_REASONS, Skip, SkipReason
 from reconciler.store.journal import Journal
 from reconciler.store.links import Links
 from reconciler.store.rows import optional_time
-from reconciler.store.snapshots import Memory
+from reconciler.store.snapshots import Snapshots
 from reconciler.store.values import StatusSummary, Story
 
 _SKIP_OF = """SELECT l.needs_plan, c.case_key, l.skip_reason, l.skip_detail, l.skip_since FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.case_id = ?"""
 
 
-class Reports(Memory, Links, Journal):
+class Reports(Snapshots, Links, Journal):
     """Sum up and tell; nothing here changes anything."""
 
     def status_summary(self) -> StatusSummary:

@@ -10,9 +10,9 @@ from datetime import datetime
 from reconciler.core.errors import Malformed
 from reconciler.core.model import FieldNote, System
 from reconciler.store.connection import Connected
-from reconciler.store.ingest import Fold, restage
+from reconciler.store.ingest import Ingest, restage
 from reconciler.store.rows import optional_text, optional_time, time_from, time_text
-from reconciler.store.values import Cursor, Judge, Pulled, RememberedCounts
+from reconciler.store.values import Cursor, Pulled, RememberedCounts, StageRules
 
 QUARANTINE_ROWS = 1000
 """How many records that could not be understood are kept, the latest of them."""
@@ -38,13 +38,13 @@ _PUT_KEPT = """INSERT INTO notifications
     'field_kept', :field, :ours, :theirs, :observed_at)"""
 
 
-class Memory(Connected):
+class Snapshots(Connected):
     """Remember what was pulled, and what is worth knowing in the next cycle."""
 
-    def remember(self, pulled: Pulled, *, judge: Judge, cycle_id: str, now: datetime) -> RememberedCounts:
-        """Fold what a pull brought into the snapshots and move its cursors: all of it or, on any error, nothing."""
+    def remember(self, pulled: Pulled, *, stage_rules: StageRules, cycle_id: str, now: datetime) -> RememberedCounts:
+        """Ingest what a pull brought into the snapshots and move its cursors: all of it or, on any error, nothing."""
         with self._transaction() as conn:
-            fold = Fold(conn=conn, judge=judge, cycle_id=cycle_id, now=now, read_now=pulled.read_now)
+            fold = Ingest(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, read_now=pulled.read_now)
             fold.cases(pulled.cases)
             fold.incidents(pulled.incidents)
             self._keep_malformed(pulled, now)
@@ -57,11 +57,11 @@ class Memory(Connected):
             doubtful=fold.doubtful,
         )
 
-    def judge_again(self, judge: Judge) -> int:
-        """Judge every link under changed policies, mark all for planning, and give their number."""
+    def restage_all(self, stage_rules: StageRules) -> int:
+        """StageRules every link under changed policies, mark all for planning, and give their number."""
         with self._transaction() as conn:
             case_ids = [case_id for (case_id,) in conn.execute("SELECT case_id FROM links ORDER BY case_id")]
-            restage(conn, judge, case_ids)
+            restage(conn, stage_rules, case_ids)
             conn.execute("UPDATE links SET needs_plan = 1 WHERE needs_plan = 0")
         return len(case_ids)
 

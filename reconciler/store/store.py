@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Self
 
 from reconciler.store.connection import IN_MEMORY, check, configure, connect, guarded, open_file
 from reconciler.store.copying import copy_into_memory
-from reconciler.store.maintenance import Care
+from reconciler.store.maintenance import Maintenance
 from reconciler.store.migrations import migrate
 from reconciler.store.reports import Reports
 from reconciler.store.values import (
     Begun,
     Cursor,
     CycleCounts,
-    Judge,
+    Decided,
     Pulled,
     RememberedCounts,
     Row,
-    Settled,
     SideCounts,
+    StageRules,
     StatusSummary,
     Story,
 )
@@ -36,12 +36,12 @@ __all__ = [
     "Begun",
     "Cursor",
     "CycleCounts",
-    "Judge",
+    "Decided",
     "Pulled",
     "RememberedCounts",
     "Row",
-    "Settled",
     "SideCounts",
+    "StageRules",
     "StatusSummary",
     "Store",
     "Story",
@@ -51,7 +51,7 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """When a database in memory says that it was migrated: it is thrown away, so it does not matter."""
 
 
-class Store(Reports, Care):
+class Store(Reports, Maintenance):
     """Remember both sides, the links, the cursors and every step, in one SQLite database.
 
     Every method raises StoreError when SQLite fails, and then has changed nothing.

@@ -1,6 +1,6 @@
 """The values that go into the store and come out of it, beside the nouns of ``core.model``.
 
-The store knows no policy: where a stage depends on one, a Judge is handed in.
+The store knows no policy: where a stage depends on one, a StageRules is handed in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Row = Mapping[str, str | int | float | None]
 """One row of an ``audit_*`` view: column name -> value, times as ISO 8601 text."""
 
 
-class Judge(Protocol):
+class StageRules(Protocol):
     """Place what was seen on the scale of stages; ``core.policy.Policies`` does."""
 
     def case_stage(self, case: Case) -> Stage | None:
@@ -77,7 +77,7 @@ class RememberedCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class Decided:
     """Hold what was decided about one link."""
 
     link: Link

@@ -18,11 +18,11 @@ from pathlib import Path
 import requests
 
 from reconciler.core.identity import record_id
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.servicenow.api.login import API_PASSWORD
-from tests.bench.stage import KEY, USER, Services, engine, services
+from tests.bench.stage import KEY, USER, Services, context, services
 
 LIST = "/mgmt/openapi/5/cases/cases/v1"
 TABLE = "/api/now/table/incident"
@@ -48,7 +48,7 @@ def measured(call: Callable[[], int]) -> Cost:
     return Cost(seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu, requests=sent)
 
 
-def cycle(one: Engine) -> tuple[CycleReport, int]:
+def cycle(one: Context) -> tuple[CycleReport, int]:
     """Run one cycle and count its requests."""
     cycle_id = uuid.uuid4().hex
     report = run_cycle(one, CycleRequest(), cycle_id=cycle_id)
@@ -101,7 +101,7 @@ class Bare:
 
 def create_all(cases: int) -> None:
     """Compare a cycle that creates N records with a naive script and with the floor."""
-    with tempfile.TemporaryDirectory() as folder, services(cases) as at, engine(at, Path(folder)) as one:
+    with tempfile.TemporaryDirectory() as folder, services(cases) as at, context(at, Path(folder)) as one:
         ours = measured(lambda: cycle(one)[1])
     with services(cases) as at:
         bare = Bare(at)
@@ -128,7 +128,7 @@ def create_all(cases: int) -> None:
 
 def quiet(links: int) -> Cost:
     """Measure a cycle in which nothing changed, with a number of links at rest."""
-    with tempfile.TemporaryDirectory() as folder, services(links) as at, engine(at, Path(folder)) as one:
+    with tempfile.TemporaryDirectory() as folder, services(links) as at, context(at, Path(folder)) as one:
         for _ in range(3):
             cycle(one)
         at.advance(3600)

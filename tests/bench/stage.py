@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reconciler.cli.build import build_engine
+from reconciler.cli.build import build_context
 from reconciler.config import parse_config
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.face import CoralogixFace
 from reconciler.sandbox.coralogix.world import CoralogixWorld
@@ -76,11 +76,11 @@ def services(cases: int) -> Iterator[Services]:
 
 
 @contextmanager
-def engine(at: Services, folder: Path) -> Iterator[Engine]:
-    """Build the engine as the command line does."""
+def context(at: Services, folder: Path) -> Iterator[Context]:
+    """Build the context as the command line does."""
     environ = {"KEY": KEY, "PASSWORD": API_PASSWORD}
     config = parse_config(CONFIG.format(cases=at.cases, records=at.records), environ=environ, folder=folder)
-    made = build_engine(config, Store.in_memory(), stop=threading.Event())
+    made = build_context(config, Store.in_memory(), stop=threading.Event())
     with made.store:
         yield made
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.model import SkipReason
 from reconciler.core.policies.policies import Limits, Policies
-from reconciler.engine.context import Engine, Settings
+from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.reading import window
 from reconciler.engine.report import CycleReport, CycleRequest
@@ -191,18 +191,18 @@ class Stage:
         report: CycleReport | None = None
         with suppress(Killed), _short_overlap(self.setting.short_rows):
             request = CycleRequest(limits_on=limits_on)
-            report = run_cycle(self._engine(host, gate), request, cycle_id=f"cycle-{number:06d}")
+            report = run_cycle(self._context(host, gate), request, cycle_id=f"cycle-{number:06d}")
         gate.closed = True
         self.events.append(_ended(host, number, report))
         return report
 
-    def _engine(self, host: int, gate: Gate) -> Engine:
+    def _context(self, host: int, gate: Gate) -> Context:
         store = MortalStore(self.databases[self.database_of(host)].connection, IN_MEMORY)
         store.gate = gate
         watch = Watch(host=host, gate=gate, events=self.events)
         records = MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)
         rows = self.setting.page_rows
-        return Engine(
+        return Context(
             cases=WatchedCases(MemoryCaseClient(self.coralogix), self.coralogix, watch, page_rows=rows),
             connectors={"main": WatchedIncidents(records, watch, page_rows=rows)},
             store=store,

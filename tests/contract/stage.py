@@ -16,7 +16,7 @@ from reconciler.core.model import HttpRecord, System
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.http.auth import Login, basic_login, bearer_login
 from reconciler.remotes.http.client import HttpService
-from reconciler.remotes.http.pacing import Clock
+from reconciler.remotes.http.pacing import ClientClock
 from reconciler.remotes.http.settings import HttpSettings
 from reconciler.remotes.ports import CaseClient, IncidentClient
 from reconciler.remotes.servicenow.client import ServiceNowClient
@@ -158,7 +158,7 @@ class Theatre:
             requests_per_second=1e6,
             burst=1_000_000,
         )
-        clock = Clock(sleep=lambda _seconds: None)
+        clock = ClientClock(sleep=lambda _seconds: None)
         service = HttpService(system, settings, login, observe=self.sent.append, clock=clock)
         self._services.append(service)
         return service

@@ -29,14 +29,14 @@ ACTING = (
     fault(
         "a failed look leaves nothing unsettled",
         "engine/acting/perform.py",
-        "        link = replace(pair.link, unsettled_since=self.clock())",
+        "        link = replace(pair.link, create_in_doubt_since=self.clock())",
         "        link = pair.link",
         f"{PROMISES}::test_an_error_and_then_no_look_either",
     ),
     fault(
         "stripped ids are not remembered",
         "engine/acting/apply.py",
-        "if record.sys_id.lower() != record_id(self.engine.policies.owner, action.case_id, link.generation):",
+        "if record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation):",
         "if not record.sys_id:",
         f"{PROMISES}::test_an_error_and_then_no_look_either",
     ),
@@ -170,7 +170,7 @@ ACTING = (
     fault(
         "a clock that was set back is not asked about",
         "engine/reading/gather.py",
-        "        read_cases(self.engine, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)\n",
+        "        read_cases(self.context, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)\n",
         "",
         f"{FLOW}::test_a_clock_that_is_set_back_by_ten_minutes",
     ),

@@ -99,7 +99,7 @@ DECIDING = (
     fault(
         "the hash forgets what was decided from",
         "core/planning/plan.py",
-        "[action_document(a), a.basis]",
+        "[action_document(a), a.fingerprint]",
         "[action_document(a)]",
         f"{PLANNER}::test_the_hash_names_what_is_done_and_what_it_was_decided_from",
     ),
@@ -155,8 +155,8 @@ DECIDING = (
     fault(
         "a hold does not hold",
         "core/planning/decide.py",
-        "    if hold and hold.basis == looks and knowledge.now < hold.next_retry_at:",
-        "    if hold and hold.basis == looks and knowledge.now < hold.since:",
+        "    if hold and hold.fingerprint == looks and knowledge.now < hold.next_retry_at:",
+        "    if hold and hold.fingerprint == looks and knowledge.now < hold.since:",
         f"{WILD}::test_200_without_change",
     ),
     fault(
@@ -169,7 +169,7 @@ DECIDING = (
     fault(
         "a hold outlives a change",
         "core/planning/decide.py",
-        "    if hold and hold.basis == looks and knowledge.now",
+        "    if hold and hold.fingerprint == looks and knowledge.now",
         "    if hold and knowledge.now",
         f"{FLOW}::test_a_rejection_is_over_when_either_side_changes",
     ),

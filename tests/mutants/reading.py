@@ -92,7 +92,7 @@ READING_FAULTS = (
     fault(
         "a row that a listing leaves out is a 404",
         "engine/reading/drift.py",
-        "link.sys_id not in shown and _is_lost(engine, link, records)",
+        "link.sys_id not in shown and _is_lost(context, link, records)",
         "link.sys_id not in shown",
         f"{DRIFT}::test_what_one_listing_leaves_out_is_asked_for_by_itself",
     ),
@@ -127,7 +127,7 @@ READING_FAULTS = (
     fault(
         "a killed create counts as settled",
         "engine/cycle.py",
-        "link = replace(pair.link, unsettled_since=begun.started_at) if pair and is_create else None",
+        "link = replace(pair.link, create_in_doubt_since=begun.started_at) if pair and is_create else None",
         "link = None",
         f"{READING}::test_a_create_that_was_killed_waits_where_ids_are_not_kept",
     ),

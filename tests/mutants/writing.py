@@ -72,14 +72,14 @@ WRITING_FAULTS = (
     fault(
         "a record that may not be read is made again",
         "engine/acting/perform.py",
-        'link = replace(pair.link, sys_id=sys_id, number="", unsettled_since=None)',
+        'link = replace(pair.link, sys_id=sys_id, number="", create_in_doubt_since=None)',
         "link = pair.link",
         f"{DRIFT}::test_a_record_that_was_made_and_may_not_be_read_is_not_made_again",
     ),
     fault(
         "a Case is routed anew while its create is in doubt",
         "core/planning/admission.py",
-        "if not link.inbound or not (link.unsettled_since or policies.further_records(pair)):",
+        "if not link.inbound or not (link.create_in_doubt_since or policies.further_records(pair)):",
         "if not link.inbound or not policies.further_records(pair):",
         f"{DOUBT}::test_a_create_in_doubt_commits_late_while_its_case_is_routed_elsewhere",
     ),
@@ -122,7 +122,7 @@ WRITING_FAULTS = (
     fault(
         "a hold outlives the change that ended it",
         "core/planning/decide.py",
-        "    if hold and hold.basis != looks:",
+        "    if hold and hold.fingerprint != looks:",
         "    if hold and not looks:",
         f"{OVER_TIME}::test_a_rejection_that_changed_begins_its_waiting_anew",
     ),
@@ -136,7 +136,7 @@ WRITING_FAULTS = (
     fault(
         "an adopted record leaves the link unsettled",
         "core/planning/decide.py",
-        "        unsettled_since=None,\n",
+        "        create_in_doubt_since=None,\n",
         "",
         f"{OVER_TIME}::test_a_link_is_settled_once_its_record_is_found",
     ),

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.config import Config, parse_config
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
-from reconciler.sandbox.servicenow.schema import Row
+from reconciler.sandbox.servicenow.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.world import FIELDS, World
 
@@ -61,11 +61,11 @@ class ConfiguredWorld(World):
         self.rules = self.config.policies
 
     @property
-    def engine(self) -> Engine:
+    def context(self) -> Context:
         clients = {name: self.clients[name] for name in self.config.servicenow}
-        return replace(super().engine, connectors=clients, policy_hash=self.config.policy_hash)
+        return replace(super().context, connectors=clients, policy_hash=self.config.policy_hash)
 
-    def records_in(self, connector: str, case_id: str) -> tuple[Row, ...]:
+    def records_in(self, connector: str, case_id: str) -> tuple[TableRow, ...]:
         """Give the records of a Case in one instance."""
         return self.instances[connector].incidents_for(case_id)
 

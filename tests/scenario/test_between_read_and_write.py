@@ -26,7 +26,7 @@ def resolved_at_once(seconds_a_write: float) -> tuple[WildWorld, list[str]]:
     world = WildWorld()
     world.cycle()
     cases = [world.new_case(f"Case {number}") for number in range(LINKS_READ_AT_ONCE)]
-    world.settle()
+    world.run_until_quiet()
     client = SlowRecords(world.servicenow, extra_fields=FIELDS)
     client.moments, client.seconds = world.moments, seconds_a_write
     world.incidents = client
@@ -66,7 +66,7 @@ def test_how_far_a_case_came_is_kept_when_the_next_verb_is_in_doubt() -> None:
     pair = world.store.pair(case_id)
     assert pair is not None
     assert pair.link.case_peak is Stage.RESOLVED
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "CLOSED"
 
 
@@ -79,6 +79,6 @@ def test_how_far_a_case_came_is_kept_when_it_is_gone_for_the_next_verb() -> None
     world.cycle()
     world.coralogix.hide(case_id, hidden=False)
     world.coralogix.reactivate(case_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.verbs(case_id).count("resolve") == 1
     assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK

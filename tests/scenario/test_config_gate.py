@@ -121,7 +121,7 @@ def test_putting_the_old_config_back_goes_on_as_if_nothing_had_been() -> None:
     assert is_refused(world.cycle())
     world.read(LIMIT)
     assert world.cycle().exit_code == 0
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
     assert urgencies(world) == {"1"}
 
 
@@ -137,7 +137,7 @@ def test_a_refused_config_does_not_judge_where_links_stand() -> None:
     world.cycle()
     assert world.skip(case_id) is None
     world.servicenow.resolve(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
 
 

@@ -11,7 +11,7 @@ import pytest
 from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, SkipReason
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
-from reconciler.store.store import Judge, Store
+from reconciler.store.store import StageRules, Store
 from tests.builders import an_inbound, condition, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
 from tests.world import results
@@ -33,7 +33,7 @@ def test_a_case_is_routed_elsewhere_while_its_create_is_in_doubt() -> None:
     lose_the_next_create(world)
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.coralogix.set_priority(case_id, "P1")
-    world.settle()
+    world.run_until_quiet()
     assert (len(world.servicenow.incidents_for(case_id)), len(second.incidents_for(case_id))) == (1, 0)
     assert world.skip(case_id) is None
 
@@ -46,7 +46,7 @@ def test_a_create_in_doubt_commits_late_while_its_case_is_routed_elsewhere() -> 
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.coralogix.set_priority(case_id, "P1")
-    world.settle()
+    world.run_until_quiet()
     assert (len(world.servicenow.incidents_for(case_id)), len(second.incidents_for(case_id))) == (1, 0)
 
 
@@ -59,7 +59,7 @@ def test_the_rules_of_a_create_in_doubt_leave_the_config() -> None:
     second.faults.add(Fault(FaultKind.TIMEOUT, "records.create", after_effect=True))
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.rules, world.further = policies(connectors=frozenset({"main"})), {}
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.NOT_ROUTED
     assert "[servicenow.second]" in world.detail(case_id)
     assert not world.servicenow.incidents_for(case_id)
@@ -81,9 +81,9 @@ def test_create_when_narrows_creation_and_not_what_was_created(create_when: str,
     lose_the_next_create(world)
     world.cycle()
     change(world, case_id)
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.resolve(case_id, "done")
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
     assert len(world.servicenow.incidents_for(case_id)) == 1
 
@@ -92,7 +92,7 @@ def test_create_when_does_not_keep_a_known_record_of_a_new_database_from_being_a
     world = WildWorld(rules=policies(inbound=an_inbound(create_when=condition('case.status == "ACTIVE"'))))
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.settle()
+    world.run_until_quiet()
     fresh = Store.in_memory()
     world.cycle_of(fresh)
     pair = fresh.pair(case_id)
@@ -118,12 +118,12 @@ class MortalStore(Store):
     killed = False
 
     def finish_action(
-        self, seq: int, outcome: Outcome, *, judge: Judge, now: datetime, requests: Sequence[HttpRecord] = ()
+        self, seq: int, outcome: Outcome, *, stage_rules: StageRules, now: datetime, requests: Sequence[HttpRecord] = ()
     ) -> None:
         if not self.killed:
             self.killed = True
             kill()
-        super().finish_action(seq, outcome, judge=judge, now=now, requests=requests)
+        super().finish_action(seq, outcome, stage_rules=stage_rules, now=now, requests=requests)
 
 
 def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:
@@ -133,7 +133,7 @@ def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:
     world.new_case("first")
     with suppress(Killed):
         world.cycle()
-    world.settle()
+    world.run_until_quiet()
     assert_a_late_create_is_waited_for(world)
 
 

@@ -26,7 +26,7 @@ def test_a_change_that_bears_an_older_time_than_is_remembered(monkeypatch: pytes
     world.cycle(seconds=300)
     for number in range(3):
         world.new_case(f"later {number}")
-    world.settle()
+    world.run_until_quiet()
     world.ahead = timedelta(minutes=20)
     world.clock.advance(minutes=-20)
     world.coralogix.resolve(case_id, "done")
@@ -41,7 +41,7 @@ def test_a_clock_that_was_ahead_once_does_not_put_the_checks_off() -> None:
     world.ahead = timedelta(days=400)
     world.cycle(seconds=1000)
     world.ahead = timedelta()
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.silent_edit(sys_id, state="6")
     after_a_drift_check(world)
     assert world.status(case_id) == "RESOLVED"
@@ -51,7 +51,7 @@ def test_what_one_listing_leaves_out_is_asked_for_by_itself() -> None:
     """A row that a listing does not show is no 404; the record is there, and nothing is concluded."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.settle()
+    world.run_until_quiet()
     client = world.incidents
     real, client.get_many = client.get_many, lambda *_: ()  # type: ignore[method-assign]
     assert world.cycle(seconds=1000).kind.value == "drift"
@@ -72,7 +72,7 @@ def test_the_nightly_check_lists_open_cases_of_any_age() -> None:
     for number in range(5):
         world.new_case(f"old {number}")
     world.cycle()
-    world.settle()
+    world.run_until_quiet()
     world.clock.advance(days=40)
     before = world.cases.requests["cases.get"]
     assert world.cycle().kind.value == "full"
@@ -82,7 +82,7 @@ def test_the_nightly_check_lists_open_cases_of_any_age() -> None:
 def test_a_403_on_a_change_that_took_effect_is_no_rejection() -> None:
     world = WildWorld()
     case_id, _ = world.link_one()
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.acknowledge(case_id)
     world.strike_records(FaultKind.FORBIDDEN_403, "records.update", after_effect=True)
     report = world.cycle()
@@ -93,7 +93,7 @@ def test_a_403_on_a_change_that_took_effect_is_no_rejection() -> None:
 def test_a_403_on_a_change_that_had_none_is_held_with_its_words() -> None:
     world = WildWorld()
     case_id, _ = world.link_one()
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.acknowledge(case_id)
     world.strike_records(FaultKind.FORBIDDEN_403, "records.update")
     report = world.cycle()
@@ -117,8 +117,8 @@ def test_a_record_that_was_made_and_may_not_be_read_is_not_made_again() -> None:
     assert len(world.servicenow.incidents_for(case_id)) == 1
     world.servicenow.protect("incident")
     after_a_drift_check(world)
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is None
     world.coralogix.acknowledge(case_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")

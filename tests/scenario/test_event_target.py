@@ -54,13 +54,13 @@ def test_create_update_and_clear_are_events_with_one_key() -> None:
     assert [o.action.kind for o in report.outcomes] == [ActionKind.SEND_EVENT]
     assert (alert(world)["message_key"], alert(world)["severity"], alert(world)["state"]) == (case_id, "2", "Open")
     world.coralogix.set_priority(case_id, "P1")
-    world.settle()
+    world.run_until_quiet()
     assert alert(world)["severity"] == "1"
     world.coralogix.resolve(case_id, "done")
-    world.settle()
+    world.run_until_quiet()
     assert alert(world)["state"] == "Closed"
     world.coralogix.close(case_id)
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.records("em_event")) == 3
     assert not world.servicenow.records("incident")
 
@@ -68,10 +68,10 @@ def test_create_update_and_clear_are_events_with_one_key() -> None:
 def test_what_says_nothing_new_is_not_sent() -> None:
     world = a_world()
     case_id = world.new_case()
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.acknowledge(case_id)
     world.coralogix.assign(case_id, "00000000-0000-4000-8000-000000000001")
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.records("em_event")) == 1
 
 
@@ -80,19 +80,19 @@ def test_an_event_that_may_be_lost_is_said_again() -> None:
     world.new_case()
     world.strike_records(FaultKind.TIMEOUT, "records.event", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
-    world.settle()
+    world.run_until_quiet()
     assert alert(world)["state"] == "Open"
 
 
 def test_the_way_back_is_read_from_the_alert() -> None:
     world = a_world(WayBack.ALERT)
     case_id = world.new_case()
-    world.settle()
+    world.run_until_quiet()
     _edit_alert(world, acknowledged="true")
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"
     _edit_alert(world, state="Closed")
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
     assert len(world.servicenow.records("em_event")) == 1, "a closed alert is sent nothing more"
 
@@ -100,16 +100,16 @@ def test_the_way_back_is_read_from_the_alert() -> None:
 def test_the_way_back_is_read_from_the_incident_that_the_alert_led_to() -> None:
     world = a_world(WayBack.INCIDENT)
     case_id = world.new_case()
-    world.settle()
+    world.run_until_quiet()
     sys_id = world.servicenow.open_incident("made by Event Management")
     _edit_alert(world, incident=sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "ACTIVE"
     world.servicenow.progress(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"
     world.servicenow.resolve(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
 
 
@@ -117,11 +117,11 @@ def test_the_way_back_is_read_from_the_incident_that_the_alert_led_to() -> None:
 def test_a_reactivated_case_reopens_no_alert(way_back: WayBack) -> None:
     world = a_world(way_back)
     case_id = world.new_case()
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.recover(case_id)
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.reactivate(case_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK
     assert alert(world)["state"] == "Closed"
 

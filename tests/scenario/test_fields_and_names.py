@@ -61,7 +61,7 @@ def test_a_field_that_was_left_alone_is_noted_beside_a_write() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.servicenow.edit(sys_id, short_description="their words")
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.set_title(case_id, "Payments are down")
     world.coralogix.set_priority(case_id, "P1")
     assert results(world.cycle()) == [Result.DONE]
@@ -80,7 +80,7 @@ def test_a_value_that_the_service_keeps_differently_is_no_rejection() -> None:
     assert results(report) == [Result.DONE]
     assert "keeps other values in: short_description" in str(report.outcomes[0].detail)
     assert world.skip(case_id) is None
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
 
 
 def test_a_rejected_record_plans_nothing_for_its_case() -> None:

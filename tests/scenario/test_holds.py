@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.core.identity import basis
+from reconciler.core.identity import fingerprint
 from reconciler.core.model import Result, SkipReason
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.maintenance import Wish, WishKind
+from reconciler.store.maintenance import HoldRequest, HoldRequestKind
 from tests.world import World, results
 
 
-def ask(world: World, case_id: str, kind: WishKind) -> None:
+def ask(world: World, case_id: str, kind: HoldRequestKind) -> None:
     """Ask as the command does: with what both sides look like now."""
     pair = world.store.pair(case_id)
     assert pair is not None
-    wish = Wish(case_id=case_id, kind=kind, basis=basis(pair), asked_by="somebody", asked_at=world.clock.now())
-    world.store.ask([wish])
+    request = HoldRequest(
+        case_id=case_id, kind=kind, fingerprint=fingerprint(pair), asked_by="somebody", asked_at=world.clock.now()
+    )
+    world.store.ask([request])
 
 
 def rejected(world: World) -> str:
@@ -36,7 +38,7 @@ def rejected(world: World) -> str:
 def linked(world: World) -> str:
     world.cycle()
     case_id = world.new_case()
-    world.settle()
+    world.run_until_quiet()
     return case_id
 
 
@@ -48,7 +50,7 @@ def test_a_rejected_write_waits_and_a_retry_sends_it_in_the_next_cycle() -> None
     world = World()
     case_id = rejected(world)
     assert results(world.cycle()) == []
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == [Result.DONE]
     assert world.state(case_id) == "2"
     assert held_reasons(world) == []
@@ -58,7 +60,7 @@ def test_a_retry_that_is_refused_again_starts_its_waiting_time_anew() -> None:
     world = World()
     case_id = rejected(world)
     world.strike_records(FaultKind.FORBIDDEN_403, "records.update")
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == [Result.REJECTED]
     assert results(world.cycle()) == []
     assert held_reasons(world) == ["rejected"]
@@ -67,7 +69,7 @@ def test_a_retry_that_is_refused_again_starts_its_waiting_time_anew() -> None:
 def test_an_ignored_link_is_silent_until_either_side_changes() -> None:
     world = World()
     case_id = rejected(world)
-    ask(world, case_id, WishKind.IGNORE)
+    ask(world, case_id, HoldRequestKind.IGNORE)
     assert results(world.cycle()) == []
     assert held_reasons(world) == []
     world.clock.advance(days=2)
@@ -80,7 +82,7 @@ def test_an_ignored_link_is_silent_until_either_side_changes() -> None:
 def test_a_change_between_the_asking_and_the_cycle_ends_the_ignoring_before_it_begins() -> None:
     world = World()
     case_id = rejected(world)
-    ask(world, case_id, WishKind.IGNORE)
+    ask(world, case_id, HoldRequestKind.IGNORE)
     world.coralogix.set_title(case_id, "It is worse than that")
     assert results(world.cycle()) == [Result.DONE]
 
@@ -88,19 +90,19 @@ def test_a_change_between_the_asking_and_the_cycle_ends_the_ignoring_before_it_b
 def test_a_retry_takes_an_ignoring_back() -> None:
     world = World()
     case_id = rejected(world)
-    ask(world, case_id, WishKind.IGNORE)
+    ask(world, case_id, HoldRequestKind.IGNORE)
     world.cycle()
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == [Result.DONE]
 
 
 def test_wishes_are_done_in_their_order_once_and_leave_their_trace() -> None:
     world = World()
     case_id = rejected(world)
-    ask(world, case_id, WishKind.RETRY)
-    ask(world, case_id, WishKind.IGNORE)
+    ask(world, case_id, HoldRequestKind.RETRY)
+    ask(world, case_id, HoldRequestKind.IGNORE)
     world.cycle()
-    assert world.store.wishes() == ()
+    assert world.store.hold_requests() == ()
     assert held_reasons(world) == []
     assert world.state(case_id) == "1"
     story = world.store.story(case_id)
@@ -114,7 +116,7 @@ def test_what_is_asked_in_the_middle_of_a_cycle_is_not_undone_by_it() -> None:
     case_id = rejected(world)
     pair = world.store.pair(case_id)
     assert pair is not None
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     world.store.update_links([pair.link], world.clock.now())
     assert results(world.cycle()) == [Result.DONE]
 
@@ -128,7 +130,7 @@ def test_a_missing_record_is_asked_for_again_at_once_and_stays_held_while_it_is_
         world.cycle()
     assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
     asked_before = world.incidents.requests["records.get"]
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == []
     assert world.incidents.requests["records.get"] == asked_before + 1
     assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
@@ -144,7 +146,7 @@ def test_a_case_that_was_hidden_is_back_with_a_retry() -> None:
         world.cycle()
     assert world.skip(case_id) is SkipReason.CASE_MISSING
     world.coralogix.hide(case_id, hidden=False)
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == [Result.DONE]
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
 
@@ -163,10 +165,10 @@ def test_a_copy_that_a_person_put_away_is_forgotten_by_a_retry(way: str) -> None
         world.servicenow.remove(copy)
     else:
         world.servicenow.edit(copy, correlation_id="", correlation_display="")
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == [Result.DONE]
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
-    world.settle()
+    world.run_until_quiet()
 
 
 def test_a_copy_that_is_still_there_is_held_again() -> None:
@@ -174,7 +176,7 @@ def test_a_copy_that_is_still_there_is_held_again() -> None:
     case_id = linked(world)
     world.servicenow.copy(world.sys_id(case_id))
     world.cycle()
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == []
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
 
@@ -188,10 +190,10 @@ def test_a_retry_that_the_service_does_not_answer_waits_for_the_next_cycle() -> 
     world.cycle()
     copy = next(r["sys_id"] for r in world.servicenow.incidents_for(case_id) if r["sys_id"] != original)
     world.servicenow.remove(copy)
-    ask(world, case_id, WishKind.RETRY)
+    ask(world, case_id, HoldRequestKind.RETRY)
     world.strike_records(FaultKind.TIMEOUT, "records.list")
     world.cycle()
-    assert len(world.store.wishes()) == 1
+    assert len(world.store.hold_requests()) == 1
     assert results(world.cycle()) == [Result.DONE]
 
 
@@ -202,7 +204,7 @@ def test_an_ignored_missing_record_leaves_the_list_and_stays_away() -> None:
     world.coralogix.acknowledge(case_id)
     for _ in range(3):
         world.cycle()
-    ask(world, case_id, WishKind.IGNORE)
+    ask(world, case_id, HoldRequestKind.IGNORE)
     world.clock.advance(hours=1)
     for _ in range(3):
         world.cycle(seconds=1200)
@@ -216,10 +218,10 @@ def test_a_missing_record_that_comes_back_ends_the_ignoring() -> None:
     world.servicenow.progress(world.sys_id(case_id))
     for _ in range(3):
         world.cycle()
-    ask(world, case_id, WishKind.IGNORE)
+    ask(world, case_id, HoldRequestKind.IGNORE)
     world.cycle()
     assert held_reasons(world) == []
     world.coralogix.hide(case_id, hidden=False)
     world.cycle(seconds=1800)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from reconciler.core.expressions.templates import Template
-from reconciler.core.identity import basis
+from reconciler.core.identity import fingerprint
 from reconciler.core.model import Result, SkipReason
 from reconciler.core.planning.plan import needs
 from reconciler.core.policies.policies import Limits
@@ -36,7 +36,7 @@ def test_a_record_in_an_unknown_state_is_not_adopted() -> None:
     world.servicenow.set_state(sys_id, "42")
     world.coralogix.acknowledge(case_id)
     world.store = Store.in_memory()
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.UNKNOWN_STATE
     pair = world.store.pair(case_id)
     assert pair is not None
@@ -102,11 +102,11 @@ def test_a_link_is_settled_once_its_record_is_found() -> None:
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     world.once("before get", lambda: world.strike_records(FaultKind.ERROR_503_HTML, "records.get"))
     assert results(world.cycle()) == [Result.UNKNOWN]
-    world.settle()
+    world.run_until_quiet()
     pair = world.store.pair(case_id)
     assert pair is not None
     assert pair.link.sys_id
-    assert pair.link.unsettled_since is None
+    assert pair.link.create_in_doubt_since is None
     assert world.store.pairs_to_plan(world.clock.now()) == []
 
 
@@ -121,7 +121,7 @@ def test_a_label_that_changes_ends_a_hold() -> None:
     world.cycle()
     before = world.store.pair(case_id)
     assert before is not None
-    assert basis(before) != basis(replace(before, case=replace(before.case, labels={"team": ("sre",)})))
+    assert fingerprint(before) != fingerprint(replace(before, case=replace(before.case, labels={"team": ("sre",)})))
 
 
 def test_what_stood_there_already_is_ours_afterwards() -> None:
@@ -130,7 +130,7 @@ def test_what_stood_there_already_is_ours_afterwards() -> None:
     case_id, sys_id = world.link_one()
     world.coralogix.set_priority(case_id, "P1")
     world.servicenow.edit(sys_id, urgency="1", impact="1")
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.set_priority(case_id, "P5")
-    world.settle()
+    world.run_until_quiet()
     assert world.record(case_id)["urgency"] == "3"

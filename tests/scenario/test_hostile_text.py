@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.build import build_engine
+from reconciler.cli.build import build_context
 from reconciler.cli.output import print_report
 from reconciler.config import parse_config
 from reconciler.core.model import Case, SkipReason
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER, Sandbox, serve
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
-from reconciler.sandbox.servicenow.schema import Row
+from reconciler.sandbox.servicenow.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.scenario.configured import ConfiguredWorld
@@ -59,7 +59,7 @@ class Scene:
     store: Store
     cycle: Callable[[], CycleReport]
 
-    def record(self, case_id: str) -> Row:
+    def record(self, case_id: str) -> TableRow:
         return self.servicenow.incident_for(case_id)
 
     def case(self, case_id: str) -> Case:
@@ -89,12 +89,12 @@ requests_per_second = 1000
 workers = 1
 {CONFIG}"""
         environ = {"KEY": API_KEY, "PASSWORD": API_PASSWORD}
-        engine = build_engine(parse_config(text, environ=environ, folder=Path("/nowhere")), store)
-        yield Scene(sandbox.coralogix, sandbox.servicenow, store, lambda: one_cycle(engine, next(NUMBERS)))
+        context = build_context(parse_config(text, environ=environ, folder=Path("/nowhere")), store)
+        yield Scene(sandbox.coralogix, sandbox.servicenow, store, lambda: one_cycle(context, next(NUMBERS)))
 
 
-def one_cycle(engine: Engine, number: int) -> CycleReport:
-    return run_cycle(engine, CycleRequest(), cycle_id=f"cycle-{number}")
+def one_cycle(context: Context, number: int) -> CycleReport:
+    return run_cycle(context, CycleRequest(), cycle_id=f"cycle-{number}")
 
 
 @pytest.fixture(params=[in_memory, over_http], ids=["memory", "http"])
@@ -104,7 +104,7 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
         yield made
 
 
-def bystanders(scene: Scene) -> Mapping[str, Row]:
+def bystanders(scene: Scene) -> Mapping[str, TableRow]:
     return {row["sys_id"]: row for row in scene.servicenow.records("incident") if not row["correlation_id"]}
 
 

@@ -58,8 +58,8 @@ def test_a_long_reading_ends_between_two_pages_when_the_program_is_to_stop() -> 
     world.clock.advance(seconds=30)
     before = world.store.cursors()
     listed = world.cases.requests["cases.list"]
-    engine = replace(world.engine, should_stop=lambda: world.cases.requests["cases.list"] > listed)
-    report = run_cycle(engine, CycleRequest(), cycle_id="stopped")
+    context = replace(world.context, should_stop=lambda: world.cases.requests["cases.list"] > listed)
+    report = run_cycle(context, CycleRequest(), cycle_id="stopped")
     assert isinstance(report.error, CycleFailed)
     assert "asked to stop" in str(report.error)
     assert world.cases.requests["cases.list"] == listed + 1

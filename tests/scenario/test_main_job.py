@@ -36,7 +36,7 @@ def test_the_incident_follows_its_case_to_the_end() -> None:
     world.coralogix.close(case_id)
     world.cycle()
     assert world.both(case_id) == ("CLOSED", "7")
-    world.settle()
+    world.run_until_quiet()
     assert world.writes() == 4
     assert world.agreed(case_id) is Stage.CLOSED
 
@@ -57,7 +57,7 @@ def test_the_case_follows_its_incident_to_the_end() -> None:
     world.servicenow.close(sys_id)
     world.cycle()
     assert world.both(case_id) == ("CLOSED", "7")
-    world.settle()
+    world.run_until_quiet()
     assert world.writes() == 4
 
 
@@ -86,11 +86,11 @@ def test_a_reopened_incident_is_left_alone_until_it_is_resolved_again() -> None:
     world.coralogix.close(case_id)
     world.coralogix.set_title(case_id, "another title")
     written = world.writes()
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "2")
     assert world.writes() == written
     world.servicenow.resolve(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
     assert world.skip(case_id) is None
 
@@ -106,7 +106,7 @@ def test_a_reactivated_case_is_left_alone() -> None:
     world.coralogix.reactivate(case_id)
     world.cycle()
     world.servicenow.close(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("ACTIVE", "7")
     assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK
 
@@ -121,10 +121,10 @@ def test_an_unacknowledged_case_follows_only_news() -> None:
     world.cycle()
     world.coralogix.unacknowledge(case_id)
     world.servicenow.edit(sys_id, urgency="1")
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "ACTIVE"
     world.servicenow.resolve(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -152,7 +152,7 @@ def test_a_pending_case_gets_no_record_and_an_active_one_does() -> None:
     assert world.skip(case_id) is SkipReason.PENDING_ACTIVATION
     world.coralogix.activate(case_id)
     world.coralogix.recover(never)
-    world.settle()
+    world.run_until_quiet()
     assert world.state(case_id) == "1"
     assert not world.servicenow.incidents_for(never)
 
@@ -165,7 +165,7 @@ def test_a_title_that_a_person_changed_is_left_alone() -> None:
     world.servicenow.edit(world.sys_id(theirs), short_description="what it really is")
     world.coralogix.set_title(mine, "one and a half")
     world.coralogix.set_title(theirs, "two and a half")
-    world.settle()
+    world.run_until_quiet()
     assert "one and a half" in world.record(mine)["short_description"]
     assert world.record(theirs)["short_description"] == "what it really is"
 
@@ -176,7 +176,7 @@ def test_a_create_that_timed_out_after_it_succeeded_makes_one_record() -> None:
     case_id = world.new_case()
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.DONE]
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.incidents_for(case_id)) == 1
 
 

@@ -50,7 +50,7 @@ def test_one_way_is_the_default_of_the_guide_and_here_what_none_gives() -> None:
     case_id = world.started()
     world.servicenow.progress(world.sys_id(case_id))
     world.servicenow.resolve(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "ACTIVE"
 
 
@@ -84,7 +84,7 @@ def test_closing_or_canceling_the_incident_closes_the_case(act: str) -> None:
     world = ConfiguredWorld(text=TWO_WAY)
     case_id = world.started()
     getattr(world.servicenow, act)(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "CLOSED"
 
 
@@ -95,7 +95,7 @@ def test_reopening_the_incident_does_not_acknowledge_the_case_again() -> None:
     world.cycle()
     before = world.cases.requests["cases.acknowledge"]
     world.servicenow.reopen(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.cases.requests["cases.acknowledge"] == before
     assert world.both(case_id) == ("RESOLVED", "2")
     assert world.skip(case_id) is SkipReason.INCIDENT_REOPENED
@@ -117,9 +117,9 @@ def test_without_the_closure_condition_a_case_is_resolved_and_never_closed() -> 
     world.servicenow.resolve(world.sys_id(resolved))
     world.servicenow.close(world.sys_id(closed))
     world.servicenow.cancel(world.sys_id(canceled))
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.close(world.sys_id(resolved))
-    world.settle()
+    world.run_until_quiet()
     statuses = [world.status(case_id) for case_id in (resolved, closed, canceled)]
     assert statuses == ["RESOLVED", "RESOLVED", "ACTIVE"]
 
@@ -149,7 +149,7 @@ def test_a_custom_target_table_has_states_of_its_own_both_ways() -> None:
     for act in (world.servicenow.progress, world.servicenow.resolve, world.servicenow.close):
         act(world.sys_id(back))
         world.cycle()
-    world.settle()
+    world.run_until_quiet()
     assert (world.both(forward), world.both(back)) == (("CLOSED", "3"), ("CLOSED", "3"))
     assert not world.servicenow.records("incident")
 
@@ -183,7 +183,7 @@ def test_two_routes_lead_to_two_connectors() -> None:
     assert places == {attack: ["security"], outage: ["main"]}
     (record,) = world.records_in("security", attack)
     world.instances["security"].resolve(record["sys_id"])
-    world.settle()
+    world.run_until_quiet()
     assert (world.status(attack), world.status(outage)) == ("RESOLVED", "ACTIVE")
 
 
@@ -193,11 +193,11 @@ def test_leaving_the_condition_of_a_route_moves_nothing_and_orphans_nothing() ->
     case_id = world.started("attack on checkout")
     (record,) = world.records_in("security", case_id)
     world.coralogix.set_title(case_id, "harmless after all")
-    world.settle()
+    world.run_until_quiet()
     assert not world.records_in("main", case_id)
     assert world.records_in("security", case_id)[0]["short_description"].endswith("harmless after all")
     world.instances["security"].resolve(record["sys_id"])
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
 
 
@@ -207,7 +207,7 @@ def test_a_route_that_left_the_config_leaves_its_links_in_step() -> None:
     (record,) = world.records_in("security", case_id)
     world.read('[[route]]\nname = "all"\nconnector = "main"')
     world.instances["security"].progress(record["sys_id"])
-    world.settle()
+    world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"
     assert not world.records_in("main", case_id)
 
@@ -231,7 +231,7 @@ def test_a_link_whose_policy_left_the_config_is_named_and_left_alone(text: str, 
     world.read(text)
     world.coralogix.set_title(case_id, "another title")
     world.servicenow.resolve(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.written() == before
     (skip,) = world.store.standing_skips()
     assert skip.reason is SkipReason.NOT_ROUTED
@@ -243,7 +243,7 @@ def test_by_default_each_case_has_one_incident_and_each_incident_one_case() -> N
     case_ids = [world.started(f"Case {number}") for number in range(5)]
     for case_id in case_ids[:2]:
         world.servicenow.resolve(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     records = world.servicenow.records("incident")
     assert sorted(row["correlation_id"] for row in records) == sorted(case_ids)
     assert [world.status(case_id) for case_id in case_ids] == ["RESOLVED", "RESOLVED", "ACTIVE", "ACTIVE", "ACTIVE"]

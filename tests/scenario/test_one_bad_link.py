@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from reconciler.core.errors import PartialTruth, Rejected, Transient
-from reconciler.core.identity import basis
+from reconciler.core.identity import fingerprint
 from reconciler.core.model import Case, Incident, Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_FIELDS
 from reconciler.engine.acting import lookups
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
-from reconciler.store.maintenance import Wish, WishKind
+from reconciler.store.maintenance import HoldRequest, HoldRequestKind
 from tests.builders import an_inbound, compiled, policies
 from tests.scenario.wild_support import MeddledCases, MeddledRecords, WildWorld, after_a_drift_check, two_instances
 from tests.world import FIELDS, World, results
@@ -61,7 +61,7 @@ def held_as_missing() -> tuple[WildWorld, str]:
     world, second = two_instances(IN_SECOND)
     world.cycle()
     case_id = world.new_case("attack", category="SECURITY")
-    world.settle()
+    world.run_until_quiet()
     second.remove(second.incidents_for(case_id)[0]["sys_id"])
     after_a_drift_check(world)
     assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
@@ -81,7 +81,13 @@ def test_a_retry_for_a_record_whose_connector_left_the_config() -> None:
     pair = world.store.pair(case_id)
     assert pair is not None
     now = world.clock.now()
-    world.store.ask([Wish(case_id=case_id, kind=WishKind.RETRY, basis=basis(pair), asked_by="me", asked_at=now)])
+    world.store.ask(
+        [
+            HoldRequest(
+                case_id=case_id, kind=HoldRequestKind.RETRY, fingerprint=fingerprint(pair), asked_by="me", asked_at=now
+            )
+        ]
+    )
     assert_works(world)
     assert world.skip(case_id) is SkipReason.NOT_ROUTED
 
@@ -90,7 +96,7 @@ def test_a_first_404_for_a_record_whose_connector_left_the_config() -> None:
     world, second = two_instances(IN_SECOND)
     world.cycle()
     case_id = world.new_case("attack", category="SECURITY")
-    world.settle()
+    world.run_until_quiet()
     second.remove(second.incidents_for(case_id)[0]["sys_id"])
     world.coralogix.acknowledge(case_id)
     world.cycle()
@@ -108,7 +114,7 @@ def test_a_fault_of_our_own_on_one_link(caplog: pytest.LogCaptureFixture) -> Non
     assert sorted(results(report)) == [Result.DONE, Result.UNKNOWN]
     assert "a fault of this program" in next(o.detail or "" for o in report.outcomes if o.action.case_id == broken)
     assert "what nobody thought of" in caplog.text
-    world.settle()
+    world.run_until_quiet()
     assert [len(world.servicenow.incidents_for(each)) for each in (broken, sound)] == [1, 1]
 
 
@@ -120,7 +126,7 @@ def test_one_name_that_may_not_be_looked_up_holds_its_case_alone() -> None:
     odd(world).refused = frozenset({"dba"})
     bad, good = world.new_case("bad"), world.new_case("good")
     world.coralogix.acknowledge(linked)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(linked) == ("ACKNOWLEDGED", "2")
     assert world.skip(bad) is SkipReason.REJECTED
     assert "no right to read sys_user_group" in world.detail(bad)
@@ -141,7 +147,7 @@ def test_one_record_that_is_hidden_keeps_only_its_case_waiting() -> None:
     assert world.both(linked) == ("ACKNOWLEDGED", "2")
     assert [len(world.servicenow.incidents_for(each)) for each in cases] == [1, 1, 1, 1, 0, 1, 1, 1, 1]
     client.hidden = frozenset()
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.incidents_for(cases[4])) == 1
 
 
@@ -165,7 +171,7 @@ def test_a_drift_check_that_one_connector_does_not_answer() -> None:
     world.cycle()
     world.new_case("attack", category="SECURITY")
     case_id = world.new_case()
-    world.settle()
+    world.run_until_quiet()
     world.further = {"second": Slow(second, "second", extra_fields=FIELDS)}
     world.coralogix.acknowledge(case_id)
     report = world.cycle(seconds=1000)
@@ -188,7 +194,7 @@ def test_a_case_that_cannot_be_read_while_its_listing_lags() -> None:
     world = WildWorld()
     silent, silent_sys_id = world.link_one("silent")
     sound = world.new_case("sound")
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.progress(silent_sys_id)
     world.cycle()
     assert world.status(silent) == "ACKNOWLEDGED"

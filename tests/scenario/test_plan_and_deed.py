@@ -118,7 +118,7 @@ def test_the_origin_is_the_services_time() -> None:
     world.clock.advance(seconds=5)
     case_id = world.new_case()
     world.coralogix.resolve(case_id, "over at once")
-    world.settle()
+    world.run_until_quiet()
     assert world.state(case_id) == "6"
 
 

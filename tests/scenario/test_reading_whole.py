@@ -63,7 +63,7 @@ def test_cursors_never_go_back() -> None:
     """Listings are struck by a lag again and again. What a cursor once reached it keeps."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.settle()
+    world.run_until_quiet()
     for number in range(4):
         world.coralogix.set_title(case_id, f"title {number}")
         world.servicenow.note(sys_id, "A note.")
@@ -141,7 +141,7 @@ def test_what_was_read_before_a_kill_is_in_the_audit() -> None:
     case_id, _ = world.link_one()
     world.coralogix.acknowledge(case_id)
     world.once("before update", kill)
-    engine = world.engine
+    context = world.context
     record = HttpRecord(
         system=System.CORALOGIX,
         method="POST",
@@ -152,10 +152,10 @@ def test_what_was_read_before_a_kill_is_in_the_audit() -> None:
         attempt=1,
         sent_at=START,
     )
-    engine.requests.note(record)
+    context.requests.note(record)
     world.clock.advance(seconds=30)
     with pytest.raises(Killed):
-        run_cycle(engine, CycleRequest(), cycle_id="killed")
+        run_cycle(context, CycleRequest(), cycle_id="killed")
     rows = world.store._named("SELECT path FROM audit_http WHERE cycle_id = 'killed'")
     assert [row["path"] for row in rows] == ["/read"]
 
@@ -224,7 +224,7 @@ def test_a_rebuild_takes_its_origin_from_the_service() -> None:
     world.link_one()
     world.ahead = timedelta(hours=1)
     world.store = Store.in_memory()
-    rebuild(world.engine, cycle_id="rebuild")
+    rebuild(world.context, cycle_id="rebuild")
     origin = world.store.origin()
     assert origin is not None
     assert abs(origin - world.clock.now()) < timedelta(minutes=1)

@@ -11,7 +11,7 @@ from reconciler.core.identity import record_id
 from reconciler.core.model import SkipReason
 from reconciler.engine.context import Settings
 from reconciler.rebuild.rebuild import rebuild
-from reconciler.rebuild.report import FindingKind, RebuildReport
+from reconciler.rebuild.report import RebuildReport, UncertaintyKind
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.store import Store
@@ -22,7 +22,7 @@ def linked(world: World, count: int = 1) -> list[str]:
     """Make Cases with their records, all at rest."""
     world.cycle()
     case_ids = [world.new_case(f"Case number {number}") for number in range(count)]
-    world.settle()
+    world.run_until_quiet()
     return case_ids
 
 
@@ -31,7 +31,7 @@ def rebuilt(world: World, *, after_days: float = 0) -> RebuildReport:
     world.clock.advance(days=after_days, minutes=1)
     world.store = Store.in_memory()
     written = world.writes()
-    report = rebuild(world.engine, cycle_id="rebuild")
+    report = rebuild(world.context, cycle_id="rebuild")
     assert world.writes() == written
     return report
 
@@ -42,7 +42,7 @@ def stages(world: World) -> list[tuple[object, ...]]:
     return world.store._read(f"SELECT {columns} FROM audit_links ORDER BY case_id")  # noqa: S608 - our own constants
 
 
-def kinds(report: RebuildReport) -> Counter[FindingKind]:
+def kinds(report: RebuildReport) -> Counter[UncertaintyKind]:
     return Counter(finding.kind for finding in report.findings)
 
 
@@ -51,7 +51,7 @@ def test_links_that_are_in_step_come_back_and_nothing_is_planned() -> None:
     case_ids = linked(world, 3)
     world.coralogix.acknowledge(case_ids[0])
     world.coralogix.resolve(case_ids[1])
-    world.settle()
+    world.run_until_quiet()
     before = {case_id: world.store.pair(case_id) for case_id in case_ids}
     shown = stages(world)
     report = rebuilt(world)
@@ -68,7 +68,7 @@ def test_links_that_are_in_step_come_back_and_nothing_is_planned() -> None:
             pair.link.route,
         )
     written = world.writes()
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
     assert world.writes() == written
 
 
@@ -76,10 +76,10 @@ def test_after_a_rebuild_both_sides_go_on_as_before() -> None:
     world = World()
     first, second = linked(world, 2)
     rebuilt(world, after_days=3)
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.set_title(first, "Something else")
     world.servicenow.resolve(world.sys_id(second))
-    world.settle()
+    world.run_until_quiet()
     assert "Something else" in world.record(first)["short_description"]
     assert world.both(second) == ("RESOLVED", "6")
 
@@ -88,18 +88,18 @@ def test_a_reopened_incident_is_not_resolved_again() -> None:
     world = World()
     (case_id,) = linked(world)
     world.coralogix.resolve(case_id)
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.reopen(world.sys_id(case_id))
     report = rebuilt(world)
-    assert kinds(report) == {FindingKind.AMBIGUOUS: 1}
+    assert kinds(report) == {UncertaintyKind.AMBIGUOUS: 1}
     assert "incident_reopened" in report.findings[0].why
     written = world.writes()
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "2")
     assert world.skip(case_id) is SkipReason.INCIDENT_REOPENED
     assert world.writes() == written
     world.servicenow.resolve(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is None
 
 
@@ -108,13 +108,13 @@ def test_a_resolve_that_had_not_reached_the_case_is_named_and_not_pushed() -> No
     (case_id,) = linked(world)
     world.servicenow.resolve(world.sys_id(case_id))
     report = rebuilt(world)
-    assert kinds(report) == {FindingKind.AMBIGUOUS: 1}
-    world.settle()
+    assert kinds(report) == {UncertaintyKind.AMBIGUOUS: 1}
+    world.run_until_quiet()
     assert world.both(case_id) == ("ACTIVE", "6")
     assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK
     world.coralogix.resolve(case_id)
     world.servicenow.close(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
 
 
@@ -123,11 +123,11 @@ def test_a_difference_below_resolved_follows_only_news() -> None:
     (case_id,) = linked(world)
     world.servicenow.progress(world.sys_id(case_id))
     report = rebuilt(world)
-    assert kinds(report) == {FindingKind.AMBIGUOUS: 1}
-    assert world.settle() == 0
+    assert kinds(report) == {UncertaintyKind.AMBIGUOUS: 1}
+    assert world.run_until_quiet() == 0
     assert world.both(case_id) == ("ACTIVE", "2")
     world.servicenow.resolve(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -137,11 +137,11 @@ def test_two_records_with_one_key_are_named_and_neither_is_written() -> None:
     world.servicenow.copy(world.sys_id(case_id))
     numbers = {record["number"] for record in world.servicenow.incidents_for(case_id)}
     report = rebuilt(world, after_days=40)
-    assert kinds(report) == {FindingKind.DUPLICATES: 1}
+    assert kinds(report) == {UncertaintyKind.DUPLICATES: 1}
     assert all(number in report.findings[0].why for number in numbers)
     world.coralogix.acknowledge(case_id)
     written = world.writes()
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     assert world.writes() == written
     assert len(world.servicenow.incidents_for(case_id)) == 2
@@ -154,10 +154,10 @@ def test_a_record_whose_case_is_gone_is_named_and_left_alone(how: str) -> None:
     getattr(world.coralogix, how)(gone)
     world.settings = Settings(workers=1, accept_partial_view=True)
     report = rebuilt(world)
-    assert [(f.kind, f.case_id) for f in report.findings] == [(FindingKind.CASE_MISSING, gone)]
+    assert [(f.kind, f.case_id) for f in report.findings] == [(UncertaintyKind.CASE_MISSING, gone)]
     assert world.store.pair(gone) is None
     assert world.store.pair(there) is not None
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
 
 
 def test_a_record_with_our_mark_and_a_strange_key_is_named() -> None:
@@ -165,9 +165,9 @@ def test_a_record_with_our_mark_and_a_strange_key_is_named() -> None:
     linked(world)
     world.servicenow.open_incident("by hand", correlation_id="CASE-7", correlation_display="Coralogix")
     report = rebuilt(world)
-    assert kinds(report) == {FindingKind.FOREIGN_KEY: 1}
+    assert kinds(report) == {UncertaintyKind.FOREIGN_KEY: 1}
     assert "CASE-7" in report.findings[0].why
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
 
 
 def test_cases_that_never_had_a_record_get_none_when_they_are_over_and_one_when_they_are_young() -> None:
@@ -176,7 +176,7 @@ def test_cases_that_never_had_a_record_get_none_when_they_are_over_and_one_when_
     over, young = world.new_case("over"), world.new_case("young")
     world.coralogix.resolve(over)
     rebuilt(world)
-    world.settle()
+    world.run_until_quiet()
     assert not world.servicenow.incidents_for(over)
     assert world.skip(over) is SkipReason.BEFORE_ORIGIN
     assert len(world.servicenow.incidents_for(young)) == 1
@@ -189,7 +189,7 @@ def test_a_case_that_came_and_went_since_the_rebuild_began_is_not_lost() -> None
     world.clock.advance(seconds=1)
     case_id = world.new_case("short")
     world.coralogix.resolve(case_id)
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.incidents_for(case_id)) == 1
 
 
@@ -198,10 +198,10 @@ def test_a_field_that_a_person_changed_meanwhile_stays_theirs() -> None:
     ours, theirs = linked(world, 2)
     world.servicenow.edit(world.sys_id(theirs), short_description="what it really is")
     rebuilt(world)
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.set_title(theirs, "two and a half")
     world.coralogix.set_title(ours, "one and a half")
-    world.settle()
+    world.run_until_quiet()
     assert world.record(theirs)["short_description"] == "what it really is"
     assert "one and a half" in world.record(ours)["short_description"]
 
@@ -210,8 +210,8 @@ def test_an_unknown_state_is_named_and_held() -> None:
     world = World()
     (case_id,) = linked(world)
     world.servicenow.set_state(world.sys_id(case_id), "42")
-    assert kinds(rebuilt(world)) == {FindingKind.AMBIGUOUS: 1}
-    world.settle()
+    assert kinds(rebuilt(world)) == {UncertaintyKind.AMBIGUOUS: 1}
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.UNKNOWN_STATE
 
 
@@ -222,7 +222,7 @@ def test_an_instance_that_replaces_our_ids_is_recognised() -> None:
     assert sys_id != record_id("Coralogix", case_id)
     assert rebuilt(world).links == 1
     assert world.store.get_fact("ids_not_honoured.main") == sys_id
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
 
 
 def test_a_rebuild_that_fails_half_way_leaves_the_memory_as_it_was_and_can_be_run_again() -> None:
@@ -234,10 +234,10 @@ def test_a_rebuild_that_fails_half_way_leaves_the_memory_as_it_was_and_can_be_ru
             world.coralogix.delete(case_ids[2])
         world.strike_cases(FaultKind.TIMEOUT, operation)
         with pytest.raises(Transient):
-            rebuild(world.engine, cycle_id=f"rebuild {operation}")
+            rebuild(world.context, cycle_id=f"rebuild {operation}")
         assert [world.store.pair(case_id) for case_id in case_ids] == before
-    assert rebuild(world.engine, cycle_id="rebuild").links == 2
-    again = rebuild(world.engine, cycle_id="once more")
+    assert rebuild(world.context, cycle_id="rebuild").links == 2
+    again = rebuild(world.context, cycle_id="once more")
     assert again.links == 2
     assert [row["result"] for row in world.store.last_cycles(4)] == ["done", "done", "failed", "failed"]
 
@@ -247,10 +247,10 @@ def test_what_a_service_hides_stops_a_rebuild() -> None:
     linked(world)
     world.strike_records(FaultKind.HIDDEN_ROWS, "records.list")
     with pytest.raises(PartialTruth):
-        rebuild(world.engine, cycle_id="rebuild")
+        rebuild(world.context, cycle_id="rebuild")
     world.coralogix.hide(world.new_case())
     with pytest.raises(PartialTruth):
-        rebuild(world.engine, cycle_id="again")
+        rebuild(world.context, cycle_id="again")
 
 
 def test_many_pages_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,4 +261,4 @@ def test_many_pages_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> No
     report = rebuilt(world)
     assert (report.records, report.links, report.findings) == (30, 30, ())
     assert world.cases.requests["cases.get"] == 0
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0

@@ -14,7 +14,7 @@ def linked(world: World, count: int = 1) -> list[str]:
     """Make Cases with their records, all at rest."""
     world.cycle()
     case_ids = [world.new_case(f"Case number {number}") for number in range(count)]
-    world.settle()
+    world.run_until_quiet()
     return case_ids
 
 
@@ -47,17 +47,17 @@ def test_a_database_of_yesterday_makes_nothing_twice_and_moves_nothing_back(tmp_
     world.coralogix.resolve(short)
     world.coralogix.resolve(moved)
     world.coralogix.set_title(retitled, "another title")
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.progress(world.sys_id(made))
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.close(world.sys_id(moved))
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.edit(world.sys_id(edited), short_description="what it really is")
     cases = (still, moved, retitled, edited, made, short)
     stands = {case_id: world.both(case_id) for case_id in cases}
     written = world.writes()
     stage.put_back()
-    world.settle()
+    world.run_until_quiet()
     assert {case_id: world.both(case_id) for case_id in cases} == stands
     assert world.writes() == written
     for case_id in cases:
@@ -77,15 +77,15 @@ def test_what_was_reopened_since_yesterday_is_left_alone(tmp_path: Path) -> None
     (known,) = linked(world)
     stage.keep()
     new = world.new_case("made since")
-    world.settle()
+    world.run_until_quiet()
     for case_id in (known, new):
         world.coralogix.resolve(case_id)
-    world.settle()
+    world.run_until_quiet()
     for case_id in (known, new):
         world.servicenow.reopen(world.sys_id(case_id))
     written = world.writes()
     stage.put_back()
-    world.settle()
+    world.run_until_quiet()
     assert [world.both(case_id) for case_id in (known, new)] == [("RESOLVED", "2")] * 2
     assert [world.skip(case_id) for case_id in (known, new)] == [SkipReason.INCIDENT_REOPENED] * 2
     assert world.writes() == written
@@ -97,15 +97,15 @@ def test_a_case_that_was_reactivated_since_yesterday_is_left_alone(tmp_path: Pat
     (known,) = linked(world)
     stage.keep()
     new = world.new_case("made since")
-    world.settle()
+    world.run_until_quiet()
     for case_id in (known, new):
         world.coralogix.recover(case_id)
-    world.settle()
+    world.run_until_quiet()
     for case_id in (known, new):
         world.coralogix.reactivate(case_id)
     written = world.writes()
     stage.put_back()
-    world.settle()
+    world.run_until_quiet()
     assert [world.both(case_id) for case_id in (known, new)] == [("ACTIVE", "6")] * 2
     assert [world.skip(case_id) for case_id in (known, new)] == [SkipReason.CASE_MOVED_BACK] * 2
     assert world.writes() == written
@@ -123,6 +123,6 @@ def test_a_backfill_since_yesterday_is_taken_up_again(tmp_path: Path) -> None:
     assert len(world.servicenow.incidents_for(old)) == 1
     stage.put_back()
     world.coralogix.acknowledge(old)
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.incidents_for(old)) == 1
     assert world.both(old) == ("ACKNOWLEDGED", "2")

@@ -30,7 +30,7 @@ def test_time_out_after_create() -> None:
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.DONE]
     assert world.sys_id(case_id) == record_id("Coralogix", case_id)
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
     assert len(world.sent(case_id, Operation.INSERT)) == 1
 
 
@@ -69,7 +69,7 @@ def test_two_daemons_on_two_hosts(moment: str) -> None:
     world.cycle()
     world.coralogix.acknowledge(case_id)
     world.once("before update", lambda: world.cycle_of(other))
-    world.settle()
+    world.run_until_quiet()
     assert not world.cycle_of(other).plan.actions
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
     assert len(world.servicenow.incidents_for(case_id)) == 1
@@ -97,7 +97,7 @@ def test_closed_record_updated() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.servicenow.close(sys_id)
-    world.settle()
+    world.run_until_quiet()
     world.coralogix.set_title(case_id, "Payments are down")
     world.cycle()
     assert world.skip(case_id) is SkipReason.INCIDENT_TERMINAL
@@ -111,7 +111,7 @@ def test_closed_record_updated_in_the_same_cycle() -> None:
     world.coralogix.acknowledge(case_id)
     world.once("before get_many", lambda: world.servicenow.close(sys_id))
     assert results(world.cycle()) == [Result.ALREADY]
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
     assert not world.sent(case_id)
 
@@ -130,7 +130,7 @@ def test_error_read_as_empty(kind: FaultKind) -> None:
     world.store = fresh
     report = world.cycle()
     assert (report.exit_code, report.outcomes) == (1, ())
-    world.settle()
+    world.run_until_quiet()
     assert len(world.sent(case_id, Operation.INSERT)) == 1
 
 
@@ -144,7 +144,7 @@ def test_hidden_rows() -> None:
     report = world.cycle()
     assert (report.exit_code, report.plan.actions) == (3, ())
     assert world.store.cursors()["incidents.main.incident"] == stood
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -162,7 +162,7 @@ def test_hidden_cases() -> None:
     assert world.store.cursors()["cases.updated"] == stood
     assert world.writes() == 1
     world.coralogix.hide(case_id, hidden=False)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -246,12 +246,12 @@ def test_note_posted_twice(kind: FaultKind) -> None:
     case_id, sys_id = world.link_one()
     world.coralogix.resolve(case_id, "the disk was full")
     world.strike_records(kind, "records.update", after_effect=True)
-    world.settle()
+    world.run_until_quiet()
     assert len(world.sent(case_id)) == 1
     assert len(world.servicenow.notes(sys_id)) == 1
     world.servicenow.close(sys_id)
     world.strike_cases(kind, "cases.close", after_effect=True)
-    world.settle()
+    world.run_until_quiet()
     assert world.verbs(case_id) == ["close"]
     assert len(world.servicenow.notes(sys_id)) == 1
 
@@ -283,12 +283,12 @@ def test_two_records_with_one_key() -> None:
     case_id, sys_id = world.link_one()
     world.servicenow.copy(sys_id)
     world.coralogix.acknowledge(case_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     numbers = [row["number"] for row in world.servicenow.incidents_for(case_id)]
     assert all(number in world.detail(case_id) for number in numbers)
     world.servicenow.resolve(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert not world.sent(case_id)
     assert world.verbs(case_id) == []
 
@@ -300,7 +300,7 @@ def test_two_records_with_one_key_and_none_linked() -> None:
     world.servicenow.copy(sys_id)
     world.coralogix.acknowledge(case_id)
     world.store = Store.in_memory()
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     assert len(world.servicenow.incidents_for(case_id)) == 2
     assert not world.sent(case_id)

@@ -104,7 +104,7 @@ def test_a_clock_that_is_set_back_by_ten_minutes(whose: str) -> None:
         world.clock.advance(minutes=-10)
         world.ahead = timedelta(minutes=10)
         world.coralogix.resolve(case_id, "found it")
-        world.settle()
+        world.run_until_quiet()
         assert world.state(case_id) == "6"
     after_a_drift_check(world)
     assert world.both(case_id) == ("RESOLVED", "6")
@@ -163,19 +163,19 @@ def test_ping_pong() -> None:
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
     world.servicenow.progress(sys_id)
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
     world.coralogix.unacknowledge(case_id)
     world.servicenow.note(sys_id, "Still at it.")
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
     world.coralogix.set_title(case_id, "our words")
     world.servicenow.edit(sys_id, short_description="their words")
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
     world.coralogix.set_priority(case_id, "P1")
     world.servicenow.resolve(sys_id)
-    assert world.settle() == 1
+    assert world.run_until_quiet() == 1
     world.coralogix.close(case_id)
     world.servicenow.close(sys_id)
-    assert world.settle() == 0
+    assert world.run_until_quiet() == 0
     assert world.record(case_id)["short_description"] == "their words"
     assert (world.verbs(case_id), len(world.sent(case_id))) == (["resolve"], 1)
 
@@ -195,7 +195,7 @@ def test_record_leaves_the_filter(field: str) -> None:
     assert "does not bear this Case's key and our mark" in world.detail(case_id)
     assert (world.verbs(case_id), [write for write in world.servicenow.journal if write.via_api][2:]) == ([], [])
     world.servicenow.edit(sys_id, **{field: {"correlation_id": case_id}.get(field, "Coralogix")})
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -226,7 +226,7 @@ def test_kill_anywhere(moment: str) -> None:
     cycle_and_start_again(world)
     world.coralogix.acknowledge(case_id)
     cycle_and_start_again(world)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
     assert len(world.sent(case_id, Operation.INSERT)) == 1
     assert len(world.sent(case_id)) == 1
@@ -306,7 +306,7 @@ def test_a_stale_intent_replayed() -> None:
     (begun,) = world.store.unfinished_actions()
     assert begun.action.kind.value == "advance_incident"
     world.servicenow.resolve(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
     assert (world.sent(case_id), world.store.unfinished_actions()) == ([], ())
     story = world.store.story(case_id)

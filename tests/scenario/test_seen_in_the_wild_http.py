@@ -65,7 +65,7 @@ def test_maintenance_page_with_200_or_a_redirect(kind: FaultKind, operation: str
         assert world.writes() == 1
         world.case_faults.clear()
         world.record_faults.clear()
-        world.settle()
+        world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
     assert not [record for record in world.asked if "login" in record.path or "sso" in record.path]
 
@@ -79,7 +79,7 @@ def test_maintenance_page_with_200_after_a_create(kind: FaultKind) -> None:
         case_id = world.new_case()
         world.strike_records(kind, "records.create", after_effect=True)
         assert results(world.cycle()) == [Result.DONE]
-        assert world.settle() == 0
+        assert world.run_until_quiet() == 0
     assert len(world.servicenow.incidents_for(case_id)) == 1
     assert world.writes() == 1
 
@@ -104,7 +104,7 @@ def test_dropped_condition() -> None:
             with pytest.raises(PartialTruth, match="dropped"):
                 attempt()
         world.record_faults.clear()
-        world.settle()
+        world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
     assert {world.servicenow.record(one)["sys_mod_count"] for one in strangers} == {"0"}
 
@@ -122,7 +122,7 @@ def test_dropped_condition_of_an_unreadable_field() -> None:
         assert world.store.cursors()["incidents.main.incident"] == stood
         assert world.writes() == 1
         world.servicenow.protect("incident")
-        world.settle()
+        world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
     assert world.servicenow.record(stranger)["sys_mod_count"] == "0"
 
@@ -143,7 +143,7 @@ def test_first_page_truncated(operation: str) -> None:
         assert world.store.cursors()[side] == stood[side]
         world.case_faults.clear()
         world.record_faults.clear()
-        world.settle()
+        world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -166,7 +166,7 @@ def test_hidden_rows(form: str) -> None:
         assert world.store.cursors()["incidents.main.incident"] == stood
         assert world.writes() == written
         world.servicenow.show(world.sys_id(hidden))
-        world.settle()
+        world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
 
 
@@ -176,7 +176,7 @@ def test_naive_and_aware_times() -> None:
     with world.serving() as client:
         case_id, sys_id = linked(world)
         record = client.get("incident", sys_id)
-        case = world.engine.cases.get_case(case_id)
+        case = world.context.cases.get_case(case_id)
         assert {record.updated_at.tzname(), case.created_at.tzname()} == {"UTC"}
         assert abs(record.created_at - case.created_at).total_seconds() <= 60
         for act, state in ((world.servicenow.progress, "ACKNOWLEDGED"), (world.servicenow.resolve, "RESOLVED")):

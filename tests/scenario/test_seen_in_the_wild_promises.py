@@ -37,7 +37,7 @@ def test_an_error_with_the_record_there(kind: FaultKind, switches: Switches) -> 
     report = world.cycle()
     assert results(report) == [Result.DONE]
     assert "there all the same" in str(report.outcomes[0].detail)
-    world.settle()
+    world.run_until_quiet()
     assert len(world.sent(case_id, Operation.INSERT)) == 1
 
 
@@ -65,7 +65,7 @@ def test_a_create_that_commits_after_we_gave_up() -> None:
     world.servicenow.delay_commit(45)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.incidents_for(case_id)) == 1
 
 
@@ -82,7 +82,7 @@ def test_a_stripped_sys_id() -> None:
     for _ in range(3):
         assert not world.cycle().outcomes
         assert world.skip(another) is SkipReason.SETTLING
-    world.settle()
+    world.run_until_quiet()
     assert len(world.servicenow.incidents_for(another)) == 1
     assert len(world.sent(another, Operation.INSERT)) == 1
 
@@ -98,7 +98,7 @@ def test_lists_lag_behind_writes() -> None:
     world.cycle()
     world.cycle_of(other)
     world.coralogix.acknowledge(case_id)
-    world.settle()
+    world.run_until_quiet()
     after_a_drift_check(world)
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
     assert len(world.servicenow.incidents_for(case_id)) == 1
@@ -111,9 +111,9 @@ def test_case_lists_lag_behind_writes() -> None:
     case_id, sys_id = world.link_one()
     world.strike_cases(FaultKind.STALE_LIST, "cases.list", times=None)
     world.servicenow.resolve(sys_id)
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.close(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
     assert world.skip(case_id) is None
     assert world.verbs(case_id) == ["resolve", "close"]
@@ -134,7 +134,7 @@ def test_yesterdays_backup(tmp_path: Path) -> None:
     world.store = backup
     world.servicenow.reopen(world.sys_id(case_id))
     written = world.writes()
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "2")
     assert world.writes() == written
     assert world.skip(case_id) is SkipReason.INCIDENT_REOPENED
@@ -166,12 +166,12 @@ def test_a_record_that_answers_404_and_comes_back() -> None:
     world.link_one("a later one, which moves the cursor on")
     world.clock.advance(hours=1)
     world.new_case("and one more")
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.hide(sys_id)
     after_a_drift_check(world)
     assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
     world.coralogix.acknowledge(case_id)
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.show(sys_id)
     after_a_drift_check(world)
     assert world.skip(case_id) is None
@@ -187,7 +187,7 @@ def test_a_record_that_answers_404_once() -> None:
     world.once("before get_many", lambda: world.servicenow.hide(sys_id))
     assert results(world.cycle()) == [Result.RETRY]
     world.servicenow.show(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
 
 
@@ -248,7 +248,7 @@ def test_a_permission_that_shrank() -> None:
     assert not [skip for skip in world.store.standing_skips() if skip.reason is SkipReason.INCIDENT_MISSING]
     for case_id in case_ids:
         world.servicenow.show(world.sys_id(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert {world.both(case_id) for case_id in case_ids} == {("ACKNOWLEDGED", "2")}
 
 
@@ -265,7 +265,7 @@ def test_a_person_who_moves_the_record_before_our_write(act: str) -> None:
     world.cycle()
     state = world.state(case_id)
     assert world.sent(case_id) == []
-    world.settle()
+    world.run_until_quiet()
     assert world.state(case_id) == state
     assert world.agreed(case_id) is not None
 
@@ -278,11 +278,11 @@ def test_a_person_who_moves_the_record_during_our_write() -> None:
     world.once("before update", lambda: world.servicenow.resolve(sys_id))
     (outcome,) = world.cycle().outcomes
     assert "somebody else wrote at the same time" in str(outcome.detail)
-    world.settle()
+    world.run_until_quiet()
     assert len(world.sent(case_id)) == 1
     assert world.skip(case_id) is SkipReason.INCIDENT_REOPENED
     world.servicenow.resolve(sys_id)
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -294,7 +294,7 @@ def test_a_person_who_moves_the_case_before_our_write(moment: str) -> None:
     world.servicenow.progress(sys_id)
     world.once(moment, lambda: world.coralogix.resolve(case_id, "found it"))
     world.cycle()
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
     assert world.coralogix.case(case_id).resolution_reason == "found it"
     assert world.skip(case_id) is None
@@ -306,10 +306,10 @@ def test_an_unacknowledged_case_during_our_write() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.resolve(sys_id)
     world.once("after get_case", lambda: world.coralogix.unacknowledge(case_id))
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -346,5 +346,5 @@ def test_an_instance_that_is_down_for_days() -> None:
     assert world.both(case_id) == ("RESOLVED", "6")
     assert world.cycle().exit_code == 1
     dead.faults.clear()
-    world.settle()
+    world.run_until_quiet()
     assert dead.incident_for(waiting)["state"] == "2"

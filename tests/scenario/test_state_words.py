@@ -68,7 +68,7 @@ def test_each_state_asks_what_the_table_says(policy: str) -> None:
     for state, case_id in case_ids.items():
         somebody = {"assigned_to": world.servicenow.user_id("beth.anglin")} if state.endswith("*") else {}
         world.servicenow.set_state(world.sys_id(case_id), state.rstrip("*"), **somebody)
-    world.settle()
+    world.run_until_quiet()
     assert {state: world.status(case_id) for state, case_id in case_ids.items()} == {
         state: STATUS[letter] for state, letter in expected.items()
     }

@@ -84,11 +84,11 @@ def test_a_rebuild_of_two_records_remembers_how_far_either_came() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.copy(sys_id)
     world.servicenow.resolve(sys_id)
     world.store = Store.in_memory()
-    rebuild(world.engine, cycle_id="rebuild")
+    rebuild(world.context, cycle_id="rebuild")
     pair = world.store.pair(case_id)
     assert pair is not None
     assert pair.link.case_peak is not None
@@ -104,7 +104,7 @@ def test_a_default_serves_where_the_name_is_unknown() -> None:
     world = WildWorld(rules=replace(rules, inbound={name: inbound}))
     world.cycle()
     case_id = world.new_case()
-    world.settle()
+    world.run_until_quiet()
     assert world.record(case_id)["assignment_group"]
 
 
@@ -116,4 +116,4 @@ def test_a_backfill_takes_in_a_case_that_was_passed_over_and_does_not_change() -
     world.cycle()
     world.cycle(since=world.coralogix.case(old).created_at)
     assert world.state(old) == "1"
-    world.settle()
+    world.run_until_quiet()

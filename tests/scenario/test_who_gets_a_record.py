@@ -48,7 +48,7 @@ def test_a_case_that_was_open_at_the_first_start_is_not_lost(trouble: Callable[[
     world.clock.advance(seconds=60)
     trouble(world)
     world.coralogix.resolve(case_id, "by itself")
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -61,7 +61,7 @@ def test_a_case_that_waited_for_its_activation_at_the_first_start_is_not_lost() 
     assert world.skip(case_id) is SkipReason.PENDING_ACTIVATION
     world.coralogix.activate(case_id)
     world.coralogix.resolve(case_id, "by itself")
-    world.settle()
+    world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
@@ -71,7 +71,7 @@ def test_a_case_that_was_over_at_the_first_start_gets_none() -> None:
     world.coralogix.resolve(case_id, "done")
     world.clock.advance(seconds=60)
     an_outage(world)
-    world.settle()
+    world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.BEFORE_ORIGIN
     assert records_of(world, [case_id]) == [0]
 
@@ -95,7 +95,7 @@ def test_a_refused_backfill_leaves_no_trace() -> None:
     refused = world.cycle(since=START)
     assert refused.exit_code == 3
     new = world.new_case("new")
-    world.settle()
+    world.run_until_quiet()
     assert records_of(world, [*old, new]) == [0, 0, 0, 1]
     assert world.cycle(since=START, limits_on=False).exit_code == 0
     assert records_of(world, [*old, new]) == [1, 1, 1, 1]
@@ -122,7 +122,7 @@ def test_a_backfill_killed_in_the_middle_does_not_stop_the_cycles_after_it() -> 
     assert world.cycle().error is None
     world.cycle(since=START, limits_on=False)
     assert records_of(world, old) == [1] * 90
-    world.settle()
+    world.run_until_quiet()
 
 
 def test_over_cases_are_taken_in_as_far_back_as_a_first_start_looks() -> None:
@@ -180,7 +180,7 @@ def test_a_plan_made_when_a_drift_check_was_due_is_carried_out() -> None:
     """What only the full comparison shows is looked for again in the same way."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.settle()
+    world.run_until_quiet()
     world.servicenow.silent_edit(sys_id, state="6")
     world.clock.advance(minutes=16)
     plan = saved(world)
@@ -197,7 +197,7 @@ def test_a_refused_stale_plan_leaves_no_trace() -> None:
     refused = world.cycle(seconds=1, expected=plan, since=START)
     assert refused.exit_code == 3
     assert "decided from something else" in str(refused.error)
-    world.settle()
+    world.run_until_quiet()
     assert records_of(world, old) == [0, 0, 0]
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, HttpRecord, Incident, System
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.remotes.coralogix.client import CoralogixClient
@@ -150,9 +150,9 @@ class WildWorld(World):
         self.incidents = self._meddled_records()
 
     @property
-    def engine(self) -> Engine:
+    def context(self) -> Context:
         connectors = {"main": self.incidents, **self.further}
-        return replace(super().engine, connectors=connectors, clock=lambda: self.clock.now() + self.ahead)
+        return replace(super().context, connectors=connectors, clock=lambda: self.clock.now() + self.ahead)
 
     def _meddled_cases(self) -> MeddledCases:
         client = MeddledCases(self.coralogix)
@@ -170,14 +170,14 @@ class WildWorld(World):
 
     def cycle_of(self, store: Store, **request: object) -> CycleReport:
         """Let a cycle fall on another host, which has a database and clients of its own; no time passes."""
-        engine = replace(
-            self.engine,
+        context = replace(
+            self.context,
             store=store,
             cases=MemoryCaseClient(self.coralogix),
             connectors={"main": MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)},
         )
         asked = CycleRequest(**request)  # type: ignore[arg-type]
-        return run_cycle(engine, asked, cycle_id=f"elsewhere-{next(self.numbers):06d}")
+        return run_cycle(context, asked, cycle_id=f"elsewhere-{next(self.numbers):06d}")
 
     def link_one(self, title: str = "Payments are slow") -> tuple[str, str]:
         """Start, and bring one new Case and its record together; give both ids."""
@@ -223,10 +223,10 @@ class HttpWorld(World):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.spoken: Engine | None = None
+        self.spoken: Context | None = None
 
     @property
-    def engine(self) -> Engine:
+    def context(self) -> Context:
         assert self.spoken, "nobody serves"
         return self.spoken
 
@@ -242,7 +242,7 @@ class HttpWorld(World):
             case_http = self._service(System.CORALOGIX, cases.url, bearer_login(API_KEY))
             record_http = self._service(System.SERVICENOW, records.url, basic_login(API_USER, API_PASSWORD))
             client = ServiceNowClient("main", record_http, owner="Coralogix", extra_fields={"incident": FIELDS})
-            self.spoken = replace(super().engine, cases=CoralogixClient(case_http), connectors={"main": client})
+            self.spoken = replace(super().context, cases=CoralogixClient(case_http), connectors={"main": client})
             try:
                 yield client
             finally:

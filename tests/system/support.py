@@ -262,7 +262,7 @@ poll_seconds = {poll_seconds}
             finally:
                 process.kill()
 
-    def settle(self, most: int = 6) -> None:
+    def run_until_quiet(self, most: int = 6) -> None:
         """Run ``once`` until it plans nothing."""
         for _ in range(most):
             ran = self.run("once", "--json")

@@ -47,15 +47,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Forks() as forks, Bench(tmp_path_factory.mktemp("story"), runner=forks.run) as bench:
         closed, reopened = bench.new_case("Checkout fails"), bench.new_case("Disk is full")
         pending = bench.world.coralogix.create_case("Not yet", activate=False)
-        bench.settle()
+        bench.run_until_quiet()
         bench.world.servicenow.assign(bench.sys_id(closed))
         bench.world.coralogix.acknowledge(reopened)
-        bench.settle()
+        bench.run_until_quiet()
         bench.world.servicenow.close(bench.sys_id(closed))
         bench.world.servicenow.resolve(bench.sys_id(reopened))
-        bench.settle()
+        bench.run_until_quiet()
         bench.world.servicenow.reopen(bench.sys_id(reopened))
-        bench.settle()
+        bench.run_until_quiet()
         yield Story(bench=bench, closed=closed, reopened=reopened, pending=pending)
 
 

@@ -206,7 +206,7 @@ def test_a_disk_that_fills_up_in_the_middle_loses_nothing(quick: Bench) -> None:
         assert 0 < len(done) < 60
         assert {row["case_id"] for row in done} <= made
         assert len(made) - len(done) <= 1
-        quick.settle()
+        quick.run_until_quiet()
         assert len(quick.world.servicenow.records()) == 60
         assert quick.query("SELECT count(*) AS n FROM audit_links WHERE number IS NOT NULL") == [{"n": 60}]
 
@@ -217,7 +217,7 @@ def test_a_limit_on_file_sizes_is_told_like_a_full_disk(bench: Bench) -> None:
     ran = bench.run_plain(["bash", "-c", limited])
     assert ran.code == 1
     assert str(bench.database) in ran.one_message()
-    bench.settle()
+    bench.run_until_quiet()
     assert len(bench.world.servicenow.records()) == 1
 
 
@@ -263,7 +263,7 @@ def test_a_wrong_secret(bench: Bench, secret: str, system: str) -> None:
 def test_an_answer_that_is_none_moves_nothing(quick: Bench, operation: str, kind: FaultKind, named: str) -> None:
     """The fault strikes the pull of a database that knows something already; afterwards all of it is caught up."""
     old = quick.new_case()
-    quick.settle()
+    quick.run_until_quiet()
     cursors = quick.cursors()
     own = {name for name in cursors if name.startswith(operation.removesuffix(".list").replace("records", "incidents"))}
     new = quick.new_case("Another")
@@ -277,7 +277,7 @@ def test_an_answer_that_is_none_moves_nothing(quick: Bench, operation: str, kind
     assert {name: quick.cursors()[name] for name in own} == {name: cursors[name] for name in own}
     assert quick.traffic.mutations == []
     quick.world.faults.clear()
-    quick.settle()
+    quick.run_until_quiet()
     assert (quick.status(old), quick.record(new)["state"]) == ("RESOLVED", "1")
 
 

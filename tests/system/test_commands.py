@@ -219,7 +219,7 @@ def cursors_of_cases(cursors: Mapping[str, str]) -> list[str]:
 
 def test_rows_that_are_counted_and_not_shown_stop_the_cycle(quick: Bench) -> None:
     case_id = quick.new_case()
-    quick.settle()
+    quick.run_until_quiet()
     cursors = quick.cursors()
     quick.world.servicenow.resolve(quick.sys_id(case_id))
     quick.strike(FaultKind.HIDDEN_ROWS, "records.list", times=None)

@@ -62,9 +62,9 @@ def busy_cycle(bench: Bench) -> None:
 def lost_database(bench: Bench) -> None:
     """Three records of a database that is gone: to be advanced, to be retitled, and reopened."""
     advanced, retitled, reopened = map(bench.new_case, ("Advanced", "Retitled", "Reopened"))
-    bench.settle()
+    bench.run_until_quiet()
     bench.world.servicenow.resolve(bench.sys_id(reopened))
-    bench.settle()
+    bench.run_until_quiet()
     bench.world.servicenow.reopen(bench.sys_id(reopened))
     bench.world.coralogix.acknowledge(advanced)
     bench.world.coralogix.set_title(retitled, "Another title")
@@ -130,14 +130,14 @@ def uninterrupted(forks: Forks, folder: Path, scenario: Scenario) -> tuple[dict[
     """Give how it ends where nothing is killed, and how many mutating requests that takes."""
     with staged(forks, folder, scenario) as bench:
         assert bench.run(*scenario.arguments).code == 0
-        bench.settle()
+        bench.run_until_quiet()
         return end_state(bench), len(bench.traffic.mutations)
 
 
 def assert_same_end(bench: Bench, scenario: Scenario, expected: dict[str, Any]) -> None:
     """Go on after a kill until it is quiet, and look at the end and at every write on the way."""
     assert bench.run(*scenario.arguments).code == 0
-    bench.settle()
+    bench.run_until_quiet()
     assert end_state(bench) == expected
     assert bench.query("SELECT count(*) AS n FROM audit_actions WHERE result IS NULL") == [{"n": 0}]
     assert_nothing_twice_and_nothing_back(bench)

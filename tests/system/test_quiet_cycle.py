@@ -51,7 +51,7 @@ def test_a_quiet_cycle_costs_four_requests_whatever_it_has_to_look_after(bench: 
     assert len(world.servicenow.records()) == links
     world.clock.advance(hours=2)
     bench.new_case("News")
-    bench.settle()
+    bench.run_until_quiet()
     quiet = cost(bench)
     assert quiet.total() <= MOST_REQUESTS_OF_A_QUIET_CYCLE
     assert bench.traffic.mutations == []
@@ -67,7 +67,7 @@ def test_new_cases_cost_a_create_each_and_a_look_up_for_fifty(bench: Bench, case
 
 def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
     cases = [bench.new_case(f"Case {number}") for number in range(7)]
-    bench.settle()
+    bench.run_until_quiet()
     for case_id in cases:
         bench.world.servicenow.assign(bench.sys_id(case_id))
     page_after = Counter({"GET incident": 1})
@@ -76,7 +76,7 @@ def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
 
 def test_advances_of_records_cost_a_write_each_and_one_read_for_fifty(bench: Bench) -> None:
     cases = [bench.new_case(f"Case {number}") for number in range(7)]
-    bench.settle()
+    bench.run_until_quiet()
     for case_id in cases:
         bench.world.coralogix.acknowledge(case_id)
     page_after = Counter({"GET incident": 1})

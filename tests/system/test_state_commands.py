@@ -18,7 +18,7 @@ from reconciler.store import maintenance
 from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import back_up
 from reconciler.store.rows import time_text
-from reconciler.store.store import CycleCounts, Settled, Store
+from reconciler.store.store import CycleCounts, Decided, Store
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, an_action, case_id, remember, settle
 from tests.system.support import Bench
@@ -196,7 +196,7 @@ def story(store: Store, number: int, at: datetime, *, closed: bool) -> None:
     store.begin_cycle(cycle_id, kind="cycle", now=at, config_hash="h", program_version="1")
     remember(store, case, record, cycle_id=cycle_id)
     link = a_link(case_id=name, sys_id=record.sys_id, case_peak=stage, incident_peak=stage)
-    settle(store, Settled(link=link, needs_plan=False))
+    settle(store, Decided(link=link, needs_plan=False))
     action = an_action(case_id=name, sys_id=record.sys_id, kind=ActionKind.ADVANCE_INCIDENT)
     seq = store.begin_action(action, cycle_id=cycle_id, now=at)
     sent = HttpRecord(
@@ -210,7 +210,7 @@ def story(store: Store, number: int, at: datetime, *, closed: bool) -> None:
         sent_at=at,
     )
     done = Outcome(action=action, result=Result.DONE, incident=record, link=link)
-    store.finish_action(seq, done, judge=JUDGE, now=at, requests=[sent])
+    store.finish_action(seq, done, stage_rules=JUDGE, now=at, requests=[sent])
     store.record_requests([sent], cycle_id)
     store.finish_cycle(cycle_id, result="done", counts=CycleCounts(), now=at)
     store._conn.execute("UPDATE notifications SET observed_at = ? WHERE case_id = ?", (time_text(at), name))

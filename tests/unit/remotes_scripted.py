@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from reconciler.core.model import HttpRecord, System
 from reconciler.remotes.http.auth import Login, bearer_login
 from reconciler.remotes.http.client import HttpService
-from reconciler.remotes.http.pacing import Clock
+from reconciler.remotes.http.pacing import ClientClock
 from reconciler.remotes.http.settings import HttpSettings
 
 Spoil = Callable[["_Handler"], None]
@@ -135,8 +135,8 @@ class FakeTime:
         self.seconds += seconds
 
     @property
-    def clock(self) -> Clock:
-        return Clock(monotonic=lambda: self.seconds, sleep=self.sleep)
+    def clock(self) -> ClientClock:
+        return ClientClock(monotonic=lambda: self.seconds, sleep=self.sleep)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ def talking(
     system: System = System.SERVICENOW,
     login: Login | None = None,
     stop: threading.Event | None = None,
-    clock: Clock | None = None,
+    clock: ClientClock | None = None,
     scheme: str = "http",
     **limits: Any,
 ) -> Iterator[Talk]:

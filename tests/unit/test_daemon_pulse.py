@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.core.errors import ReconcilerError
-from reconciler.daemon.clock_watch import Clock, Progress, StepDetector, require_plausible
+from reconciler.daemon.clock_watch import Heartbeat, MachineClock, StepDetector, require_plausible
 
 
 class HandClock:
@@ -16,7 +16,7 @@ class HandClock:
     def __init__(self, start: str = "2026-11-23T12:00:00+00:00") -> None:
         self.wall = datetime.fromisoformat(start)
         self.seconds = 1000.0
-        self.clock = Clock(now=lambda: self.wall, monotonic=lambda: self.seconds)
+        self.clock = MachineClock(now=lambda: self.wall, monotonic=lambda: self.seconds)
 
     def advance(self, seconds: float) -> None:
         self.seconds += seconds
@@ -38,7 +38,7 @@ def test_a_step_is_seen_once_and_passing_time_is_none() -> None:
 
 def test_progress_ends_when_nothing_comes_or_goes() -> None:
     hand = HandClock()
-    progress = Progress(limit_seconds=60, clock=hand.clock)
+    progress = Heartbeat(limit_seconds=60, clock=hand.clock)
     hand.advance(59)
     assert progress.alive()
     hand.advance(1)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import CycleFailed, ReconcilerError, StoreError
-from reconciler.daemon.clock_watch import Clock
+from reconciler.daemon.clock_watch import MachineClock
 from reconciler.daemon.notify import Notifier
 from reconciler.daemon.schedule import Daemon, TickResult, Timetable
 
@@ -45,7 +45,9 @@ class Script:
             if not self._steps:
                 self.stop.set()
 
-    def run(self, timetable: Timetable = OFTEN, *, notifier: Notifier | None = None, clock: Clock | None = None) -> int:
+    def run(
+        self, timetable: Timetable = OFTEN, *, notifier: Notifier | None = None, clock: MachineClock | None = None
+    ) -> int:
         return Daemon(self, timetable=timetable, stop=self.stop, notifier=notifier or Notifier(), clock=clock).run()
 
 
@@ -150,7 +152,7 @@ class HandClock:
         self.wall = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self.seconds = 0.0
         self._looks = threading.Semaphore(0)
-        self.clock = Clock(now=self._now, monotonic=lambda: self.seconds)
+        self.clock = MachineClock(now=self._now, monotonic=lambda: self.seconds)
 
     def _now(self) -> datetime:
         self._looks.release()
@@ -187,7 +189,7 @@ def test_a_clock_that_is_set_does_not_silence_the_daemon(hours: int, caplog: pyt
 
 
 def test_a_clock_before_this_program_is_refused() -> None:
-    clock = Clock(now=lambda: datetime(1970, 1, 1, tzinfo=UTC), monotonic=lambda: 0.0)
+    clock = MachineClock(now=lambda: datetime(1970, 1, 1, tzinfo=UTC), monotonic=lambda: 0.0)
     script = Script(fine)
     with pytest.raises(ReconcilerError, match="cannot be right"):
         script.run(clock=clock)

@@ -79,7 +79,9 @@ LIBRARIES: dict[str, frozenset[str]] = {
 }
 """library -> the rooms or files that may use it; every other library from outside is a stranger"""
 
-CLOCKS = frozenset({"cli", "daemon", "telemetry", "remotes.http.pacing", "sandbox.clock", "sandbox.http.server", "store.lock"})
+CLOCKS = frozenset(
+    {"cli", "daemon", "telemetry", "remotes.http.pacing", "sandbox.clock", "sandbox.http.server", "store.lock"}
+)
 """who may ask this machine for the time; everybody else is told"""
 UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK")))
 PRETENDERS = frozenset({"unittest.mock", "mock", "pytest_mock"})

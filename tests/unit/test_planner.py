@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.core.identity import basis, record_id
+from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.model import Absence, ActionKind, Entity, Hold, Indicator, Pair, SkipReason, Stage, Verb
 from reconciler.core.planning.decide import decide, plan
 from reconciler.core.planning.following import asked_of_case
@@ -129,7 +129,7 @@ def test_two_records_with_one_key_are_both_named_and_not_written() -> None:
 
 def test_a_create_whose_outcome_is_unknown_settles_where_ids_are_not_honoured() -> None:
     pair = an_unlinked()
-    pair = replace(pair, link=replace(pair.link, unsettled_since=NOW - timedelta(seconds=60)))
+    pair = replace(pair, link=replace(pair.link, create_in_doubt_since=NOW - timedelta(seconds=60)))
     where = {("main", CASE_ID): ()}
     unsure = known(records=where, ids_not_honoured=frozenset({"main"}))
     waiting = decide(pair, policies(), unsure)
@@ -143,7 +143,7 @@ def test_a_create_whose_outcome_is_unknown_settles_where_ids_are_not_honoured() 
 
 
 def held(pair: Pair, **changes: object) -> Pair:
-    hold = replace(next_hold(None, detail="no", basis=basis(pair), now=NOW), **changes)  # type: ignore[arg-type]
+    hold = replace(next_hold(None, detail="no", fingerprint=fingerprint(pair), now=NOW), **changes)  # type: ignore[arg-type]
     return replace(pair, link=replace(pair.link, hold=hold))
 
 
@@ -191,7 +191,7 @@ def test_each_rejection_in_a_row_waits_longer_up_to_a_day() -> None:
     hold: Hold | None = None
     waits = []
     for _ in range(8):
-        hold = next_hold(hold, detail="no", basis="b", now=NOW)
+        hold = next_hold(hold, detail="no", fingerprint="b", now=NOW)
         waits.append(hold.next_retry_at - NOW)
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (FIRST_RETRY, LAST_RETRY)
@@ -201,7 +201,7 @@ def test_each_rejection_in_a_row_waits_longer_up_to_a_day() -> None:
 
 def test_an_ignored_link_is_left_alone_until_either_side_changes() -> None:
     pair = Pair(link=a_link(), case=a_case(status="RESOLVED"), incident=an_incident())
-    ignored = replace(pair, link=replace(pair.link, ignored_basis=basis(pair)))
+    ignored = replace(pair, link=replace(pair.link, ignored_basis=fingerprint(pair)))
     assert decide(ignored, policies(), known()) == replace(decide(ignored, policies(), known()), actions=(), skip=None)
     assert decide(replace(ignored, incident=an_incident(mod_count=1)), policies(), known()).actions
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from reconciler.core.model import Case, Incident
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
@@ -60,7 +60,7 @@ class Backlog:
         interrupts = [Interrupt("*", nth, When.AFTER, CaseAct(0, "")) for nth in stirring]
         watch = Watch(host=0, gate=Gate(interrupts, lambda _: self.stir()), events=[])
         world = self.world
-        engine = Engine(
+        context = Context(
             cases=WatchedCases(world.cases, world.coralogix, watch),
             connectors={"main": WatchedIncidents(MemoryIncidentClient(world.servicenow), watch)},
             store=world.store,
@@ -68,7 +68,7 @@ class Backlog:
             policy_hash="policies",
             clock=world.clock.now,
         )
-        return run_cycle(engine, CycleRequest(carry_out=False), cycle_id=f"cycle-{next(world.numbers)}")
+        return run_cycle(context, CycleRequest(carry_out=False), cycle_id=f"cycle-{next(world.numbers)}")
 
     def remembered_cases(self) -> Mapping[str, Case]:
         """Give every Case that the store remembers."""

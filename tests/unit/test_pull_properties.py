@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.engine.context import Engine, Settings
+from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.reading import pull, window
 from reconciler.engine.report import CycleRequest
@@ -96,12 +96,12 @@ class Stage:
             self.change(*between[interrupt.what.case][1])
 
         watch = Watch(host=0, gate=Gate(interrupts, strike), events=[])
-        run_cycle(self._engine(watch), CycleRequest(carry_out=False), cycle_id=f"cycle-{self.cycles}")
+        run_cycle(self._context(watch), CycleRequest(carry_out=False), cycle_id=f"cycle-{self.cycles}")
 
-    def _engine(self, watch: Watch) -> Engine:
+    def _context(self, watch: Watch) -> Context:
         world = self.world
         records = MemoryIncidentClient(world.servicenow, extra_fields=FIELDS)
-        return Engine(
+        return Context(
             cases=WatchedCases(world.cases, world.coralogix, watch),
             connectors={"main": WatchedIncidents(records, watch)},
             store=world.store,

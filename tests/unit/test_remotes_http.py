@@ -14,7 +14,7 @@ from reconciler.core.model import System
 from reconciler.remotes.http.auth import api_key_login, basic_login, client_credentials_login, password_login
 from reconciler.remotes.http.client import environment_settings
 from reconciler.remotes.http.outcomes import Operation
-from reconciler.remotes.http.pacing import Clock, TokenBucket
+from reconciler.remotes.http.pacing import ClientClock, TokenBucket
 from tests.unit.remotes_scripted import (
     FakeTime,
     Scripted,
@@ -60,7 +60,7 @@ def test_a_write_is_never_sent_twice(status: int, operation: Operation) -> None:
 
 def test_an_answer_that_drips_is_cut_off_at_the_deadline() -> None:
     ticks = iter(range(0, 10_000, 100))
-    clock = Clock(monotonic=lambda: next(ticks), sleep=lambda _: None)
+    clock = ClientClock(monotonic=lambda: next(ticks), sleep=lambda _: None)
     drip = Scripted(spoil=begin_and_hang)
     with talking(drip, clock=clock, total_seconds=90) as it, pytest.raises(Ambiguous, match="took longer than 90 s"):
         it.http.request(WRITE, "PATCH", "/x", body={})
@@ -107,7 +107,7 @@ def test_retry_after_beyond_the_budget_is_given_up_at_once(asked: str) -> None:
 
 def test_a_stop_ends_the_retries() -> None:
     stop = threading.Event()
-    clock = Clock(sleep=lambda _: stop.set())
+    clock = ClientClock(sleep=lambda _: stop.set())
     with talking(BUSY, FINE, stop=stop, clock=clock) as it, pytest.raises(Transient, match="stopping"):
         it.http.request(READ, "GET", "/x")
     assert len(it.seen) == 1
@@ -117,7 +117,7 @@ def test_a_stop_cuts_the_wait_itself_short() -> None:
     stop = threading.Event()
     stop.set()
     slow = as_json({"error": "slow"}, 429, Retry_After="4")
-    with talking(slow, FINE, stop=stop, clock=Clock()) as it, pytest.raises(Transient, match="stopping"):
+    with talking(slow, FINE, stop=stop, clock=ClientClock()) as it, pytest.raises(Transient, match="stopping"):
         it.http.request(READ, "GET", "/x")
     assert len(it.seen) == 1
 

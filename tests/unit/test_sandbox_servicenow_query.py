@@ -12,8 +12,8 @@ from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.servicenow.journal import Actor
 from reconciler.sandbox.servicenow.query import Condition, Operator, Sort, parse
-from reconciler.sandbox.servicenow.schema import Row, incident_schema
-from reconciler.sandbox.servicenow.select import Reading, select
+from reconciler.sandbox.servicenow.schema import TableRow, incident_schema
+from reconciler.sandbox.servicenow.select import QueryRules, select
 from reconciler.sandbox.servicenow.table import OrderKey, Table
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
@@ -24,7 +24,7 @@ API = Actor(user_name="coralogix.sync", via_api=True)
 
 def table(*rows: dict[str, str]) -> Table:
     stored = [
-        Row(sys_id=f"{number:032x}", sys_updated_on=f"2026-03-01 12:00:0{number}", **row)
+        TableRow(sys_id=f"{number:032x}", sys_updated_on=f"2026-03-01 12:00:0{number}", **row)
         for number, row in enumerate(rows)
     ]
     return Table(SCHEMA, stored)
@@ -32,7 +32,7 @@ def table(*rows: dict[str, str]) -> Table:
 
 def found(rows: Table, text: str, **reading: bool | timedelta | frozenset[str]) -> list[int]:
     """Give the positions of the rows that a query finds."""
-    how = Reading(schema=SCHEMA, **reading)  # type: ignore[arg-type]
+    how = QueryRules(schema=SCHEMA, **reading)  # type: ignore[arg-type]
     return [int(row["sys_id"], 16) for row in select(rows, parse(text), how)]
 
 
@@ -204,7 +204,7 @@ class CountingTable(Table):
 
     looked_at = 0
 
-    def ordered(self, start: OrderKey = ("", "")) -> Iterator[Row]:
+    def ordered(self, start: OrderKey = ("", "")) -> Iterator[TableRow]:
         for row in super().ordered(start):
             self.looked_at += 1
             yield row
@@ -213,11 +213,11 @@ class CountingTable(Table):
 def test_a_long_listing_is_not_scanned_from_its_start_for_each_page() -> None:
     at, mark = "2026-03-01 12:00:00", {"correlation_display": "Coralogix"}
     ids = [f"{number:032x}" for number in range(3000)]
-    stored = CountingTable(SCHEMA, [Row(sys_id=sys_id, sys_updated_on=at, **mark) for sys_id in ids])
+    stored = CountingTable(SCHEMA, [TableRow(sys_id=sys_id, sys_updated_on=at, **mark) for sys_id in ids])
     query = parse(
         f"correlation_display=Coralogix^sys_updated_on={at}^sys_id>{ids[2900]}"
         f"^NQcorrelation_display=Coralogix^sys_updated_on>{at}^ORDERBYsys_updated_on^ORDERBYsys_id"
     )
 
-    assert [row["sys_id"] for row in select(stored, query, Reading(schema=SCHEMA))] == ids[2901:]
+    assert [row["sys_id"] for row in select(stored, query, QueryRules(schema=SCHEMA))] == ids[2901:]
     assert stored.looked_at <= 100

@@ -8,7 +8,7 @@ from reconciler.sandbox.servicenow.events import accept_event
 from reconciler.sandbox.servicenow.incident import PRIORITY_MATRIX
 from reconciler.sandbox.servicenow.journal import Denial, Operation
 from reconciler.sandbox.servicenow.query import parse
-from reconciler.sandbox.servicenow.schema import CLOSE_CODES, Lifecycle, Row, task_schema
+from reconciler.sandbox.servicenow.schema import CLOSE_CODES, Lifecycle, TableRow, task_schema
 from tests.unit.sandbox_servicenow_support import API, CASE, CLOSE_INFO, SYS_ID, create, new_world, refusal
 
 
@@ -234,7 +234,7 @@ def test_people_who_are_refused_or_find_nothing_raise_nothing() -> None:
 def test_the_same_message_key_meets_the_same_alert() -> None:
     world = new_world()
 
-    def send(**event: str) -> Row:
+    def send(**event: str) -> TableRow:
         accept_event(world, {"source": "Coralogix", "message_key": CASE, **event}, API)
         (alert,) = world.records("em_alert")
         return alert

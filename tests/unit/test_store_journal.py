@@ -20,7 +20,7 @@ from reconciler.core.model import (
     System,
     Verb,
 )
-from reconciler.store.store import Begun, CycleCounts, Settled, Store
+from reconciler.store.store import Begun, CycleCounts, Decided, Store
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, LATER, an_action, remember, settle
 
@@ -40,7 +40,7 @@ REQUEST = HttpRecord(
 def store() -> Iterator[Store]:
     with Store.in_memory() as opened:
         remember(opened, a_case(), an_incident())
-        settle(opened, Settled(link=a_link(), needs_plan=False))
+        settle(opened, Decided(link=a_link(), needs_plan=False))
         yield opened
 
 
@@ -53,7 +53,7 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
     action = an_action(path=(Verb.RESOLVE, Verb.CLOSE))
     store = Store.open(path, now=NOW)
     remember(store, a_case())
-    settle(store, Settled(link=a_link(), needs_plan=False))
+    settle(store, Decided(link=a_link(), needs_plan=False))
     seq = store.begin_action(action, cycle_id="c1", now=LATER)
     with Store.copy_of(path) as after_a_crash:
         begun = after_a_crash.unfinished_actions()
@@ -66,12 +66,12 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
 def test_an_unfinished_action_can_be_closed_as_unknown(store: Store) -> None:
     store.begin_action(an_action(), cycle_id="c1", now=NOW)
     [begun] = store.unfinished_actions()
-    link = a_link(unsettled_since=begun.started_at)
+    link = a_link(create_in_doubt_since=begun.started_at)
     outcome = Outcome(action=begun.action, result=Result.UNKNOWN, detail="cut off", link=link)
-    store.finish_action(begun.seq, outcome, judge=JUDGE, now=LATER)
+    store.finish_action(begun.seq, outcome, stage_rules=JUDGE, now=LATER)
     assert store.unfinished_actions() == ()
     assert [(row["result"], row["detail"]) for row in actions(store)] == [("unknown", "cut off")]
-    assert store.pairs_to_plan(NOW)[0].link.unsettled_since == NOW
+    assert store.pairs_to_plan(NOW)[0].link.create_in_doubt_since == NOW
 
 
 def test_finishing_stores_everything_at_once(store: Store) -> None:
@@ -81,7 +81,7 @@ def test_finishing_stores_everything_at_once(store: Store) -> None:
         state="6", assigned_to="bob", updated_at=LATER, mod_count=1, updated_by="us", fields={"close_notes": "x"}
     )
     outcome = Outcome(action=action, result=Result.DONE, incident=after, link=a_link(written={"close_notes": "x"}))
-    store.finish_action(seq, outcome, judge=JUDGE, now=LATER, requests=[REQUEST])
+    store.finish_action(seq, outcome, stage_rules=JUDGE, now=LATER, requests=[REQUEST])
     story = store.story(CASE_ID)
     assert story is not None
     assert story.pair.incident == after
@@ -109,17 +109,17 @@ def test_what_was_done_already_is_not_ours(store: Store) -> None:
         seq = store.begin_action(action, cycle_id="c1", now=NOW)
         status = "RESOLVED" if result is Result.ALREADY else "CLOSED"
         case = a_case(status=status, resolved_by="ann", updated_at=LATER)
-        store.finish_action(seq, Outcome(action=action, result=result, case=case), judge=JUDGE, now=LATER)
+        store.finish_action(seq, Outcome(action=action, result=result, case=case), stage_rules=JUDGE, now=LATER)
         [last] = store._read("SELECT actor FROM audit_notifications WHERE to_value = ?", (status,))
         assert last == (actor,)
 
 
 def test_adopting_a_known_record_sets_its_stage_and_peak(store: Store) -> None:
-    settle(store, Settled(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=False))
+    settle(store, Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=False))
     action = an_action(kind=ActionKind.ADOPT_INCIDENT)
     seq = store.begin_action(action, cycle_id="c1", now=NOW)
     link = a_link(incident_peak=None)
-    store.finish_action(seq, Outcome(action=action, result=Result.DONE, link=link), judge=JUDGE, now=NOW)
+    store.finish_action(seq, Outcome(action=action, result=Result.DONE, link=link), stage_rules=JUDGE, now=NOW)
     pair = store.pair(CASE_ID)
     assert pair is not None
     assert (pair.link.incident_peak, pair.incident) == (Stage.OPEN, an_incident())
@@ -130,7 +130,7 @@ def test_the_journal_names_the_record_that_was_made(store: Store) -> None:
     action = an_action(kind=ActionKind.CREATE_INCIDENT, number=None, from_stage=None, to_stage=Stage.OPEN)
     seq = store.begin_action(action, cycle_id="c1", now=NOW)
     made = an_incident(sys_id="e" * 32, number="INC7", updated_by="us")
-    store.finish_action(seq, Outcome(action=action, result=Result.DONE, incident=made), judge=JUDGE, now=NOW)
+    store.finish_action(seq, Outcome(action=action, result=Result.DONE, incident=made), stage_rules=JUDGE, now=NOW)
     [row] = actions(store)
     assert (row["sys_id"], row["from_stage"]) == ("e" * 32, None)
     assert store._value("SELECT actor FROM audit_notifications WHERE sys_id = ?", ("e" * 32,)) == "reconciler"
@@ -142,7 +142,7 @@ def test_a_finish_that_fails_leaves_the_action_open(store: Store) -> None:
     after = an_incident(state="6", updated_at=LATER)
     outcome = Outcome(action=an_action(), result=Result.DONE, incident=after, link=a_link(route="new"))
     with pytest.raises(ValueError, match="without a zone"):
-        store.finish_action(seq, outcome, judge=JUDGE, now=NOW, requests=[REQUEST, naive])
+        store.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW, requests=[REQUEST, naive])
     story = store.story(CASE_ID)
     assert story is not None
     assert (story.pair.incident, story.pair.link.route, story.requests) == (an_incident(), "everything", ())
@@ -152,15 +152,15 @@ def test_a_finish_that_fails_leaves_the_action_open(store: Store) -> None:
 def test_an_action_is_finished_once(store: Store) -> None:
     outcome = Outcome(action=an_action(), result=Result.DONE)
     with pytest.raises(StoreError, match="action 7 was not begun"):
-        store.finish_action(7, outcome, judge=JUDGE, now=NOW)
+        store.finish_action(7, outcome, stage_rules=JUDGE, now=NOW)
     seq = store.begin_action(an_action(), cycle_id="c1", now=NOW)
-    store.finish_action(seq, outcome, judge=JUDGE, now=NOW)
+    store.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
     with pytest.raises(StoreError, match="finished already"):
-        store.finish_action(seq, outcome, judge=JUDGE, now=NOW)
+        store.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
 
 
 def test_attempts_are_counted_by_what_would_be_done(store: Store) -> None:
-    same = an_action(basis="other basis", detail="other words", number=None)
+    same = an_action(fingerprint="other basis", detail="other words", number=None)
     for action in (an_action(), same, an_action(fields={"state": "7"}), an_action()):
         store.begin_action(action, cycle_id="c1", now=NOW)
     rows = actions(store)

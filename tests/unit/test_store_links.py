@@ -11,18 +11,18 @@ import pytest
 
 from reconciler.core.errors import StoreError
 from reconciler.core.model import HOLD_REASONS, Hold, Link, Skip, SkipReason, Stage
-from reconciler.store.store import Settled, Store
+from reconciler.store.store import Decided, Store
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import LATER, case_id, remember, settle
 
-HOLD = Hold(detail="Data policy", since=NOW, next_retry_at=LATER, attempts=1, basis="b")
+HOLD = Hold(detail="Data policy", since=NOW, next_retry_at=LATER, attempts=1, fingerprint="b")
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
     with Store.in_memory() as opened:
         remember(opened, a_case(), an_incident())
-        settle(opened, Settled(link=a_link(), needs_plan=False))
+        settle(opened, Decided(link=a_link(), needs_plan=False))
         yield opened
 
 
@@ -49,22 +49,22 @@ def test_a_settled_link_rests_and_is_as_it_was_decided(store: Store) -> None:
 
 
 def test_a_held_link_is_planned_when_its_time_comes(store: Store) -> None:
-    settle(store, Settled(link=a_link(hold=HOLD), needs_plan=False, skip=skip(SkipReason.REJECTED)))
+    settle(store, Decided(link=a_link(hold=HOLD), needs_plan=False, skip=skip(SkipReason.REJECTED)))
     assert planned(store, LATER - timedelta(microseconds=1)) == []
     assert planned(store, LATER) == [CASE_ID]
-    settle(store, Settled(link=a_link(), needs_plan=False))
+    settle(store, Decided(link=a_link(), needs_plan=False))
     assert planned(store, LATER) == []
 
 
 def test_an_unsettled_link_is_always_planned(store: Store) -> None:
-    settle(store, Settled(link=a_link(unsettled_since=NOW), needs_plan=False, skip=skip(SkipReason.SETTLING)))
+    settle(store, Decided(link=a_link(create_in_doubt_since=NOW), needs_plan=False, skip=skip(SkipReason.SETTLING)))
     assert planned(store) == [CASE_ID]
 
 
 def test_a_link_can_be_marked(store: Store) -> None:
-    settle(store, Settled(link=a_link(), needs_plan=True))
+    settle(store, Decided(link=a_link(), needs_plan=True))
     assert planned(store) == [CASE_ID]
-    settle(store, Settled(link=a_link(), needs_plan=False))
+    settle(store, Decided(link=a_link(), needs_plan=False))
     store.plan_again([CASE_ID])
     assert planned(store) == [CASE_ID]
 
@@ -96,14 +96,14 @@ def test_skip_since_is_kept_while_the_reason_stays(store: Store) -> None:
         ]
     ):
         at = NOW + timedelta(minutes=minute)
-        store.settle([Settled(link=a_link(), needs_plan=False, skip=skip(reason, detail))], at)
+        store.keep_decisions([Decided(link=a_link(), needs_plan=False, skip=skip(reason, detail))], at)
         story = store.story(CASE_ID)
         assert story is not None
         assert story.skip == skip(reason, detail)
         assert story.skip_since == (at if detail != "two" else NOW)
     store.update_links([a_link(number="INC9")], LATER)
     assert store.standing_skips() == (skip(SkipReason.UNKNOWN_STATE, "three"),)
-    settle(store, Settled(link=a_link(), needs_plan=False))
+    settle(store, Decided(link=a_link(), needs_plan=False))
     assert store.standing_skips() == ()
     story = store.story(CASE_ID)
     assert story is not None
@@ -112,16 +112,16 @@ def test_skip_since_is_kept_while_the_reason_stays(store: Store) -> None:
 
 def test_updated_at_moves_only_with_a_change(store: Store) -> None:
     before = link_row(store)["updated_at"]
-    store.settle([Settled(link=a_link(), needs_plan=True)], LATER)
+    store.keep_decisions([Decided(link=a_link(), needs_plan=True)], LATER)
     assert link_row(store)["updated_at"] == before
-    store.settle([Settled(link=a_link(route="other"), needs_plan=False)], LATER)
+    store.keep_decisions([Decided(link=a_link(route="other"), needs_plan=False)], LATER)
     assert link_row(store)["updated_at"] == "2026-03-01T12:01:00.000000Z"
 
 
 def test_a_decision_on_an_unknown_case_stores_nothing(store: Store) -> None:
-    stranger = Settled(link=Link(case_id=case_id(1)), needs_plan=False)
+    stranger = Decided(link=Link(case_id=case_id(1)), needs_plan=False)
     with pytest.raises(StoreError, match="never remembered"):
-        store.settle([Settled(link=a_link(route="other"), needs_plan=False), stranger], NOW)
+        store.keep_decisions([Decided(link=a_link(route="other"), needs_plan=False), stranger], NOW)
     pair = store.pair(CASE_ID)
     assert pair is not None
     assert pair.link.route == "everything"
@@ -184,7 +184,7 @@ def test_the_view_shows_words(store: Store) -> None:
 
 @pytest.mark.parametrize("reason", list(SkipReason))
 def test_every_reason_is_in_the_links_and_only_holds_in_the_holds(store: Store, reason: SkipReason) -> None:
-    settle(store, Settled(link=a_link(), needs_plan=False, skip=skip(reason, "why")))
+    settle(store, Decided(link=a_link(), needs_plan=False, skip=skip(reason, "why")))
     assert (link_row(store)["hold_reason"], link_row(store)["hold_detail"]) == (reason.value, "why")
     holds = store._named("SELECT * FROM audit_holds")
     assert [row["reason"] for row in holds] == [reason.value] * (reason in HOLD_REASONS)
@@ -195,7 +195,7 @@ def test_every_reason_is_in_the_links_and_only_holds_in_the_holds(store: Store, 
 
 def test_a_rejected_link_waits_since_its_first_rejection(store: Store) -> None:
     hold = replace(HOLD, since=NOW - timedelta(hours=1))
-    settle(store, Settled(link=a_link(hold=hold), needs_plan=False, skip=skip(SkipReason.REJECTED, "no")))
+    settle(store, Decided(link=a_link(hold=hold), needs_plan=False, skip=skip(SkipReason.REJECTED, "no")))
     [row] = store._named("SELECT * FROM audit_holds")
     assert row == {
         "case_id": CASE_ID,
@@ -209,7 +209,7 @@ def test_a_rejected_link_waits_since_its_first_rejection(store: Store) -> None:
 
 
 def test_settling_keeps_a_peak_that_is_given(store: Store) -> None:
-    settle(store, Settled(link=a_link(case_peak=Stage.RESOLVED), needs_plan=False))
+    settle(store, Decided(link=a_link(case_peak=Stage.RESOLVED), needs_plan=False))
     pair = store.pair(CASE_ID)
     assert pair is not None
     assert pair.link.case_peak is Stage.RESOLVED

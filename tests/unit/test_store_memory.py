@@ -176,7 +176,7 @@ def test_the_stage_is_the_judges(store: Store) -> None:
 def test_judging_again_restages_and_plans_everything(store: Store) -> None:
     linked(store)
     store._conn.execute("UPDATE links SET needs_plan = 0, incident_stage = NULL, incident_peak = NULL")
-    assert store.judge_again(JUDGE) == 1
+    assert store.restage_all(JUDGE) == 1
     [pair] = store.pairs_to_plan(NOW)
     assert pair.link.incident_peak is Stage.OPEN
 
@@ -315,5 +315,5 @@ def test_a_failure_of_sqlite_is_a_store_error(store: Store) -> None:
     store._conn.execute("PRAGMA foreign_keys = OFF")
     store._conn.execute("DROP TABLE cases")
     with pytest.raises(StoreError, match="no such table"):
-        store.remember(Pulled(system=System.CORALOGIX, cases=(a_case(),)), judge=JUDGE, cycle_id="c", now=NOW)
+        store.remember(Pulled(system=System.CORALOGIX, cases=(a_case(),)), stage_rules=JUDGE, cycle_id="c", now=NOW)
     assert not store._conn.in_transaction

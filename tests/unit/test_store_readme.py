@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.store.store import CycleCounts, Settled, Store
+from reconciler.store.store import CycleCounts, Decided, Store
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import an_action, remember, settle
 
@@ -32,7 +32,7 @@ CONTRACT = {
 def store() -> Iterator[Store]:
     with Store.in_memory() as opened:
         remember(opened, a_case(), an_incident())
-        settle(opened, Settled(link=a_link(), needs_plan=False))
+        settle(opened, Decided(link=a_link(), needs_plan=False))
         opened.begin_action(an_action(), cycle_id="c1", now=NOW)
         opened.begin_cycle("c1", kind="cycle", now=NOW, config_hash="h", program_version="1")
         opened.finish_cycle("c1", result="failed", counts=CycleCounts(failed=1), now=NOW)

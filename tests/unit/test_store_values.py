@@ -45,6 +45,6 @@ def test_times_have_one_width_and_are_utc() -> None:
 def test_a_link_comes_back_whole() -> None:
     absence = Absence(first_at=NOW, last_at=LATER, times=2)
     link = a_link(
-        written={"a": "b"}, incident_absence=absence, case_absence=absence, unsettled_since=NOW, first_seen_at=NOW
+        written={"a": "b"}, incident_absence=absence, case_absence=absence, create_in_doubt_since=NOW, first_seen_at=NOW
     )
     assert link_from(link_values(link)) == link

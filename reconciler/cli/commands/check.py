@@ -10,7 +10,7 @@ import click
 from reconciler.cli.app import Globals
 from reconciler.cli.build import Wire, coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
 from reconciler.cli.options import json_option
-from reconciler.cli.output import Progress, print_json, say, table
+from reconciler.cli.output import ProgressBar, print_json, say, table
 from reconciler.config import Auth, Config, PartialView, ServiceNowConfig
 from reconciler.core.errors import ConfigError
 from reconciler.core.expressions.context import variables
@@ -110,7 +110,7 @@ def _route(route: Route, config: Config) -> JsonObject:
 
 def probe(config: Config) -> tuple[Finding, ...]:
     """Run the probes of both services, connector by connector."""
-    wire, progress = Wire(), Progress()
+    wire, progress = Wire(), ProgressBar()
     client = coralogix_client(config.coralogix, wire)
     accepts = config.coralogix.partial_view is PartialView.ACCEPT
     findings = [*CaseProbes(cases=client, identity=client, accept_partial_view=accepts, clock=utc_now).run()]

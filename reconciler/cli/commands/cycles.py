@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from reconciler.cli.app import Globals
-from reconciler.cli.build import build_engine, open_store, read_config, start, utc_now
+from reconciler.cli.build import build_context, open_store, read_config, start, utc_now
 from reconciler.cli.options import json_option
-from reconciler.cli.output import Progress, print_json, print_plan, print_report, say
+from reconciler.cli.output import ProgressBar, print_json, print_plan, print_report, say
 from reconciler.cli.times import WHEN
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
@@ -111,11 +111,11 @@ def _no_plan(file: Path) -> ConfigError:
 def _carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool) -> int:
     start(options, quiet=True)
     config = read_config(options)
-    progress = Progress()
+    progress = ProgressBar()
     with DatabaseLock(config.state.path, command=f"reconciler {command}"), open_store(config.state.path) as store:
         cycle_id = new_cycle_id()
         with bind_cycle(cycle_id):
-            report = run_cycle(build_engine(config, store, progress=progress), request, cycle_id=cycle_id)
+            report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=cycle_id)
     progress.clear()
     print_json(report.document()) if as_json else print_report(report)
     return _end(report)
@@ -150,9 +150,9 @@ def plan(
     if out and is_of_database(out, config.state.path):
         raise ConfigError([f"--out {out}: that is the database of this config; name another file"])
     request = CycleRequest(since=since, include_resolved=include_resolved, carry_out=False)
-    progress = Progress()
+    progress = ProgressBar()
     with Store.copy_of(config.state.path) as store:
-        report = run_cycle(build_engine(config, store, progress=progress), request, cycle_id=new_cycle_id())
+        report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=new_cycle_id())
         objection = brakes.objection(store, config.policies.limits, config.policy_hash, report.plan)
     progress.clear()
     document = saved_document(

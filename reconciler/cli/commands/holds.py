@@ -1,7 +1,7 @@
 """The command ``holds``: what waits for a person, and what a person can say about it.
 
-Rules of this file: it works beside a running daemon, so it takes no lock and changes no link itself; it leaves a wish
-that the next cycle does.
+Rules of this file: it works beside a running daemon, so it takes no lock and changes no link itself; it leaves a
+request that the next cycle does.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from reconciler.cli.commands.looking import find_case
 from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json
 from reconciler.core.errors import ConfigError
-from reconciler.core.identity import basis
+from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.maintenance import Wish, WishKind
+from reconciler.store.maintenance import HoldRequest, HoldRequestKind
 from reconciler.store.store import Store
 from reconciler.store.values import Row, Story
 from reconciler.telemetry.log import escape_controls
@@ -83,7 +83,7 @@ def show(options: Globals, as_json: bool) -> None:
 
 def holds_document(store: Store) -> JsonObject:
     """Write the holds as the document of ``holds list --json``."""
-    asked = {wish.case_id: wish.kind.value for wish in store.wishes()}
+    asked = {request.case_id: request.kind.value for request in store.hold_requests()}
     rows = [
         {**row, "what_to_do": WHAT_TO_DO[SkipReason(str(row["reason"]))], "asked": asked.get(str(row["case_id"]))}
         for row in store.holds()
@@ -120,7 +120,7 @@ def _next_try(row: Row) -> str:
 @click.pass_obj
 def retry(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
     """Try again in the next cycle, whatever was rejected, missing or ignored before."""
-    _ask(options, refs, WishKind.RETRY, as_json=as_json)
+    _ask(options, refs, HoldRequestKind.RETRY, as_json=as_json)
 
 
 @holds.command()
@@ -129,22 +129,22 @@ def retry(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
 @click.pass_obj
 def ignore(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
     """Take a link off the list, and leave it alone, until either side changes; `retry` takes it back."""
-    _ask(options, refs, WishKind.IGNORE, as_json=as_json)
+    _ask(options, refs, HoldRequestKind.IGNORE, as_json=as_json)
 
 
-def _ask(options: Globals, refs: Sequence[str], kind: WishKind, *, as_json: bool) -> None:
+def _ask(options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_json: bool) -> None:
     start(options, quiet=True)
     path = read_config(options).state.path
     if not path.exists():
         raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
     with open_store(path) as store:
         stories = held_stories(store, refs, kind)
-        store.ask(_wish(story, kind) for story in stories)
+        store.ask(_hold_request(story, kind) for story in stories)
     document = {"version": DOCUMENT_VERSION, "asked": [_asked(story, kind) for story in stories]}
     print_json(document) if as_json else print_asked(document, path)
 
 
-def held_stories(store: Store, refs: Sequence[str], kind: WishKind) -> list[Story]:
+def held_stories(store: Store, refs: Sequence[str], kind: HoldRequestKind) -> list[Story]:
     """Find the held links that a person names, each once; raise ConfigError with every problem at once.
 
     A link that is ignored counts as held for a retry, which ends that.
@@ -166,14 +166,14 @@ def held_stories(store: Store, refs: Sequence[str], kind: WishKind) -> list[Stor
     return list(found.values())
 
 
-def _is_held(story: Story, kind: WishKind) -> bool:
-    is_ignored = bool(story.pair.link.ignored_basis) and kind is WishKind.RETRY
+def _is_held(story: Story, kind: HoldRequestKind) -> bool:
+    is_ignored = bool(story.pair.link.ignored_basis) and kind is HoldRequestKind.RETRY
     return is_ignored or (story.skip is not None and story.skip.reason in HOLD_REASONS)
 
 
-def _wish(story: Story, kind: WishKind) -> Wish:
-    looks = basis(story.pair)
-    return Wish(case_id=story.pair.case.id, kind=kind, basis=looks, asked_by=_user(), asked_at=utc_now())
+def _hold_request(story: Story, kind: HoldRequestKind) -> HoldRequest:
+    looks = fingerprint(story.pair)
+    return HoldRequest(case_id=story.pair.case.id, kind=kind, fingerprint=looks, asked_by=_user(), asked_at=utc_now())
 
 
 def _user() -> str:
@@ -184,17 +184,17 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _asked(story: Story, kind: WishKind) -> JsonObject:
+def _asked(story: Story, kind: HoldRequestKind) -> JsonObject:
     return {
         "case_id": story.pair.case.id,
         "case_key": story.pair.case.key,
         "number": story.pair.link.number or None,
         "reason": story.skip.reason.value if story.skip else None,
-        "wish": kind.value,
+        "request": kind.value,
     }
 
 
 def print_asked(document: JsonObject, path: Path) -> None:
     """Say what was asked, and who will do it."""
     for row in document["asked"]:
-        click.echo(escape_controls(f"{_name(row)}  {row['wish']}: the next cycle on {path} does it"))
+        click.echo(escape_controls(f"{_name(row)}  {row['request']}: the next cycle on {path} does it"))

@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from reconciler.cli.app import Globals
-from reconciler.cli.build import build_engine, open_store, read_config, start, utc_now
+from reconciler.cli.build import build_context, open_store, read_config, start, utc_now
 from reconciler.cli.commands.cycles import new_cycle_id
 from reconciler.cli.options import json_option
-from reconciler.cli.output import Progress, print_json, say
+from reconciler.cli.output import ProgressBar, print_json, say
 from reconciler.cli.times import WHEN
 from reconciler.config import Config
 from reconciler.core.errors import ConfigError, Locked, Refused, StoreError
@@ -80,9 +80,9 @@ def _make_way(path: Path, *, force: bool) -> Path | None:
 
 
 def _rebuild(config: Config) -> RebuildReport:
-    progress, cycle_id = Progress(), new_cycle_id()
+    progress, cycle_id = ProgressBar(), new_cycle_id()
     with open_store(config.state.path) as store, bind_cycle(cycle_id):
-        report = rebuild(build_engine(config, store, progress=progress), cycle_id=cycle_id)
+        report = rebuild(build_context(config, store, progress=progress), cycle_id=cycle_id)
     progress.clear()
     return report
 

@@ -67,7 +67,7 @@ _REFUSED: Mapping[type[nodes.Node], str] = {
 }
 
 
-class Missing(StrictUndefined):
+class UndefinedName(StrictUndefined):
     """Stand for a value that a Case does not have: any use of it fails, naming it, but ``default`` and tests.
 
     What is asked of a missing value is missing too, so that ``a.b.c | default("")`` works where ``a.b`` is missing.
@@ -83,10 +83,10 @@ class Missing(StrictUndefined):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name in _ASKED_BY_JINJA:
             raise AttributeError(name)
-        return Missing(obj=self._undefined_obj, name=f"{self._undefined_name}.{name}")
+        return UndefinedName(obj=self._undefined_obj, name=f"{self._undefined_name}.{name}")
 
     def __getitem__(self, key: Any) -> Any:
-        return Missing(obj=self._undefined_obj, name=f"{self._undefined_name}[{key!r}]")
+        return UndefinedName(obj=self._undefined_obj, name=f"{self._undefined_name}[{key!r}]")
 
 
 class Budget:
@@ -127,7 +127,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
     def _of_map(self, obj: Mapping[str, Any], attribute: str) -> Any:
         if attribute in _MAP_METHODS:
             return super().getattr(obj, attribute)
-        return Missing(obj=obj, name=attribute)
+        return UndefinedName(obj=obj, name=attribute)
 
     def wrap_str_format(self, value: Any) -> None:  # noqa: ARG002  # the signature is Jinja2's
         """Offer no ``format`` of a text: it can fill to any length."""
@@ -222,7 +222,7 @@ def _test(check: Callable[[object, object], bool]) -> Callable[[Any, Any], bool]
 
 def _environment() -> TemplateSandbox:
     made = TemplateSandbox(
-        undefined=Missing, finalize=_print, trim_blocks=True, lstrip_blocks=True, autoescape=False, cache_size=0
+        undefined=UndefinedName, finalize=_print, trim_blocks=True, lstrip_blocks=True, autoescape=False, cache_size=0
     )
     made.filters = {name: made.filters[name] for name in _KEPT_FILTERS} | dict(filters.FILTERS) | {_COUNTED: _counted}
     made.tests |= {name: _test(check) for name, check in tera.TESTS.items()}

@@ -41,7 +41,7 @@ def _unready(pair: Pair, policies: Policies) -> Skip | None:
 def _where_it_is(pair: Pair, policies: Policies) -> Link | Skip | None:
     """Keep to the rules by which a record was made, or by which a create was sent whose outcome is not known."""
     link = pair.link
-    if not link.inbound or not (link.unsettled_since or policies.further_records(pair)):
+    if not link.inbound or not (link.create_in_doubt_since or policies.further_records(pair)):
         return None
     lost = policies.lost_rules(link)
     return skip(pair, SkipReason.NOT_ROUTED, lost) if lost else link

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.core.identity import basis
+from reconciler.core.identity import fingerprint
 from reconciler.core.model import Action, ActionKind, Incident, Link, Pair, Skip, SkipReason, Stage
 from reconciler.core.planning.admission import admit, skip
 from reconciler.core.planning.drafts import draft_create
@@ -48,14 +48,14 @@ def plan(
 
 def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
     """Decide for one pair. Nothing in the answer moves either side back."""
-    looks = basis(pair)
+    looks = fingerprint(pair)
     if pair.link.ignored_basis == looks:
         return Decision(link=replace(pair.link, hold=None))
     link = replace(pair.link, ignored_basis="")
     hold = link.hold
-    if hold and hold.basis == looks and knowledge.now < hold.next_retry_at:
+    if hold and hold.fingerprint == looks and knowledge.now < hold.next_retry_at:
         return Decision(link=link, skip=skip(pair, SkipReason.REJECTED, hold.detail))
-    if hold and hold.basis != looks:
+    if hold and hold.fingerprint != looks:
         link = replace(link, hold=None)
     pair = replace(pair, link=link)
     decided = _decide_linked(pair, policies, knowledge) if link.sys_id else _decide_new(pair, policies, knowledge)
@@ -105,7 +105,7 @@ def _create_or_adopt(pair: Pair, policies: Policies, knowledge: Knowledge) -> De
 
 def _create(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
     link, case = pair.link, pair.case
-    sent_at = link.unsettled_since
+    sent_at = link.create_in_doubt_since
     if sent_at and link.connector in knowledge.ids_not_honoured and knowledge.now < sent_at + SETTLE_AFTER:
         detail = f"a create sent at {sent_at.isoformat()} may still be running"
         return Decision(link=link, skip=skip(pair, SkipReason.SETTLING, detail))
@@ -126,7 +126,7 @@ def _create(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
         to_stage=stage,
         fields=draft.fields,
         written=draft.written,
-        basis=basis(pair),
+        fingerprint=fingerprint(pair),
     )
     return Decision(link=link, actions=(action,))
 
@@ -146,7 +146,7 @@ def _adopt(pair: Pair, incident: Incident, policies: Policies, knowledge: Knowle
         number=incident.number,
         from_stage=stage,
         to_stage=stage,
-        basis=basis(pair),
+        fingerprint=fingerprint(pair),
     )
     then = _decide_linked(Pair(link=link, case=pair.case, incident=incident), policies, knowledge)
     if then.questions:
@@ -165,7 +165,7 @@ def adopted(link: Link, incident: Incident, stage: Stage | None) -> Link:
         sys_id=incident.sys_id,
         number=incident.number,
         incident_peak=stage,
-        unsettled_since=None,
+        create_in_doubt_since=None,
     )
 
 

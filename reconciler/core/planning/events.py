@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from reconciler.core.expressions.context import case_context
 from reconciler.core.expressions.templates import TemplateFailed
-from reconciler.core.identity import basis, record_id
+from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.model import Action, ActionKind, Pair, Stage
 from reconciler.core.planning.drafts import Draft, highest_step
 from reconciler.core.policies.defaults import render_fields
@@ -77,6 +77,6 @@ def event_side(pair: Pair, policies: Policies) -> tuple[Draft, Action | None]:
         to_stage=max(stage, sent or stage),
         fields=draft.fields,
         written=draft.written,
-        basis=basis(pair),
+        fingerprint=fingerprint(pair),
     )
     return draft, action

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.expressions.context import case_context, incident_context
-from reconciler.core.identity import basis
+from reconciler.core.identity import fingerprint
 from reconciler.core.lifecycle import verbs
 from reconciler.core.model import Action, ActionKind, Incident, Pair, Skip, SkipReason, Stage, Verb
 from reconciler.core.planning.admission import skip
@@ -63,7 +63,7 @@ def _change(pair: Pair, incident: Incident, stage: Stage, target: Stage | None, 
         to_stage=target or stage,
         fields=draft.fields,
         written=draft.written,
-        basis=basis(pair),
+        fingerprint=fingerprint(pair),
     )
 
 
@@ -95,7 +95,7 @@ def case_side(pair: Pair, policies: Policies) -> tuple[Action, ...]:
         to_stage=asked,
         path=path,
         fields={"reason": reason[0]} if reason else {},
-        basis=basis(pair),
+        fingerprint=fingerprint(pair),
         detail=f"full reason: {reason[1]}" if reason and reason[0] != reason[1] else None,
     )
     return (action,)
@@ -119,7 +119,7 @@ def asked_of_case(words: frozenset[str], outbound: Outbound) -> Stage | None:
 
 def held(pair: Pair, problem: str, knowledge: Knowledge) -> Decision:
     """Hold a link whose fields cannot be made, until either side changes or its retry time comes."""
-    hold = next_hold(pair.link.hold, detail=problem, basis=basis(pair), now=knowledge.now)
+    hold = next_hold(pair.link.hold, detail=problem, fingerprint=fingerprint(pair), now=knowledge.now)
     return Decision(link=replace(pair.link, hold=hold), skip=skip(pair, SkipReason.REJECTED, problem))
 
 

@@ -39,9 +39,9 @@ class Knowledge:
     """connectors whose instance replaces the ``sys_id`` that we choose"""
 
 
-def next_hold(previous: Hold | None, *, detail: str, basis: str, now: datetime) -> Hold:
+def next_hold(previous: Hold | None, *, detail: str, fingerprint: str, now: datetime) -> Hold:
     """Hold a link after a rejection; each one in a row waits four times as long, up to a day."""
     attempts = previous.attempts + 1 if previous else 1
     wait = min(FIRST_RETRY * 4 ** min(attempts - 1, 6), LAST_RETRY)
     since = previous.since if previous else now
-    return Hold(detail=detail, since=since, next_retry_at=now + wait, attempts=attempts, basis=basis)
+    return Hold(detail=detail, since=since, next_retry_at=now + wait, attempts=attempts, fingerprint=fingerprint)

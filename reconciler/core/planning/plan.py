@@ -72,7 +72,7 @@ class Plan:
 
     def hash(self) -> str:
         """Name what this plan would do and what it was decided from; 64 hex digits."""
-        return digest([self.policy_hash, [[action_document(a), a.basis] for a in self.actions]])
+        return digest([self.policy_hash, [[action_document(a), a.fingerprint] for a in self.actions]])
 
 
 def action_document(action: Action) -> JsonObject:

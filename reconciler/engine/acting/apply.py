@@ -21,9 +21,9 @@ from reconciler.core.identity import record_id
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, Result
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan
-from reconciler.engine.acting.decisions import settle
+from reconciler.engine.acting.decisions import store_decisions
 from reconciler.engine.acting.perform import INCIDENT_CHANGES, Performer
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.request_log import made_for
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class _Ended:
 class Applier:
     """Carry out one plan. Use once; not for several threads."""
 
-    engine: Engine
+    context: Context
     knowledge: Knowledge
     cycle_id: str
     outcomes: list[Outcome] = field(default_factory=list)
@@ -86,19 +86,19 @@ class Applier:
         Ends early, between two actions, when the engine is asked to stop; what was not begun is planned again.
         """
         performer = Performer(
-            cases=self.engine.cases,
-            connectors=self.engine.connectors,
-            policies=self.engine.policies,
+            cases=self.context.cases,
+            connectors=self.context.connectors,
+            policies=self.context.policies,
             knowledge=self.knowledge,
-            clock=self.engine.clock,
+            clock=self.context.clock,
         )
         busy = [decision for decision in plan.decisions if decision.actions]
         total = len(plan.actions)
-        with ThreadPoolExecutor(max_workers=self.engine.settings.workers) as pool:
+        with ThreadPoolExecutor(max_workers=self.context.settings.workers) as pool:
             for chunk in _chunks(busy):
-                if self.engine.should_stop():
+                if self.context.should_stop():
                     break
-                settle(self.engine, chunk, cycle_id=self.cycle_id)
+                store_decisions(self.context, chunk, cycle_id=self.cycle_id)
                 fresh = self._read(chunk)
                 works = [_work(pairs[decision.link.case_id], decision) for decision in chunk]
                 self._run(pool, performer, works, fresh, total)
@@ -110,7 +110,7 @@ class Applier:
         waiting = list(reversed(works))
         running: dict[Future[_Ended], tuple[_Work, int]] = {}
         while waiting or running:
-            while waiting and len(running) < self.engine.settings.workers and not self.engine.should_stop():
+            while waiting and len(running) < self.context.settings.workers and not self.context.should_stop():
                 self._begin(pool, performer, waiting.pop(), fresh, running)
             if not running:
                 return
@@ -118,7 +118,7 @@ class Applier:
             for future in done:
                 work, seq = running.pop(future)
                 self._finish(work, seq, future)
-                self.engine.progress("apply", len(self.outcomes), total)
+                self.context.progress("apply", len(self.outcomes), total)
                 if work.actions:
                     waiting.append(work)
 
@@ -136,10 +136,10 @@ class Applier:
             self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=words))
             work.actions.clear()
             return
-        seq = self.engine.store.begin_action(action, cycle_id=self.cycle_id, now=self.engine.clock())
+        seq = self.context.store.begin_action(action, cycle_id=self.cycle_id, now=self.context.clock())
         target = None
         if action.kind in INCIDENT_CHANGES:
-            target = fresh.of(action, work.pair.incident, self.engine.clock())
+            target = fresh.of(action, work.pair.incident, self.context.clock())
         task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
         running[pool.submit(task)] = (work, seq)
 
@@ -149,12 +149,12 @@ class Applier:
         if ended.refused is not None:
             self._down[side_of(outcome.action)] = ended.refused
         self._learn(outcome)
-        self.engine.store.finish_action(
+        self.context.store.finish_action(
             seq,
             outcome,
-            judge=self.engine.policies,
-            now=self.engine.clock(),
-            requests=self.engine.requests.take_of(seq),
+            stage_rules=self.context.policies,
+            now=self.context.clock(),
+            requests=self.context.requests.take_of(seq),
         )
         _log(outcome)
         self.outcomes.append(outcome)
@@ -170,12 +170,12 @@ class Applier:
         action, record, link = outcome.action, outcome.incident, outcome.link
         if record is None or link is None or action.kind not in (ActionKind.CREATE_INCIDENT, ActionKind.ADOPT_INCIDENT):
             return
-        if record.sys_id.lower() != record_id(self.engine.policies.owner, action.case_id, link.generation):
-            self.engine.store.set_fact(f"ids_not_honoured.{record.connector}", record.sys_id)
+        if record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation):
+            self.context.store.set_fact(f"ids_not_honoured.{record.connector}", record.sys_id)
 
     def _read(self, chunk: Sequence[Decision]) -> Fresh:
         """Read the records that this chunk changes; one that is left out is asked for by itself later."""
-        read_at = self.engine.clock()
+        read_at = self.context.clock()
         wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
         for decision in chunk:
             first = decision.actions[0]
@@ -184,7 +184,7 @@ class Applier:
         fresh: dict[tuple[str, str], Incident] = {}
         for (connector, table), sys_ids in wanted.items():
             try:
-                records = self.engine.connectors[connector].get_many(table, sys_ids)
+                records = self.context.connectors[connector].get_many(table, sys_ids)
             except AuthFailed as error:
                 self._down[connector] = str(error)
                 continue
@@ -226,7 +226,7 @@ def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident |
             log.exception("an action failed unexpectedly", extra={"case": action.case_key or action.case_id})
             words = f"a fault of this program, not of the service: {type(error).__name__}: {error}"
             is_create = action.kind is ActionKind.CREATE_INCIDENT
-            link = replace(pair.link, unsettled_since=performer.clock()) if is_create else None
+            link = replace(pair.link, create_in_doubt_since=performer.clock()) if is_create else None
             return _Ended(outcome=Outcome(action=action, result=Result.UNKNOWN, detail=words, link=link))
 
 

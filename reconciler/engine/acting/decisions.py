@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from reconciler.core.model import SkipReason
 from reconciler.core.planning.plan import Decision
-from reconciler.engine.context import Engine
-from reconciler.store.store import Settled
+from reconciler.engine.context import Context
+from reconciler.store.store import Decided
 
 
-def settle(engine: Engine, decisions: Sequence[Decision], *, cycle_id: str) -> None:
+def store_decisions(context: Context, decisions: Sequence[Decision], *, cycle_id: str) -> None:
     """Store decisions: the link as it was decided on, why nothing is done about it, whether it is planned again."""
-    now = engine.clock()
-    settled = [
-        Settled(link=decision.link, needs_plan=needs_plan(decision), skip=decision.skip) for decision in decisions
+    now = context.clock()
+    decided = [
+        Decided(link=decision.link, needs_plan=needs_plan(decision), skip=decision.skip) for decision in decisions
     ]
-    engine.store.settle(settled, now=now)
+    context.store.keep_decisions(decided, now=now)
     notes = [note for decision in decisions for note in decision.notes]
-    engine.store.note_fields(notes, cycle_id=cycle_id, now=now)
+    context.store.note_fields(notes, cycle_id=cycle_id, now=now)
 
 
 def needs_plan(decision: Decision) -> bool:

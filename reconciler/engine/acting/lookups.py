@@ -11,7 +11,7 @@ from reconciler.core.model import Case, Incident, Pair, System
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan, Question
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.store.store import Pulled
 
 NAMES_AT_ONCE = 50
@@ -23,10 +23,10 @@ ROUNDS = 4
 
 
 @dataclass
-class Answers:
+class Lookups:
     """Complete a plan; remember which connectors did not answer, and which look-ups were refused."""
 
-    engine: Engine
+    context: Context
     knowledge: Knowledge
     cycle_id: str = ""
     failed: dict[str, RemoteError] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Answers:
             self._answer(open_questions)
             decisions = tuple(self._again(decision, pairs) for decision in plan.decisions)
             plan = replace(plan, decisions=decisions)
-        return self._with_addresses(plan, pairs) if self.engine.settings.ask_deep_links else plan
+        return self._with_addresses(plan, pairs) if self.context.settings.ask_deep_links else plan
 
     def _with_addresses(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
         """Ask once for the console address of each Case that gets a record now, and decide again with it."""
@@ -60,25 +60,25 @@ class Answers:
                 case = replace(pairs[case_id].case, url=url)
                 pairs[case_id] = replace(pairs[case_id], case=case)
                 self._remember_address(case)
-                decision = decide(pairs[case_id], self.engine.policies, self.knowledge)  # noqa: PLW2901
+                decision = decide(pairs[case_id], self.context.policies, self.knowledge)  # noqa: PLW2901
             decisions.append(decision)
         return replace(plan, decisions=tuple(decisions))
 
     def _address(self, case_id: str) -> str:
         try:
-            return self.engine.cases.deep_link(case_id)
+            return self.context.cases.deep_link(case_id)
         except RemoteError:
             return ""  # a record without the address is better than none
 
     def _remember_address(self, case: Case) -> None:
         pulled = Pulled(system=System.CORALOGIX, cases=(case,), read_now=True)
-        now = self.engine.clock()
-        self.engine.store.remember(pulled, judge=self.engine.policies, cycle_id=self.cycle_id, now=now)
+        now = self.context.clock()
+        self.context.store.remember(pulled, stage_rules=self.context.policies, cycle_id=self.cycle_id, now=now)
 
     def _again(self, decision: Decision, pairs: Mapping[str, Pair]) -> Decision:
         if not decision.questions:
             return decision
-        return decide(pairs[decision.link.case_id], self.engine.policies, self.knowledge)
+        return decide(pairs[decision.link.case_id], self.context.policies, self.knowledge)
 
     def _answer(self, questions: Sequence[Question]) -> None:
         grouped: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -87,7 +87,7 @@ class Answers:
         for (connector, table, name_field), names in sorted(grouped.items()):
             listed = sorted(names)
             for start in range(0, len(listed), NAMES_AT_ONCE):
-                self.engine.step(f"looking into {table}", start, len(listed))
+                self.context.step(f"looking into {table}", start, len(listed))
                 self._look_up(connector, table, name_field, listed[start : start + NAMES_AT_ONCE])
 
     def _look_up(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
@@ -125,12 +125,12 @@ class Answers:
 
     def _look_up_records(self, connector: str, table: str, case_ids: Sequence[str]) -> None:
         found: dict[tuple[str, str], tuple[Incident, ...]] = {(connector, case_id): () for case_id in case_ids}
-        for record in self.engine.connectors[connector].find(table, case_ids):
+        for record in self.context.connectors[connector].find(table, case_ids):
             found[connector, record.correlation_id] += (record,)
         self.knowledge = replace(self.knowledge, records={**self.knowledge.records, **found})
 
     def _look_up_names(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
-        found = dict(self.engine.connectors[connector].reference(table, name_field, names))
-        self.engine.store.remember_references(connector, table, found, now=self.engine.clock())
+        found = dict(self.context.connectors[connector].reference(table, name_field, names))
+        self.context.store.remember_references(connector, table, found, now=self.context.clock())
         answers = {(connector, table, name): found.get(name, "") for name in names}
         self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
-from reconciler.core.identity import basis
+from reconciler.core.identity import fingerprint
 from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Link, Outcome, Pair, Result, Stage, Verb
 from reconciler.core.planning.decide import adopted, decide
 from reconciler.core.planning.known import Knowledge, next_hold
@@ -88,7 +88,7 @@ class Performer:
     def _made_unseen(self, action: Action, pair: Pair, error: Malformed) -> Outcome:
         """Bind the link to a record that was made and may not be read whole, so that no second one is ever made."""
         sys_id = error.record_id or action.sys_id
-        link = replace(pair.link, sys_id=sys_id, number="", unsettled_since=None)
+        link = replace(pair.link, sys_id=sys_id, number="", create_in_doubt_since=None)
         return self.hold(action, replace(pair, link=link), f"the record was made, but {error}")
 
     def _look_for(self, action: Action, pair: Pair, error: Ambiguous) -> Outcome:
@@ -101,7 +101,7 @@ class Performer:
             return self._created(action, pair, found, f"{error}; the record is there all the same")
         if error.status == 403:
             return self.hold(action, pair, str(error))
-        link = replace(pair.link, unsettled_since=self.clock())
+        link = replace(pair.link, create_in_doubt_since=self.clock())
         return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), link=link)
 
     def _existing(self, action: Action) -> Incident | None:
@@ -255,7 +255,7 @@ class Performer:
 
     def hold(self, action: Action, pair: Pair, words: str) -> Outcome:
         """Say that a service refused, and when that is worth another try."""
-        hold = next_hold(pair.link.hold, detail=words, basis=basis(pair), now=self.clock())
+        hold = next_hold(pair.link.hold, detail=words, fingerprint=fingerprint(pair), now=self.clock())
         link = replace(pair.link, hold=hold)
         return Outcome(
             action=action, result=Result.REJECTED, detail=words, case=pair.case, incident=pair.incident, link=link

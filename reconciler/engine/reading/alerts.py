@@ -14,7 +14,7 @@ from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Incident, JsonObject, Link, System
 from reconciler.core.planning.events import ALERT_WORDS, EVENT_TIME
 from reconciler.core.policies.policies import EVENT_TABLE, WayBack
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.store.store import Pulled
 
 KEYS_AT_ONCE = 50
@@ -28,38 +28,38 @@ INCIDENT_FIELDS = (
 )
 
 
-def pull_alerts(engine: Engine, connector: str) -> Pulled:
+def pull_alerts(context: Context, connector: str) -> Pulled:
     """Read what came of the events of every open link of a connector. Costs a request for each 50 links."""
     found: list[Incident] = []
     malformed: list[Malformed] = []
-    for way_back, links in _followed(engine, connector).items():
+    for way_back, links in _followed(context, connector).items():
         for chunk in _chunks(links):
-            for link, alert, row in _rows(engine, connector, way_back, chunk):
+            for link, alert, row in _rows(context, connector, way_back, chunk):
                 try:
-                    found.append(_as_record(engine, link, way_back, alert, row))
+                    found.append(_as_record(context, link, way_back, alert, row))
                 except (KeyError, ValueError) as error:
                     malformed.append(Malformed(f"alert {alert.get('number')}: {error}", record_id=link.sys_id, raw=row))
     return Pulled(system=System.SERVICENOW, incidents=tuple(found), malformed=tuple(malformed))
 
 
-def _followed(engine: Engine, connector: str) -> Mapping[WayBack, list[Link]]:
+def _followed(context: Context, connector: str) -> Mapping[WayBack, list[Link]]:
     """Give the open event links of a connector by the way back that their policy has."""
-    policies = engine.policies.inbound.values()
+    policies = context.policies.inbound.values()
     if all(policy.table != EVENT_TABLE or policy.way_back is WayBack.NONE for policy in policies):
         return {}
     by_way: dict[WayBack, list[Link]] = {WayBack.ALERT: [], WayBack.INCIDENT: []}
-    for link in engine.store.open_links():
-        inbound = engine.policies.inbound.get(link.inbound)
+    for link in context.store.open_links():
+        inbound = context.policies.inbound.get(link.inbound)
         if inbound and link.connector == connector and link.table == EVENT_TABLE and link.sys_id:
             by_way.get(inbound.way_back, []).append(link)
     return by_way
 
 
 def _rows(
-    engine: Engine, connector: str, way_back: WayBack, links: Sequence[Link]
+    context: Context, connector: str, way_back: WayBack, links: Sequence[Link]
 ) -> Iterator[tuple[Link, JsonObject, JsonObject]]:
     """Give each link with its alert and the row that tells its state: the alert, or the Incident it led to."""
-    client = engine.connectors[connector]
+    client = context.connectors[connector]
     by_key = {link.case_id: link for link in links}
     query = f"message_keyIN{','.join(by_key)}^ORDERBYsys_id"
     alerts = client.rows("em_alert", query, fields=ALERT_FIELDS, limit=10 * len(links))
@@ -75,7 +75,7 @@ def _rows(
                 yield (*led_to[str(row["sys_id"])], row)
 
 
-def _as_record(engine: Engine, link: Link, way_back: WayBack, alert: JsonObject, row: JsonObject) -> Incident:
+def _as_record(context: Context, link: Link, way_back: WayBack, alert: JsonObject, row: JsonObject) -> Incident:
     """Make a record of the event target from an alert or an Incident; raise KeyError or ValueError for a bad row."""
     return Incident(
         connector=link.connector,
@@ -85,7 +85,7 @@ def _as_record(engine: Engine, link: Link, way_back: WayBack, alert: JsonObject,
         state=_word(way_back, alert, row),
         assigned_to=str(row.get("assigned_to") or ""),
         correlation_id=link.case_id,
-        correlation_display=engine.policies.owner,
+        correlation_display=context.policies.owner,
         created_at=_time(row["sys_created_on"]),
         updated_at=_time(row["sys_updated_on"]),
         updated_by=str(row.get("sys_updated_by") or ""),

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from reconciler.core.errors import AuthFailed, Malformed, Missing, RemoteError
 from reconciler.core.model import Case, System
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.store.store import Pulled
 
 
-def read_cases(engine: Engine, case_ids: Sequence[str], *, cycle_id: str) -> frozenset[str]:
+def read_cases(context: Context, case_ids: Sequence[str], *, cycle_id: str) -> frozenset[str]:
     """Read and remember these Cases as they are now, whatever their times say; give those that answered 404.
 
     One that is there and cannot be read stops nothing: it stays as it is remembered. Raises AuthFailed.
@@ -18,9 +18,9 @@ def read_cases(engine: Engine, case_ids: Sequence[str], *, cycle_id: str) -> fro
     cases: list[Case] = []
     missing: set[str] = set()
     for done, case_id in enumerate(case_ids):
-        engine.step("reading Cases one by one", done, len(case_ids))
+        context.step("reading Cases one by one", done, len(case_ids))
         try:
-            cases.append(engine.cases.get_case(case_id))
+            cases.append(context.cases.get_case(case_id))
         except Missing:
             missing.add(case_id)
         except AuthFailed:
@@ -28,5 +28,5 @@ def read_cases(engine: Engine, case_ids: Sequence[str], *, cycle_id: str) -> fro
         except (RemoteError, Malformed):
             continue
     pulled = Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True)
-    engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=engine.clock())
+    context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
     return frozenset(missing)

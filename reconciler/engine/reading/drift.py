@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import Malformed, Missing, PartialTruth, RemoteError
 from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
 from reconciler.core.policies.policies import EVENT_TABLE
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.reading.cases import read_cases
 from reconciler.engine.reading.pull import case_pages
 from reconciler.remotes.ports import CaseOrder
@@ -31,48 +31,48 @@ def is_due(last: str, now: datetime, every: timedelta) -> bool:
     return not timedelta() <= now - datetime.fromisoformat(last) < every
 
 
-def check_drift(engine: Engine, down: dict[str, RemoteError], *, cycle_id: str, full: bool) -> None:
+def check_drift(context: Context, down: dict[str, RemoteError], *, cycle_id: str, full: bool) -> None:
     """Read every open link in full on both sides, remember what is there and note what is not.
 
     The records of connectors that are ``down`` are not asked for; one that does not answer now is put among them.
     """
-    links = engine.store.open_links()
-    listed = _list_cases(engine, full=full)
+    links = context.store.open_links()
+    listed = _list_cases(context, full=full)
     unlisted = [link for link in links if link.case_id not in listed and link.case_peak is not Stage.CLOSED]
     seen = Pulled(system=System.CORALOGIX, cases=tuple(listed.values()))
-    older = engine.store.remember(seen, judge=engine.policies, cycle_id=cycle_id, now=engine.clock()).doubtful
-    missing = read_cases(engine, [link.case_id for link in unlisted] + list(older), cycle_id=cycle_id)
+    older = context.store.remember(seen, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock()).doubtful
+    missing = read_cases(context, [link.case_id for link in unlisted] + list(older), cycle_id=cycle_id)
     gone = [link for link in unlisted if link.case_id in missing]
-    records, lost = _read_records(engine, links, down)
-    now = engine.clock()
+    records, lost = _read_records(context, links, down)
+    now = context.clock()
     pulled = Pulled(system=System.SERVICENOW, incidents=tuple(records))
-    engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=now)
-    _note(engine, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
-    _note(engine, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
+    context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
+    _note(context, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
+    _note(context, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
 
 
-def _list_cases(engine: Engine, *, full: bool) -> dict[str, Case]:
+def _list_cases(context: Context, *, full: bool) -> dict[str, Case]:
     """List every open Case and, in full, every Case of the last 30 days, whatever its status."""
     reaches: list[tuple[tuple[str, ...], datetime | None]] = [(OPEN_STATUSES, None)]
     if full:
-        reaches.append(((), engine.clock() - FULL_RANGE))
+        reaches.append(((), context.clock() - FULL_RANGE))
     cases: dict[str, Case] = {}
     for statuses, since in reaches:
-        for page in case_pages(engine.cases, CaseOrder.CREATED, statuses=statuses, created_from=since):
-            if page.truncated and not engine.settings.accept_partial_view:
+        for page in case_pages(context.cases, CaseOrder.CREATED, statuses=statuses, created_from=since):
+            if page.truncated and not context.settings.accept_partial_view:
                 raise PartialTruth("Coralogix hides Cases from this key (pbacTruncated)", system=System.CORALOGIX)
             cases |= {case.id: case for case in page.cases}
-            engine.step("comparing Cases", len(cases), 0)
+            context.step("comparing Cases", len(cases), 0)
     return cases
 
 
 def _read_records(
-    engine: Engine, links: Sequence[Link], down: dict[str, RemoteError]
+    context: Context, links: Sequence[Link], down: dict[str, RemoteError]
 ) -> tuple[list[Incident], list[Link]]:
     """Read the records of these links; give them, and the links whose record was not shown."""
     grouped: dict[tuple[str, str], list[Link]] = defaultdict(list)
     for link in links:
-        if link.sys_id and link.table != EVENT_TABLE and link.connector in engine.connectors:
+        if link.sys_id and link.table != EVENT_TABLE and link.connector in context.connectors:
             grouped[link.connector, link.table].append(link)
     records: list[Incident] = []
     lost: list[Link] = []
@@ -80,20 +80,20 @@ def _read_records(
         if connector in down:
             continue
         try:
-            found = engine.connectors[connector].get_many(table, [link.sys_id for link in group])
+            found = context.connectors[connector].get_many(table, [link.sys_id for link in group])
         except RemoteError as error:
             down[connector] = error
             continue
         shown = {record.sys_id for record in found}
         records += found
-        lost += [link for link in group if link.sys_id not in shown and _is_lost(engine, link, records)]
+        lost += [link for link in group if link.sys_id not in shown and _is_lost(context, link, records)]
     return records, lost
 
 
-def _is_lost(engine: Engine, link: Link, records: list[Incident]) -> bool:
+def _is_lost(context: Context, link: Link, records: list[Incident]) -> bool:
     """Ask for a record that a listing left out by itself; one that is there is put among ``records``."""
     try:
-        records.append(engine.connectors[link.connector].get(link.table, link.sys_id))
+        records.append(context.connectors[link.connector].get(link.table, link.sys_id))
     except Missing:
         return True
     except (RemoteError, Malformed):  # it is there, or nobody knows: nothing is concluded
@@ -101,12 +101,12 @@ def _is_lost(engine: Engine, link: Link, records: list[Incident]) -> bool:
     return False
 
 
-def recheck_absent(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str) -> None:
+def recheck_absent(context: Context, pairs: Sequence[Pair], *, cycle_id: str) -> None:
     """Ask again, in a later cycle, for what answered 404 once."""
     for pair in pairs:
-        if _is_suspect(pair.link, engine.connectors):
+        if _is_suspect(pair.link, context.connectors):
             with suppress(RemoteError, Malformed):  # the suspicion stays; one that cannot be asked for stops nothing
-                _recheck(engine, pair.link, cycle_id)
+                _recheck(context, pair.link, cycle_id)
 
 
 def _is_suspect(link: Link, connectors: Container[str]) -> bool:
@@ -115,28 +115,28 @@ def _is_suspect(link: Link, connectors: Container[str]) -> bool:
     return any(absence is not None and absence.times == 1 for absence in absences)
 
 
-def _recheck(engine: Engine, link: Link, cycle_id: str) -> None:
-    now = engine.clock()
+def _recheck(context: Context, link: Link, cycle_id: str) -> None:
+    now = context.clock()
     cases: tuple[Case, ...] = ()
     incidents: tuple[Incident, ...] = ()
     if link.case_absence:
         try:
-            cases = (engine.cases.get_case(link.case_id),)
+            cases = (context.cases.get_case(link.case_id),)
             link = replace(link, case_absence=None)
         except Missing:
             link = replace(link, case_absence=once_more(link.case_absence, now))
-    if link.incident_absence and link.connector in engine.connectors:
+    if link.incident_absence and link.connector in context.connectors:
         try:
-            incidents = (engine.connectors[link.connector].get(link.table, link.sys_id),)
+            incidents = (context.connectors[link.connector].get(link.table, link.sys_id),)
             link = replace(link, incident_absence=None)
         except Missing:
             link = replace(link, incident_absence=once_more(link.incident_absence, now))
-    engine.store.update_links([link], now)
+    context.store.update_links([link], now)
     for pulled in (
         Pulled(system=System.CORALOGIX, cases=cases, read_now=True),
         Pulled(system=System.SERVICENOW, incidents=incidents, read_now=True),
     ):
-        engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=now)
+        context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
 
 
 def once_more(absence: Absence | None, now: datetime) -> Absence:
@@ -146,7 +146,7 @@ def once_more(absence: Absence | None, now: datetime) -> Absence:
     return replace(absence, last_at=now, times=absence.times + 1)
 
 
-def _note(engine: Engine, links: Iterable[Link], change: Callable[[Link], Link]) -> None:
+def _note(context: Context, links: Iterable[Link], change: Callable[[Link], Link]) -> None:
     """Change links as they stand now: what was remembered meanwhile is kept."""
-    current = (engine.store.pair(link.case_id) for link in links)
-    engine.store.update_links([change(pair.link) for pair in current if pair], engine.clock())
+    current = (context.store.pair(link.case_id) for link in links)
+    context.store.update_links([change(pair.link) for pair in current if pair], context.clock())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed, PartialTruth, Refused, RemoteError
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.reading.alerts import pull_alerts
 from reconciler.engine.reading.cases import read_cases
 from reconciler.engine.reading.pull import SidePull, incident_cursor, pull_cases, pull_incidents
@@ -28,7 +28,7 @@ DOUBTFUL_READS_PER_CYCLE = 50
 class Gathering:
     """Pull and remember both sides once. Use once."""
 
-    engine: Engine
+    context: Context
     cycle_id: str
     since: datetime | None = None
     down: dict[str, RemoteError] = field(default_factory=dict)
@@ -49,12 +49,12 @@ class Gathering:
             self._remember_cases()
         except RemoteError as error:
             failed = error
-        for connector, table in self.engine.tables():
+        for connector, table in self.context.tables():
             with self._side(connector):
                 self._remember_incidents(connector, table)
-        for connector in self.engine.connectors:
+        for connector in self.context.connectors:
             with self._side(connector):
-                self._remember(SidePull(pulled=pull_alerts(self.engine, connector)))
+                self._remember(SidePull(pulled=pull_alerts(self.context, connector)))
         self._stop_unless_whole(failed)
 
     @contextmanager
@@ -68,26 +68,26 @@ class Gathering:
     def _window(self, overlap: timedelta) -> Window:
         return Window(
             overlap=overlap,
-            first_lookback=self.engine.policies.first_lookback,
-            origin=self.engine.store.origin(),
-            now=self.engine.clock(),
+            first_lookback=self.context.policies.first_lookback,
+            origin=self.context.store.origin(),
+            now=self.context.clock(),
             since=self.since,
         )
 
     def _remember_cases(self) -> None:
-        window = self._window(self.engine.settings.case_overlap)
-        cursors = self.engine.store.cursors()
-        accept = self.engine.settings.accept_partial_view
-        side = pull_cases(self.engine.cases, cursors, window, accept_partial=accept, progress=self.engine.step)
-        self.engine.store.set_origin(side.server_time or window.now)
+        window = self._window(self.context.settings.case_overlap)
+        cursors = self.context.store.cursors()
+        accept = self.context.settings.accept_partial_view
+        side = pull_cases(self.context.cases, cursors, window, accept_partial=accept, progress=self.context.step)
+        self.context.store.set_origin(side.server_time or window.now)
         doubtful = self._remember(side).doubtful
-        read_cases(self.engine, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)
+        read_cases(self.context, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)
         self.cases = len(side.pulled.cases)
 
     def _remember_incidents(self, connector: str, table: str) -> None:
-        cursor = self.engine.store.cursors().get(incident_cursor(connector, table))
-        window = self._window(self.engine.settings.incident_overlap)
-        side = pull_incidents(self.engine.connectors[connector], table, cursor, window, progress=self.engine.step)
+        cursor = self.context.store.cursors().get(incident_cursor(connector, table))
+        window = self._window(self.context.settings.incident_overlap)
+        side = pull_incidents(self.context.connectors[connector], table, cursor, window, progress=self.context.step)
         self._remember(side)
         if side.failed:
             raise side.failed
@@ -100,8 +100,8 @@ class Gathering:
         return self._store(side.pulled)
 
     def _store(self, pulled: Pulled) -> RememberedCounts:
-        return self.engine.store.remember(
-            pulled, judge=self.engine.policies, cycle_id=self.cycle_id, now=self.engine.clock()
+        return self.context.store.remember(
+            pulled, stage_rules=self.context.policies, cycle_id=self.cycle_id, now=self.context.clock()
         )
 
     def _stop_unless_whole(self, failed: RemoteError | None) -> None:
@@ -113,5 +113,5 @@ class Gathering:
                 "cursor of that side stays where it is. Look at the rights of the key or user; "
                 '`[coralogix] partial_view = "accept"` is for a key that is limited on purpose'
             )
-        if failed is not None or (self.down and len(self.down) == len(self.engine.connectors)):
+        if failed is not None or (self.down and len(self.down) == len(self.context.connectors)):
             raise CycleFailed(failure_words(failed, self.down))

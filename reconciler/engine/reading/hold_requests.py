@@ -1,7 +1,7 @@
 """What people asked about holds since the last cycle, done before this one reads anything.
 
-Rules of this file: a wish is done once, in the order in which it was asked; what a wish has to read first and cannot
-stays for the next cycle. Nothing here writes to a service.
+Rules of this file: a request is done once, in the order in which it was asked; what a request has to read first
+and cannot stays for the next cycle. Nothing here writes to a service.
 """
 
 from __future__ import annotations
@@ -13,33 +13,35 @@ from dataclasses import replace
 
 from reconciler.core.errors import Malformed, Missing, RemoteError
 from reconciler.core.model import Absence, Incident, Link, Pair, System
-from reconciler.engine.context import Engine
-from reconciler.store.maintenance import Wish, WishKind
+from reconciler.engine.context import Context
+from reconciler.store.maintenance import HoldRequest, HoldRequestKind
 from reconciler.store.store import Pulled
 
 log = logging.getLogger(__name__)
 
 
-def grant_wishes(engine: Engine, *, cycle_id: str) -> None:
+def apply_hold_requests(context: Context, *, cycle_id: str) -> None:
     """Do what people asked for; each link is marked for planning."""
-    for wish in engine.store.wishes():
-        pair = engine.store.pair(wish.case_id)
+    for request in context.store.hold_requests():
+        pair = context.store.pair(request.case_id)
         if pair is None:
             continue
-        failed = look_again_at_others(engine, [pair], cycle_id=cycle_id) if wish.kind is WishKind.RETRY else {}
+        failed = (
+            look_again_at_others(context, [pair], cycle_id=cycle_id) if request.kind is HoldRequestKind.RETRY else {}
+        )
         if failed:
             words = "; ".join(map(str, failed.values()))
             log.warning("a retry that a person asked for waits for the service", extra={"why": words})
             continue
-        engine.store.grant(wish, granted(wish, pair.link), cycle_id=cycle_id, now=engine.clock())
+        context.store.grant(request, granted(request, pair.link), cycle_id=cycle_id, now=context.clock())
 
 
-def granted(wish: Wish, link: Link) -> Link:
-    """Give a link as a wish makes it."""
-    match wish.kind:
-        case WishKind.IGNORE:
-            return replace(link, ignored_basis=wish.basis)
-        case WishKind.RETRY:
+def granted(request: HoldRequest, link: Link) -> Link:
+    """Give a link as a request makes it."""
+    match request.kind:
+        case HoldRequestKind.IGNORE:
+            return replace(link, ignored_basis=request.fingerprint)
+        case HoldRequestKind.RETRY:
             return replace(
                 link,
                 hold=None,
@@ -54,7 +56,7 @@ def _suspected(absence: Absence | None) -> Absence | None:
     return replace(absence, times=1) if absence else None
 
 
-def look_again_at_others(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str) -> dict[str, RemoteError]:
+def look_again_at_others(context: Context, pairs: Sequence[Pair], *, cycle_id: str) -> dict[str, RemoteError]:
     """Read the further records that bear these Cases' keys, and forget those that are gone.
 
     A pull never shows that a copy was deleted or lost our mark. Gives the connectors that did not answer.
@@ -63,24 +65,24 @@ def look_again_at_others(engine: Engine, pairs: Sequence[Pair], *, cycle_id: str
     grouped: dict[tuple[str, str], list[Incident]] = defaultdict(list)
     for pair in pairs:
         for other in pair.others:
-            if other.connector in engine.connectors:
+            if other.connector in context.connectors:
                 grouped[other.connector, other.table].append(other)
     for (connector, _), others in grouped.items():
         try:
-            found = _read(engine, others)
+            found = _read(context, others)
         except RemoteError as error:
             failed[connector] = error
             continue
         shown = {record.sys_id for record in found}
         pulled = Pulled(system=System.SERVICENOW, incidents=tuple(found), read_now=True)
-        engine.store.remember(pulled, judge=engine.policies, cycle_id=cycle_id, now=engine.clock())
-        engine.store.forget_records([other for other in others if other.sys_id not in shown])
+        context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
+        context.store.forget_records([other for other in others if other.sys_id not in shown])
     return failed
 
 
-def _read(engine: Engine, others: Sequence[Incident]) -> list[Incident]:
+def _read(context: Context, others: Sequence[Incident]) -> list[Incident]:
     """Read records of one table; one that a listing leaves out is asked for by itself before it counts as gone."""
-    client, table = engine.connectors[others[0].connector], others[0].table
+    client, table = context.connectors[others[0].connector], others[0].table
     found = list(client.get_many(table, [other.sys_id for other in others]))
     shown = {record.sys_id for record in found}
     for other in others:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from reconciler.core.errors import AuthFailed, Malformed, PartialTruth, RemoteError, Transient
 from reconciler.core.model import Case, Incident, System
-from reconciler.engine.context import Progress, no_progress
+from reconciler.engine.context import ProgressCallback, no_progress
 from reconciler.engine.reading.window import Reach, Window, deep_floor, resume_position, shallow_floor
 from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage, IncidentClient, Position
 from reconciler.store.store import Cursor, Pulled
@@ -39,7 +39,7 @@ class SidePull:
 
 
 @dataclass
-class _Sweep:
+class _CaseListing:
     """Collect one listing of Cases, newest first, down to the floor."""
 
     cases: dict[str, Case] = field(default_factory=dict)
@@ -56,7 +56,7 @@ def pull_cases(
     window: Window,
     *,
     accept_partial: bool,
-    progress: Progress = no_progress,
+    progress: ProgressCallback = no_progress,
 ) -> SidePull:
     """Pull Cases by the time of their last change, and again by that of their creation.
 
@@ -86,9 +86,9 @@ def pull_cases(
 
 
 def _sweep_cases(
-    client: CaseClient, order: CaseOrder, cursor: Cursor | None, window: Window, progress: Progress
-) -> _Sweep:
-    sweep = _Sweep()
+    client: CaseClient, order: CaseOrder, cursor: Cursor | None, window: Window, progress: ProgressCallback
+) -> _CaseListing:
+    sweep = _CaseListing()
     shallow = shallow_floor(cursor, window)
     for page in case_pages(client, order):
         sweep.server_time = sweep.server_time or page.server_time
@@ -107,7 +107,7 @@ def _sweep_cases(
     return sweep
 
 
-def _case_cursor(order: CaseOrder, cursor: Cursor | None, sweep: _Sweep, window: Window) -> Cursor:
+def _case_cursor(order: CaseOrder, cursor: Cursor | None, sweep: _CaseListing, window: Window) -> Cursor:
     """Move a cursor to the newest time of the first page; never back."""
     head = _latest(cursor, sweep.head)
     reach = Reach.of(cursor)
@@ -149,7 +149,7 @@ def _latest(cursor: Cursor | None, head: datetime | None) -> datetime | None:
 
 
 @dataclass
-class _Reading:
+class _RecordListing:
     """Collect one listing of records, oldest change first."""
 
     incidents: dict[str, Incident] = field(default_factory=dict)
@@ -167,7 +167,12 @@ def incident_cursor(connector: str, table: str) -> str:
 
 
 def pull_incidents(
-    client: IncidentClient, table: str, cursor: Cursor | None, window: Window, *, progress: Progress = no_progress
+    client: IncidentClient,
+    table: str,
+    cursor: Cursor | None,
+    window: Window,
+    *,
+    progress: ProgressCallback = no_progress,
 ) -> SidePull:
     """Pull the records that bear our mark, oldest change first, until a page is empty.
 
@@ -190,9 +195,9 @@ def pull_incidents(
 
 
 def _read_records(
-    client: IncidentClient, table: str, start: Position | None, floor: datetime, progress: Progress
-) -> _Reading:
-    reading = _Reading()
+    client: IncidentClient, table: str, start: Position | None, floor: datetime, progress: ProgressCallback
+) -> _RecordListing:
+    reading = _RecordListing()
     position = start
     while not reading.ended and reading.pages < INCIDENT_PAGES_PER_CYCLE:
         try:
@@ -213,7 +218,7 @@ def _read_records(
 
 
 def _record_cursor(
-    name: str, cursor: Cursor | None, start: Position | None, reading: _Reading, window: Window
+    name: str, cursor: Cursor | None, start: Position | None, reading: _RecordListing, window: Window
 ) -> Cursor:
     """Move a cursor to the last row that was read; never back."""
     last, reach = reading.last, Reach.of(cursor)

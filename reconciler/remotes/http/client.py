@@ -36,7 +36,7 @@ from reconciler.remotes.http.outcomes import (
     error_from,
     judge,
 )
-from reconciler.remotes.http.pacing import Clock, TokenBucket
+from reconciler.remotes.http.pacing import ClientClock, TokenBucket
 from reconciler.remotes.http.redaction import kept_body
 from reconciler.remotes.http.settings import HABITS, HttpSettings, Observer, ignore_record
 
@@ -96,14 +96,14 @@ class HttpService:
         *,
         observe: Observer = ignore_record,
         stop: threading.Event | None = None,
-        clock: Clock | None = None,
+        clock: ClientClock | None = None,
     ) -> None:
         self.system = system
         self._settings = settings
         self._login = login
         self._observe = observe
         self._stop = stop or threading.Event()
-        self._clock = clock or Clock()
+        self._clock = clock or ClientClock()
         self._habits = HABITS[system]
         self._session = _open_session(settings, keeps_cookies=self._habits.keeps_cookies)
         self._bucket = TokenBucket(

@@ -18,7 +18,7 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clock:
+class ClientClock:
     """Hold the three faces of time that a client needs."""
 
     now: Callable[[], datetime] = utc_now

@@ -15,7 +15,7 @@ from reconciler.sandbox.coralogix.lifecycle import Step
 from reconciler.sandbox.coralogix.records import PERSON, SYSTEM, TITLE_LIMIT, NoSuchCaseError, StepRefusedError
 from reconciler.sandbox.coralogix.routes import ROUTES
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.servicenow.schema import INCIDENT, Row
+from reconciler.sandbox.servicenow.schema import INCIDENT, TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 CASE_ACTS: Mapping[str, Step] = {
@@ -77,7 +77,7 @@ class People:
         except StepRefusedError as refusal:
             raise RefusedActError(str(refusal)) from refusal
 
-    def act_on_record(self, ref: str, act: str) -> Row:
+    def act_on_record(self, ref: str, act: str) -> TableRow:
         """Do one of RECORD_ACTS and give the record afterwards; raise UnknownRefError, RefusedActError."""
         world = self._sandbox.servicenow
         with world.lock:
@@ -120,7 +120,7 @@ class People:
             raise UnknownRefError(f"{ref} has {len(found)} Incidents; name one by its number")
         return found[0]["sys_id"]
 
-    def _row(self, ref: str) -> Row | None:
+    def _row(self, ref: str) -> TableRow | None:
         rows = self._sandbox.servicenow.records(INCIDENT)
         return next((row for row in rows if ref.lower() in (row["number"].lower(), row["sys_id"].lower())), None)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from email.utils import format_datetime
 
 from reconciler.core.model import JsonObject
-from reconciler.sandbox.coralogix.handlers import Call
+from reconciler.sandbox.coralogix.handlers import RouteCall
 from reconciler.sandbox.coralogix.json_shapes import CaseWriter
 from reconciler.sandbox.coralogix.records import API_KEY, Actor, BadTokenError, NoSuchCaseError, StepRefusedError
 from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_body, require_event_id, require_id
@@ -99,7 +99,7 @@ class CoralogixFace:
         try:
             self._check_id(route, target_id)
             body = read_body(request.body, BODIES[route.body])
-            call = Call(id=target_id, body=body, query=request.query, fault=None if fault is None else fault.kind)
+            call = RouteCall(id=target_id, body=body, query=request.query, fault=None if fault is None else fault.kind)
             return Response.json(200, route.handler(self, call))
         except BadRequestError as refusal:
             return error(400, f"Bad Request: {refusal}")

@@ -40,7 +40,7 @@ class Host(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class RouteCall:
     """Hold one valid request."""
 
     id: str
@@ -51,10 +51,10 @@ class Call:
     """what struck this call, for the kinds that change what is done"""
 
 
-Handler = Callable[[Host, Call], JsonObject]
+Handler = Callable[[Host, RouteCall], JsonObject]
 
 
-def list_cases(host: Host, call: Call) -> JsonObject:
+def list_cases(host: Host, call: RouteCall) -> JsonObject:
     """Give one page of Cases."""
     order = call.body.get("orderBy") or {}
     pages = call.body.get("pagination") or {}
@@ -76,12 +76,12 @@ def list_cases(host: Host, call: Call) -> JsonObject:
     }
 
 
-def get_case(host: Host, call: Call) -> JsonObject:
+def get_case(host: Host, call: RouteCall) -> JsonObject:
     """Give one Case."""
     return _show(host, host.world.visible_case(call.id))
 
 
-def update_case(host: Host, call: Call) -> JsonObject:
+def update_case(host: Host, call: RouteCall) -> JsonObject:
     """Change title and resolution reason, those that were sent; both are trimmed."""
     case = host.world.visible_case(call.id)
     if call.body.get("title"):
@@ -94,7 +94,7 @@ def update_case(host: Host, call: Call) -> JsonObject:
 def one_step(step: Step) -> Handler:
     """Make the handler that takes a step with one Case."""
 
-    def handle(host: Host, call: Call) -> JsonObject:
+    def handle(host: Host, call: RouteCall) -> JsonObject:
         if call.fault is FaultKind.NO_CHANGE_200:
             return _show(host, host.world.ignore(call.id, step, host.actor, FaultKind.NO_CHANGE_200))
         return _show(host, host.world.step(call.id, step, host.actor, call.body.get("reason") or ""))
@@ -105,7 +105,7 @@ def one_step(step: Step) -> Handler:
 def many_steps(step: Step) -> Handler:
     """Make the handler that takes a step with several Cases: all of them, or what can be done, as the knob says."""
 
-    def handle(host: Host, call: Call) -> JsonObject:
+    def handle(host: Host, call: RouteCall) -> JsonObject:
         user_id = (call.body.get("actor") or {}).get("userId")
         by = Actor(kind="user", id=user_id) if user_id else host.actor
         with host.world.lock:
@@ -125,82 +125,82 @@ def _takes(world: CoralogixWorld, case_id: str, step: Step) -> bool:
     return True
 
 
-def assign(host: Host, call: Call) -> JsonObject:
+def assign(host: Host, call: RouteCall) -> JsonObject:
     """Assign one Case."""
     return _show(host, host.world.assign(call.id, call.body["assignee"].get("userId") or "", host.actor))
 
 
-def unassign(host: Host, call: Call) -> JsonObject:
+def unassign(host: Host, call: RouteCall) -> JsonObject:
     """Take the assignee of one Case away."""
     return _show(host, host.world.assign(call.id, "", host.actor))
 
 
-def assign_many(host: Host, call: Call) -> JsonObject:
+def assign_many(host: Host, call: RouteCall) -> JsonObject:
     """Assign several Cases."""
     user_id = call.body["assignee"].get("userId") or ""
     return _many(host, call.body["ids"], lambda case_id: host.world.assign(case_id, user_id, host.actor))
 
 
-def unassign_many(host: Host, call: Call) -> JsonObject:
+def unassign_many(host: Host, call: RouteCall) -> JsonObject:
     """Take the assignees of several Cases away; the ids are in the query."""
     return _many(host, _query_ids(call), lambda case_id: host.world.assign(case_id, "", host.actor))
 
 
-def set_priority(host: Host, call: Call) -> JsonObject:
+def set_priority(host: Host, call: RouteCall) -> JsonObject:
     """Override the priority of one Case."""
     return _show(host, host.world.set_priority(call.id, _short_priority(call), host.actor))
 
 
-def clear_priority(host: Host, call: Call) -> JsonObject:
+def clear_priority(host: Host, call: RouteCall) -> JsonObject:
     """Go back to the system's priority for one Case."""
     return _show(host, host.world.set_priority(call.id, "", host.actor))
 
 
-def set_priority_many(host: Host, call: Call) -> JsonObject:
+def set_priority_many(host: Host, call: RouteCall) -> JsonObject:
     """Override the priority of several Cases."""
     priority = _short_priority(call)
     return _many(host, call.body["ids"], lambda case_id: host.world.set_priority(case_id, priority, host.actor))
 
 
-def clear_priority_many(host: Host, call: Call) -> JsonObject:
+def clear_priority_many(host: Host, call: RouteCall) -> JsonObject:
     """Go back to the system's priority for several Cases; the ids are in the query."""
     return _many(host, _query_ids(call), lambda case_id: host.world.set_priority(case_id, "", host.actor))
 
 
-def deep_links(host: Host, call: Call) -> JsonObject:
+def deep_links(host: Host, call: RouteCall) -> JsonObject:
     """Give the addresses of one Case in the console."""
     case = host.world.visible_case(call.id)
     return {"deepLinks": {"detail": host.world.console_url(case.id), "alertIndicators": {}, "impactedEntities": []}}
 
 
-def list_events(host: Host, call: Call) -> JsonObject:
+def list_events(host: Host, call: RouteCall) -> JsonObject:
     """Give all events of one Case."""
     case = host.world.visible_case(call.id)
     return {"events": [host.writer.event(event) for event in host.world.events(case.id)]}
 
 
-def get_event(host: Host, call: Call) -> JsonObject:
+def get_event(host: Host, call: RouteCall) -> JsonObject:
     """Give one event."""
     return {"event": host.writer.event(host.world.event(call.id))}
 
 
-def add_comment(host: Host, call: Call) -> JsonObject:
+def add_comment(host: Host, call: RouteCall) -> JsonObject:
     """Write a comment on one Case."""
     return {"event": host.writer.event(host.world.comment(call.id, call.body["text"], host.actor))}
 
 
-def edit_comment(host: Host, call: Call) -> JsonObject:
+def edit_comment(host: Host, call: RouteCall) -> JsonObject:
     """Change the words of a comment."""
     return {"event": host.writer.event(host.world.edit_comment(call.id, call.body["text"], host.actor))}
 
 
-def delete_comment(host: Host, call: Call) -> JsonObject:
+def delete_comment(host: Host, call: RouteCall) -> JsonObject:
     """Remove a comment."""
     host.world.delete_comment(call.id, host.actor)
     return {}
 
 
-def deliveries(host: Host, call: Call) -> JsonObject:
+def deliveries(host: Host, call: RouteCall) -> JsonObject:
     """Say what the official integration was told, under each id as it was sent."""
     found = {case_id: host.world.deliveries(case_id) for case_id in call.body["caseIds"]}
     return {
@@ -211,7 +211,7 @@ def deliveries(host: Host, call: Call) -> JsonObject:
     }
 
 
-def filter_values(host: Host, call: Call) -> JsonObject:
+def filter_values(host: Host, call: RouteCall) -> JsonObject:
     """Count Cases by priority, category and status; the other groups stay empty."""
     holds = condition(call.body.get("filters"), host.world)
     cases = [case for case in host.world.cases() if holds(case)]
@@ -224,12 +224,12 @@ def filter_values(host: Host, call: Call) -> JsonObject:
     }
 
 
-def grouping_keys(host: Host, _: Call) -> JsonObject:
+def grouping_keys(host: Host, _: RouteCall) -> JsonObject:
     """Name the keys by which Cases are grouped."""
     return {"groupingKeys": sorted({key for case in host.world.cases() for key in case.groupings})}
 
 
-def active_settings(_: Host, __: Call) -> JsonObject:
+def active_settings(_: Host, __: RouteCall) -> JsonObject:
     """Give the settings of the team: resolved Cases are closed after a week."""
     lifecycle = {
         "suppressionPeriod": "0s",
@@ -242,7 +242,7 @@ def active_settings(_: Host, __: Call) -> JsonObject:
     return {"caseSettings": {"name": "sandbox", "caseLifecycle": lifecycle, "globalIndicatorSettings": indicators}}
 
 
-def whoami(host: Host, _: Call) -> JsonObject:
+def whoami(host: Host, _: RouteCall) -> JsonObject:
     """Say whose key it is."""
     return {"team_id": 1, "team_name": "sandbox", "user_name": host.actor.name}
 
@@ -260,14 +260,14 @@ def _many(host: Host, ids: Sequence[str], act: Callable[[str], Case]) -> JsonObj
     return {"cases": _show_many(host, [act(case_id) for case_id in ids])}
 
 
-def _query_ids(call: Call) -> list[str]:
+def _query_ids(call: RouteCall) -> list[str]:
     ids = call.query.get("ids", "").split(",")
     for case_id in ids:
         require_id(case_id)
     return ids
 
 
-def _short_priority(call: Call) -> str:
+def _short_priority(call: RouteCall) -> str:
     return str(call.body["priority"]).removeprefix("CASE_PRIORITY_")
 
 

@@ -66,7 +66,7 @@ class Listing:
 
 
 @dataclass(slots=True)
-class Row:
+class CaseRow:
     """Hold one Case and the exact times by which it is ordered, now and before."""
 
     case: Case
@@ -82,12 +82,12 @@ class CaseShelf:
     def __init__(self, knobs: CaseKnobs) -> None:
         self._knobs = knobs
         self._null_rank = 2 if knobs.nulls_first else 0
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, CaseRow] = {}
         self._ids_by_key: dict[str, str] = {}
         self._orders: dict[SortField, list[SortKey]] = {SortField.CREATED: [], SortField.UPDATED: []}
         self.hidden: set[str] = set()
 
-    def row(self, case_id: str) -> Row:
+    def row(self, case_id: str) -> CaseRow:
         """Find a row by Case id or readable id; raise NoSuchCaseError when there is none."""
         row = self._rows.get(case_id) or self._rows.get(self._ids_by_key.get(case_id, ""))
         if row is None:
@@ -100,7 +100,7 @@ class CaseShelf:
 
     def add(self, case: Case, *, created: datetime, updated: datetime | None) -> None:
         """Put a new Case on the shelf."""
-        self._rows[case.id] = Row(case, created, updated, [(created, case, updated)])
+        self._rows[case.id] = CaseRow(case, created, updated, [(created, case, updated)])
         insort(self._orders[SortField.CREATED], self._time_key(created, case.id))
         insort(self._orders[SortField.UPDATED], self._time_key(updated, case.id))
         self._index_key(case)
@@ -151,7 +151,7 @@ class CaseShelf:
         keys.sort()
         return cases, keys
 
-    def _key(self, order: SortField, row: Row, case: Case, updated: datetime | None, now: datetime) -> SortKey:
+    def _key(self, order: SortField, row: CaseRow, case: Case, updated: datetime | None, now: datetime) -> SortKey:
         match order:
             case SortField.CREATED:
                 return self._time_key(row.created, case.id)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.sandbox.servicenow.query import parse
-from reconciler.sandbox.servicenow.schema import Row
-from reconciler.sandbox.servicenow.select import Reading, Test, select
+from reconciler.sandbox.servicenow.schema import TableRow
+from reconciler.sandbox.servicenow.select import QueryRules, Test, select
 from reconciler.sandbox.servicenow.table import OrderKey, Table
 
-Pick = Callable[[Table], Iterable[Row]]
+Pick = Callable[[Table], Iterable[TableRow]]
 """Gives the rows that satisfy every condition, in the order asked for."""
 
 
@@ -24,11 +24,11 @@ class Asked:
 
     conditions: Mapping[str, Test]
     pick: Pick
-    order: Callable[[Row], OrderKey]
+    order: Callable[[TableRow], OrderKey]
     must_show: bool = True
     """a row that does not show a field that was asked for does not fit"""
 
-    def rows(self, place: Table, reading: Reading, *, dropped: bool) -> Iterator[Row]:
+    def rows(self, place: Table, reading: QueryRules, *, dropped: bool) -> Iterator[TableRow]:
         """Give the rows that a listing finds; ``dropped``: the service understands none of the conditions."""
         known = [test for field, test in self.conditions.items() if not dropped and reading.knows(field)]
         if len(known) == len(self.conditions):
@@ -37,7 +37,7 @@ class Asked:
             return iter(())
         return iter(sorted((row for row in place if all(test(row) for test in known)), key=self.order))
 
-    def fits(self, row: Row, reading: Reading) -> bool:
+    def fits(self, row: TableRow, reading: QueryRules) -> bool:
         """Say whether a row that is shown is one that was asked for."""
         return all(test(row) if reading.knows(field) else not self.must_show for field, test in self.conditions.items())
 
@@ -48,12 +48,12 @@ class RawAsked:
 
     query: str
 
-    def rows(self, place: Table, reading: Reading, *, dropped: bool) -> Iterator[Row]:
+    def rows(self, place: Table, reading: QueryRules, *, dropped: bool) -> Iterator[TableRow]:
         """Give the rows that a listing finds."""
         query = parse(self.query)
         return select(place, query.without_conditions() if dropped else query, reading)
 
-    def fits(self, row: Row, reading: Reading) -> bool:  # noqa: ARG002 - nothing is checked
+    def fits(self, row: TableRow, reading: QueryRules) -> bool:  # noqa: ARG002 - nothing is checked
         """Take every row."""
         return True
 
@@ -72,7 +72,7 @@ def bearing(case_ids: Sequence[str], is_marked: Test) -> Asked:
     """Ask for marked rows that bear one of some Case ids."""
     wanted = frozenset(case_ids)
 
-    def pick(place: Table) -> Iterable[Row]:
+    def pick(place: Table) -> Iterable[TableRow]:
         rows = [row for case_id in case_ids for row in place.correlated(case_id) if is_marked(row)]
         return sorted(rows, key=id_order)
 
@@ -87,7 +87,7 @@ def with_ids(sys_ids: Sequence[str]) -> Asked:
     """Ask for rows by id."""
     wanted = dict.fromkeys(map(str.lower, sys_ids))
 
-    def pick(place: Table) -> Iterable[Row]:
+    def pick(place: Table) -> Iterable[TableRow]:
         return sorted((row for row in map(place.get, wanted) if row is not None), key=id_order)
 
     return Asked(conditions={"sys_id": lambda row: row["sys_id"].lower() in wanted}, pick=pick, order=id_order)
@@ -97,7 +97,7 @@ def named(name_field: str, names: Sequence[str], fold: Callable[[str], str]) -> 
     """Ask for rows by name; ``fold`` brings a name into the form in which the instance compares."""
     wanted = frozenset(map(fold, names))
 
-    def is_wanted(row: Row) -> bool:
+    def is_wanted(row: TableRow) -> bool:
         return fold(row[name_field]) in wanted
 
     return Asked(conditions={name_field: is_wanted}, pick=lambda place: filter(is_wanted, place), order=id_order)
@@ -108,11 +108,11 @@ def plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def id_order(row: Row) -> OrderKey:
+def id_order(row: TableRow) -> OrderKey:
     """Give the place of a row in a listing by id."""
     return (row["sys_id"].lower(), "")
 
 
-def change_order(row: Row) -> OrderKey:
+def change_order(row: TableRow) -> OrderKey:
     """Give the place of a row in a listing by change."""
     return (row["sys_updated_on"], row["sys_id"].lower())

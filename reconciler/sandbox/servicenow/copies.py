@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from reconciler.sandbox.servicenow.journal import Operation, Write
-from reconciler.sandbox.servicenow.schema import Row
+from reconciler.sandbox.servicenow.schema import TableRow
 from reconciler.sandbox.servicenow.table import Table
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
@@ -44,23 +44,23 @@ def clone(source: ServiceNowWorld, over: ServiceNowWorld) -> None:
             _become(over, over.table(place.schema.name), list(place))
 
 
-def _become(world: ServiceNowWorld, place: Table, rows: Iterable[Row]) -> None:
+def _become(world: ServiceNowWorld, place: Table, rows: Iterable[TableRow]) -> None:
     kept = {row["sys_id"].lower(): row for row in rows}
     for row in [row for row in place if row["sys_id"].lower() not in kept]:
         place.remove(row["sys_id"], world.clock.now())
-        _enter(world, place, row, Row())
+        _enter(world, place, row, TableRow())
     for row in kept.values():
         _put(world, place, row)
 
 
-def _put(world: ServiceNowWorld, place: Table, row: Row) -> None:
+def _put(world: ServiceNowWorld, place: Table, row: TableRow) -> None:
     before = place.get(row["sys_id"])
     if before != row:
         place.put(row, world.clock.now())
-        _enter(world, place, before or Row(), row)
+        _enter(world, place, before or TableRow(), row)
 
 
-def _enter(world: ServiceNowWorld, place: Table, before: Row, after: Row) -> None:
+def _enter(world: ServiceNowWorld, place: Table, before: TableRow, after: TableRow) -> None:
     world.journal.append(
         Write(
             at=world.now(),

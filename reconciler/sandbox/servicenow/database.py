@@ -17,9 +17,9 @@ from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.servicenow.incident import Rule
 from reconciler.sandbox.servicenow.journal import Denial, Write
 from reconciler.sandbox.servicenow.query import Query
-from reconciler.sandbox.servicenow.schema import PLAIN_TABLES, Row, Schema, incident_schema
+from reconciler.sandbox.servicenow.schema import PLAIN_TABLES, Schema, TableRow, incident_schema
 from reconciler.sandbox.servicenow.seed import choice_rows, seed_rows, user_row
-from reconciler.sandbox.servicenow.select import TIME_FORMAT, Reading, select
+from reconciler.sandbox.servicenow.select import TIME_FORMAT, QueryRules, select
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.table import Table
 
@@ -33,7 +33,7 @@ class _Late:
 
     visible_at: datetime
     table: Table
-    row: Row
+    row: TableRow
 
 
 class ServiceNowDatabase:
@@ -81,7 +81,7 @@ class ServiceNowDatabase:
     def add_rule(
         self,
         name: str,
-        predicate: Callable[[Row, Row], bool],
+        predicate: Callable[[TableRow, TableRow], bool],
         *,
         labels: tuple[str, ...] = (),
         message: str = "",
@@ -132,7 +132,7 @@ class ServiceNowDatabase:
             self._commit_due()
         return tuple(self._tables.values())
 
-    def fetch(self, table: str, sys_id: str) -> Row:
+    def fetch(self, table: str, sys_id: str) -> TableRow:
         """Read one record as the API does; raise Denial 404 when it is missing or hidden."""
         with self.lock:
             row = self.table(table).get(sys_id)
@@ -140,7 +140,7 @@ class ServiceNowDatabase:
                 raise Denial(404, *NO_RECORD)
             return row
 
-    def can_see(self, table: str, row: Row) -> bool:
+    def can_see(self, table: str, row: TableRow) -> bool:
         """Say whether the API's user may read a row."""
         if table == "sys_journal_field" and self.switches.journal_acl == "on":
             return False
@@ -150,7 +150,7 @@ class ServiceNowDatabase:
         """Give the fields of a table that the API's user may not read."""
         return self._unreadable[table]
 
-    def search(self, table: str, query: Query, *, stale: bool = False) -> tuple[Row, ...]:
+    def search(self, table: str, query: Query, *, stale: bool = False) -> tuple[TableRow, ...]:
         """Give every row that matches, hidden ones included; ``stale`` shows the table as it was a lag ago."""
         with self.lock:
             place = self.listing(table, stale=stale)
@@ -161,10 +161,10 @@ class ServiceNowDatabase:
         place = self.table(table)
         return place.as_of(self.clock.now() - self.list_lag) if stale else place
 
-    def reading(self, table: str) -> Reading:
+    def reading(self, table: str) -> QueryRules:
         """Say how the API's user reads queries over a table."""
         switches = self.switches
-        return Reading(
+        return QueryRules(
             schema=self._tables[table].schema,
             unreadable=self._unreadable[table],
             case_sensitive=switches.case_sensitive == "yes",
@@ -188,7 +188,7 @@ class ServiceNowDatabase:
         self._counters[prefix] += 1
         return f"{prefix}{number:07d}"
 
-    def _put(self, place: Table, row: Row) -> None:
+    def _put(self, place: Table, row: TableRow) -> None:
         if self._delays:
             visible_at = self.clock.now() + self._delays.pop(0)
             self._late.append(_Late(visible_at=visible_at, table=place, row=row))

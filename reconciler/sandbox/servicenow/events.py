@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from reconciler.sandbox.servicenow.incident import raw_values
 from reconciler.sandbox.servicenow.journal import Actor
 from reconciler.sandbox.servicenow.records import ServiceNowRecords
-from reconciler.sandbox.servicenow.schema import Row
+from reconciler.sandbox.servicenow.schema import TableRow
 
 KEY_PARTS = ("source", "node", "type", "resource", "metric_name")
 CLEAR = "0"
 SHARED_FIELDS = (*KEY_PARTS, "message_key", "description", "additional_info")
 
 
-def accept_event(records: ServiceNowRecords, event: Mapping[str, object], actor: Actor) -> Row:
+def accept_event(records: ServiceNowRecords, event: Mapping[str, object], actor: Actor) -> TableRow:
     """Store one event, bring its alert up to date, and give the event's row; raise Denial when it is refused."""
     with records.lock:
         values = raw_values(event)
@@ -46,5 +46,5 @@ def _meet_alert(records: ServiceNowRecords, event: Mapping[str, str], actor: Act
     return records.update("em_alert", alert["sys_id"], values, actor)["sys_id"]
 
 
-def _alert(records: ServiceNowRecords, message_key: str) -> Row | None:
+def _alert(records: ServiceNowRecords, message_key: str) -> TableRow | None:
     return next((row for row in records.table("em_alert") if row["message_key"] == message_key), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reconciler.sandbox.servicenow.journal import Actor, Denial
 from reconciler.sandbox.servicenow.rewriting import kept_value
-from reconciler.sandbox.servicenow.schema import COMPUTED, INCIDENT, JOURNALS, Lifecycle, Row, Schema
+from reconciler.sandbox.servicenow.schema import COMPUTED, INCIDENT, JOURNALS, Lifecycle, Schema, TableRow
 from reconciler.sandbox.servicenow.switches import Switches
 
 PRIORITY_MATRIX: dict[tuple[str, str], str] = {
@@ -33,13 +33,13 @@ class Rule:
     """Abort a write: a business rule, or a data policy where ``labels`` are given."""
 
     name: str
-    forbids: Callable[[Row, Row], bool]
+    forbids: Callable[[TableRow, TableRow], bool]
     """called with the row before (empty on a create) and after; True aborts"""
     labels: tuple[str, ...] = ()
     message: str = ""
     table: str = INCIDENT
 
-    def denial(self, row: Row) -> Denial:
+    def denial(self, row: TableRow) -> Denial:
         """Word the refusal as the service does."""
         if self.labels:
             return policy_denial(self.labels)
@@ -56,7 +56,7 @@ def policy_denial(labels: tuple[str, ...]) -> Denial:
     return Denial(403, "Operation Failed", words)
 
 
-def close_info_missing(schema: Schema, row: Row) -> tuple[str, ...]:
+def close_info_missing(schema: Schema, row: TableRow) -> tuple[str, ...]:
     """Give the labels that the close-info policy misses in a record."""
     cycle = schema.lifecycle
     if cycle is None or row["state"] not in cycle.settled:
@@ -109,12 +109,12 @@ def _is_taken(schema: Schema, name: str, value: str, switches: Switches, actor: 
     return listed is None or value in listed or actor.script or switches.unlisted_choice == "keep"
 
 
-def with_effects(schema: Schema, before: Row, values: Mapping[str, str], *, user_id: str, now: str) -> Row:
+def with_effects(schema: Schema, before: TableRow, values: Mapping[str, str], *, user_id: str, now: str) -> TableRow:
     """Give the row after a write: the values, and what the service's own rules make of them.
 
     ``before`` is empty on a create. ``now`` is raw time text; ``user_id`` the sys_id of who writes.
     """
-    after = Row(before)
+    after = TableRow(before)
     after.update((name, value) for name, value in values.items() if name not in JOURNALS)
     cycle = schema.lifecycle
     if cycle is not None:
@@ -125,15 +125,15 @@ def with_effects(schema: Schema, before: Row, values: Mapping[str, str], *, user
             _enter_state(cycle, before, after, user_id=user_id, now=now)
         if before and after["assignment_group"] != before["assignment_group"] and before["assignment_group"]:
             after["reassignment_count"] = _one_more(after["reassignment_count"])
-    return Row({name: value for name, value in after.items() if value})
+    return TableRow({name: value for name, value in after.items() if value})
 
 
-def _keep_in_step(after: Row, before: Row, mirror: str) -> None:
+def _keep_in_step(after: TableRow, before: TableRow, mirror: str) -> None:
     leads = "state" if after["state"] != before["state"] or after[mirror] == before[mirror] else mirror
     after["state"] = after[mirror] = after[leads]
 
 
-def _enter_state(cycle: Lifecycle, before: Row, after: Row, *, user_id: str, now: str) -> None:
+def _enter_state(cycle: Lifecycle, before: TableRow, after: TableRow, *, user_id: str, now: str) -> None:
     state = after["state"]
     after["active"] = "false" if state in cycle.over else "true"
     if state == cycle.resolved:

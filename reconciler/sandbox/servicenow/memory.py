@@ -20,12 +20,12 @@ from reconciler.core.identity import CASE_ID, SYS_ID
 from reconciler.core.model import Incident, JsonObject, System
 from reconciler.remotes.ports import IncidentPage, Position
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.servicenow.api.strikes import Call, denial_error, fault_error, lands, unreadable_answer
+from reconciler.sandbox.servicenow.api.strikes import StruckCall, denial_error, fault_error, lands, unreadable_answer
 from reconciler.sandbox.servicenow.asking import Asked, RawAsked, bearing, changed_since, named, plain, with_ids
 from reconciler.sandbox.servicenow.events import accept_event
 from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation
 from reconciler.sandbox.servicenow.reading import IncidentReader, position_of, raw_time
-from reconciler.sandbox.servicenow.schema import API_USER, INCIDENT, Row
+from reconciler.sandbox.servicenow.schema import API_USER, INCIDENT, TableRow
 from reconciler.sandbox.servicenow.table import OrderKey
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 class _Listed:
     """What one listing shows, and how many of its rows it hides."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     hidden: int = 0
 
 
@@ -111,7 +111,7 @@ class MemoryIncidentClient:
 
     def get(self, table: str, sys_id: str) -> Incident:
         """Read one record; raise Missing when it does not exist or is hidden, Malformed when it shows too little."""
-        call = Call(method="GET", path=_path(table, _checked(SYS_ID, sys_id)))
+        call = StruckCall(method="GET", path=_path(table, _checked(SYS_ID, sys_id)))
         self._strike("records.get", call)
         with _Refusals(call):
             return self._reader.incident(table, self.world.fetch(table, sys_id))
@@ -158,12 +158,12 @@ class MemoryIncidentClient:
         def lose(why: str) -> None:
             self.world.record_lost(Operation.INSERT, table, sys_id, fields, why)
 
-        call = Call(method="POST", path=_path(table), writes=True, creates=True)
+        call = StruckCall(method="POST", path=_path(table), writes=True, creates=True)
         return self._write("records.create", call, effect, lose=lose)
 
     def update(self, table: str, sys_id: str, fields: Mapping[str, str]) -> Incident:
         """Change the named fields of one record and give it as it is afterwards."""
-        call = Call(method="PATCH", path=_path(table, _checked(SYS_ID, sys_id)), writes=True)
+        call = StruckCall(method="PATCH", path=_path(table, _checked(SYS_ID, sys_id)), writes=True)
         if not fields:
             raise _refused("an update without fields would change nothing")
 
@@ -180,7 +180,7 @@ class MemoryIncidentClient:
 
     def send_event(self, event: Mapping[str, str]) -> None:
         """Send one event to Event Management."""
-        call = Call(method="POST", path="/api/global/em/jsonv2", writes=True)
+        call = StruckCall(method="POST", path="/api/global/em/jsonv2", writes=True)
 
         def lose(why: str) -> None:
             self.world.record_lost(Operation.INSERT, "em_event", "", event, why)
@@ -189,7 +189,7 @@ class MemoryIncidentClient:
 
     # How it is done
 
-    def _strike(self, operation: str, call: Call) -> Fault | None:
+    def _strike(self, operation: str, call: StruckCall) -> Fault | None:
         """Count a read and raise what its fault raises; give a fault that shows in the answer instead."""
         self.requests[operation] += 1
         fault = self.world.faults.take(operation)
@@ -200,14 +200,14 @@ class MemoryIncidentClient:
 
     def _list(self, table: str, asked: Asked | RawAsked, *, limit: int | None = None) -> _Listed:
         """Make one listing; raise PartialTruth for a row that does not fit what was asked."""
-        call = Call(method="GET", path=_path(table))
+        call = StruckCall(method="GET", path=_path(table))
         fault = self._strike("records.list", call)
         kind = fault.kind if fault else None
         with self.world.lock, _Refusals(call):
             place = self.world.listing(table, stale=kind is FaultKind.STALE_LIST)
             reading = self.world.reading(table)
 
-            def matches() -> Iterator[Row]:
+            def matches() -> Iterator[TableRow]:
                 return asked.rows(place, reading, dropped=kind is FaultKind.DROPPED_CONDITION)
 
             rows = list(islice(matches(), limit))
@@ -217,22 +217,22 @@ class MemoryIncidentClient:
             hidden = 0 if len(shown) == len(rows) else self._hidden(table, len(rows), len(shown), matches())
             return _Listed(rows=shown, hidden=hidden)
 
-    def _hidden(self, table: str, asked: int, shown: int, matches: Iterable[Row]) -> int:
+    def _hidden(self, table: str, asked: int, shown: int, matches: Iterable[TableRow]) -> int:
         """Count the rows of one page that the service counts and does not show; all of them where it shows none."""
         is_reduced = self.world.switches.total_count == "after_acl"
         total = sum(1 for row in matches if not is_reduced or self.world.can_see(table, row))
         return max(0, min(asked, total) - shown) if shown else total
 
-    def _shown(self, table: str, rows: list[Row]) -> tuple[Row, ...]:
+    def _shown(self, table: str, rows: list[TableRow]) -> tuple[TableRow, ...]:
         """Give what an ACL leaves of some rows: hidden ones are absent, or empty."""
         empty = self.world.switches.unreadable_row == "empty"
-        seen = (row if self.world.can_see(table, row) else Row() for row in rows)
+        seen = (row if self.world.can_see(table, row) else TableRow() for row in rows)
         return tuple(row for row in seen if row or empty)
 
     def _write(
         self,
         operation: str,
-        call: Call,
+        call: StruckCall,
         effect: Callable[[], T],
         *,
         lose: Callable[[str], None],
@@ -255,7 +255,7 @@ class MemoryIncidentClient:
             lose(fault.kind.value)
         raise error
 
-    def _is_marked(self, row: Row) -> bool:
+    def _is_marked(self, row: TableRow) -> bool:
         mark = row["correlation_display"]
         return mark == self._owner or (
             mark.lower() == self._owner.lower() and self.world.switches.case_sensitive == "no"
@@ -275,7 +275,7 @@ class _Refusals:
 
     __slots__ = ("_call",)
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: StruckCall) -> None:
         self._call = call
 
     def __enter__(self) -> None:

@@ -14,7 +14,7 @@ from reconciler.core.errors import Malformed
 from reconciler.core.model import Incident, JsonObject
 from reconciler.remotes.ports import Position
 from reconciler.sandbox.servicenow.database import ServiceNowDatabase
-from reconciler.sandbox.servicenow.schema import JOURNALS, Row
+from reconciler.sandbox.servicenow.schema import JOURNALS, TableRow
 from reconciler.sandbox.servicenow.select import TIME_FORMAT
 
 NEEDED = frozenset(
@@ -45,7 +45,7 @@ class IncidentReader:
         self._world = world
         self._extra = tuple(name for name in (*ALWAYS_READ, *extra_fields) if name not in OWN_PLACE)
 
-    def incident(self, table: str, row: Row, *, also: Iterable[str] = ()) -> Incident:
+    def incident(self, table: str, row: TableRow, *, also: Iterable[str] = ()) -> Incident:
         """Read one row and, beside the usual fields, ``also``; raise Malformed where needed fields are hidden."""
         unreadable = self._world.unreadable(table)
         if not row or unreadable & NEEDED:
@@ -69,7 +69,7 @@ class IncidentReader:
             fields=self.raw(table, row, further),
         )
 
-    def split(self, table: str, rows: Iterable[Row]) -> tuple[list[Incident], list[Malformed]]:
+    def split(self, table: str, rows: Iterable[TableRow]) -> tuple[list[Incident], list[Malformed]]:
         """Read rows, those that cannot be understood apart."""
         incidents: list[Incident] = []
         malformed: list[Malformed] = []
@@ -80,7 +80,7 @@ class IncidentReader:
                 malformed.append(error)
         return incidents, malformed
 
-    def raw(self, table: str, row: Row, fields: Sequence[str]) -> JsonObject:
+    def raw(self, table: str, row: TableRow, fields: Sequence[str]) -> JsonObject:
         """Give raw values of those fields that there are; journals read as empty text, a hidden row as nothing."""
         if not row:
             return {}
@@ -89,7 +89,7 @@ class IncidentReader:
         return {name: "" if name in JOURNALS else row[name] for name in readable}
 
 
-def position_of(row: Row) -> Position:
+def position_of(row: TableRow) -> Position:
     """Give the place of a row in a listing by change."""
     return Position(updated_at=read_time(row["sys_updated_on"]), sys_id=row["sys_id"])
 

@@ -18,7 +18,7 @@ from reconciler.sandbox.servicenow.incident import (
     with_effects,
 )
 from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation, Write
-from reconciler.sandbox.servicenow.schema import JOURNALS, SYSTEM_FIELDS, Row, Schema
+from reconciler.sandbox.servicenow.schema import JOURNALS, SYSTEM_FIELDS, Schema, TableRow
 from reconciler.sandbox.servicenow.table import Table
 
 ID_LENGTH = 32
@@ -37,7 +37,7 @@ class _Attempt:
 class ServiceNowRecords(ServiceNowDatabase):
     """Write to the tables of one instance, as somebody."""
 
-    def insert(self, table: str, asked: Mapping[str, object], actor: Actor) -> Row:
+    def insert(self, table: str, asked: Mapping[str, object], actor: Actor) -> TableRow:
         """Create one record and give it as it is stored; raise Denial when it is refused."""
         with self.lock:
             values = raw_values(asked)
@@ -46,18 +46,18 @@ class ServiceNowRecords(ServiceNowDatabase):
                 place = self.table(table)
                 taken = self._taken(place.schema, values, actor)
                 row = self._new_row(place.schema, taken, attempt.sys_id, actor)
-                self._check(place.schema, Row(), row, actor)
+                self._check(place.schema, TableRow(), row, actor)
                 self._check_unique(place, row)
             except Denial as denial:
                 self._enter(attempt, actor, refusal=str(denial))
                 raise
-            return self._commit(place, attempt, actor, before=Row(), after=row, notes=_notes(taken))
+            return self._commit(place, attempt, actor, before=TableRow(), after=row, notes=_notes(taken))
 
-    def update(self, table: str, sys_id: str, asked: Mapping[str, object], actor: Actor) -> Row:
+    def update(self, table: str, sys_id: str, asked: Mapping[str, object], actor: Actor) -> TableRow:
         """Change fields of one record and give it as it is afterwards; raise Denial when it is refused."""
         with self.lock:
             attempt = _Attempt(operation=Operation.UPDATE, table=table, sys_id=sys_id, asked=raw_values(asked))
-            before: Row | None = None
+            before: TableRow | None = None
             try:
                 place = self.table(table)
                 before = self._target(place, sys_id, actor)
@@ -84,7 +84,7 @@ class ServiceNowRecords(ServiceNowDatabase):
                 raise
             place.remove(sys_id, self.clock.now())
             self._add_plain("sys_audit_delete", actor, tablename=table, documentkey=before["sys_id"])
-            self._enter(attempt, actor, before=before, after=Row())
+            self._enter(attempt, actor, before=before, after=TableRow())
 
     def record_lost(self, operation: Operation, table: str, sys_id: str, asked: Mapping[str, str], why: str) -> None:
         """Enter a write of the API's that was asked for and never arrived."""
@@ -94,7 +94,7 @@ class ServiceNowRecords(ServiceNowDatabase):
             before = place.get(sys_id) if place else None
             self._enter(attempt, Actor(user_name="", via_api=True), before=before, refusal=why)
 
-    def _new_row(self, schema: Schema, taken: Mapping[str, str], chosen_id: str, actor: Actor) -> Row:
+    def _new_row(self, schema: Schema, taken: Mapping[str, str], chosen_id: str, actor: Actor) -> TableRow:
         now = self.stamp()
         user_id = self.user_id(actor.user_name)
         values = {**schema.defaults, **taken, "sys_id": self._new_id(chosen_id, actor)}
@@ -106,7 +106,7 @@ class ServiceNowRecords(ServiceNowDatabase):
             values = {"opened_by": user_id, "opened_at": now, **values}
         values |= {"sys_created_on": now, "sys_created_by": actor.user_name}
         values |= {"sys_updated_on": now, "sys_updated_by": actor.user_name, "sys_mod_count": "0"}
-        return with_effects(schema, Row(), values, user_id=user_id, now=now)
+        return with_effects(schema, TableRow(), values, user_id=user_id, now=now)
 
     def _new_id(self, chosen: str, actor: Actor) -> str:
         honoured = not actor.via_api or self.switches.sys_id_on_post == "honour"
@@ -117,14 +117,14 @@ class ServiceNowRecords(ServiceNowDatabase):
     def _taken(self, schema: Schema, asked: Mapping[str, str], actor: Actor) -> dict[str, str]:
         return taken_values(schema, asked, self.switches, unwritable=self._unwritable[schema.name], actor=actor)
 
-    def _target(self, place: Table, sys_id: str, actor: Actor) -> Row:
+    def _target(self, place: Table, sys_id: str, actor: Actor) -> TableRow:
         self._commit_due(sys_id)
         row = place.get(sys_id)
         if row is None or (actor.via_api and not self.can_see(place.schema.name, row)):
             raise Denial(404, *NO_RECORD)
         return row
 
-    def _check(self, schema: Schema, before: Row, after: Row, actor: Actor) -> None:
+    def _check(self, schema: Schema, before: TableRow, after: TableRow, actor: Actor) -> None:
         """Ask every rule that can abort a write; scripts are asked nothing."""
         if actor.script:
             return
@@ -138,21 +138,28 @@ class ServiceNowRecords(ServiceNowDatabase):
             if rule.table == schema.name and rule.forbids(before, after):
                 raise rule.denial(after)
 
-    def _check_role(self, schema: Schema, before: Row, after: Row, actor: Actor) -> None:
+    def _check_role(self, schema: Schema, before: TableRow, after: TableRow, actor: Actor) -> None:
         if self.switches.close_role == "any" or actor.is_admin or schema.lifecycle is None:
             return
         closes = after["state"] == schema.lifecycle.closed
         if closes or before["state"] in schema.lifecycle.over:
             raise Denial(403, "Operation Failed", "ACL Exception Update Failed due to security constraints")
 
-    def _check_unique(self, place: Table, row: Row) -> None:
+    def _check_unique(self, place: Table, row: TableRow) -> None:
         self._commit_due(row["sys_id"])
         if place.get(row["sys_id"]) is not None:
             raise Denial(403, "Operation Failed", f"Error during insert of {place.schema.name} ({row['number']})")
 
     def _commit(
-        self, place: Table, attempt: _Attempt, actor: Actor, *, before: Row, after: Row, notes: Mapping[str, str]
-    ) -> Row:
+        self,
+        place: Table,
+        attempt: _Attempt,
+        actor: Actor,
+        *,
+        before: TableRow,
+        after: TableRow,
+        notes: Mapping[str, str],
+    ) -> TableRow:
         stored = after if not before else self._touched(before, after, noted=bool(notes), actor=actor)
         if stored is not before:
             self._put(place, stored)
@@ -168,7 +175,7 @@ class ServiceNowRecords(ServiceNowDatabase):
         self._enter(attempt, actor, before=before, after=stored, noted=bool(notes))
         return stored
 
-    def _touched(self, before: Row, after: Row, *, noted: bool, actor: Actor) -> Row:
+    def _touched(self, before: TableRow, after: TableRow, *, noted: bool, actor: Actor) -> TableRow:
         """Give the row with its system fields moved, or the old row where nothing moves."""
         changed = after != before
         bumps = changed or (noted and self.switches.note_bumps == "yes")
@@ -176,13 +183,13 @@ class ServiceNowRecords(ServiceNowDatabase):
         if actor.silent or not bumps:
             return after if changed else before
         count = int(before["sys_mod_count"] or "0") + 1
-        stored = Row(after)
+        stored = TableRow(after)
         stored.update(sys_updated_on=self.stamp(), sys_updated_by=actor.user_name, sys_mod_count=str(count))
         return stored
 
     def _add_plain(self, table: str, actor: Actor, **values: str) -> None:
         now = self.stamp()
-        row = Row(values, sys_id=f"{self._random.getrandbits(128):032x}", sys_created_on=now, sys_updated_on=now)
+        row = TableRow(values, sys_id=f"{self._random.getrandbits(128):032x}", sys_created_on=now, sys_updated_on=now)
         row.update(sys_created_by=actor.user_name, sys_updated_by=actor.user_name, sys_mod_count="0")
         self._tables[table].put(row, self.clock.now())
 
@@ -191,12 +198,12 @@ class ServiceNowRecords(ServiceNowDatabase):
         attempt: _Attempt,
         actor: Actor,
         *,
-        before: Row | None = None,
-        after: Row | None = None,
+        before: TableRow | None = None,
+        after: TableRow | None = None,
         noted: bool = False,
         refusal: str = "",
     ) -> None:
-        old = before if before is not None else Row()
+        old = before if before is not None else TableRow()
         new = after if after is not None else old
         asked_key = attempt.asked.get("correlation_id", "")
         self.journal.append(
@@ -219,7 +226,7 @@ class ServiceNowRecords(ServiceNowDatabase):
         )
 
 
-def _difference(before: Row, after: Row) -> dict[str, str]:
+def _difference(before: TableRow, after: TableRow) -> dict[str, str]:
     names = (before.keys() | after.keys()) - set(SYSTEM_FIELDS)
     return {name: after[name] for name in names if after[name] != before[name]}
 

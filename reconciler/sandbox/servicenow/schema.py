@@ -16,7 +16,7 @@ API_USER = "coralogix.sync"
 """the integration user of the sandbox, which the API's clients act as unless told otherwise"""
 
 
-class Row(dict[str, str]):
+class TableRow(dict[str, str]):
     """Hold the raw values of one record; a field that is not there is empty. Never changed once it is stored."""
 
     def __missing__(self, key: str) -> str:

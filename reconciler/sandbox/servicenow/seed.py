@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from uuid import NAMESPACE_OID, uuid5
 
-from reconciler.sandbox.servicenow.schema import API_USER, Row, Schema, incident_schema
+from reconciler.sandbox.servicenow.schema import API_USER, Schema, TableRow, incident_schema
 from reconciler.sandbox.servicenow.switches import Switches
 
 ADMIN_ID = "6816f79cc0a8016401c5a33be04be441"
@@ -28,7 +28,7 @@ _ITEMS = ("checkout", "payments", "orders-db")
 
 
 @lru_cache(maxsize=64)
-def seed_rows(switches: Switches) -> Mapping[str, tuple[Row, ...]]:
+def seed_rows(switches: Switches) -> Mapping[str, tuple[TableRow, ...]]:
     """Give the first rows of each table, by table name."""
     return {
         "sys_user": tuple(user_row(name, full, number) for number, (name, full) in enumerate(_USERS.items())),
@@ -47,7 +47,7 @@ def seed_rows(switches: Switches) -> Mapping[str, tuple[Row, ...]]:
     }
 
 
-def user_row(user_name: str, full_name: str, number: int) -> Row:
+def user_row(user_name: str, full_name: str, number: int) -> TableRow:
     """Make one row of ``sys_user``; ``admin`` has the id that it has everywhere."""
     first, _, last = full_name.partition(" ")
     return _row(
@@ -63,7 +63,7 @@ def user_row(user_name: str, full_name: str, number: int) -> Row:
     )
 
 
-def choice_rows(schema: Schema) -> Iterator[Row]:
+def choice_rows(schema: Schema) -> Iterator[TableRow]:
     """Make the rows of ``sys_choice`` for every choice list of a table."""
     for element, choices in schema.choices.items():
         for position, (value, label) in enumerate(choices.items()):
@@ -72,8 +72,8 @@ def choice_rows(schema: Schema) -> Iterator[Row]:
             yield _row(sys_id, **values, sequence=str(position), inactive="false")
 
 
-def _row(sys_id: str, **values: str) -> Row:
-    return Row(
+def _row(sys_id: str, **values: str) -> TableRow:
+    return TableRow(
         sys_id=sys_id,
         sys_created_on=SEEDED_ON,
         sys_created_by="system",

@@ -14,18 +14,18 @@ from functools import lru_cache
 from operator import ge, gt, le, lt
 
 from reconciler.sandbox.servicenow.query import Condition, Group, Operator, Query, Sort
-from reconciler.sandbox.servicenow.schema import DATETIMES, INTEGERS, Row, Schema
+from reconciler.sandbox.servicenow.schema import DATETIMES, INTEGERS, Schema, TableRow
 from reconciler.sandbox.servicenow.table import OrderKey, Table
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 KEYSET = (Sort(field="sys_updated_on"), Sort(field="sys_id"))
 LAST_KEY: OrderKey = ("\U0010ffff", "")
-Test = Callable[[Row], bool]
+Test = Callable[[TableRow], bool]
 Fold = Callable[[str], str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class QueryRules:
     """Say how queries over one table are read for one user. Hashable, so that compiled queries can be kept."""
 
     schema: Schema
@@ -56,7 +56,7 @@ class _Compiled:
     correlation_ids: tuple[str, ...] | None
 
 
-def select(table: Table, query: Query, reading: Reading) -> Iterator[Row]:
+def select(table: Table, query: Query, reading: QueryRules) -> Iterator[TableRow]:
     """Give the matching rows in the order asked for; without one, in no order to rely on."""
     compiled = _compile(query, reading)
     candidates = _indexed(table, compiled)
@@ -69,7 +69,7 @@ def select(table: Table, query: Query, reading: Reading) -> Iterator[Row]:
     yield from found
 
 
-def _keyset(table: Table, compiled: _Compiled) -> Iterator[Row]:
+def _keyset(table: Table, compiled: _Compiled) -> Iterator[TableRow]:
     for row in table.ordered(compiled.start):
         if row["sys_updated_on"] > compiled.end:
             return
@@ -77,7 +77,7 @@ def _keyset(table: Table, compiled: _Compiled) -> Iterator[Row]:
             yield row
 
 
-def _indexed(table: Table, compiled: _Compiled) -> list[Row] | None:
+def _indexed(table: Table, compiled: _Compiled) -> list[TableRow] | None:
     if compiled.sys_ids is not None:
         found = (table.get(sys_id) for sys_id in dict.fromkeys(map(str.lower, compiled.sys_ids)))
         return [row for row in found if row is not None]
@@ -87,14 +87,14 @@ def _indexed(table: Table, compiled: _Compiled) -> list[Row] | None:
     return None
 
 
-def _sort_key(field: str, reading: Reading) -> Callable[[Row], tuple[int, str]]:
+def _sort_key(field: str, reading: QueryRules) -> Callable[[TableRow], tuple[int, str]]:
     if field in INTEGERS:
         return lambda row: (_number(row[field]), row[field])
     return lambda row: (0, reading.fold(row[field]))
 
 
 @lru_cache(maxsize=4096)
-def _compile(query: Query, reading: Reading) -> _Compiled:
+def _compile(query: Query, reading: QueryRules) -> _Compiled:
     known = tuple(tuple(_known(group, reading) for group in block) for block in query.blocks)
     invalid = any(
         len(kept) < len(group)
@@ -115,7 +115,7 @@ def _compile(query: Query, reading: Reading) -> _Compiled:
     )
 
 
-def _known(group: Group, reading: Reading) -> Group:
+def _known(group: Group, reading: QueryRules) -> Group:
     return tuple(one for one in group if one.operator is not None and reading.knows(one.field))
 
 
@@ -142,7 +142,7 @@ def _is_exact(condition: Condition) -> bool:
     return condition.operator in {Operator.EQUALS, Operator.IN}
 
 
-def _range(block: tuple[Group, ...], reading: Reading) -> tuple[OrderKey, str]:
+def _range(block: tuple[Group, ...], reading: QueryRules) -> tuple[OrderKey, str]:
     """Find between which order keys the matches of one block lie."""
     start, end = ("", ""), LAST_KEY[0]
     behind = ""
@@ -160,7 +160,7 @@ def _range(block: tuple[Group, ...], reading: Reading) -> tuple[OrderKey, str]:
     return (start[0], max(start[1], behind)), end
 
 
-def _literal(condition: Condition, reading: Reading) -> str:
+def _literal(condition: Condition, reading: QueryRules) -> str:
     """Give a condition's value in raw form: a datetime in UTC, other text folded."""
     if condition.field not in DATETIMES or not reading.literal_zone:
         return reading.fold(condition.value)
@@ -171,7 +171,7 @@ def _literal(condition: Condition, reading: Reading) -> str:
     return (local - reading.literal_zone).strftime(TIME_FORMAT)
 
 
-def _test(condition: Condition, reading: Reading) -> Test:
+def _test(condition: Condition, reading: QueryRules) -> Test:
     field, value = condition.field, _literal(condition, reading)
     operator = condition.operator or Operator.ANYTHING
     if field in INTEGERS and operator in _SIZES:
@@ -180,7 +180,7 @@ def _test(condition: Condition, reading: Reading) -> Test:
     return _TESTS[operator](field, _fold(field, reading), value)
 
 
-def _fold(field: str, reading: Reading) -> Fold:
+def _fold(field: str, reading: QueryRules) -> Fold:
     """Leave times and numbers as they are, which saves most of the work of a long listing: they have no case."""
     plain = reading.case_sensitive or field in DATETIMES or field in INTEGERS
     return str if plain else str.lower

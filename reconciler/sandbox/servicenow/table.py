@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from reconciler.sandbox.servicenow.schema import Row, Schema
+from reconciler.sandbox.servicenow.schema import Schema, TableRow
 
 OrderKey = tuple[str, str]
 """``sys_updated_on`` and lower-case ``sys_id``: the order in which a keyset reads"""
@@ -19,26 +19,26 @@ OrderKey = tuple[str, str]
 class Table:
     """Store the rows of one table. Not safe for several threads by itself."""
 
-    def __init__(self, schema: Schema, rows: Iterable[Row] = ()) -> None:
+    def __init__(self, schema: Schema, rows: Iterable[TableRow] = ()) -> None:
         self.schema = schema
-        self._rows: dict[str, Row] = {row["sys_id"].lower(): row for row in rows}
+        self._rows: dict[str, TableRow] = {row["sys_id"].lower(): row for row in rows}
         self._ordered: list[OrderKey] | None = None
         self._by_correlation: dict[str, dict[str, None]] = {}
-        self._replaced: list[tuple[datetime, str, Row | None]] = []
+        self._replaced: list[tuple[datetime, str, TableRow | None]] = []
         for key, row in self._rows.items():
             self._index(key, row)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         return iter(self._rows.values())
 
-    def get(self, sys_id: str) -> Row | None:
+    def get(self, sys_id: str) -> TableRow | None:
         """Give one row, or None."""
         return self._rows.get(sys_id.lower())
 
-    def put(self, row: Row, at: datetime) -> None:
+    def put(self, row: TableRow, at: datetime) -> None:
         """Store a row in place of the one with its id, if any."""
         key = row["sys_id"].lower()
         before = self._rows.get(key)
@@ -55,11 +55,11 @@ class Table:
         self._replaced.append((at, key, before))
         self._unindex(key, before)
 
-    def correlated(self, correlation_id: str) -> list[Row]:
+    def correlated(self, correlation_id: str) -> list[TableRow]:
         """Give the rows that bear a ``correlation_id``, compared without case."""
         return [self._rows[key] for key in self._by_correlation.get(correlation_id.lower(), ())]
 
-    def ordered(self, start: OrderKey = ("", "")) -> Iterator[Row]:
+    def ordered(self, start: OrderKey = ("", "")) -> Iterator[TableRow]:
         """Give the rows from an order key on, by ``(sys_updated_on, sys_id)``."""
         keys = self._sorted_keys()
         for position in range(bisect_left(keys, start), len(keys)):
@@ -67,7 +67,7 @@ class Table:
 
     def as_of(self, at: datetime) -> Table:
         """Give the table as it was at a time."""
-        rows: dict[str, Row | None] = dict(self._rows)
+        rows: dict[str, TableRow | None] = dict(self._rows)
         for moment, key, before in reversed(self._replaced):
             if moment <= at:
                 break
@@ -79,13 +79,13 @@ class Table:
             self._ordered = sorted((row["sys_updated_on"], key) for key, row in self._rows.items())
         return self._ordered
 
-    def _index(self, key: str, row: Row) -> None:
+    def _index(self, key: str, row: TableRow) -> None:
         if self._ordered is not None:
             insort(self._ordered, (row["sys_updated_on"], key))
         if correlation := row["correlation_id"]:
             self._by_correlation.setdefault(correlation.lower(), {})[key] = None
 
-    def _unindex(self, key: str, row: Row) -> None:
+    def _unindex(self, key: str, row: TableRow) -> None:
         if self._ordered is not None:
             del self._ordered[bisect_left(self._ordered, (row["sys_updated_on"], key))]
         if correlation := row["correlation_id"]:

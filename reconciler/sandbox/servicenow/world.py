@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from reconciler.sandbox.servicenow.journal import Actor, Denial
 from reconciler.sandbox.servicenow.records import ServiceNowRecords
-from reconciler.sandbox.servicenow.schema import INCIDENT, Lifecycle, Row
+from reconciler.sandbox.servicenow.schema import INCIDENT, Lifecycle, TableRow
 from reconciler.sandbox.servicenow.select import TIME_FORMAT
 from reconciler.sandbox.servicenow.table import Table
 
@@ -41,12 +41,12 @@ class ServiceNowWorld(ServiceNowRecords):
 
     # --- read views for tests -------------------------------------------------------------------------------
 
-    def records(self, table: str = INCIDENT) -> tuple[Row, ...]:
+    def records(self, table: str = INCIDENT) -> tuple[TableRow, ...]:
         """Give every visible row of a table in the order of creation; an absent field reads as empty text."""
         with self.lock:
             return tuple(self.table(table))
 
-    def record(self, sys_id: str) -> Row:
+    def record(self, sys_id: str) -> TableRow:
         """Give one task record of whatever table; raise LookupError when there is none."""
         with self.lock:
             row = self._place(sys_id).get(sys_id)
@@ -54,12 +54,12 @@ class ServiceNowWorld(ServiceNowRecords):
                 raise LookupError(f"no record {sys_id}")
             return row
 
-    def incidents_for(self, case_id: str) -> tuple[Row, ...]:
+    def incidents_for(self, case_id: str) -> tuple[TableRow, ...]:
         """Give the task records of all tables that bear a Case's id."""
         with self.lock:
             return tuple(row for place in self.task_tables() for row in place.correlated(case_id))
 
-    def incident_for(self, case_id: str) -> Row:
+    def incident_for(self, case_id: str) -> TableRow:
         """Give the one record that bears a Case's id; raise LookupError when there is none or several."""
         found = self.incidents_for(case_id)
         if len(found) != 1:

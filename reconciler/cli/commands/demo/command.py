@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from reconciler.cli.app import Globals
-from reconciler.cli.build import build_engine, open_store, start
+from reconciler.cli.build import build_context, open_store, start
 from reconciler.cli.commands.cycles import new_cycle_id
 from reconciler.cli.commands.demo.screen import PlainScreen, Screen, SilentScreen, TerminalScreen
 from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
@@ -25,7 +25,7 @@ from reconciler.cli.commands.sandbox.config import SECRETS, ready_config
 from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json
 from reconciler.config import parse_config
-from reconciler.engine.context import Engine
+from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.both import Sandbox, serve
@@ -50,10 +50,10 @@ class Told:
 
 @dataclass
 class Demo:
-    """Tell the story on one sandbox with one engine. Use once."""
+    """Tell the story on one sandbox with one context. Use once."""
 
     sandbox: Sandbox
-    engine: Engine
+    context: Context
     screen: Screen
     told: list[Told] = field(default_factory=list)
 
@@ -64,8 +64,8 @@ class Demo:
             self.screen.chapter(number, chapter)
             acts = tuple(self._act(act) for act in chapter.acts)
             self.sandbox.clock.advance(seconds=POLL_SECONDS)
-            report = run_cycle(self.engine, CycleRequest(), cycle_id=new_cycle_id())
-            links = link_rows(self.sandbox, self.engine.store)
+            report = run_cycle(self.context, CycleRequest(), cycle_id=new_cycle_id())
+            links = link_rows(self.sandbox, self.context.store)
             self.told.append(Told(chapter=chapter, acts=acts, report=report, links=links))
             self.screen.cycle(number, report, links)
 
@@ -105,10 +105,10 @@ def _stage(screen: Screen) -> Iterator[Demo]:
         text = ready_config(served, database="demo.db")
         config = parse_config(text, environ=SECRETS, folder=Path(folder))
         with open_store(config.state.path) as store:
-            engine = build_engine(config, store)
+            context = build_context(config, store)
             # One write at a time, so that the record numbers are the same in every telling.
-            engine = replace(engine, clock=sandbox.clock.now, settings=replace(engine.settings, workers=1))
-            yield Demo(sandbox=sandbox, engine=engine, screen=screen)
+            context = replace(context, clock=sandbox.clock.now, settings=replace(context.settings, workers=1))
+            yield Demo(sandbox=sandbox, context=context, screen=screen)
 
 
 @click.command()

@@ -18,7 +18,7 @@ from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.http.wire import Request, Response
 from reconciler.sandbox.servicenow.api.answers import denied, failure, page, struck, unauthenticated
 from reconciler.sandbox.servicenow.api.login import ApiUser, Logins, OAuthClient
-from reconciler.sandbox.servicenow.api.strikes import Call, fault_error, lands
+from reconciler.sandbox.servicenow.api.strikes import StruckCall, fault_error, lands
 from reconciler.sandbox.servicenow.api.table_api import TableApi, Target, json_object
 from reconciler.sandbox.servicenow.events import accept_event
 from reconciler.sandbox.servicenow.incident import raw_values
@@ -30,7 +30,7 @@ TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - an address
 EVENT_PATH = "/api/global/em/jsonv2"
 LONGEST_QUERY = 20_000
 _TABLE_PATH = re.compile(r"/api/now(?:/(v[12]))?/(table|stats)/([^/]+)(?:/([^/]+))?/?")
-_ANY_CALL = Call(method="", path="")
+_ANY_CALL = StruckCall(method="", path="")
 
 
 @dataclass(frozen=True, kw_only=True)

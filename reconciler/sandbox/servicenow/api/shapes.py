@@ -14,7 +14,7 @@ from typing import Literal, cast
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.servicenow.database import ServiceNowDatabase
 from reconciler.sandbox.servicenow.journal import Denial
-from reconciler.sandbox.servicenow.schema import DATETIMES, JOURNALS, Row, Schema
+from reconciler.sandbox.servicenow.schema import DATETIMES, JOURNALS, Schema, TableRow
 from reconciler.sandbox.servicenow.select import TIME_FORMAT
 
 DisplayValue = Literal["false", "true", "all"]
@@ -39,7 +39,7 @@ class Shaper:
         self._world = world
         self._shape = shape
 
-    def row(self, table: str, row: Row) -> JsonObject:
+    def row(self, table: str, row: TableRow) -> JsonObject:
         """Write one row; names that the table does not have are left out, as are those that an ACL hides."""
         schema = self._world.table(table).schema
         hidden = self._world.unreadable(table)
@@ -53,14 +53,14 @@ class Shaper:
         target = self._target(schema, head)
         return target is not None and self._exists(target, rest)
 
-    def _walk(self, schema: Schema, row: Row, name: str) -> object:
+    def _walk(self, schema: Schema, row: TableRow, name: str) -> object:
         """Follow the dots of a name from reference to reference."""
         head, _, rest = name.partition(".")
         if not rest:
             return self._value(schema, row, head)
         target = self._target(schema, head)
         assert target is not None, "only existing names are walked"  # noqa: S101 - checked by _exists before
-        return self._walk(target, self._world.table(target.name).get(row[head]) or Row(), rest)
+        return self._walk(target, self._world.table(target.name).get(row[head]) or TableRow(), rest)
 
     def _target(self, schema: Schema, name: str) -> Schema | None:
         try:
@@ -68,7 +68,7 @@ class Shaper:
         except Denial:
             return None
 
-    def _value(self, schema: Schema, row: Row, name: str) -> object:
+    def _value(self, schema: Schema, row: TableRow, name: str) -> object:
         raw = "" if name in JOURNALS else row[name]
         wants, display = self._shape.display_value, self._display(schema, row, name)
         if name in schema.references and raw:
@@ -86,10 +86,10 @@ class Shaper:
         link = {"link": f"{self._shape.base_url}/api/now/table/{target}/{raw}"} if self._shape.links else {}
         return {**shown, **link, **value}
 
-    def _display(self, schema: Schema, row: Row, name: str) -> Callable[[], str]:
+    def _display(self, schema: Schema, row: TableRow, name: str) -> Callable[[], str]:
         return lambda: self._display_text(schema, row, name)
 
-    def _display_text(self, schema: Schema, row: Row, name: str) -> str:
+    def _display_text(self, schema: Schema, row: TableRow, name: str) -> str:
         raw = row[name]
         if name in JOURNALS or name == "comments_and_work_notes":
             return self._stream(row, name)
@@ -105,7 +105,7 @@ class Shaper:
         moment = datetime.strptime(raw, TIME_FORMAT)  # noqa: DTZ007 - the zone is added as a distance
         return (moment + self._world.switches.user_zone).strftime(TIME_FORMAT)
 
-    def _stream(self, row: Row, name: str) -> str:
+    def _stream(self, row: TableRow, name: str) -> str:
         """Give the entries of a journal field, newest first, each headed by local time and author."""
         wanted = {name} if name in JOURNALS else JOURNALS
         entries = [
@@ -115,8 +115,8 @@ class Shaper:
         ]
         return "".join(f"{entry}\n\n" for entry in reversed(entries))
 
-    def _heading(self, entry: Row) -> str:
-        user = self._world.table("sys_user").get(self._world.user_id(entry["sys_created_by"])) or Row()
+    def _heading(self, entry: TableRow) -> str:
+        user = self._world.table("sys_user").get(self._world.user_id(entry["sys_created_by"])) or TableRow()
         return f"{self._local(entry['sys_created_on'])} - {user['name']} ({NOTE_LABELS[entry['element']]})"
 
 

@@ -34,7 +34,7 @@ _STRIKES: dict[FaultKind, tuple[int | None, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class StruckCall:
     """Name what was asked for, as errors do."""
 
     method: str
@@ -48,7 +48,7 @@ def lands(fault: Fault) -> bool:
     return fault.after_effect and fault.kind not in NEVER_APPLIED
 
 
-def fault_error(kind: FaultKind, call: Call) -> RemoteError | None:
+def fault_error(kind: FaultKind, call: StruckCall) -> RemoteError | None:
     """Give the error that a fault makes of a call; None for the kinds that raise none by themselves."""
     if kind not in _STRIKES:
         return None
@@ -56,7 +56,7 @@ def fault_error(kind: FaultKind, call: Call) -> RemoteError | None:
     return _error(_fault_class(kind, call), call, status, words)
 
 
-def denial_error(denial: Denial, call: Call) -> RemoteError:
+def denial_error(denial: Denial, call: StruckCall) -> RemoteError:
     """Give the error that a refusal of the service makes of a call."""
     words = f"{denial.message}: {denial.detail}" if denial.detail else denial.message
     kind: type[RemoteError] = Rejected
@@ -67,12 +67,12 @@ def denial_error(denial: Denial, call: Call) -> RemoteError:
     return _error(kind, call, denial.status, words)
 
 
-def unreadable_answer(error: Malformed, call: Call) -> RemoteError:
+def unreadable_answer(error: Malformed, call: StruckCall) -> RemoteError:
     """Give the error for a write that was answered with a record that shows too little to prove it."""
     return _error(Ambiguous, call, 200, str(error))
 
 
-def _fault_class(kind: FaultKind, call: Call) -> type[RemoteError]:
+def _fault_class(kind: FaultKind, call: StruckCall) -> type[RemoteError]:
     if kind is FaultKind.UNAUTHORIZED_401:
         return AuthFailed
     if kind is FaultKind.FORBIDDEN_403:
@@ -80,5 +80,5 @@ def _fault_class(kind: FaultKind, call: Call) -> type[RemoteError]:
     return Ambiguous if call.writes and kind not in NEVER_APPLIED else Transient
 
 
-def _error(kind: type[RemoteError], call: Call, status: int | None, words: str) -> RemoteError:
+def _error(kind: type[RemoteError], call: StruckCall, status: int | None, words: str) -> RemoteError:
     return kind(words, system=System.SERVICENOW.value, method=call.method, path=call.path, status=status)

@@ -18,7 +18,7 @@ from reconciler.sandbox.servicenow.api.shapes import Shape, Shaper, display_valu
 from reconciler.sandbox.servicenow.database import NO_RECORD
 from reconciler.sandbox.servicenow.journal import Actor, Denial
 from reconciler.sandbox.servicenow.query import Condition, Operator, Query, parse
-from reconciler.sandbox.servicenow.schema import Row
+from reconciler.sandbox.servicenow.schema import TableRow
 from reconciler.sandbox.servicenow.select import select
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
@@ -40,7 +40,7 @@ class Target:
 class _Page:
     """Hold the rows of one listing, hidden ones taken out, and how many match in all."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     total: int | None
 
 
@@ -93,10 +93,10 @@ class TableApi:
                 stats[name] = {one: choose((row[one] for row in rows if row[one]), default="") for one in fields}
         return Response.json(200, {"result": {"stats": stats}})
 
-    def _fetch(self, target: Target) -> Row:
+    def _fetch(self, target: Target) -> TableRow:
         return self._world.fetch(target.table, target.sys_id)
 
-    def _written(self, request: Request, target: Target, row: Row) -> JsonObject:
+    def _written(self, request: Request, target: Target, row: TableRow) -> JsonObject:
         return self._shaper(request).row(target.table, row)
 
     def _shaper(self, request: Request) -> Shaper:
@@ -121,15 +121,15 @@ class TableApi:
             window, total = found[offset : offset + limit], self._total(target.table, found)
         return _Page(rows=() if kind is FaultKind.HIDDEN_ROWS else self._shown(target.table, window), total=total)
 
-    def _total(self, table: str, found: list[Row]) -> int:
+    def _total(self, table: str, found: list[TableRow]) -> int:
         if self._world.switches.total_count == "before_acl":
             return len(found)
         return sum(self._world.can_see(table, row) for row in found)
 
-    def _shown(self, table: str, rows: list[Row]) -> tuple[Row, ...]:
+    def _shown(self, table: str, rows: list[TableRow]) -> tuple[TableRow, ...]:
         """Give what an ACL leaves of some rows: hidden ones are absent, or empty."""
         empty = self._world.switches.unreadable_row == "empty"
-        seen = (row if self._world.can_see(table, row) else Row() for row in rows)
+        seen = (row if self._world.can_see(table, row) else TableRow() for row in rows)
         return tuple(row for row in seen if row or empty)
 
 
