@@ -1,4 +1,4 @@
-"""The tour of the README, typed line by line: what comes out has the shape that is shown there.
+"""The tour of the first page and its second half, typed line by line: what comes out has the shape that is shown there.
 
 Times, ids, paths and durations differ from run to run and are taken out on both sides; columns, keys, words and the
 order of the steps are compared.
@@ -17,9 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests.system.test_sandbox_serve import BARE, serving
-from tests.unit.docs_pages import README, blocks, section
+from tests.unit.docs_pages import README, SANDBOX_PAGE, blocks, section
 
-TOUR = section(README.read_text(encoding="utf-8"), "A five-minute tour")
+TOUR = section(README.read_text(encoding="utf-8"), "A five-minute tour") + section(
+    SANDBOX_PAGE.read_text(encoding="utf-8"), "The second half of the tour"
+)
 CUT = "…"
 SERVE = "reconciler sandbox serve"
 VARYING = (

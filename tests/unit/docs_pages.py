@@ -9,7 +9,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "systemd" / "README.md", ROOT / "state" / "README.md")
+CONFIG_PAGE = ROOT / "reconciler" / "config" / "README.md"
+COMMANDS_PAGE = ROOT / "reconciler" / "cli" / "README.md"
+SANDBOX_PAGE = ROOT / "reconciler" / "sandbox" / "README.md"
+OPERATIONS_PAGE = ROOT / "systemd" / "README.md"
+DATABASE_PAGE = ROOT / "state" / "README.md"
+PAGES = (
+    README,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted(page for room in ("reconciler", "state", "systemd", "tests") for page in (ROOT / room).rglob("*.md")),
+)
+"""every page there is"""
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)

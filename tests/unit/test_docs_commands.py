@@ -13,25 +13,37 @@ import pytest
 
 from reconciler.cli.app import cli
 from reconciler.core.errors import ReconcilerError
+from tests.pages.commands import leaves
 from tests.unit.docs_pages import (
     PAGES,
     README,
     ROOT,
+    code,
     complete_commands,
     mentioned_commands,
     rows,
     section,
     typed_lines,
+    without_blocks,
 )
 
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
 COMPLETE = {f"{page}: {line}": line for page, text in TEXTS.items() for line in complete_commands(text)}
 MENTIONED = {f"{page}: {line}": line for page, text in TEXTS.items() for line in mentioned_commands(text)}
+OPTIONS = sorted(
+    {
+        (page, part.split()[0])
+        for page, text in TEXTS.items()
+        for part in code(without_blocks(text))
+        if part.startswith("--")
+    }
+)
 PLACEHOLDER = re.compile(r"[A-Z|]+|REF…|…|\.\.\.")
 TEST_TOOLS = sorted(
     {
         match
-        for line in typed_lines(TEXTS["README.md"])
+        for text in TEXTS.values()
+        for line in typed_lines(text)
         for match in re.findall(r"python -m (tests\.\S+.*?)(?: +#|$)", line)
     }
 )
@@ -92,18 +104,6 @@ def _is_free(param: click.Parameter, value: str, *, complete: bool) -> bool:
     return isinstance(param.type, click.Path) or stands_for
 
 
-def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Name every command that does something."""
-    if not isinstance(command, click.Group):
-        yield " ".join(("reconciler", *path))
-        return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        inner = command.get_command(context, name)
-        assert inner is not None
-        yield from leaves(inner, (*path, name))
-
-
 def test_there_are_command_lines_to_check() -> None:
     assert len(COMPLETE) > 25
     assert len(MENTIONED) > 30
@@ -129,23 +129,20 @@ def test_a_wrong_line_is_noticed(line: str) -> None:
         parse(_words(line), complete=True)
 
 
-@pytest.mark.parametrize("path", sorted(leaves(cli)))
-def test_every_command_is_in_the_readme(path: str) -> None:
-    assert re.search(rf"`{re.escape(path)}(?: [^`]*)?`", section(TEXTS["README.md"], "Commands"))
+@pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
+def test_every_command_is_on_the_first_page(name: str) -> None:
+    assert re.search(rf"`reconciler {name}(?: [^`]*)?`", section(TEXTS["README.md"], "Commands"))
 
 
-def test_the_table_of_commands_has_every_option_and_no_other() -> None:
-    named = set(re.findall(r"--[a-z][a-z-]+", section(TEXTS["README.md"], "Commands")))
-    of_all = {option for param in cli.params for option in param.opts}
-    assert named == (of_all | {option for path in leaves(cli) for option in _options(path)} | {"--help"}) - {
-        "--version"
-    }
+@pytest.mark.parametrize("path", [path for path, _ in leaves(cli)])
+def test_every_command_has_its_place_in_the_reference(path: str) -> None:
+    assert re.search(rf"^## `{re.escape(path)}(?: [^`]*)?`$", TEXTS["reconciler/cli/README.md"], re.MULTILINE)
 
 
-def _options(path: str) -> Iterator[str]:
-    command = parse(path.split()[1:], complete=False)
-    for param in command.params:
-        yield from (option for option in param.opts if isinstance(param, click.Option))
+@pytest.mark.parametrize(("page", "option"), OPTIONS)
+def test_an_option_that_is_named_alone_exists(page: str, option: str) -> None:
+    ours = {name for _, command in leaves(cli) for param in (*command.params, *cli.params) for name in param.opts}
+    assert option in ours | {"--help"}
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:

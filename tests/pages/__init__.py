@@ -1,0 +1,1 @@
+"""What is generated in the documentation: the reference of the commands, and the picture of the demo."""

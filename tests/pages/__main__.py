@@ -1,0 +1,17 @@
+"""Write what is generated in the documentation anew: ``python -m tests.pages``, or ``make docs``."""
+
+from __future__ import annotations
+
+from tests.pages.commands import COMMANDS_PAGE, commands_page
+from tests.pages.picture import PICTURE, demo_picture
+
+
+def main() -> None:
+    """Write the page of the commands and the picture of the demo, and name them."""
+    COMMANDS_PAGE.write_text(commands_page(), encoding="utf-8")
+    PICTURE.write_text(demo_picture(), encoding="utf-8")
+    print(COMMANDS_PAGE, PICTURE, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
