@@ -13,7 +13,7 @@ import pytest
 from reconciler.core.case_events import ActorKind, CaseEvent, CaseEventKind
 from reconciler.core.errors import AuthFailed, Missing, Rejected, Transient
 from reconciler.core.model import System
-from reconciler.remotes.coralogix_events import CoralogixEventClient
+from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import bearer_login
 from reconciler.sandbox.both import API_KEY
 from reconciler.sandbox.coralogix.face import CoralogixFace

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
+from reconciler.core.model import Indicator
 from reconciler.sandbox.coralogix.face import CoralogixFace
 from reconciler.sandbox.coralogix.lifecycle import Profile
 from reconciler.sandbox.coralogix.records import CaseKnobs, person
@@ -147,35 +148,24 @@ def test_update_assign_and_priority(face: CoralogixFace, case_id: str) -> None:
     assert ask(face, f"DELETE /cases/priority-override/v1/{case_id}")[1]["case"]["priority"] == "CASE_PRIORITY_P1"
 
 
-def test_bulk_calls_are_whole_or_nothing_unless_told_otherwise() -> None:
-    for partial in (False, True):
-        face = make_face(CaseKnobs(partial_bulk=partial))
-        over, fresh = face.world.create_case("over"), face.world.create_case("fresh")
-        face.world.resolve(over)
-        code, document = ask(face, "POST /cases/resolved/v1", {"ids": [fresh, over], "reason": "x" * 4096})
-        assert code == (200 if partial else 400)
-        assert face.world.case(fresh).status == ("RESOLVED" if partial else "ACTIVE")
-        assert len(document.get("cases", [])) == (1 if partial else 0)
+def test_a_case_is_found_by_its_alert(face: CoralogixFace) -> None:
+    began = datetime(2026, 3, 1, 7, 0, tzinfo=UTC)
+    alert = Indicator(kind="prometheus", id="a1b2c3d4e5f6a7b8", triggered_at=began)
+    made = face.world.create_case("one", indicators=[alert])
+    line = "POST /cases/indicators/v1/get"
+    wanted = {"fingerprint": alert.id, "startedAt": "2026-03-01T07:00:00Z"}
+    assert ask(face, line, {"prometheusAlert": wanted})[1]["case"]["id"] == made
+    assert ask(face, line, {"prometheusAlert": {**wanted, "startedAt": "2026-03-01T07:00:01Z"}})[0] == 404
+    assert ask(face, line, {"prometheusAlert": {"fingerprint": alert.id}})[0] == 400
+    assert ask(face, line, {})[0] == 404
+    face.world.hide(made)
+    assert ask(face, line, {"prometheusAlert": wanted})[0] == 404
 
 
-def test_other_bulk_calls(face: CoralogixFace) -> None:
-    ids = [face.world.create_case(f"{number}") for number in range(2)]
-    query = "&".join(f"ids={case_id}" for case_id in ids)
-    ada = person("ada").id
-    calls = [
-        ("PUT /cases/assigned/v1", {"ids": ids, "assignee": {"userId": ada}}),
-        (f"DELETE /cases/assigned/v1?{query}", None),
-        ("POST /cases/priority-override/v1", {"ids": ids, "priority": "CASE_PRIORITY_P1"}),
-        (f"DELETE /cases/priority-override/v1?{query}", None),
-        ("POST /cases/acknowledged/v1", {"ids": ids, "actor": {"userId": ada}}),
-        ("POST /cases/resolved/v1", {"ids": ["CASE-1", "CASE-2"]}),
-        ("POST /cases/closed/v1", {"ids": ids}),
-    ]
-    for line, body in calls:
-        code, document = ask(face, line, body)
-        assert (code, [case["id"] for case in document["cases"]]) == (200, ids)
-    actors = {entry.verb: entry.actor for entry in face.world.journal}
-    assert (actors["acknowledge"], actors["close"]) == ("user", "apiKey")
+def test_a_thread_that_is_nowhere_is_not_followed(face: CoralogixFace, case_id: str) -> None:
+    line = "POST /cases/cases/v1/{}/sync-external-thread-comments"
+    assert ask(face, line.replace("{}", case_id)) == (200, {"syncRegistered": False})
+    assert ask(face, line.replace("{}", str(uuid4())))[0] == 404
 
 
 def test_events_deliveries_and_links(face: CoralogixFace, case_id: str) -> None:

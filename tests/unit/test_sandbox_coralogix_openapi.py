@@ -17,6 +17,7 @@ import pytest
 
 from reconciler.core.model import Entity, Indicator
 from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.json_shapes import wire_time
 from reconciler.sandbox.coralogix.records import CaseKnobs, person
 from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_body
 from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES
@@ -27,8 +28,13 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the official descr
 
 ADA = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
 NOT_OFFERED = {
-    "POST /cases/indicators/v1/get",
-    "POST /cases/cases/v1/{}/sync-external-thread-comments",
+    "POST /cases/acknowledged/v1",
+    "POST /cases/resolved/v1",
+    "POST /cases/closed/v1",
+    "PUT /cases/assigned/v1",
+    "DELETE /cases/assigned/v1",
+    "POST /cases/priority-override/v1",
+    "DELETE /cases/priority-override/v1",
     "POST /cases/cases/case-settings/v1/configs",
     "GET /cases/cases/case-settings/v1/configs/{}",
     "PATCH /cases/cases/case-settings/v1/configs/{}",
@@ -133,13 +139,16 @@ def rich_face(knobs: CaseKnobs) -> tuple[CoralogixFace, str]:
 def every_call(face: CoralogixFace, case_id: str) -> Iterator[tuple[str, str, object]]:
     """Give operation, request line and body: good ones, refused ones, missing ones."""
     ada, event_id = person("ada").id, face.world.comment(case_id, "hello").id
-    ids, query = [case_id], f"?ids={case_id}"
+    alert = next(one for one in face.world.case(case_id).indicators if one.kind == "prometheus")
+    began = wire_time(alert.triggered_at, 6) if alert.triggered_at else ""
     descending = {"field": "CASE_ORDER_BY_FIELD_UPDATED_AT", "direction": "CASE_ORDER_BY_DIRECTION_DESCENDING"}
     yield "POST /cases/cases/v1", "", {"orderBy": descending, "pagination": {"pageSize": 1}}
     yield "POST /cases/cases/v1", "", {"pagination": {"pageSize": 1001}}
     yield "GET /cases/cases/v1/{}", case_id, None
     yield "GET /cases/cases/v1/{}", "nonsense", None
     yield "PUT /cases/cases/v1/{}", case_id, {"title": "new"}
+    yield "POST /cases/indicators/v1/get", "", {"prometheusAlert": {"fingerprint": alert.id, "startedAt": began}}
+    yield "POST /cases/cases/v1/{}/sync-external-thread-comments", case_id, None
     yield "GET /cases/cases/v1/{}/deep-links", case_id, None
     yield "GET /cases/events/v1/{}", event_id, None
     yield "GET /cases/events/v1/{}", str(uuid4()), None
@@ -151,24 +160,17 @@ def every_call(face: CoralogixFace, case_id: str) -> Iterator[tuple[str, str, ob
     yield "POST /cases/filter-values/v1", "", {}
     yield "GET /cases/grouping-keys/v1", "", None
     yield "GET /cases/cases/case-settings/v1/configs:getActive", "", None
-    yield "PUT /cases/assigned/v1", "", {"ids": ids, "assignee": {"userId": ada}}
-    yield "DELETE /cases/assigned/v1", query, None
     yield "POST /cases/assigned/v1/{}", case_id, {"assignee": {"userId": ada}}
     yield "DELETE /cases/assigned/v1/{}", case_id, None
     yield "PUT /cases/priority-override/v1/{}", case_id, {"priority": "CASE_PRIORITY_P5"}
     yield "DELETE /cases/priority-override/v1/{}", case_id, None
-    yield "POST /cases/priority-override/v1", "", {"ids": ids, "priority": "CASE_PRIORITY_P1"}
-    yield "DELETE /cases/priority-override/v1", query, None
     yield "POST /cases/closed/v1/{}", case_id, None
-    yield "POST /cases/acknowledged/v1", "", {"ids": ids, "actor": {"userId": ada}}
     yield "DELETE /cases/acknowledged/v1/{}", case_id, None
     yield "PUT /cases/acknowledged/v1/{}", case_id, {}
-    yield "POST /cases/resolved/v1", "", {"ids": ids, "reason": "fixed"}
     yield "PUT /cases/resolved/v1/{}", case_id, {"reason": "fixed"}
     face.world.reactivate(case_id)
     yield "PUT /cases/resolved/v1/{}", case_id, {"reason": "fixed"}
     yield "POST /cases/closed/v1/{}", case_id, {}
-    yield "POST /cases/closed/v1", "", {"ids": ids}
     yield "GET /cases/cases/v1/{}/events", case_id, None
 
 
@@ -246,12 +248,13 @@ def test_the_checks_can_fail(description: Description) -> None:
         ("PUT /cases/resolved/v1/{}", "resolve", {"reason": "x" * length}) for length in (0, 1, 500, 501)
     ]
     + [
-        ("POST /cases/resolved/v1", "bulk_resolve", {"ids": ids, "reason": "x" * length})
-        for ids, length in ((["CASE-1"], 4096), (["CASE-1"], 4097), ([], 5), (["CASE-1"] * 1001, 5), (["case-1"], 5))
-    ]
-    + [
-        ("POST /cases/acknowledged/v1", "bulk_acknowledge", {"ids": ["CASE-1"], "actor": {"userId": user_id}})
-        for user_id in (ADA, ADA.upper(), "ada")
+        ("POST /cases/indicators/v1/get", "indicator", {"prometheusAlert": alert})
+        for alert in (
+            {"fingerprint": "f", "startedAt": "2026-03-01T00:00:00Z"},
+            {"fingerprint": "", "startedAt": "2026-03-01T00:00:00Z"},
+            {"fingerprint": "f"},
+            {"startedAt": "2026-03-01T00:00:00Z"},
+        )
     ]
     + [
         ("POST /cases/notifications/v1/deliveries", "deliveries", {"caseIds": ids}) for ids in ([], ["x"], ["x" * 65])

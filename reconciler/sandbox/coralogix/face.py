@@ -19,8 +19,8 @@ from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_
 from reconciler.sandbox.coralogix.routes import Right, Route, find_route
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind
+from reconciler.sandbox.http.spoiled import dressed
 from reconciler.sandbox.http.wire import Request, Response
-from reconciler.sandbox.spoiled import dressed
 
 ALL_RIGHTS = frozenset(Right)
 HTML = {"Content-Type": "text/html"}

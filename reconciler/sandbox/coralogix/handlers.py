@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from reconciler.core.model import Case, JsonObject
 from reconciler.sandbox.coralogix.filters import condition
 from reconciler.sandbox.coralogix.json_shapes import CaseWriter
 from reconciler.sandbox.coralogix.lifecycle import Step
-from reconciler.sandbox.coralogix.records import Actor, StepRefusedError
-from reconciler.sandbox.coralogix.requests import require_id
+from reconciler.sandbox.coralogix.records import Actor, NoSuchCaseError
 from reconciler.sandbox.coralogix.shelf import DEFAULT_PAGE_SIZE, ListQuery, SortField
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultKind
@@ -102,29 +102,6 @@ def one_step(step: Step) -> Handler:
     return handle
 
 
-def many_steps(step: Step) -> Handler:
-    """Make the handler that takes a step with several Cases: all of them, or what can be done, as the knob says."""
-
-    def handle(host: Host, call: RouteCall) -> JsonObject:
-        user_id = (call.body.get("actor") or {}).get("userId")
-        by = Actor(kind="user", id=user_id) if user_id else host.actor
-        with host.world.lock:
-            ids = [case_id for case_id in call.body["ids"] if _takes(host.world, case_id, step)]
-            reason = call.body.get("reason") or ""
-            return _many(host, ids, lambda case_id: host.world.step(case_id, step, by, reason))
-
-    return handle
-
-
-def _takes(world: CoralogixWorld, case_id: str, step: Step) -> bool:
-    """Say whether a Case takes a step; where a bulk call is whole or nothing, one that does not is an error."""
-    if world.knobs.partial_bulk:
-        return world.allows(case_id, step)
-    if not world.allows(case_id, step):
-        raise StepRefusedError(f"the step {step} is not possible for {case_id}")
-    return True
-
-
 def assign(host: Host, call: RouteCall) -> JsonObject:
     """Assign one Case."""
     return _show(host, host.world.assign(call.id, call.body["assignee"].get("userId") or "", host.actor))
@@ -133,17 +110,6 @@ def assign(host: Host, call: RouteCall) -> JsonObject:
 def unassign(host: Host, call: RouteCall) -> JsonObject:
     """Take the assignee of one Case away."""
     return _show(host, host.world.assign(call.id, "", host.actor))
-
-
-def assign_many(host: Host, call: RouteCall) -> JsonObject:
-    """Assign several Cases."""
-    user_id = call.body["assignee"].get("userId") or ""
-    return _many(host, call.body["ids"], lambda case_id: host.world.assign(case_id, user_id, host.actor))
-
-
-def unassign_many(host: Host, call: RouteCall) -> JsonObject:
-    """Take the assignees of several Cases away; the ids are in the query."""
-    return _many(host, _query_ids(call), lambda case_id: host.world.assign(case_id, "", host.actor))
 
 
 def set_priority(host: Host, call: RouteCall) -> JsonObject:
@@ -156,15 +122,22 @@ def clear_priority(host: Host, call: RouteCall) -> JsonObject:
     return _show(host, host.world.set_priority(call.id, "", host.actor))
 
 
-def set_priority_many(host: Host, call: RouteCall) -> JsonObject:
-    """Override the priority of several Cases."""
-    priority = _short_priority(call)
-    return _many(host, call.body["ids"], lambda case_id: host.world.set_priority(case_id, priority, host.actor))
+def by_indicator(host: Host, call: RouteCall) -> JsonObject:
+    """Find the Case behind one alert of an Alertmanager, by its fingerprint and the time at which it began."""
+    wanted = call.body.get("prometheusAlert") or {}
+    started_at = datetime.fromisoformat(wanted.get("startedAt") or "0001-01-01T00:00:00Z")
+    for case in host.world.visible_cases():
+        for indicator in case.indicators:
+            is_meant = indicator.kind == "prometheus" and indicator.id == wanted.get("fingerprint")
+            if is_meant and indicator.triggered_at == started_at:
+                return _show(host, case)
+    raise NoSuchCaseError(str(wanted.get("fingerprint", "")))
 
 
-def clear_priority_many(host: Host, call: RouteCall) -> JsonObject:
-    """Go back to the system's priority for several Cases; the ids are in the query."""
-    return _many(host, _query_ids(call), lambda case_id: host.world.set_priority(case_id, "", host.actor))
+def sync_thread(host: Host, call: RouteCall) -> JsonObject:
+    """Take the wish for an outside thread's comments; there is none, so that nothing comes of it."""
+    host.world.visible_case(call.id)
+    return {"syncRegistered": False}
 
 
 def deep_links(host: Host, call: RouteCall) -> JsonObject:
@@ -254,17 +227,6 @@ def _show(host: Host, case: Case) -> JsonObject:
 def _show_many(host: Host, cases: Sequence[Case]) -> list[JsonObject]:
     now = host.world.clock.now()
     return [host.writer.case(case, now=now) for case in cases]
-
-
-def _many(host: Host, ids: Sequence[str], act: Callable[[str], Case]) -> JsonObject:
-    return {"cases": _show_many(host, [act(case_id) for case_id in ids])}
-
-
-def _query_ids(call: RouteCall) -> list[str]:
-    ids = call.query.get("ids", "").split(",")
-    for case_id in ids:
-        require_id(case_id)
-    return ids
 
 
 def _short_priority(call: RouteCall) -> str:

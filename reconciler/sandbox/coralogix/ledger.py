@@ -77,6 +77,11 @@ class CaseLedger:
         with self.lock:
             return self._shelf.cases()
 
+    def visible_cases(self) -> list[Case]:
+        """Give every Case that a program's key sees, in the order of creation."""
+        with self.lock:
+            return [case for case in self._shelf.cases() if case.id not in self._shelf.hidden]
+
     def list_cases(self, query: ListQuery, *, stale: bool = False) -> Listing:
         """Give one page as a program's key sees it; ``stale`` shows an older world. Raises BadTokenError."""
         lag_seconds = self.knobs.stale_list_seconds if stale else self.knobs.list_lag_seconds

@@ -16,7 +16,6 @@ NAMESPACE = UUID("5b7f2f3a-0f4e-5a53-9d1e-8f6f7a3c2b10")
 """All ids of a world are computed in this namespace, so that a world can be played again."""
 
 REASON_LIMIT = 500
-BULK_REASON_LIMIT = 4096
 TITLE_LIMIT = 512
 COMMENT_LIMIT = 10_000
 
@@ -106,8 +105,6 @@ class CaseKnobs:
     """objects hold members that no description names (HTTP only)"""
     null_optionals: bool = False
     """optional members without a value are an explicit null (HTTP only)"""
-    partial_bulk: bool = False
-    """a bulk call does what it can; else one refusal refuses it whole"""
 
 
 @dataclass(frozen=True, kw_only=True)

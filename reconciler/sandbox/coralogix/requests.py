@@ -15,7 +15,7 @@ from uuid import UUID
 
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.coralogix.lifecycle import STATUSES
-from reconciler.sandbox.coralogix.records import BULK_REASON_LIMIT, COMMENT_LIMIT, REASON_LIMIT, TITLE_LIMIT
+from reconciler.sandbox.coralogix.records import COMMENT_LIMIT, REASON_LIMIT, TITLE_LIMIT
 
 ID_PATTERN = r"^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[A-Z]+-[0-9]+)$"
 CASE_ID = re.compile(ID_PATTERN[1:-1])
@@ -165,7 +165,6 @@ _anything_named = members(("name",), name=text(1, 4096))
 _group = members(("key", "values"), key=text(1, 4096), values=several(text(1, 4096)))
 _pair = members(("key", "value"), key=text(1, 4096), value=text(1, 4096))
 _user = members(userId=_uuid)
-_ids = several(_case_id, 1)
 _priority = one_of("CASE_PRIORITY", *PRIORITIES)
 
 _filters = members(
@@ -209,11 +208,9 @@ BODIES: Mapping[str, Check] = {
     "resolve": members(reason=text(1, REASON_LIMIT)),
     "assign": members(("assignee",), assignee=_user),
     "priority": members(("priority",), priority=_priority),
-    "ids": members(("ids",), ids=_ids),
-    "bulk_acknowledge": members(("ids", "actor"), ids=_ids, actor=_user),
-    "bulk_resolve": members(("ids",), ids=_ids, reason=text(1, BULK_REASON_LIMIT)),
-    "bulk_assign": members(("ids", "assignee"), ids=_ids, assignee=_user),
-    "bulk_priority": members(("ids", "priority"), ids=_ids, priority=_priority),
+    "indicator": members(
+        prometheusAlert=members(("fingerprint", "startedAt"), fingerprint=text(1, 256), startedAt=_moment)
+    ),
     "deliveries": members(("caseIds",), caseIds=several(text(1, 64), 1)),
     "comment": members(
         ("text",), text=text(1, COMMENT_LIMIT, visible=True), attachments=several(lambda _name, _value: None, 0, 100)

@@ -62,46 +62,17 @@ ROUTES = (
         Right.ACKNOWLEDGE,
         do.one_step(Step.UNACKNOWLEDGE),
     ),
-    _route(
-        f"POST {PREFIX}/cases/acknowledged/v1",
-        "cases.bulk_acknowledge",
-        Right.ACKNOWLEDGE,
-        do.many_steps(Step.ACKNOWLEDGE),
-        "bulk_acknowledge",
-    ),
     _route(f"PUT {PREFIX}/cases/resolved/v1/{{id}}", "cases.resolve", Right.CLOSE, _RESOLVE, "resolve"),
-    _route(
-        f"POST {PREFIX}/cases/resolved/v1",
-        "cases.bulk_resolve",
-        Right.CLOSE,
-        do.many_steps(Step.RESOLVE),
-        "bulk_resolve",
-    ),
     _route(f"POST {PREFIX}/cases/closed/v1/{{id}}", "cases.close", Right.CLOSE, do.one_step(Step.CLOSE)),
-    _route(f"POST {PREFIX}/cases/closed/v1", "cases.bulk_close", Right.CLOSE, do.many_steps(Step.CLOSE), "ids"),
     _route(f"POST {PREFIX}/cases/assigned/v1/{{id}}", "cases.assign", Right.ASSIGN, do.assign, "assign"),
     _route(f"DELETE {PREFIX}/cases/assigned/v1/{{id}}", "cases.unassign", Right.ASSIGN, do.unassign),
-    _route(f"PUT {PREFIX}/cases/assigned/v1", "cases.bulk_assign", Right.ASSIGN, do.assign_many, "bulk_assign"),
-    _route(f"DELETE {PREFIX}/cases/assigned/v1", "cases.bulk_unassign", Right.ASSIGN, do.unassign_many),
     _route(
         f"PUT {PREFIX}/cases/priority-override/v1/{{id}}", "cases.priority", Right.UPDATE, do.set_priority, "priority"
     ),
     _route(
         f"DELETE {PREFIX}/cases/priority-override/v1/{{id}}", "cases.clear_priority", Right.UPDATE, do.clear_priority
     ),
-    _route(
-        f"POST {PREFIX}/cases/priority-override/v1",
-        "cases.bulk_priority",
-        Right.UPDATE,
-        do.set_priority_many,
-        "bulk_priority",
-    ),
-    _route(
-        f"DELETE {PREFIX}/cases/priority-override/v1",
-        "cases.bulk_clear_priority",
-        Right.UPDATE,
-        do.clear_priority_many,
-    ),
+    _route(f"POST {PREFIX}/cases/indicators/v1/get", "cases.by_indicator", Right.READ, do.by_indicator, "indicator"),
     _route(f"GET {PREFIX}/cases/cases/v1/{{id}}/deep-links", "cases.deep_links", Right.READ, do.deep_links),
     _route(f"GET {PREFIX}/cases/cases/v1/{{id}}/events", "cases.events", Right.READ, do.list_events),
     _route(f"GET {PREFIX}/cases/events/v1/{{event_id}}", "cases.event", Right.READ, do.get_event),
@@ -118,6 +89,12 @@ ROUTES = (
         "cases.delete_comment",
         Right.COMMENT,
         do.delete_comment,
+    ),
+    _route(
+        f"POST {PREFIX}/cases/cases/v1/{{id}}/sync-external-thread-comments",
+        "cases.sync_thread",
+        Right.COMMENT,
+        do.sync_thread,
     ),
     _route(
         f"POST {PREFIX}/cases/notifications/v1/deliveries", "cases.deliveries", Right.READ, do.deliveries, "deliveries"

@@ -90,10 +90,6 @@ class CoralogixWorld(CaseLedger):
                 return case
             return self._move(case, status, actor, step, reason)
 
-    def allows(self, case_id: str, step: Step) -> bool:
-        """Say whether a program's key could take a step; raise NoSuchCaseError."""
-        return target(self.profile, step, self.visible_case(case_id).status) is not None
-
     def ignore(self, case_id: str, step: Step, by: Actor | str, detail: str) -> Case:
         """Record a step that was asked for and accepted without any effect, and give the unchanged Case."""
         actor = as_actor(by)

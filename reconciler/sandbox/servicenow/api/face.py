@@ -15,6 +15,7 @@ from datetime import UTC
 from email.utils import format_datetime
 
 from reconciler.sandbox.faults import Fault, FaultKind
+from reconciler.sandbox.http.spoiled import dressed
 from reconciler.sandbox.http.wire import Request, Response
 from reconciler.sandbox.servicenow.api.answers import denied, failure, page, struck, unauthenticated
 from reconciler.sandbox.servicenow.api.login import ApiUser, Logins, OAuthClient
@@ -24,7 +25,6 @@ from reconciler.sandbox.servicenow.events import accept_event
 from reconciler.sandbox.servicenow.incident import raw_values
 from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
-from reconciler.sandbox.spoiled import dressed
 
 TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - an address
 EVENT_PATH = "/api/global/em/jsonv2"

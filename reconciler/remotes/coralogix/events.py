@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed
-from reconciler.remotes.case_event_json import event_from_json
 from reconciler.remotes.coralogix.client import PREFIX, checked_id
+from reconciler.remotes.coralogix.event_codec import event_from_json
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Operation
 from reconciler.remotes.ports import CaseEvents
