@@ -5,24 +5,24 @@ from __future__ import annotations
 import io
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from reconciler import __version__
 from reconciler.cli.lazy import LazyGroup
+from reconciler.cli.options import Globals
 from reconciler.core.errors import ReconcilerError
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 COMMANDS = {
     "run": ("reconciler.cli.commands.run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
-    "once": ("reconciler.cli.commands.cycles:once", "Run one cycle, or a backfill."),
-    "plan": ("reconciler.cli.commands.cycles:plan", "Show what `once` would do; write nothing anywhere."),
-    "apply": ("reconciler.cli.commands.cycles:apply", "Carry out a saved plan, if it is still what would be planned."),
-    "status": ("reconciler.cli.commands.looking:status", "Show cursors, lag, the last cycle, open links and holds."),
-    "explain": ("reconciler.cli.commands.looking:explain", "Tell the whole story of one link."),
+    "once": ("reconciler.cli.commands.once:once", "Run one cycle, or a backfill."),
+    "plan": ("reconciler.cli.commands.plan:plan", "Show what `once` would do; write nothing anywhere."),
+    "apply": ("reconciler.cli.commands.apply:apply", "Carry out a saved plan, if it is still what would be planned."),
+    "status": ("reconciler.cli.commands.status:status", "Show cursors, lag, the last cycle, open links and holds."),
+    "explain": ("reconciler.cli.commands.explain:explain", "Tell the whole story of one link."),
     "holds": ("reconciler.cli.commands.holds:holds", "Show what waits for a person; retry or ignore it."),
     "state": ("reconciler.cli.commands.state:state", "Care of the database: backup, rebuild, prune."),
     "check": (
@@ -40,15 +40,6 @@ COMMANDS = {
         "Show the main job on the sandbox, with nothing to configure.",
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Globals:
-    """Hold the options that every command shares."""
-
-    config: Path | None
-    log_level: str
-    log_format: str
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

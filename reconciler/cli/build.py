@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler import __version__
-from reconciler.cli.app import Globals
+from reconciler.cli.options import Globals
 from reconciler.config import Auth, Config, CoralogixConfig, PartialView, ServiceNowConfig, find_config, load_config
 from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError

@@ -19,8 +19,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-import reconciler.cli.commands.cycles
-import reconciler.cli.commands.looking  # noqa: F401 - imported before the first fork, so that no fork has to
+import reconciler.cli.commands.apply
+import reconciler.cli.commands.explain
+import reconciler.cli.commands.once
+import reconciler.cli.commands.plan
+import reconciler.cli.commands.status  # noqa: F401 - imported before the first fork, so that no fork has to
 from reconciler.cli import main
 from reconciler.config.load import parse_config
 from reconciler.core.errors import ConfigError

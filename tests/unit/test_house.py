@@ -59,6 +59,7 @@ INNER_WALLS: dict[str, frozenset[str]] = {
     "sandbox.servicenow": frozenset({"sandbox.coralogix", "sandbox.control", "sandbox.demo", "sandbox.both"}),
     "sandbox.http": frozenset({"sandbox.control", "sandbox.demo", "sandbox.both"}),
     "sandbox.control": frozenset({"sandbox.demo"}),
+    "cli.commands": frozenset({"cli.app"}),
 }
 """room inside a room -> what of the same room stands above it, and is not imported by it"""
 GROUND_FLOOR = {"core": frozenset({"core.expressions", "core.policies", "core.planning"})}

@@ -7,9 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from reconciler.cli.app import Globals
 from reconciler.cli.build import Wire, coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
-from reconciler.cli.options import json_option
+from reconciler.cli.options import Globals, json_option
 from reconciler.cli.output import ProgressBar, print_json, say, table
 from reconciler.config import Auth, Config, PartialView, ServiceNowConfig
 from reconciler.core.errors import ConfigError

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.app import Globals
 from reconciler.cli.build import open_store, read_config, start, utc_now
-from reconciler.cli.commands.looking import find_case
-from reconciler.cli.options import json_option
+from reconciler.cli.options import Globals, json_option
 from reconciler.cli.output import print_json
+from reconciler.cli.refs import find_case
 from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
@@ -190,11 +189,11 @@ def _asked(story: Story, kind: HoldRequestKind) -> JsonObject:
         "case_key": story.pair.case.key,
         "number": story.pair.link.number or None,
         "reason": story.skip.reason.value if story.skip else None,
-        "request": kind.value,
+        "wish": kind.value,
     }
 
 
 def print_asked(document: JsonObject, path: Path) -> None:
     """Say what was asked, and who will do it."""
     for row in document["asked"]:
-        click.echo(escape_controls(f"{_name(row)}  {row['request']}: the next cycle on {path} does it"))
+        click.echo(escape_controls(f"{_name(row)}  {row['wish']}: the next cycle on {path} does it"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.app import Globals
+from reconciler.cli.options import Globals
 from reconciler.cli.output import say
 from reconciler.core.errors import ConfigError
 

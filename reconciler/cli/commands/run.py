@@ -6,9 +6,9 @@ import threading
 
 import click
 
-from reconciler.cli.app import Globals
 from reconciler.cli.build import build_context, open_store, read_config, start
-from reconciler.cli.commands.cycles import new_cycle_id
+from reconciler.cli.cycles import new_cycle_id
+from reconciler.cli.options import Globals
 from reconciler.cli.output import summary
 from reconciler.core.errors import CycleFailed, StoreBusy, StoreError
 from reconciler.daemon.schedule import Daemon, TickResult, Timetable

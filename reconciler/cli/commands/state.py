@@ -12,10 +12,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.app import Globals
 from reconciler.cli.build import build_context, open_store, read_config, start, utc_now
-from reconciler.cli.commands.cycles import new_cycle_id
-from reconciler.cli.options import json_option
+from reconciler.cli.cycles import new_cycle_id
+from reconciler.cli.options import Globals, json_option
 from reconciler.cli.output import ProgressBar, print_json, say
 from reconciler.cli.times import WHEN
 from reconciler.config import Config

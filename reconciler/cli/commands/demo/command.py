@@ -16,13 +16,12 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from reconciler.cli.app import Globals
 from reconciler.cli.build import build_context, open_store, start
-from reconciler.cli.commands.cycles import new_cycle_id
 from reconciler.cli.commands.demo.screen import PlainScreen, Screen, SilentScreen, TerminalScreen
 from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
 from reconciler.cli.commands.sandbox.config import SECRETS, ready_config
-from reconciler.cli.options import json_option
+from reconciler.cli.cycles import new_cycle_id
+from reconciler.cli.options import Globals, json_option
 from reconciler.cli.output import print_json
 from reconciler.config import parse_config
 from reconciler.engine.context import Context

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.app import Globals
 from reconciler.cli.build import read_config, start
 from reconciler.cli.commands.policy.test import remembered_knowledge
-from reconciler.cli.options import json_option
+from reconciler.cli.options import Globals, json_option
 from reconciler.cli.output import print_json, say, table
 from reconciler.cli.times import WHEN
 from reconciler.config import load_config

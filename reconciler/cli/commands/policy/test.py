@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.app import Globals
 from reconciler.cli.build import read_config, start, utc_now
-from reconciler.cli.commands.looking import find_case
-from reconciler.cli.options import json_option
+from reconciler.cli.options import Globals, json_option
 from reconciler.cli.output import print_json, table
+from reconciler.cli.refs import find_case
 from reconciler.config import Config
 from reconciler.core.errors import ConfigError, Malformed
 from reconciler.core.expressions.context import EXAMPLE_CASE

@@ -1,0 +1,54 @@
+"""The command ``apply``: a saved plan, carried out if it is still what would be planned."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from reconciler.cli.cycles import carry_out
+from reconciler.cli.options import Globals, json_option, limits_option
+from reconciler.core.errors import ConfigError
+from reconciler.core.model import JsonObject
+from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.engine.report import CycleRequest
+from reconciler.engine.saved_plan import saved_scope
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@limits_option
+@json_option
+@click.pass_obj
+def apply(options: Globals, file: Path, limits: str, as_json: bool) -> int:
+    """Carry out the plan saved in FILE, only if it is still what would be planned."""
+    saved = read_saved(file)
+    since = datetime.fromisoformat(saved["since"]) if saved.get("since") else None
+    request = CycleRequest(
+        since=since,
+        include_resolved=bool(saved.get("include_resolved")),
+        limits_on=limits == "on",
+        expected=saved,
+    )
+    return carry_out(options, request, "apply", as_json=as_json)
+
+
+def read_saved(file: Path) -> JsonObject:
+    """Read a saved plan; raise ConfigError when it is none."""
+    try:
+        saved = json.loads(file.read_text())
+        is_plan = saved["version"] == DOCUMENT_VERSION and {"hash", "basis"} <= saved.keys()
+        targets = [(action["kind"], action["case_id"]) for action in saved["actions"]]
+        since = datetime.fromisoformat(saved["since"]) if saved.get("since") else None
+        saved_scope(saved)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _no_plan(file) from error
+    if not is_plan or len(targets) != len(saved["basis"]) or (since and since.tzinfo is None):
+        raise _no_plan(file)
+    return dict(saved)
+
+
+def _no_plan(file: Path) -> ConfigError:
+    return ConfigError([f"{file} is not a saved plan; make one with `reconciler plan --out FILE`"])

@@ -1,0 +1,83 @@
+"""The command ``plan``: what ``once`` would do, shown or saved, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from reconciler.cli.build import build_context, read_config, start, utc_now
+from reconciler.cli.cycles import end, new_cycle_id
+from reconciler.cli.options import Globals, json_option, limits_option, resolved_option, since_option
+from reconciler.cli.output import ProgressBar, print_json, print_plan, say
+from reconciler.core.errors import ConfigError
+from reconciler.core.model import JsonObject
+from reconciler.core.planning.plan import over_limits
+from reconciler.engine import brakes
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.engine.saved_plan import saved_document
+from reconciler.store.store import Store
+
+
+@click.command()
+@since_option
+@resolved_option
+@limits_option
+@json_option
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Save the plan for `apply`."
+)
+@click.pass_obj
+def plan(
+    options: Globals, since: datetime | None, include_resolved: bool, limits: str, as_json: bool, out: Path | None
+) -> int:
+    """Show what `once` would do. Nothing is written: neither remotely nor to the database."""
+    start(options, quiet=True)
+    config = read_config(options)
+    if out and is_of_database(out, config.state.path):
+        raise ConfigError([f"--out {out}: that is the database of this config; name another file"])
+    request = CycleRequest(since=since, include_resolved=include_resolved, carry_out=False)
+    progress = ProgressBar()
+    with Store.copy_of(config.state.path) as store:
+        report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=new_cycle_id())
+        objection = brakes.objection(store, config.policies.limits, config.policy_hash, report.plan)
+    progress.clear()
+    document = saved_document(
+        report.plan, made_at=utc_now(), scope=report.kind, since=since, include_resolved=include_resolved
+    )
+    if out and report.error is None:
+        save(out, document)
+    _show_plan(report, document, as_json=as_json)
+    over = (*over_limits(report.plan, config.policies.limits), objection) if limits == "on" else ()
+    for words in filter(None, over):
+        say(f"reconciler: `once` would refuse this plan: {words}")
+    return end(report)
+
+
+def _show_plan(report: CycleReport, document: JsonObject, *, as_json: bool) -> None:
+    """Show a plan; where planning failed nothing is known, so a person is not told "nothing to do"."""
+    if as_json:
+        print_json(document | {"error": str(report.error) if report.error else None})
+    elif report.error is None:
+        print_plan(report.plan)
+
+
+def is_of_database(file: Path, database: Path) -> bool:
+    """Say whether a file is a database, or one of the files that stand beside it while it is in use."""
+    return file.resolve() in {Path(f"{database.resolve()}{end}") for end in ("", "-wal", "-shm", "-journal", ".lock")}
+
+
+def save(file: Path, document: JsonObject) -> None:
+    """Write a plan under its name at once and whole, or not at all; into a pipe or device as it comes."""
+    text = json.dumps(document, indent=2)
+    if file.exists() and not file.is_file():
+        file.write_text(text)
+        return
+    with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".plan-") as folder:
+        twin = Path(folder, file.name)
+        twin.write_text(text)
+        twin.replace(file)

@@ -1,0 +1,39 @@
+"""What the commands that run one cycle share: from the config to the cycle's report, and its exit code."""
+
+from __future__ import annotations
+
+import uuid
+
+from reconciler.cli.build import build_context, open_store, read_config, start
+from reconciler.cli.options import Globals
+from reconciler.cli.output import ProgressBar, print_json, print_report, say
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.store.lock import DatabaseLock
+from reconciler.telemetry.log import bind_cycle
+
+
+def new_cycle_id() -> str:
+    """Name a cycle."""
+    return uuid.uuid4().hex
+
+
+def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool) -> int:
+    """Run one cycle that acts, show its report, and give the exit code; ``command`` is what the lock names."""
+    start(options, quiet=True)
+    config = read_config(options)
+    progress = ProgressBar()
+    with DatabaseLock(config.state.path, command=f"reconciler {command}"), open_store(config.state.path) as store:
+        cycle_id = new_cycle_id()
+        with bind_cycle(cycle_id):
+            report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=cycle_id)
+    progress.clear()
+    print_json(report.document()) if as_json else print_report(report)
+    return end(report)
+
+
+def end(report: CycleReport) -> int:
+    """Say what went wrong in a cycle, if anything did, and give its exit code."""
+    if report.error:
+        say(f"reconciler: {report.error}")
+    return report.exit_code
