@@ -45,7 +45,7 @@ class DrawnScreen(PlainScreen):
     def show(self, thing: RenderableType, *, indent: int = 0) -> None:
         """Keep one thing."""
         if self._is_shown:
-            self.console.print(Padding(thing, (0, 0, 0, indent), expand=False))
+            self.console.print(Padding(thing, (0, 0, 0, indent), expand=False) if thing else thing)
 
     def chapter(self, number: int, chapter: Chapter) -> None:
         """Begin a chapter; say where some are left out."""

@@ -1,0 +1,32 @@
+# What a change passes, by name. The gate, .ci/run, runs these recipes too, and does so without make: they are plain
+# lines of shell, with no variables.
+
+.PHONY: setup check fix fast test docs gate
+
+setup: .venv ## make .venv with everything that the others need
+
+.venv:
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet -e '.[dev]'
+
+check: .venv ## style and types, in some seconds
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+fix: .venv ## mend what of the style can be mended by a program
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+fast: .venv ## the unit tests, in half a minute
+	.venv/bin/python -m pytest -q -n auto tests/unit
+
+test: .venv ## every test
+	.venv/bin/python -m pytest -q -n auto
+
+docs: .venv ## write what is generated in the documentation anew, and check every page
+	.venv/bin/python -m tests.pages
+	.venv/bin/python -m pytest -q tests/unit/test_readme.py tests/unit/test_docs_commands.py tests/unit/test_pages.py tests/unit/test_store_readme.py
+
+gate: ## all that a change has to pass, in a fresh clone
+	.ci/run
