@@ -13,14 +13,13 @@ from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.memory import MemoryCaseClient
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import policies
+from tests.clients import CasesInProcess, IncidentsInProcess
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 FIELDS = ("category", "close_code", "close_notes", "description", "impact", "short_description", "urgency")
@@ -43,8 +42,8 @@ class World:
         self.record_faults = FaultPlan(self.seed + 1)
         self.coralogix = CoralogixWorld(self.clock, self.case_faults, profile=self.profile)
         self.servicenow = ServiceNowWorld(self.clock, self.record_faults, switches=self.switches)
-        self.cases = MemoryCaseClient(self.coralogix)
-        self.incidents = MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)
+        self.cases = CasesInProcess(self.coralogix)
+        self.incidents = IncidentsInProcess(self.servicenow, extra_fields=FIELDS)
         self.numbers = itertools.count(1)
 
     @property

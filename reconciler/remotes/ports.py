@@ -1,7 +1,8 @@
 """What the rest of the program may ask of the two services.
 
-Every implementation, the real clients and the sandbox alike, keeps the Must and Must not lists below; one
-contract suite runs over all of them. All of them raise the errors of ``core.errors`` and no others.
+Whoever implements a port keeps its Must and Must not list, and raises the errors of ``core.errors`` and no others.
+The contract suite holds the clients to that, over sockets; elsewhere the tests bring the same clients to the sandbox in
+process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PRETENDS to be both services: in memory behind the ports, and the same worlds over real HTTP on loopback.
+"""PRETENDS to be both services: worlds in memory, whose faces answer over real HTTP on loopback or in process.
 
 A product part, not only a test aid: a config is tried against it before it meets a real tenant.
 """

@@ -1,7 +1,7 @@
 """Misbehaviour on request: which operation is struck, how, before or after its effect, and how often.
 
-Both faces of the sandbox read the same plan. The in-memory clients raise the error that the real client
-would raise; the HTTP face does the thing itself on the wire.
+The faces of the sandbox make most of it an answer. What only a socket can show, the server does on the wire and the
+in-process adapter raises, as it reaches a client.
 """
 
 from __future__ import annotations

@@ -20,10 +20,8 @@ from reconciler.engine.cycle import run_cycle
 from reconciler.engine.reading import window
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.memory import MemoryCaseClient
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.connection import IN_MEMORY, configure, connect
 from reconciler.store.store import Store
@@ -31,6 +29,7 @@ from tests.builders import policies
 from tests.campaign.schedule import Hosts, Interrupt, Setting, When
 from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
+from tests.clients import CasesInProcess, IncidentsInProcess
 from tests.world import FIELDS
 
 if TYPE_CHECKING:
@@ -200,10 +199,10 @@ class Stage:
         store = MortalStore(self.databases[self.database_of(host)].connection, IN_MEMORY)
         store.gate = gate
         watch = Watch(host=host, gate=gate, events=self.events)
-        records = MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)
+        records = IncidentsInProcess(self.servicenow, extra_fields=FIELDS)
         rows = self.setting.page_rows
         return Context(
-            cases=WatchedCases(MemoryCaseClient(self.coralogix), self.coralogix, watch, page_rows=rows),
+            cases=WatchedCases(CasesInProcess(self.coralogix), self.coralogix, watch, page_rows=rows),
             connectors={"main": WatchedIncidents(records, watch, page_rows=rows)},
             store=store,
             policies=_policies(self.setting.limit),

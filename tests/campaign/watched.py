@@ -10,13 +10,12 @@ from typing import TypeVar
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Case, Incident, JsonObject
 from reconciler.remotes.ports import CaseOrder, CasePage, IncidentPage, Position
-from reconciler.sandbox.coralogix.memory import MemoryCaseClient
 from reconciler.sandbox.coralogix.records import JournalEntry
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.servicenow.journal import Write
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from tests.campaign.schedule import When
 from tests.campaign.trace import Event, Gate, Read, Request, Shown, shown_case, shown_record
+from tests.clients import CasesInProcess, IncidentsInProcess
 
 T = TypeVar("T")
 
@@ -109,7 +108,7 @@ class Watch:
 class WatchedCases:
     """A CaseClient under watch."""
 
-    def __init__(self, client: MemoryCaseClient, world: CoralogixWorld, watch: Watch, *, page_rows: int = 1000) -> None:
+    def __init__(self, client: CasesInProcess, world: CoralogixWorld, watch: Watch, *, page_rows: int = 1000) -> None:
         """Take how many rows a page of a listing holds at the most."""
         self._client, self._world, self._watch, self._page_rows = client, world, watch, page_rows
 
@@ -158,7 +157,7 @@ class WatchedCases:
 class WatchedIncidents:
     """An IncidentClient under watch."""
 
-    def __init__(self, client: MemoryIncidentClient, watch: Watch, *, page_rows: int = 1000) -> None:
+    def __init__(self, client: IncidentsInProcess, watch: Watch, *, page_rows: int = 1000) -> None:
         """Take how many rows a page of a listing by change holds at the most."""
         self._client, self._watch, self._page_rows = client, watch, page_rows
 

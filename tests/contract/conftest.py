@@ -1,7 +1,8 @@
-"""The fixtures of the contract suite: each stage comes twice, in memory and over HTTP."""
+"""The fixtures of the contract suite: worlds that the real clients reach over sockets."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -9,8 +10,6 @@ import pytest
 from reconciler.sandbox.http.server import SandboxServer
 from tests.contract.descriptions import Descriptions
 from tests.contract.stage import (
-    HTTP,
-    MEMORY,
     CaseStage,
     Desk,
     OpenCases,
@@ -38,18 +37,20 @@ def server(descriptions: Descriptions) -> Iterator[tuple[Desk, str]]:
 def theatre(server: tuple[Desk, str]) -> Iterator[Theatre]:
     """Give a way to open stages, and complain at the end of whatever the descriptions do not allow."""
     desk, url = server
-    opened = Theatre(desk=desk, url=url)
-    yield opened
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        opened = Theatre(desk=desk, url=url, closed_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
+        yield opened
     opened.close()
     complaints = list(desk.complaints)
     desk.clear()
     assert complaints == []
 
 
-@pytest.fixture(params=[MEMORY, HTTP])
-def open_cases(request: pytest.FixtureRequest, theatre: Theatre) -> OpenCases:
+@pytest.fixture
+def open_cases(theatre: Theatre) -> OpenCases:
     def make(**how: object) -> CaseStage:
-        return theatre.cases(request.param, new_cases(**how))  # type: ignore[arg-type]
+        return theatre.cases(new_cases(**how))  # type: ignore[arg-type]
 
     return make
 
@@ -59,10 +60,10 @@ def cases(open_cases: OpenCases) -> CaseStage:
     return open_cases()
 
 
-@pytest.fixture(params=[MEMORY, HTTP])
-def open_records(request: pytest.FixtureRequest, theatre: Theatre) -> OpenRecords:
+@pytest.fixture
+def open_records(theatre: Theatre) -> OpenRecords:
     def make(**switches: object) -> RecordStage:
-        return theatre.records(request.param, new_records(**switches))
+        return theatre.records(new_records(**switches))
 
     return make
 

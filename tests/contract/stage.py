@@ -1,4 +1,4 @@
-"""What the contract suite plays on: a world, and a client of it that is either in memory or real and on loopback.
+"""What the contract suite plays on: a world, and the real client of it, over sockets on loopback or in process.
 
 One server serves the whole session; each test puts its own world behind it. Every exchange is kept, and those with
 Coralogix are held against the official descriptions, so that none escapes.
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from reconciler.core.model import HttpRecord, System
 from reconciler.remotes.coralogix.client import CoralogixClient
@@ -23,14 +24,13 @@ from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.face import CoralogixFace
-from reconciler.sandbox.coralogix.memory import MemoryCaseClient
 from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
+from reconciler.sandbox.http.in_process import InProcessAdapter
 from reconciler.sandbox.http.wire import Face, Request, Response
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
 from reconciler.sandbox.servicenow.journal import Actor
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.contract.descriptions import Descriptions
@@ -39,9 +39,16 @@ START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 OWNER = "Coralogix"
 EXTRA_FIELDS = ("short_description", "description", "u_no_such_field")
 API = Actor(user_name=API_USER, via_api=True)
-MEMORY, HTTP = "memory", "http"
 PATIENCE_SECONDS = 20.0
 CORALOGIX_PATHS = ("/mgmt/", "/identity/")
+
+
+class Way(StrEnum):
+    """Say how a request reaches a world."""
+
+    SOCKETS = "sockets"
+    CLOSED_PORT = "closed port"
+    IN_PROCESS = "in process"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,42 +131,39 @@ class Theatre:
 
     desk: Desk
     url: str
+    closed_url: str
+    """where nobody listens"""
     read_seconds: float = PATIENCE_SECONDS
     sent: list[HttpRecord] = field(default_factory=list)
     """every request that left a real client"""
     _services: list[HttpService] = field(default_factory=list)
 
-    def cases(self, face: str, world: CoralogixWorld, *, key: str = API_KEY) -> CaseStage:
+    def cases(self, world: CoralogixWorld, *, way: Way = Way.SOCKETS, key: str = API_KEY) -> CaseStage:
         """Open one stage for Cases."""
-        if face == MEMORY:
-            memory = MemoryCaseClient(world)
-            return CaseStage(client=memory, world=world, requests=memory.requests)
         served = CoralogixFace(world, API_KEY)
         self.desk.faces[System.CORALOGIX] = served
-        service = self.service(System.CORALOGIX, bearer_login(key))
+        service = self.service(System.CORALOGIX, bearer_login(key), way=way)
         return CaseStage(client=CoralogixClient(service), world=world, requests=served.requests)
 
-    def records(self, face: str, world: ServiceNowWorld, *, password: str = API_PASSWORD) -> RecordStage:
+    def records(self, world: ServiceNowWorld, *, way: Way = Way.SOCKETS, password: str = API_PASSWORD) -> RecordStage:
         """Open one stage for records."""
-        if face == MEMORY:
-            memory = MemoryIncidentClient(world, extra_fields=EXTRA_FIELDS)
-            return RecordStage(client=memory, world=world, requests=memory.requests)
         served = ServiceNowFace(world)
         self.desk.faces[System.SERVICENOW] = served
-        service = self.service(System.SERVICENOW, basic_login(API_USER, password))
+        service = self.service(System.SERVICENOW, basic_login(API_USER, password), way=way)
         client = ServiceNowClient("main", service, owner=OWNER, extra_fields={"incident": EXTRA_FIELDS})
         return RecordStage(client=client, world=world, requests=served.requests)
 
-    def service(self, system: System, login: Login, *, url: str = "") -> HttpService:
+    def service(self, system: System, login: Login, *, way: Way = Way.SOCKETS) -> HttpService:
         """Make one HTTP service that never waits between two attempts."""
         settings = HttpSettings(
-            base_url=url or self.url,
+            base_url=self.closed_url if way is Way.CLOSED_PORT else self.url,
             read_seconds=self.read_seconds,
             requests_per_second=1e6,
             burst=1_000_000,
         )
         clock = ClientClock(sleep=lambda _seconds: None)
-        service = HttpService(system, settings, login, observe=self.sent.append, clock=clock)
+        adapter = InProcessAdapter(self.desk) if way is Way.IN_PROCESS else None
+        service = HttpService(system, settings, login, observe=self.sent.append, clock=clock, adapter=adapter)
         self._services.append(service)
         return service
 

@@ -16,7 +16,7 @@ from reconciler.sandbox.coralogix.lifecycle import STATUSES, Profile, Step, targ
 from reconciler.sandbox.coralogix.records import person
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from tests.contract.case_support import VERBS, ids
-from tests.contract.stage import HTTP, START, CaseStage, OpenCases, Theatre, new_cases
+from tests.contract.stage import START, CaseStage, OpenCases, Theatre, new_cases
 
 UNKNOWN = str(UUID(int=0xABCDEF))
 BY_ID: dict[str, Callable[[CaseClient, str], object]] = {
@@ -171,7 +171,7 @@ def test_reading_changes_nothing(cases: CaseStage) -> None:
 
 
 def test_a_wrong_key_is_a_failed_login(theatre: Theatre) -> None:
-    stage = theatre.cases(HTTP, new_cases(), key="wrong")
+    stage = theatre.cases(new_cases(), key="wrong")
     made = stage.world.create_case("one")
     with pytest.raises(AuthFailed):
         stage.client.list_cases(order=CaseOrder.UPDATED)

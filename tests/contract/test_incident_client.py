@@ -12,7 +12,6 @@ from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.journal import Actor
 from tests.contract.record_support import SECOND, ids, put
 from tests.contract.stage import (
-    HTTP,
     OWNER,
     OpenRecords,
     RecordStage,
@@ -242,7 +241,7 @@ def test_a_dropped_condition_is_partial_truth(records: RecordStage) -> None:
 
 
 def test_a_wrong_password_is_a_failed_login(theatre: Theatre) -> None:
-    stage = theatre.records(HTTP, new_records(), password="wrong")
+    stage = theatre.records(new_records(), password="wrong")
     made = put(stage.world, 1)
     calls: list[Callable[[], object]] = [
         lambda: stage.client.changed("incident", since=None),

@@ -17,7 +17,7 @@ from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.ports import CaseOrder
 from reconciler.sandbox.http.wire import Request, Response
 from tests.contract.descriptions import FOLDER, PREFIX, Descriptions
-from tests.contract.stage import HTTP, START, CaseStage, Theatre, new_cases
+from tests.contract.stage import START, CaseStage, Theatre, new_cases
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the official descriptions are not at {FOLDER}")
 
@@ -34,7 +34,7 @@ EVERY_OPERATION = {
 
 @pytest.fixture
 def wired(theatre: Theatre) -> CaseStage:
-    return theatre.cases(HTTP, new_cases())
+    return theatre.cases(new_cases())
 
 
 def test_every_call_of_the_client_is_described(wired: CaseStage, theatre: Theatre, descriptions: Descriptions) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from reconciler.config import Config, parse_config
 from reconciler.engine.context import Context
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.sandbox.servicenow.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from tests.clients import IncidentsInProcess
 from tests.world import FIELDS, World
 
 USUAL_CONNECTORS = ("main",)
@@ -50,7 +50,7 @@ class ConfiguredWorld(World):
             for name in self.connectors
         }
         self.clients = {
-            name: MemoryIncidentClient(instance, name, extra_fields=self.fields)
+            name: IncidentsInProcess(instance, name, extra_fields=self.fields)
             for name, instance in self.instances.items()
         }
         self.read(self.text)

@@ -1,6 +1,6 @@
-"""The fault campaign at the size of every day, schedules that once failed, and proof that the invariants can fail.
+"""A few schedules of the fault campaign, schedules that once failed, and proof that the invariants can fail.
 
-``python -m tests.campaign --schedules 100000 --workers 2`` is the same at full size.
+The gate plays some thousands: ``python -m tests.campaign --schedules 2000 --seed 1 --workers 2``.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ from tests.campaign.schedule import (
 )
 from tests.campaign.trace import Acted, Began, Ended, Event, Read, Request, Shown
 
-SCHEDULES = 400
+SCHEDULES = 40
 CASE_ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
 SYS_ID = "0123456789abcdef0123456789abcdef"
 
 
-@pytest.mark.slow
 def test_no_schedule_breaks_a_promise() -> None:
     tally = run(SCHEDULES, seed=1)
     assert not tally.failed, f"python -m tests.campaign --seed 1 --only {min(tally.failed)} --shrink"
     assert tally.kills
-    assert len(tally.struck) > 50
+    assert len(tally.struck) > 10
     assert tally.requests > SCHEDULES
 
 

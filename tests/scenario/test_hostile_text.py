@@ -1,4 +1,4 @@
-"""Titles, labels and notes that mean to do harm: end to end, in memory and through the real clients on loopback."""
+"""Titles, labels and notes that mean to do harm: end to end, in process and over sockets on loopback."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Scene:
 
 
 @contextmanager
-def in_memory() -> Iterator[Scene]:
+def in_process() -> Iterator[Scene]:
     world = ConfiguredWorld(text=CONFIG)
     yield Scene(world.coralogix, world.servicenow, world.store, world.cycle)
 
@@ -97,7 +97,7 @@ def one_cycle(context: Context, number: int) -> CycleReport:
     return run_cycle(context, CycleRequest(), cycle_id=f"cycle-{number}")
 
 
-@pytest.fixture(params=[in_memory, over_http], ids=["memory", "http"])
+@pytest.fixture(params=[in_process, over_http], ids=["process", "http"])
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     with request.param() as made:
         made.cycle()

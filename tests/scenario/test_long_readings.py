@@ -12,14 +12,14 @@ from reconciler.engine.cycle import run_cycle
 from reconciler.engine.reading import pull
 from reconciler.engine.report import CycleRequest
 from reconciler.remotes.ports import IncidentPage, Position
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
+from tests.clients import IncidentsInProcess
 from tests.world import FIELDS, World
 
 PAGE_ROWS = 10
 RECORDS = 95
 
 
-class Flaky(MemoryIncidentClient):
+class Flaky(IncidentsInProcess):
     """An instance of which every third listing fails."""
 
     listings = 0

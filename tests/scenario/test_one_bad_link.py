@@ -12,9 +12,9 @@ from reconciler.core.model import Case, Incident, Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_FIELDS
 from reconciler.engine.acting import lookups
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.store.maintenance import HoldRequest, HoldRequestKind
 from tests.builders import an_inbound, compiled, policies
+from tests.clients import IncidentsInProcess
 from tests.scenario.wild_support import MeddledCases, MeddledRecords, WildWorld, after_a_drift_check, two_instances
 from tests.world import FIELDS, World, results
 
@@ -163,7 +163,7 @@ def test_an_instance_that_hides_much_is_not_asked_for_each_case() -> None:
 def test_a_drift_check_that_one_connector_does_not_answer() -> None:
     """It was there for the pull and is not for the full comparison: its links wait, all others go on."""
 
-    class Slow(MemoryIncidentClient):
+    class Slow(IncidentsInProcess):
         def get_many(self, table: str, sys_ids: Sequence[str]) -> tuple[Incident, ...]:
             raise Transient("Transaction cancelled", system="servicenow", status=500)
 

@@ -12,11 +12,11 @@ from reconciler.engine.context import Settings
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.journal import Operation
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import a_route, condition, policies
+from tests.clients import IncidentsInProcess
 from tests.scenario.wild_support import DRIFT_CYCLES, WildWorld, after_a_drift_check
 from tests.world import START, results
 
@@ -331,7 +331,7 @@ def test_an_instance_that_is_down_for_days() -> None:
     clock = SandboxClock(START)
     dead = ServiceNowWorld(clock, FaultPlan())
     elsewhere = a_route(name="elsewhere", when=condition('case.priority == "P1"'), connector="dead")
-    client = MemoryIncidentClient(dead, connector="dead")
+    client = IncidentsInProcess(dead, connector="dead")
     world = WildWorld(rules=policies(routes=(elsewhere, a_route())), further={"dead": client})
     world.cycle()
     waiting = world.new_case("for the dead", priority="P1")

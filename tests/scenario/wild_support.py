@@ -25,15 +25,14 @@ from reconciler.remotes.ports import CaseOrder, CasePage
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.coralogix.face import CoralogixFace
-from reconciler.sandbox.coralogix.memory import MemoryCaseClient
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.http.server import SandboxServer
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
 from reconciler.sandbox.servicenow.journal import Operation, Write
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import a_route, condition, policies
+from tests.clients import CasesInProcess, IncidentsInProcess
 from tests.unit.remotes_scripted import FakeTime
 from tests.world import FIELDS, World
 
@@ -61,7 +60,7 @@ def _around(moments: Moments, operation: str) -> Iterator[None]:
         deed()
 
 
-class MeddledCases(MemoryCaseClient):
+class MeddledCases(CasesInProcess):
     """Let things happen around the calls to Coralogix; some Cases may come in a form that nobody understands."""
 
     moments: Moments
@@ -106,7 +105,7 @@ class MeddledCases(MemoryCaseClient):
         return Malformed("a Case without a status", record_id=case.id, raw={"id": case.id})
 
 
-class MeddledRecords(MemoryIncidentClient):
+class MeddledRecords(IncidentsInProcess):
     """Let things happen around the calls to ServiceNow."""
 
     moments: Moments
@@ -138,7 +137,7 @@ class WildWorld(World):
 
     ahead: timedelta = timedelta()
     """how far the clock of our host is ahead of the true one"""
-    further: Mapping[str, MemoryIncidentClient] = field(default_factory=dict)
+    further: Mapping[str, IncidentsInProcess] = field(default_factory=dict)
     """connectors beside ``main``"""
     moments: Moments = field(default_factory=lambda: defaultdict(list))
     """``before update``, ``after create``, ``before get_many``, …: what happens there, once"""
@@ -173,8 +172,8 @@ class WildWorld(World):
         context = replace(
             self.context,
             store=store,
-            cases=MemoryCaseClient(self.coralogix),
-            connectors={"main": MemoryIncidentClient(self.servicenow, extra_fields=FIELDS)},
+            cases=CasesInProcess(self.coralogix),
+            connectors={"main": IncidentsInProcess(self.servicenow, extra_fields=FIELDS)},
         )
         asked = CycleRequest(**request)  # type: ignore[arg-type]
         return run_cycle(context, asked, cycle_id=f"elsewhere-{next(self.numbers):06d}")
@@ -210,7 +209,7 @@ def two_instances(when: str) -> tuple[WildWorld, ServiceNowWorld]:
         rules=policies(routes=(a_route(name="second", when=condition(when), connector="second"), a_route()))
     )
     instance = ServiceNowWorld(world.clock, FaultPlan(99))
-    world.further = {"second": MemoryIncidentClient(instance, "second", extra_fields=FIELDS)}
+    world.further = {"second": IncidentsInProcess(instance, "second", extra_fields=FIELDS)}
     return world, instance
 
 

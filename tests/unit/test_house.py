@@ -66,8 +66,8 @@ GROUND_FLOOR = {"core": frozenset({"core.expressions", "core.policies", "core.pl
 """room -> its inner rooms, which the files beside them do not import"""
 
 LIBRARIES: dict[str, frozenset[str]] = {
-    "requests": frozenset({"remotes.http.client", "remotes.http.failures"}),
-    "urllib3": frozenset({"remotes.http.client", "remotes.http.failures"}),
+    "requests": frozenset({"remotes.http.client", "remotes.http.failures", "sandbox.http.in_process"}),
+    "urllib3": frozenset({"remotes.http.client", "remotes.http.failures", "sandbox.http.in_process"}),
     "tenacity": frozenset({"remotes.http.client"}),
     "sqlite_utils": frozenset({"store"}),
     "sqlite3": frozenset({"store"}),
@@ -212,6 +212,7 @@ def test_modules_are_named_by_strings_in_the_command_line_alone() -> None:
         ("core/a.py", "import reconciler.store.store"),
         ("core/a.py", "import click"),
         ("remotes/coralogix/client.py", "import requests"),
+        ("sandbox/http/server.py", "import requests"),
         ("remotes/coralogix/client.py", "def f():\n    from tenacity import retry"),
         ("engine/a.py", "from reconciler.remotes.http.client import HttpService"),
         ("engine/a.py", "from reconciler.remotes import http"),

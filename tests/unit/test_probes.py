@@ -14,13 +14,12 @@ from reconciler.preflight.probes import CORALOGIX, CaseProbes, Finding, Side, Ve
 from reconciler.preflight.records import RecordProbes
 from reconciler.remotes.servicenow.codec import asked_fields
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.memory import MemoryCaseClient
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.builders import CASE_ID, NOW, OWNER, an_inbound, compiled, policies
+from tests.clients import CasesInProcess, IncidentsInProcess
 from tests.world import FIELDS
 
 USER = "coralogix.sync"
@@ -42,7 +41,7 @@ class Instance:
         self.ours = self.world.open_incident("ours", correlation_id=CASE_ID, correlation_display=OWNER)
         self.clock.advance(seconds=5)
         self.theirs = self.world.open_incident("somebody else's")
-        self.client = MemoryIncidentClient(self.world, extra_fields=self.fields)
+        self.client = IncidentsInProcess(self.world, extra_fields=self.fields)
 
     def findings(self) -> dict[str, Finding]:
         probes = RecordProbes(
@@ -213,7 +212,7 @@ class Team:
         self.world = CoralogixWorld(self.clock, self.faults)
         self.world.create_case("one")
         self.probes = CaseProbes(
-            cases=MemoryCaseClient(self.world), identity=Key(), accept_partial_view=False, clock=self.clock.now
+            cases=CasesInProcess(self.world), identity=Key(), accept_partial_view=False, clock=self.clock.now
         )
 
     def findings(self) -> dict[str, Finding]:

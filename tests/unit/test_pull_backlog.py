@@ -12,11 +12,11 @@ from reconciler.core.model import Case, Incident
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import CaseAct, Interrupt, When
 from tests.campaign.trace import Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
+from tests.clients import IncidentsInProcess
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ class Backlog:
         world = self.world
         context = Context(
             cases=WatchedCases(world.cases, world.coralogix, watch),
-            connectors={"main": WatchedIncidents(MemoryIncidentClient(world.servicenow), watch)},
+            connectors={"main": WatchedIncidents(IncidentsInProcess(world.servicenow), watch)},
             store=world.store,
             policies=NOBODY,
             policy_hash="policies",

@@ -17,11 +17,11 @@ from reconciler.engine.cycle import run_cycle
 from reconciler.engine.reading import pull, window
 from reconciler.engine.report import CycleRequest
 from reconciler.sandbox.coralogix.records import CaseKnobs
-from reconciler.sandbox.servicenow.memory import MemoryIncidentClient
 from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import CaseAct, Interrupt, When
 from tests.campaign.trace import Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
+from tests.clients import IncidentsInProcess
 from tests.world import FIELDS, World
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ class Stage:
 
     def _context(self, watch: Watch) -> Context:
         world = self.world
-        records = MemoryIncidentClient(world.servicenow, extra_fields=FIELDS)
+        records = IncidentsInProcess(world.servicenow, extra_fields=FIELDS)
         return Context(
             cases=WatchedCases(world.cases, world.coralogix, watch),
             connectors={"main": WatchedIncidents(records, watch)},

@@ -50,6 +50,12 @@ def test_a_read_is_given_up_after_three_times() -> None:
     assert len(it.seen) == 3
 
 
+def test_a_read_may_be_sent_once_only() -> None:
+    with talking(BUSY, FINE, read_attempts=1) as it, pytest.raises(Transient, match="busy"):
+        it.http.request(READ, "GET", "/x")
+    assert len(it.seen) == 1
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("operation", [WRITE, CREATE])
 def test_a_write_is_never_sent_twice(status: int, operation: Operation) -> None:

@@ -1,4 +1,4 @@
-"""How a request leaves: with ``failures``, the only user of requests, and the only one of tenacity.
+"""How a request leaves. With ``failures``, the program's only user of requests, and the only one of tenacity.
 
 Rules: every request has limits; no redirect is followed; reads are tried again for seconds, writes only after a 401.
 """
@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 import tenacity
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import AuthBase
 
 from reconciler.core.errors import AuthFailed, Rejected, Transient
@@ -40,7 +40,6 @@ from reconciler.remotes.http.pacing import ClientClock, TokenBucket
 from reconciler.remotes.http.redaction import kept_body
 from reconciler.remotes.http.settings import HABITS, HttpSettings, Observer, ignore_record
 
-READ_ATTEMPTS = 3
 READ_BUDGET_SECONDS = 5.0
 """Counted from the first attempt, with the coming wait: after this a read is not tried again."""
 _CHUNK_BYTES = 65536
@@ -85,7 +84,8 @@ class HttpService:
     """Reach one service with one login. Safe for several threads.
 
     ``stop`` ends every wait at once, and no read is tried again after it; what is in hand may still be
-    finished. ``observe`` is called after each request, in the thread that sent it.
+    finished. ``observe`` is called after each request, in the thread that sent it. ``adapter`` carries the requests
+    in place of sockets.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class HttpService:
         observe: Observer = ignore_record,
         stop: threading.Event | None = None,
         clock: ClientClock | None = None,
+        adapter: BaseAdapter | None = None,
     ) -> None:
         self.system = system
         self._settings = settings
@@ -105,7 +106,7 @@ class HttpService:
         self._stop = stop or threading.Event()
         self._clock = clock or ClientClock()
         self._habits = HABITS[system]
-        self._session = _open_session(settings, keeps_cookies=self._habits.keeps_cookies)
+        self._session = _open_session(settings, adapter, keeps_cookies=self._habits.keeps_cookies)
         self._bucket = TokenBucket(
             per_second=settings.requests_per_second,
             burst=settings.burst,
@@ -153,7 +154,8 @@ class HttpService:
 
         def is_spent(state: tenacity.RetryCallState) -> bool:
             elapsed = self._clock.monotonic() - started
-            return state.attempt_number >= READ_ATTEMPTS or elapsed + state.upcoming_sleep > READ_BUDGET_SECONDS
+            is_last = state.attempt_number >= self._settings.read_attempts
+            return is_last or elapsed + state.upcoming_sleep > READ_BUDGET_SECONDS
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda outcome: isinstance(outcome, Failure) and outcome.repeatable),
@@ -259,7 +261,7 @@ class HttpService:
         )
 
 
-def _open_session(settings: HttpSettings, *, keeps_cookies: bool) -> requests.Session:
+def _open_session(settings: HttpSettings, adapter: BaseAdapter | None, *, keeps_cookies: bool) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.proxies = dict(settings.proxies)
@@ -268,9 +270,9 @@ def _open_session(settings: HttpSettings, *, keeps_cookies: bool) -> requests.Se
     session.headers["User-Agent"] = "coralogix-servicenow-reconciler"
     if not keeps_cookies:
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=settings.pool_size, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    carrier = adapter or HTTPAdapter(pool_connections=2, pool_maxsize=settings.pool_size, max_retries=0)
+    session.mount("https://", carrier)
+    session.mount("http://", carrier)
     return session
 
 

@@ -37,6 +37,8 @@ class HttpSettings:
     """unpacked"""
     requests_per_second: float = 10.0
     burst: int = 20
+    read_attempts: int = 3
+    """how often a read is sent before its failure counts; a write is never sent again"""
     pool_size: int = 8
     keep_bodies: bool = False
     """report what each request sent, without secrets"""

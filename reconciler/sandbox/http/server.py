@@ -19,7 +19,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.http.wire import Face, Request, Response
@@ -159,14 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         if body is None:
             return
-        parts = urlsplit(self.path)
-        request = Request(
-            method=self.command,
-            path=unquote(parts.path),
-            query=_query(parts.query),
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=body,
-        )
+        request = Request.of(self.command, self.path, headers=dict(self.headers.items()), body=body)
         self._send(self.server.face.answer(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - names of the standard library
@@ -232,14 +224,6 @@ def _require_loopback(host: str) -> None:
         allowed = False
     if not allowed:
         raise ValueError(f"the sandbox listens on loopback only (127.0.0.1 or localhost), not on {host!r}")
-
-
-def _query(text: str) -> dict[str, str]:
-    """Read a query; the values of a name that repeats are joined with commas."""
-    values: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        values[name] = f"{values[name]},{value}" if name in values else value
-    return values
 
 
 def _real_time() -> datetime:

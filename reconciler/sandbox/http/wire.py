@@ -1,11 +1,12 @@
-"""What passes between the HTTP server of the sandbox and the faces that answer for the two services."""
+"""What passes between a face of the sandbox and whoever brings a request to it: a socket, or a call in process."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reconciler.sandbox.faults import Fault
 
@@ -20,6 +21,18 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+
+    @classmethod
+    def of(cls, method: str, target: str, *, headers: Mapping[str, str], body: bytes) -> Self:
+        """Read a request as it was sent; ``target`` is a URL, or the path and query of one."""
+        parts = urlsplit(target)
+        return cls(
+            method=method,
+            path=unquote(parts.path),
+            query=_query(parts.query),
+            headers={name.lower(): value for name, value in headers.items()},
+            body=body,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +57,11 @@ class Face(Protocol):
     def answer(self, request: Request) -> Response:
         """Give the answer to one request; never raise."""
         ...
+
+
+def _query(text: str) -> dict[str, str]:
+    """Read a query; the values of a name that repeats are joined with commas."""
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        values[name] = f"{values[name]},{value}" if name in values else value
+    return values

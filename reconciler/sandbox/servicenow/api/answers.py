@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.http.wire import Response
-from reconciler.sandbox.servicenow.api.strikes import CANCELLED
 from reconciler.sandbox.servicenow.journal import Denial
 
+CANCELLED = "Transaction cancelled: maximum execution time exceeded"
 HTML = {"Content-Type": "text/html;charset=UTF-8"}
 HIBERNATING = (
     "<html><head><title>Instance Hibernating page</title></head><body>Your instance is hibernating</body></html>"
@@ -18,6 +18,12 @@ ABORTED = "Operation against file 'incident' was aborted by Business Rule 'Struc
 NOT_AUTHENTICATED = ("User is not authenticated", "Required to provide Auth information")
 ON_THE_WIRE = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.REFUSED})
 """what only a socket can show"""
+NEVER_APPLIED = frozenset({FaultKind.REFUSED, FaultKind.RATE_429, FaultKind.REDIRECT_LOGIN, FaultKind.UNAUTHORIZED_401})
+"""these turn a request away, so that they cannot strike after its effect"""
+SPOILS_NO_ANSWER = frozenset(
+    {FaultKind.NO_CHANGE_200, FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST, FaultKind.DROPPED_CONDITION}
+)
+"""these change what is done or found, and the answer to that is a good one"""
 
 
 def failure(status: int, message: str, detail: str | None = None) -> Response:
@@ -42,6 +48,11 @@ def unauthenticated() -> Response:
 def page(status: int, html: str) -> Response:
     """Answer with an HTML page."""
     return Response(status=status, body=html.encode(), headers=HTML)
+
+
+def lands(fault: Fault) -> bool:
+    """Say whether a request takes effect in spite of a fault."""
+    return fault.after_effect and fault.kind not in NEVER_APPLIED
 
 
 def struck(fault: Fault, answer: Response | None) -> Response:

@@ -1,7 +1,7 @@
 """The HTTP face of a ServiceNow world: routes, login, rate rule, headers, and faults as a wire shows them.
 
-Every answer bears the instance's own clock in ``Date``. Faults strike by the operation names of ``faults``, as they
-do for the client in memory. Source: ``c_RESTAPI``, ``r_RESTAPIHTTPResponseCodes``, ``inbound-REST-API-rate-limiting``.
+Every answer bears the instance's own clock in ``Date``. Faults strike by the operation names of ``faults``.
+Source: ``c_RESTAPI``, ``r_RESTAPIHTTPResponseCodes``, ``inbound-REST-API-rate-limiting``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,16 @@ from email.utils import format_datetime
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.http.spoiled import dressed
 from reconciler.sandbox.http.wire import Request, Response
-from reconciler.sandbox.servicenow.api.answers import denied, failure, page, struck, unauthenticated
+from reconciler.sandbox.servicenow.api.answers import (
+    SPOILS_NO_ANSWER,
+    denied,
+    failure,
+    lands,
+    page,
+    struck,
+    unauthenticated,
+)
 from reconciler.sandbox.servicenow.api.login import ApiUser, Logins, OAuthClient
-from reconciler.sandbox.servicenow.api.strikes import StruckCall, fault_error, lands
 from reconciler.sandbox.servicenow.api.table_api import TableApi, Target, json_object
 from reconciler.sandbox.servicenow.events import accept_event
 from reconciler.sandbox.servicenow.incident import raw_values
@@ -30,7 +37,6 @@ TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - an address
 EVENT_PATH = "/api/global/em/jsonv2"
 LONGEST_QUERY = 20_000
 _TABLE_PATH = re.compile(r"/api/now(?:/(v[12]))?/(table|stats)/([^/]+)(?:/([^/]+))?/?")
-_ANY_CALL = StruckCall(method="", path="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +187,7 @@ class ServiceNowFace:
         fault = self.world.faults.take(operation, self.world.clock.now())
         if fault is None:
             return effect(None)
-        if fault_error(fault.kind, _ANY_CALL) is None:
+        if fault.kind in SPOILS_NO_ANSWER:
             return effect(fault.kind)
         spoiled = struck(fault, self._answer_behind(fault, request, effect, target))
         return dressed(spoiled, fault, request, self.world.now())
