@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import select
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -31,7 +32,8 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class SandboxServer:
     """Serve one face on a loopback address; also a context manager.
 
-    ``port`` 0 takes a free one. ``now`` tells the time for ``Date`` headers that the face does not give itself.
+    ``port`` 0 takes a free one; ``tls`` makes it HTTPS. ``now`` tells the time for ``Date`` headers that the face does
+    not give itself.
     A ``TIMEOUT`` fault keeps the connection silent until the client gives up, the server stops, or
     ``hang_seconds`` are over. Raises ValueError for a host that is not loopback, OSError when the port is taken.
     """
@@ -44,9 +46,11 @@ class SandboxServer:
         *,
         now: Callable[[], datetime] | None = None,
         hang_seconds: float = 30.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         _require_loopback(host)
         self._listener = _Listener((host, port), face, now or _real_time, hang_seconds)
+        self._listener.tls = tls
         self._thread: threading.Thread | None = None
         self.host = host
 
@@ -58,7 +62,8 @@ class SandboxServer:
     @property
     def url(self) -> str:
         """Give the base URL, without a slash at its end."""
-        return f"http://{self.host}:{self.port}"
+        scheme = "https" if self._listener.tls else "http"
+        return f"{scheme}://{self.host}:{self.port}"
 
     def start(self) -> Self:
         """Begin to answer in a daemon thread; a second start does nothing."""
@@ -95,6 +100,7 @@ class _Listener(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, address: tuple[str, int], face: Face, now: Callable[[], datetime], hang_seconds: float) -> None:
         self.face = face
@@ -108,6 +114,13 @@ class _Listener(ThreadingHTTPServer):
         """Bind without the name look-up of the standard library, which may ask a DNS server."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept one connection; the handshake of TLS is left to its own thread."""
+        connection, address = super().get_request()
+        if self.tls is None:
+            return connection, address
+        return self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer one connection until it ends, and remember it meanwhile."""
@@ -128,7 +141,7 @@ class _Listener(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that went away; show every other error, which is a fault of a face."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
     def cut_connections(self) -> None:
@@ -161,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request.of(self.command, self.path, headers=dict(self.headers.items()), body=body)
         self._send(self.server.face.answer(request))
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - names of the standard library
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - names of the standard library
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Give the world's time for the ``Date`` header."""
@@ -193,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             case _:
                 self._write_head(response)
-                self.wfile.write(response.body)
+                self.wfile.write(b"" if self.command == "HEAD" else response.body)
 
     def _write_head(self, response: Response) -> None:
         self.send_response_only(response.status)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +23,8 @@ from reconciler.sandbox.servicenow.select import TIME_FORMAT, QueryRules, select
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.table import Table
 
+Choices = Mapping[tuple[str, str], Mapping[str, str]]
+"""(table, field) -> value -> label"""
 FIRST_NUMBER = 10001
 NO_RECORD = ("No Record found", "Record doesn't exist or ACL restricts the record retrieval")
 
@@ -53,6 +55,7 @@ class ServiceNowDatabase:
         schemas = (incident_schema(self.switches.close_codes), *PLAIN_TABLES)
         self._tables = {one.name: Table(one, seeds.get(one.name, ())) for one in schemas}
         self._rules: list[Rule] = []
+        self._choices: tuple[int, Choices] = (-1, {})
         self._hidden: set[str] = set()
         self._unreadable: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
         self._unwritable: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
@@ -132,6 +135,14 @@ class ServiceNowDatabase:
             self._commit_due()
         return tuple(self._tables.values())
 
+    def choices(self, table: str, field: str) -> Mapping[str, str]:
+        """Give value -> label of a choice list as ``sys_choice`` has it now; empty where a field has none."""
+        with self.lock:
+            rows = self._tables["sys_choice"]
+            if self._choices[0] != rows.version:
+                self._choices = (rows.version, _by_field(rows))
+            return self._choices[1].get((table, field), {})
+
     def fetch(self, table: str, sys_id: str) -> TableRow:
         """Read one record as the API does; raise Denial 404 when it is missing or hidden."""
         with self.lock:
@@ -202,3 +213,11 @@ class ServiceNowDatabase:
         for one in due:
             one.table.put(one.row, now)
             self._late.remove(one)
+
+
+def _by_field(rows: Iterable[TableRow]) -> Choices:
+    found: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        if row["inactive"] != "true":
+            found[row["name"], row["element"]][row["value"]] = row["label"]
+    return found

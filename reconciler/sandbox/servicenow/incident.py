@@ -77,8 +77,18 @@ def _raw(value: object) -> str:
     return str(value)
 
 
+Choices = Callable[[str], Mapping[str, str]]
+"""gives the choice list of a field, empty where it has none"""
+
+
 def taken_values(
-    schema: Schema, asked: Mapping[str, str], switches: Switches, *, unwritable: frozenset[str], actor: Actor
+    schema: Schema,
+    asked: Mapping[str, str],
+    switches: Switches,
+    *,
+    choices: Choices,
+    unwritable: frozenset[str],
+    actor: Actor,
 ) -> dict[str, str]:
     """Give what is left of a write's values once the service has dropped in silence what it drops.
 
@@ -90,7 +100,7 @@ def taken_values(
             _refuse_if(switches.unknown_field == "reject", f"Unknown field {name}")
         elif actor.via_api and name in unwritable:
             _refuse_if(switches.unwritable_field == "reject", f"Field {name} is not writable")
-        elif _is_taken(schema, name, value, switches, actor):
+        elif _is_taken(schema, name, value, switches) and _is_listed(choices(name), value, switches, actor):
             taken[name] = kept_value(schema, name, value, switches)
     return taken
 
@@ -100,13 +110,14 @@ def _refuse_if(refused: bool, detail: str) -> None:
         raise Denial(403, "Operation Failed", detail)
 
 
-def _is_taken(schema: Schema, name: str, value: str, switches: Switches, actor: Actor) -> bool:
+def _is_taken(schema: Schema, name: str, value: str, switches: Switches) -> bool:
     if name in COMPUTED and not (name == "active" and schema.lifecycle is None):
         return False
-    if not value:
-        return switches.empty_value == "clears"
-    listed = schema.choices.get(name)
-    return listed is None or value in listed or actor.script or switches.unlisted_choice == "keep"
+    return bool(value) or switches.empty_value == "clears"
+
+
+def _is_listed(listed: Mapping[str, str], value: str, switches: Switches, actor: Actor) -> bool:
+    return not (value and listed) or value in listed or actor.script or switches.unlisted_choice == "keep"
 
 
 def with_effects(schema: Schema, before: TableRow, values: Mapping[str, str], *, user_id: str, now: str) -> TableRow:

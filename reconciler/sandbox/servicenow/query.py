@@ -35,6 +35,11 @@ class Operator(StrEnum):
     IS_EMPTY = "ISEMPTY"
     IS_NOT_EMPTY = "ISNOTEMPTY"
     ANYTHING = "ANYTHING"
+    BETWEEN = "BETWEEN"
+    """two values parted by ``@``, both included"""
+    SAME_AS = "SAMEAS"
+    """the value names another field of the row"""
+    NOT_SAME_AS = "NSAMEAS"
 
 
 SPELLINGS: dict[str, Operator] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from reconciler.sandbox.servicenow.database import NO_RECORD, ServiceNowDatabase
 from reconciler.sandbox.servicenow.incident import (
@@ -115,7 +116,14 @@ class ServiceNowRecords(ServiceNowDatabase):
         return f"{self._random.getrandbits(128):032x}"
 
     def _taken(self, schema: Schema, asked: Mapping[str, str], actor: Actor) -> dict[str, str]:
-        return taken_values(schema, asked, self.switches, unwritable=self._unwritable[schema.name], actor=actor)
+        return taken_values(
+            schema,
+            asked,
+            self.switches,
+            choices=partial(self.choices, schema.name),
+            unwritable=self._unwritable[schema.name],
+            actor=actor,
+        )
 
     def _target(self, place: Table, sys_id: str, actor: Actor) -> TableRow:
         self._commit_due(sys_id)

@@ -8,7 +8,7 @@ only narrow where to look, every condition is still evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import ge, gt, le, lt
@@ -20,6 +20,7 @@ from reconciler.sandbox.servicenow.table import OrderKey, Table
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 KEYSET = (Sort(field="sys_updated_on"), Sort(field="sys_id"))
 LAST_KEY: OrderKey = ("\U0010ffff", "")
+COMPARES_FIELDS = frozenset({Operator.SAME_AS, Operator.NOT_SAME_AS})
 Test = Callable[[TableRow], bool]
 Fold = Callable[[str], str]
 
@@ -116,7 +117,12 @@ def _compile(query: Query, reading: QueryRules) -> _Compiled:
 
 
 def _known(group: Group, reading: QueryRules) -> Group:
-    return tuple(one for one in group if one.operator is not None and reading.knows(one.field))
+    return tuple(one for one in group if _is_known(one, reading))
+
+
+def _is_known(condition: Condition, reading: QueryRules) -> bool:
+    names = [condition.field, *([condition.value] if condition.operator in COMPARES_FIELDS else [])]
+    return condition.operator is not None and all(map(reading.knows, names))
 
 
 def _any(tests: list[Test]) -> Test:
@@ -172,12 +178,20 @@ def _literal(condition: Condition, reading: QueryRules) -> str:
 
 
 def _test(condition: Condition, reading: QueryRules) -> Test:
+    if condition.operator is Operator.BETWEEN:
+        return _between(condition, reading)
     field, value = condition.field, _literal(condition, reading)
     operator = condition.operator or Operator.ANYTHING
     if field in INTEGERS and operator in _SIZES:
         compare, bound = _SIZES[operator], _number(value)
         return lambda row: bool(row[field]) and compare(_number(row[field]), bound)
     return _TESTS[operator](field, _fold(field, reading), value)
+
+
+def _between(condition: Condition, reading: QueryRules) -> Test:
+    low, _, high = condition.value.partition("@")
+    bounds = ((Operator.GREATER_OR_EQUAL, low), (Operator.LESS_OR_EQUAL, high))
+    return _all([_test(replace(condition, operator=side, value=value), reading) for side, value in bounds])
 
 
 def _fold(field: str, reading: QueryRules) -> Fold:
@@ -197,6 +211,10 @@ def _not(make: Callable[[str, Fold, str], Test]) -> Callable[[str, Fold, str], T
         return lambda row: not holds(row)
 
     return made
+
+
+def _is_same(field: str, fold: Fold, other: str) -> Test:
+    return lambda row: fold(row[field]) == fold(row[other])
 
 
 def _contains(field: str, fold: Fold, value: str) -> Test:
@@ -225,9 +243,12 @@ _TESTS: dict[Operator, Callable[[str, Fold, str], Test]] = {
     Operator.ENDS_WITH: lambda field, fold, value: lambda row: fold(row[field]).endswith(value),
     Operator.IS_EMPTY: lambda field, _fold, _value: lambda row: not row[field],
     Operator.IS_NOT_EMPTY: lambda field, _fold, _value: lambda row: bool(row[field]),
+    Operator.SAME_AS: _is_same,
+    Operator.NOT_SAME_AS: _not(_is_same),
     Operator.ANYTHING: lambda _field, _fold, _value: lambda _row: True,
 }
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    """Read a whole number, which may be negative as some states are; anything else counts as 0."""
+    return int(text) if text.removeprefix("-").isdecimal() else 0

@@ -28,6 +28,11 @@ class Table:
         for key, row in self._rows.items():
             self._index(key, row)
 
+    @property
+    def version(self) -> int:
+        """Give a number that grows with every change."""
+        return len(self._replaced)
+
     def __len__(self) -> int:
         return len(self._rows)
 

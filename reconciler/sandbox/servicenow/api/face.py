@@ -35,7 +35,7 @@ from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - an address
 EVENT_PATH = "/api/global/em/jsonv2"
-LONGEST_QUERY = 20_000
+LONGEST_ADDRESS = 20_000
 _TABLE_PATH = re.compile(r"/api/now(?:/(v[12]))?/(table|stats)/([^/]+)(?:/([^/]+))?/?")
 
 
@@ -98,7 +98,7 @@ class ServiceNowFace:
         user = self.logins.user_of(request)
         if user is None:
             return unauthenticated()
-        if sum(map(len, request.query.values())) > LONGEST_QUERY:
+        if len(request.path) + sum(map(len, request.query.values())) > LONGEST_ADDRESS:
             return page(414, "<html><body><h1>414 Request-URI Too Long</h1></body></html>")
         headers, limited = self._rate()
         if limited is not None:

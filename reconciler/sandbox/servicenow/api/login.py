@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus
 
 from reconciler.sandbox.http.wire import Request, Response
 from reconciler.sandbox.servicenow.schema import API_USER
@@ -102,9 +102,10 @@ class Logins:
     def grant(self, request: Request) -> Response:
         """Answer the token endpoint, which accepts form encoding only."""
         form = {name: values[0] for name, values in parse_qs(request.body.decode(errors="replace")).items()}
-        client = self._clients.get(form.get("client_id", ""))
+        client_id, client_secret = _client_credentials(request, form)
+        client = self._clients.get(client_id)
         is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-        if not is_form or client is None or client.client_secret != form.get("client_secret"):
+        if not is_form or client is None or client.client_secret != client_secret:
             return Response.json(401, REFUSED_GRANT)
         found = self._granted(client, form)
         return Response.json(401, REFUSED_GRANT) if found is None else Response.json(200, self._answer(found, form))
@@ -151,10 +152,7 @@ class Logins:
         return self._users.get(found.user_name) if found else None
 
     def _basic(self, secret: str) -> ApiUser | None:
-        try:
-            user_name, _, password = base64.b64decode(secret, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return None
+        user_name, password = _pair(secret)
         user = self._checked(user_name, password)
         if user and self._switches.basic_auth == "restricted" and BASIC_ROLE not in user.roles:
             return None
@@ -170,3 +168,21 @@ class Logins:
             return None
         self._failures[user_name] = 0
         return user
+
+
+def _client_credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    """Give a client's id and secret from the form, or from a Basic header, percent-encoded there (RFC 6749)."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if "client_id" in form or scheme.lower() != "basic":
+        return form.get("client_id", ""), form.get("client_secret", "")
+    client_id, client_secret = _pair(secret)
+    return unquote_plus(client_id), unquote_plus(client_secret)
+
+
+def _pair(secret: str) -> tuple[str, str]:
+    """Read what a Basic header holds; two empty words where it cannot be read."""
+    try:
+        name, _, word = base64.b64decode(secret, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, word

@@ -46,6 +46,10 @@ class Shaper:
         names = [name for name in self._shape.fields or schema.fields if name.split(".")[0] not in hidden]
         return {name: self._walk(schema, row, name) for name in names if self._exists(schema, name)}
 
+    def display(self, table: str, row: TableRow, name: str) -> str:
+        """Give the display value of one field."""
+        return self._display_text(self._world.table(table).schema, row, name)
+
     def _exists(self, schema: Schema, name: str) -> bool:
         head, _, rest = name.partition(".")
         if not rest:
@@ -99,7 +103,7 @@ class Shaper:
         if target is not None:
             found = self._world.table(target.name).get(raw)
             return found[target.display] if found is not None else raw
-        return schema.choices.get(name, {}).get(raw, raw)
+        return self._world.choices(schema.name, name).get(raw, raw)
 
     def _local(self, raw: str) -> str:
         moment = datetime.strptime(raw, TIME_FORMAT)  # noqa: DTZ007 - the zone is added as a distance

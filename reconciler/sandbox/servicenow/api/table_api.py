@@ -14,6 +14,8 @@ from urllib.parse import urlencode
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.http.wire import Request, Response
+from reconciler.sandbox.servicenow.api.aggregate import stats
+from reconciler.sandbox.servicenow.api.inputs import typed_values
 from reconciler.sandbox.servicenow.api.shapes import Shape, Shaper, display_value, field_list
 from reconciler.sandbox.servicenow.database import NO_RECORD
 from reconciler.sandbox.servicenow.journal import Actor, Denial
@@ -69,13 +71,13 @@ class TableApi:
 
     def create(self, request: Request, target: Target, actor: Actor) -> Response:
         """Create one record."""
-        row = self._world.insert(target.table, json_object(request), actor)
+        row = self._world.insert(target.table, self._asked(request, target), actor)
         location = f"{base_url(request)}/api/now/table/{target.table}/{row['sys_id']}"
         return _answer(request, 201, {"result": self._written(request, target, row)}, {"Location": location})
 
     def update(self, request: Request, target: Target, actor: Actor) -> Response:
         """Change one record; PUT is treated as PATCH (assumed)."""
-        row = self._world.update(target.table, target.sys_id, json_object(request), actor)
+        row = self._world.update(target.table, target.sys_id, self._asked(request, target), actor)
         return _answer(request, 200, {"result": self._written(request, target, row)}, {})
 
     def delete(self, target: Target, actor: Actor) -> Response:
@@ -84,14 +86,14 @@ class TableApi:
         return Response(status=204)
 
     def stats(self, request: Request, table: str) -> Response:
-        """Count rows and give the least or greatest values of fields."""
+        """Count rows and give the least or greatest values of fields, in all or by groups."""
         rows = self._world.search(table, query_of(request))
-        stats: JsonObject = {"count": str(len(rows))} if _is_true(request, "sysparm_count") else {}
-        for name, choose in (("min", min), ("max", max)):
-            fields = field_list(request.query.get(f"sysparm_{name}_fields", ""))
-            if fields:
-                stats[name] = {one: choose((row[one] for row in rows if row[one]), default="") for one in fields}
-        return Response.json(200, {"result": {"stats": stats}})
+        return Response.json(200, {"result": stats(self._world, table, rows, request.query)})
+
+    def _asked(self, request: Request, target: Target) -> Mapping[str, object]:
+        asked = json_object(request)
+        typed = _is_true(request, "sysparm_input_display_value")
+        return typed_values(self._world, target.table, asked) if typed else asked
 
     def _fetch(self, target: Target) -> TableRow:
         return self._world.fetch(target.table, target.sys_id)
