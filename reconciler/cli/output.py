@@ -12,6 +12,7 @@ import click
 
 from reconciler.core.model import Action, JsonObject, Outcome, Skip
 from reconciler.core.planning.plan import Plan
+from reconciler.core.text import cut
 from reconciler.engine.report import CycleReport
 from reconciler.telemetry.log import escape_controls
 
@@ -44,7 +45,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _cell(value: object) -> str:
     text = escape_controls("" if value is None else str(value)).replace("\\n", " ")
-    return text if len(text) <= WIDEST_COLUMN else text[: WIDEST_COLUMN - 1] + "…"
+    return cut(text, WIDEST_COLUMN)
 
 
 def print_plan(plan: Plan) -> None:

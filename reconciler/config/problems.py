@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.config.lines import KeyPath, line_of
+from reconciler.core.text import cut, one_line
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 60
@@ -32,7 +34,7 @@ class Problems:
         Words from elsewhere may quote the file, so they are put on one line that a terminal can show.
         """
         if not self.at(path):
-            self._found[path] = "".join(mark if mark.isprintable() else " " for mark in words)
+            self._found[path] = one_line(words)
 
     def at(self, path: KeyPath) -> bool:
         """Say whether a place, or one around it, has a problem."""
@@ -60,14 +62,16 @@ def shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            cut = value if len(value) <= _LONGEST_SHOWN else value[: _LONGEST_SHOWN - 1] + "…"
-            return json.dumps(cut, ensure_ascii=not cut.isprintable())
+            text = cut(value, _LONGEST_SHOWN)
+            return json.dumps(text, ensure_ascii=not text.isprintable())
         case dict():
             return "a table"
         case list():
             return "a list"
+        case int() if abs(value) >= 10**_LONGEST_SHOWN:
+            return f"a number of about {round(value.bit_length() * math.log10(2))} digits"
         case _:
-            return str(value)[:_LONGEST_SHOWN]
+            return cut(str(value), _LONGEST_SHOWN)
 
 
 def one_of(words: Iterable[str], *, last: str = "or") -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from reconciler.core.model import Case, Entity, Incident, Indicator
+from reconciler.core.text import cut
 from reconciler.store.rows import json_text, time_from
 
 FIRST_SEEN = "first_seen"
@@ -139,4 +140,4 @@ def _shown(value: object) -> str | None:
     if value is None or value == "":
         return None
     text = value if isinstance(value, str) else json_text(value).strip('"')
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    return cut(text, SHOWN_CHARACTERS)

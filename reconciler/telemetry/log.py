@@ -19,6 +19,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
 
+from reconciler.core.text import escape_controls
+
+__all__ = ["LogFormat", "bind_cycle", "configure_logging", "escape_controls", "redact"]
+
 _HANDLER_NAME = "reconciler"
 _REDACTED = "[redacted]"
 _cycle_id: ContextVar[str | None] = ContextVar("cycle_id", default=None)
@@ -109,8 +113,6 @@ _REDACTIONS = (
     (re.compile(r"\bcx[a-z]{2}_\w{8,}"), _REDACTED),
 )
 _SECRET_FACT = re.compile(rf"(?i)(?:.*_)?(?:authorization|cookie|{_GUARDED_NAME})")
-# C0 and C1 controls, line separators, and the marks that change the direction of text on a terminal
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def redact(text: str) -> str:
@@ -118,11 +120,6 @@ def redact(text: str) -> str:
     for pattern, replacement in _REDACTIONS:
         text = pattern.sub(replacement, text)
     return text
-
-
-def escape_controls(text: str) -> str:
-    r"""Write control characters as ``\n`` or ``\x1b``, so that the text stays on its line and moves no cursor."""
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 # --- one record ---------------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from tests.mutants.acting import ACTING
 from tests.mutants.deciding import DECIDING
 from tests.mutants.fault import Mutant
 from tests.mutants.reading import READING_FAULTS
+from tests.mutants.rules import RULES
 from tests.mutants.writing import WRITING_FAULTS
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = DECIDING + ACTING + READING_FAULTS + WRITING_FAULTS
+MUTANTS: tuple[Mutant, ...] = DECIDING + ACTING + READING_FAULTS + WRITING_FAULTS + RULES

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.core.expressions.conditions import LONGEST_CONDITION, Condition
 from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.expressions.patterns import rust_pattern
 
 CASE = replace(EXAMPLE_CASE, title="CPU usage high", status="ACKNOWLEDGED", assignee="", resolution_reason="")
 CONTEXT = case_context(CASE)
@@ -221,6 +222,70 @@ def test_a_pattern_is_rusts() -> None:
     assert not end.holds(case_context(replace(CASE, title="high\n")))
     assert Condition.compile('case.title is matching("(?m)high$")').holds(case_context(replace(CASE, title="high\nx")))
     assert holds('case.title is matching("[$(?=]|CPU")')
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("pattern", [r"^(\w+\s?)*$", "(x+x+)+y", "^(x|x)*$", "(?i)(.{1,30}){1,30}!!"])
+def test_a_pattern_ends_whatever_it_is_matched_with(pattern: str) -> None:
+    condition = Condition.compile(f"case.title is matching(`{pattern}`)")
+    assert not condition.holds(case_context(replace(CASE, title="x" * 60_000 + "!")))
+    assert not condition.holds(case_context(replace(CASE, title="a word " * 13 + "!")))
+
+
+UNICODE = {
+    (r"^\w+$", "Größe_1"): True,
+    (r"^\w+$", "a-b"): False,
+    (r"^[\w-]+$", "Größe-1"): True,
+    (r"^[^\W_]+$", "Größe"): True,
+    (r"^[^\W_]+$", "a_b"): False,
+    (r"\d", "\u0663"): True,
+    (r"^[\D]$", "\u0663"): False,
+    (r"^\s$", "\u2003"): True,
+    (r"^\S$", "\u2003"): False,
+    (r"^[\s\S]$", "\u2003"): True,
+    (r"^[[:alpha:]]\x41\pL\p{Greek}$", "xAxα"): True,
+    (r"^\w{64}$", "é" * 64): True,
+    ("(?i)É", "é"): True,
+    (".", "\n"): False,
+    ("^x", "\ud800x"): False,
+    ("^.x", "\ud800x"): True,
+}
+
+
+@pytest.mark.parametrize((("pattern", "text")), UNICODE)
+def test_a_pattern_knows_unicode_as_rusts_does(pattern: str, text: str) -> None:
+    assert rust_pattern(pattern).found_in(text) is UNICODE[pattern, text]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("a{4294967295}", "repeats at most 1000 times"),
+        ("a{1001}", "repeats at most 1000 times"),
+        ("(a{100}){100}", "not understood"),
+        (r"(\w{1,100}){1,5}", "too large"),
+        ("a{,5}", r"write \{ for a brace"),
+        ("[a&&b]", "no sets inside sets"),
+        ("[a[b]]", r"write \["),
+        (r"\Qa\E", "no meaning"),
+        (r"[\b]", "no meaning inside"),
+        (r"\<a", "no meaning"),
+        ("(?x) a", "not understood"),
+        ("a**", "not understood"),
+        ("\ud800", "half a character"),
+        ("x" * 501, "more than 500"),
+    ],
+)
+def test_a_pattern_that_cannot_be_matched_so_is_refused(pattern: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        rust_pattern(pattern)
+
+
+def test_two_labels_that_repeat_without_end_are_not_compared() -> None:
+    many = tuple(f"value {number}" for number in range(2000))
+    context = case_context(replace(CASE, labels={"a": many, "b": many}))
+    assert Condition.compile("case.labels.a == case.labels.b").holds(context)
+    assert "4000000 pairs" in Condition.compile("case.labels.a in case.labels.b").why_not(context)
 
 
 def test_an_outbound_condition_sees_record_and_case() -> None:

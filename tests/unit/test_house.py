@@ -75,6 +75,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
     "jinja2": frozenset({"core"}),
+    "re2": frozenset({"core.expressions.patterns"}),
     "pydantic": frozenset({"config", "remotes"}),
     "pydantic_core": frozenset({"config"}),
 }

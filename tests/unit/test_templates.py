@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
-from reconciler.core.expressions.filters import LONGEST_TEXT, clean, cut, one_line, without_code_blocks
+from reconciler.core.expressions.filters import LONGEST_TEXT, one_line
+from reconciler.core.expressions.jinja_sandbox import ENVIRONMENT
 from reconciler.core.expressions.templates import LONGEST_SOURCE, Template, TemplateFailed
+from reconciler.core.text import clean, cut, without_code_blocks
 
 CONTEXT = case_context(replace(EXAMPLE_CASE, assignee=""))
 
@@ -62,6 +64,14 @@ PRINTED = {
     "{% for key, value in case.labels.items() %}{{ loop.index }}{{ key }}{% endfor %}": (
         "1routing.team2routing.environment3channel"
     ),
+    '{{ case.priority == "P1" }} {{ true }} {{ [true, false] | join("-") }} {{ true ~ "" }}': (
+        "false true true-false true"
+    ),
+    "{{ 2.5 | round(0, 'ceil') }} {{ 17 | round(-1, 'floor') }} {{ 2.345 | round(2) }}": "3.0 10.0 2.35",
+    "{{ [1, 2.5] | sum }} {{ '12' | int + '0x' | int(default=1) }} {{ 'a' | float(2) }} {{ -3 | abs }}": "3.5 13 2.0 3",
+    "{{ case.labels.channel | trim | title }} {{ ' x ' | trim }} {{ 'xax' | trim('x') }}": "Mail, Chat x a",
+    "{{ case.services | map('upper') | sort | first }}": "PAYMENTS-API",
+    '{{ "<p>a &amp; b</p>" | without_html }}': "a & b",
     "{% set team = case.labels['routing.team'] %}{{ team }}": "sre",
     "  \n{{ case.key }}\r\n": "CASE-123",
     "a\x1b[31m\r\nb\x00": "a[31m\nb",
@@ -92,6 +102,9 @@ def test_a_template_prints(source: str, wanted: str) -> None:
         ("{% include 'x' %}", "include has no place"),
         ("{% extends 'x' %}", "extends has no place"),
         ("{% import 'x' as x %}", "import has no place"),
+        ("{{ case.services | select('matching', '(?=a)') }}", "look-around"),
+        ("{% if case.title is matching('a{4294967295}') %}{% endif %}", "repeats at most 1000 times"),
+        ("{{ case.title | _looked_at }}", "there is no filter _looked_at"),
         ("{% block x %}{% endblock %}", "block has no place"),
         ("{% macro x() %}{% endmacro %}", "macro has no place"),
         ("{% set x %}{% endset %}", "set … endset has no place"),
@@ -128,7 +141,46 @@ FAILING = {
     "{{ 'a' * 1000000000 }}": "works on two numbers",
     "{{ [1] + [2] }}": "works on two numbers",
     "{{ 1 / 0 }}": "division by zero",
-    "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}": "more than 5000 turns",
+    "{{ case.title | abs }}": "is no number",
+    "{{ 1.5 | round(1, 'up') }}": "no method 'up'",
+    "{{ [[1], [2]] | sum(start=[]) }}": "is no number",
+    "{{ case.indicators.all | join(attribute='__class__') }}": "has no __class__",
+}
+
+
+@pytest.mark.parametrize(("source", "words"), FAILING.items())
+def test_what_is_missing_or_cannot_be_done_fails_with_words(source: str, words: str) -> None:
+    template = Template.compile(source)
+    with pytest.raises(TemplateFailed, match=re.escape(words)):
+        template.render(CONTEXT)
+
+
+GROWN = "{% set a = [1, 1, 1] %}" + "{% set a = [a, a, a, a, a, a, a, a, a, a] %}" * 30
+TWICE_GROWN = GROWN + GROWN.replace("a", "b").replace("set b = [1, 1, 1]", "set b = [1, 1, 2]").replace("sbt", "set")
+
+TOO_MUCH = {
+    "{{ 1.5 | round(1000000000, 'ceil') }}": "a precision from -15 to 15",
+    "{{ 1.5 | round(-1000000000) }}": "a precision from -15 to 15",
+    "{{ 1e999 }}": "a number that is too large (line 1)",
+    "{{ " + "9" * 6000 + " }}": "a number that is too large",
+    "{{ 0x" + "f" * 6000 + " }}": "a number that is too large",
+    "{{ 'inf' | float }}": "grows beyond",
+    "{{ 'nan' | float }}": "grows beyond",
+    "{{ ('9' ~ '9999999999999999') | int }}": "grows beyond",
+    "{{ 1 / 1e-15 / 1e-15 }}": "grows beyond",
+    "{{ range(99999) | length }}": "range gives more than 5000",
+    "\n{% if true %}" + "{% if true %}" * 100 + "{% endif %}" * 101: "nested too deeply (line 2)",
+    "{% for a in [1] %}" * 21 + "{% endfor %}" * 21: "nested too deeply",
+    "{{ 1" + " + 1" * 2000 + " }}": "nested too deeply",
+    GROWN + "{{ a | upper }}": "more than 200000 steps",
+    GROWN + "{{ a is upper }}": "more than 200000 steps",
+    GROWN + "{{ [a] | map('string') }}": "more than 200000 steps",
+    GROWN + "{% for x in [1, 2] %}{{ loop.changed(a) }}{% endfor %}": "more than 200000 steps",
+    TWICE_GROWN + "{{ a == b }}": "more than 200000 steps",
+    "{% set t = range(4999) | join %}{% for a in range(4999) %}{% if t.split('1') %}{% endif %}{% endfor %}": "steps",
+    "{% set t = range(4999) | join %}{% for a in range(4999) %}{% if t | sort %}{% endif %}{% endfor %}": "steps",
+    "{% set t = range(4999) | list %}{% for a in range(4999) %}{% if -1 in t %}{% endif %}{% endfor %}": "steps",
+    "{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}": "more than 5000 turns",
     "{% for a in range(4999) %}{{ case.title ~ case.url }}{% endfor %}": "more than 65536 characters",
     "{% filter cut(9) %}{% for a in range(4999) %}{{ case.title }}{% endfor %}{% endfilter %}": "more than 65536",
     "{% for a in range(999) %}" + "x" * 99 + "{% endfor %}": "more than 65536 characters",
@@ -140,10 +192,32 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize(("source", "words"), FAILING.items())
-def test_what_is_missing_or_too_much_fails_with_words(source: str, words: str) -> None:
-    with pytest.raises(TemplateFailed, match=re.escape(words)):
-        render(source)
+def test_nothing_is_computed_while_a_template_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT.filters, "upper", lambda _: pytest.fail("computed"))
+    ENVIRONMENT.from_string("{{ 'constant' | upper }}")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(("source", "words"), TOO_MUCH.items())
+def test_what_costs_too_much_for_any_case_is_refused_when_it_is_compiled(source: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)) as refused:
+        Template.compile(source)
+    assert not isinstance(refused.value, TemplateFailed)
+
+
+def test_what_costs_too_much_for_one_case_fails_for_that_case_alone() -> None:
+    template = Template.compile("{% for label in case.labels %}{% if case.labels | lines %}{% endif %}{% endfor %}done")
+    assert template.render(CONTEXT) == "done"
+    many = case_context(replace(EXAMPLE_CASE, labels={f"label {number}": ("x",) for number in range(1000)}))
+    with pytest.raises(TemplateFailed, match="more than 200000 steps"):
+        template.render(many)
+
+
+def test_a_template_may_be_nested_as_deep_as_it_says() -> None:
+    assert render("{% if true %}" * 15 + "{% for a in [1] %}" * 0 + "x" + "{% endif %}" * 15) == "x"
+    assert render("{% for a in [1] %}" * 15 + "x" + "{% endfor %}" * 15) == "x"
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Template.compile("{% if true %}" * 16 + "{% endif %}" * 16)
 
 
 HOSTILE = [
@@ -196,6 +270,22 @@ def test_a_template_says_what_it_looks_at_and_equals_its_like() -> None:
     assert template == Template.compile(template.source, roots)
     context = CONTEXT | incident_context(replace(EXAMPLE_INCIDENT, fields={"u_region": "eu", "close_code": "x"}), None)
     assert template.render(context).startswith("eu x CPU")
+
+
+def test_a_mark_that_comes_together_from_several_values_is_harmless_too() -> None:
+    apart = Template.compile("{{ case.title }}{{ case.key }} [{{ case.assignee }}]<b>x</b>")
+    case = replace(EXAMPLE_CASE, title="x [co", key="de]<i>y</i>[/code]", assignee="code")
+    assert apart.render(case_context(case), journal=True) == "x (code)<i>y</i>(/code) (code)<b>x</b>"
+    own = Template.compile("[code]<i>Case</i>[/code] {{ case.title }}{{ case.key }}")
+    assert own.render(case_context(case), journal=True) == "[code]<i>Case</i>[/code] x (code]<i>y</i>(/code)"
+
+
+@pytest.mark.parametrize("hidden", ["\u200f", "\u061c", "\ufeff", "\x00", "\x9b", "\ud800", "\u200b", "\u2060", "\xad"])
+def test_a_sign_that_nobody_sees_hides_no_mark(hidden: str) -> None:
+    title = f"[co{hidden}de]<b>x</b>[/{hidden}code]"
+    context = case_context(replace(EXAMPLE_CASE, title=title))
+    assert Template.compile("{{ case.title }}").render(context, journal=True) == "(code)<b>x</b>(/code)"
+    assert Template.compile("[code][/code]{{ case.title }}").render(context, journal=True).endswith("(/code)")
 
 
 def test_no_cut_text_is_longer_than_asked_and_each_shows_its_mark() -> None:

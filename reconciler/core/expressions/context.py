@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from reconciler.core.expressions.label_values import EntityText, LabelValue
@@ -199,6 +200,12 @@ EXAMPLE_INCIDENT = Incident(
 """A record of that Case."""
 
 
+@cache
+def example_context() -> Context:
+    """Give what every root holds in the example."""
+    return case_context(EXAMPLE_CASE) | incident_context(EXAMPLE_INCIDENT, "resolved")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variable:
     """Describe one name for a person."""
@@ -211,7 +218,7 @@ class Variable:
 
 def variables(roots: Iterable[str] = ("case", "incident")) -> tuple[Variable, ...]:
     """List every name that a condition or template may use, with its value in the example."""
-    context = case_context(EXAMPLE_CASE) | incident_context(EXAMPLE_INCIDENT, "resolved")
+    context = example_context()
     seen: set[int] = set()
     return tuple(one for root in roots_with_twins(roots) for one in _listed(ROOTS[root], root, context[root], seen))
 

@@ -1,4 +1,4 @@
-"""The helpers that templates have beside Jinja2's own: cutting, dates, lists as text, maps.
+"""The filters that templates have beside Jinja2's own, and in place of those that have no end.
 
 Every one is a plain function of its arguments; what cannot be done raises TemplateFailed with words for a person.
 A text that any of them gives is never longer than LONGEST_TEXT.
@@ -6,6 +6,7 @@ A text that any of them gives is never longer than LONGEST_TEXT.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,15 +15,17 @@ from typing import Any
 
 from jinja2 import Undefined
 
-from reconciler.core.expressions.label_values import LabelValue
+from reconciler.core.expressions import tera
+from reconciler.core.expressions.label_values import EntityText, LabelValue
+from reconciler.core.text import CUT_MARK, without_code_blocks, without_html
+from reconciler.core.text import cut as cut_text
+from reconciler.core.text import one_line as put_on_one_line
 
 LONGEST_TEXT = 65_536
-CUT_MARK = "…"
+LARGEST_NUMBER = 1e15
+"""Beyond it a float no longer holds every whole number."""
+MOST_DIGITS = 15
 SERVICENOW_TIME = "%Y-%m-%d %H:%M:%S"
-_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85]")
-_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Control characters, marks that turn the direction of writing, halves of characters. Tab and line feed stay."""
-_CODE_BLOCK = re.compile(r"\[(\s*/?\s*code\s*)\]", re.IGNORECASE)
 _DATE_FORMAT = re.compile(r"(?:[^%]|%[A-Za-z%])*")
 
 
@@ -30,40 +33,35 @@ class TemplateFailed(ValueError):
     """Say why a template could not be rendered for one Case, in words for a person."""
 
 
-def clean(text: str) -> str:
-    """Take out control characters and whatever could disturb a terminal; line ends become line feeds."""
-    return _UNWANTED.sub("", _LINE_ENDS.sub("\n", text))
-
-
-def without_code_blocks(text: str) -> str:
-    """Write ``[code]`` as ``(code)``: a ServiceNow journal shows what stands between such marks as HTML.
-
-    Source: KB2337014, ``glide.ui.journal.use_html``.
-    """
-    return _CODE_BLOCK.sub(r"(\1)", text)
+class TooMuch(TemplateFailed):
+    """Say that a template does more, or makes something larger, than any template may."""
 
 
 def as_text(value: Any) -> str:
     """Print one value: text as it is, a label or list by its members, never a list of lists."""
     must_be_there(value)
     if isinstance(value, str | int | float | LabelValue):
-        return _not_too_long(str(value))
+        return _not_too_long(_plain(value))
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
         return _joined(", ", value)
     raise TemplateFailed("a map or nothing cannot be printed as it is: use join_labels, lines or default")
 
 
+def _plain(value: str | float | LabelValue) -> str:
+    """Write one value; a truth value as JSON, TOML and the Table API write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value if isinstance(value, str | LabelValue) else number(value))
+
+
 def cut(value: Any, length: int, mark: str = CUT_MARK) -> str:
-    """Cut a text to ``length`` characters, the mark at its end included; a shorter text stays as it is."""
-    text = as_text(value)
-    if len(text) <= length:
-        return text
-    return text[: max(length - len(mark), 0)].rstrip() + mark[:length]
+    """Cut a text to ``length``, the mark at its end included; a shorter text stays as it is."""
+    return cut_text(as_text(value), length, mark)
 
 
 def one_line(value: Any) -> str:
     """Put a text on one line, without blanks at its ends."""
-    return re.sub(r"[ \t]*[\n\v\f\t]+[ \t]*", " ", clean(as_text(value))).strip()
+    return put_on_one_line(as_text(value))
 
 
 def lines(value: Any, before: str = "") -> str:
@@ -124,8 +122,64 @@ def default(value: Any, /, fallback: Any = "", **named: Any) -> Any:
     return named.get("value", fallback) if isinstance(value, Undefined) else value
 
 
+def number(value: Any) -> int | float:
+    """Give a number that is not too large to count with; raise TemplateFailed for anything else."""
+    must_be_there(value)
+    if not tera.is_number(value):
+        raise TemplateFailed(f"{as_text(value)!r} is no number: use int or float")
+    if not abs(value) <= LARGEST_NUMBER:
+        raise TooMuch(f"a number grows beyond {LARGEST_NUMBER:.0e}")
+    return value  # type: ignore[no-any-return]  # is_number has just said so
+
+
+def round_number(value: Any, precision: int = 0, method: str = "common") -> float:
+    """Round a number to as many digits after the point, by ``common``, ``ceil`` or ``floor``."""
+    if not tera.is_number(precision) or not abs(precision) <= MOST_DIGITS:
+        raise TooMuch(f"round takes a precision from -{MOST_DIGITS} to {MOST_DIGITS}")
+    match method:
+        case "common":
+            return round(number(value), int(precision))
+        case "ceil" | "floor":
+            factor = 10 ** int(precision)
+            return float(getattr(math, method)(number(value) * factor) / factor)
+    raise TemplateFailed(f"round has no method {method!r}; there are common, ceil and floor")
+
+
+def sum_of(value: Iterable[Any], attribute: str | None = None, start: Any = 0) -> int | float:
+    """Add numbers, or one attribute of each member, to ``start``."""
+    total = number(start)
+    for member in value:
+        total = number(total + number(member if attribute is None else _attribute(member, attribute)))
+    return total
+
+
+def whole_number(value: Any, default: int = 0, base: int = 10) -> int:
+    """Read a whole number; the default where the value is none."""
+    must_be_there(value)
+    try:
+        read = int(value, base) if isinstance(value, str) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        read = int(point_number(value, default))
+    return int(number(read))
+
+
+def point_number(value: Any, default: float = 0.0) -> float:
+    """Read a number with a point; the default where the value is none."""
+    must_be_there(value)
+    try:
+        read = float(value)
+    except (TypeError, ValueError, OverflowError):
+        read = float(default)
+    return float(number(read))
+
+
 def _attribute(member: Any, name: str) -> Any:
-    found = member.get(name) if isinstance(member, Mapping) else getattr(member, name, None)
+    found = member
+    for step in str(name).split("."):
+        if isinstance(found, EntityText):
+            found = found.part(step)
+        else:
+            found = found.get(step) if isinstance(found, Mapping) else None
     if found is None:
         raise TemplateFailed(f"a member of the list has no {name}")
     return found
@@ -148,7 +202,7 @@ def _joined(separator: str, members: Iterable[Any]) -> str:
         must_be_there(member)
         if not isinstance(member, str | int | float | LabelValue):
             raise TemplateFailed("a list of lists or maps cannot be printed as it is: use map(attribute=…) or a loop")
-        parts.append(str(member))
+        parts.append(_plain(member))
         size += len(parts[-1]) + len(separator)
         if size > LONGEST_TEXT + len(separator):
             raise _too_long()
@@ -167,8 +221,8 @@ def _not_too_long(text: str) -> str:
     return text
 
 
-def _too_long() -> TemplateFailed:
-    return TemplateFailed(f"the template gives more than {LONGEST_TEXT} characters")
+def _too_long() -> TooMuch:
+    return TooMuch(f"the template gives more than {LONGEST_TEXT} characters")
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
@@ -184,5 +238,16 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "default": default,
     "d": default,
     "without_code_blocks": lambda value: without_code_blocks(as_text(value)),
+    "without_html": lambda value: without_html(as_text(value)),
+    "lower": lambda value: as_text(value).lower(),
+    "upper": lambda value: as_text(value).upper(),
+    "title": lambda value: as_text(value).title(),
+    "capitalize": lambda value: as_text(value).capitalize(),
+    "trim": lambda value, chars=None: as_text(value).strip(chars),
+    "int": whole_number,
+    "float": point_number,
+    "round": round_number,
+    "abs": lambda value: abs(number(value)),
+    "sum": sum_of,
 }
 """By the name that a template uses."""

@@ -1,13 +1,15 @@
 """The environment in which templates are compiled and run: Jinja2's sandbox, with less in it and limits around it.
 
 What is taken out could reach outside a template or make an endless one: other templates, macros, recursion, powers,
-filling and formatting of text. What is left is counted: the turns of all loops, the characters of all output.
+filling and formatting of text. What is left is counted: the turns of all loops, the steps of all filters, tests, calls
+and comparisons, the characters of all output. Nothing is computed while a template is compiled, where no one counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 from jinja2 import StrictUndefined, nodes, pass_context
@@ -16,26 +18,22 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from reconciler.core.expressions import filters, tera
-from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, as_text, without_code_blocks
+from reconciler.core.expressions.budget import MOST_TURNS, Budget
+from reconciler.core.expressions.filters import LARGEST_NUMBER, TemplateFailed, TooMuch, as_text, number
+from reconciler.core.expressions.patterns import rust_pattern
 
-MOST_TURNS = 5_000
 BUDGET = "_budget"
+MOST_BLOCKS = 15
+"""Python, which Jinja2 makes of a template, has an end at 20."""
+MOST_DEPTH = 300
 _ASKED_BY_JINJA = frozenset({"unsafe_callable", "alters_data"})
 _COUNTED = "_counted"
+_LOOKED_AT = "_looked_at"
 _KEPT_FILTERS = (
-    "lower",
-    "upper",
-    "trim",
     "length",
     "count",
     "first",
     "last",
-    "title",
-    "capitalize",
-    "int",
-    "float",
-    "round",
-    "abs",
     "sort",
     "unique",
     "reverse",
@@ -45,14 +43,16 @@ _KEPT_FILTERS = (
     "reject",
     "selectattr",
     "rejectattr",
-    "sum",
     "min",
     "max",
     "dictsort",
     "items",
 )
+_MEMBER_BY_MEMBER = frozenset({*_KEPT_FILTERS, "join", "lines", "sum"}) - {"length", "count", "first", "last"}
+"""To these a text is a list of its characters."""
 _TEXT_METHODS = frozenset({"startswith", "endswith", "split", "rsplit", "strip", "lower", "upper"})
 _MAP_METHODS = frozenset({"items", "keys", "values", "get"})
+_BLOCKS = (nodes.For, nodes.If, nodes.With, nodes.FilterBlock)
 _REFUSED: Mapping[type[nodes.Node], str] = {
     nodes.Include: "include",
     nodes.Import: "import",
@@ -89,34 +89,10 @@ class UndefinedName(StrictUndefined):
         return UndefinedName(obj=self._undefined_obj, name=f"{self._undefined_name}[{key!r}]")
 
 
-class Budget:
-    """Count what one rendering does, and stop it when it is too much."""
-
-    def __init__(self, *, journal: bool) -> None:
-        self.journal = journal
-        """the text is for a journal field, where ``[code]`` would be HTML"""
-        self._turns = 0
-        self._characters = 0
-
-    def turn(self) -> None:
-        """Count one turn of a loop."""
-        self._turns += 1
-        if self._turns > MOST_TURNS:
-            raise TemplateFailed(f"the template's loops take more than {MOST_TURNS} turns")
-
-    def print(self, value: Any) -> str:
-        """Print one value and count its characters."""
-        text = as_text(value)
-        self._characters += len(text)
-        if self._characters > 2 * LONGEST_TEXT:
-            raise TemplateFailed(f"the template gives more than {LONGEST_TEXT} characters")
-        return without_code_blocks(text) if self.journal else text
-
-
 class TemplateSandbox(ImmutableSandboxedEnvironment):
     """Compile templates in which values are only ever values."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Prefer what a map holds to its methods, so that a label may be called ``items``."""
@@ -139,16 +115,19 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             return attr in _TEXT_METHODS
         return super().is_safe_attribute(obj, attr, value)
 
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Count what a method looks at: its own value and its arguments."""
+        context[BUDGET].spend(getattr(obj, "__self__", None), *args, *kwargs.values())
+        return super().call(context, obj, *args, **kwargs)
+
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Keep arithmetic to numbers that stay small, and ``+`` of texts to a length."""
         if isinstance(left, str) and isinstance(right, str) and operator == "+":
+            context[BUDGET].spend(left, right)
             return as_text(left + right)
         if not (tera.is_number(left) and tera.is_number(right)):
             raise TemplateFailed(f"{operator} works on two numbers, or + on two texts")
-        result = super().call_binop(context, operator, left, right)
-        if abs(result) > 1e15:
-            raise TemplateFailed("a number grows beyond 1e15")
-        return result
+        return number(super().call_binop(context, operator, number(left), number(right)))
 
 
 class _Guard(NodeTransformer):
@@ -170,23 +149,71 @@ class _Guard(NodeTransformer):
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return self.generic_visit(nodes.Filter(parts, "join", [], [], None, None, lineno=node.lineno))
 
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802  # the name is Jinja2's
+        node.expr = _looked_at_first(node.expr)
+        for operand in node.ops:
+            operand.expr = _looked_at_first(operand.expr)
+        return self.generic_visit(node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802  # the name is Jinja2's
+        if isinstance(node.arg, nodes.Slice):
+            node.node = _looked_at_first(node.node)
+        return self.generic_visit(node)
+
+
+def _looked_at_first(node: nodes.Expr) -> nodes.Expr:
+    if isinstance(node, nodes.Const):
+        return node
+    return nodes.Filter(node, _LOOKED_AT, [], [], None, None, lineno=node.lineno)
+
 
 def read(source: str) -> nodes.Template:
-    """Read a template; raise ValueError for an unknown filter or test, which Jinja2 puts off behind an ``if``.
+    """Read a template; raise ValueError for what can be seen to be wrong before it is rendered.
 
-    Raises Jinja2's TemplateSyntaxError for what cannot be read at all.
+    That is an unknown filter or test (which Jinja2 puts off behind an ``if``), a pattern that cannot be matched, a
+    number that is too large, and what is nested too deeply. Raises Jinja2's TemplateSyntaxError for what cannot be
+    read at all.
     """
-    tree = ENVIRONMENT.parse(source)
+    try:
+        tree = ENVIRONMENT.parse(source)
+    except ValueError as error:
+        raise ValueError("the template holds a number that is too large") from error
+    _check_depth(tree)
     for found in tree.find_all(nodes.Filter):
         _check_known("filter", found.name, ENVIRONMENT.filters, found.lineno)
+        _check_pattern(found.args)
     for tested in tree.find_all(nodes.Test):
         _check_known("test", tested.name, ENVIRONMENT.tests, tested.lineno)
+        _check_pattern([nodes.Const(tested.name), *tested.args])
+    for constant in tree.find_all(nodes.Const):
+        if tera.is_number(constant.value) and not abs(constant.value) <= LARGEST_NUMBER:
+            raise ValueError(f"the template holds a number that is too large (line {constant.lineno})")
     return tree
 
 
+def _check_depth(tree: nodes.Template) -> None:
+    """Measure without recursion how deep a template is, so that what follows can recurse."""
+    depth, level = 0, [(0, node) for node in tree.iter_child_nodes()]
+    while level:
+        depth += 1
+        blocks, node = max(level, key=lambda held: held[0])
+        if depth > MOST_DEPTH or blocks > MOST_BLOCKS:
+            raise ValueError(f"the template is nested too deeply (line {node.lineno})")
+        level = [
+            (blocks + isinstance(node, _BLOCKS), child) for blocks, node in level for child in node.iter_child_nodes()
+        ]
+
+
+def _check_pattern(arguments: Sequence[nodes.Expr]) -> None:
+    """Compile the pattern that follows the word ``matching``, as in ``select("matching", "^a")``."""
+    for word, pattern in pairwise(arguments):
+        if isinstance(word, nodes.Const) and word.value == "matching" and isinstance(pattern, nodes.Const):
+            rust_pattern(str(pattern.value))
+
+
 def _check_known(kind: str, name: str, known: Iterable[str], line: int) -> None:
-    if name not in known:
-        near = get_close_matches(name, list(known), 1, 0.6)
+    if name not in known or name.startswith("_"):
+        near = get_close_matches(name, [one for one in known if not one.startswith("_")], 1, 0.6)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"there is no {kind} {name} (line {line}){hint}")
 
@@ -212,6 +239,13 @@ def _print(context: Context, value: Any) -> str:
     return budget.print(value)
 
 
+@pass_context
+def _looked_at(context: Context, value: Any) -> Any:
+    """Count what a comparison is about to look at."""
+    context[BUDGET].spend(value)
+    return value
+
+
 def _test(check: Callable[[object, object], bool]) -> Callable[[Any, Any], bool]:
     def tested(value: Any, argument: Any) -> bool:
         filters.must_be_there(value)
@@ -220,14 +254,55 @@ def _test(check: Callable[[object, object], bool]) -> Callable[[Any, Any], bool]
     return tested
 
 
-def _environment() -> TemplateSandbox:
-    made = TemplateSandbox(
-        undefined=UndefinedName, finalize=_print, trim_blocks=True, lstrip_blocks=True, autoescape=False, cache_size=0
-    )
-    made.filters = {name: made.filters[name] for name in _KEPT_FILTERS} | dict(filters.FILTERS) | {_COUNTED: _counted}
-    made.tests |= {name: _test(check) for name, check in tera.TESTS.items()}
-    made.globals = {"range": made.globals["range"]}
-    return made
+def _counting_filter(name: str) -> Callable[..., Any]:
+    @pass_context
+    def counted(context: Context, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+        budget: Budget = context[BUDGET]
+        characters = value if name in _MEMBER_BY_MEMBER and isinstance(value, str) else ()
+        budget.spend(value, *args, *kwargs.values(), range(len(characters)))
+        return budget.whole(_PLAIN.call_filter(name, value, args, kwargs, context))
 
+    return counted
+
+
+def _counting_test(name: str) -> Callable[..., Any]:
+    @pass_context
+    def counted(context: Context, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+        context[BUDGET].spend(value, *args, *kwargs.values())
+        return _PLAIN.call_test(name, value, args, kwargs, context)
+
+    return counted
+
+
+def _range(*bounds: int) -> range:
+    """Count from one number to another, as far as loops may turn."""
+    members = range(*bounds)
+    if members[MOST_TURNS:]:
+        raise TooMuch(f"range gives more than {MOST_TURNS} numbers")
+    return members
+
+
+def _environment() -> TemplateSandbox:
+    # Without ``optimized=False`` Jinja2 would compute what is constant while it compiles.
+    return TemplateSandbox(
+        undefined=UndefinedName,
+        finalize=_print,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        cache_size=0,
+        optimized=False,
+    )
+
+
+_PLAIN = _environment()
+"""Has every filter and test as it is; no template is compiled with it."""
+_PLAIN.filters = {name: _PLAIN.filters[name] for name in _KEPT_FILTERS} | dict(filters.FILTERS)
+_PLAIN.tests |= {name: _test(check) for name, check in tera.TESTS.items()}
 
 ENVIRONMENT = _environment()
+"""Compiles and runs templates: every filter and test counts first."""
+ENVIRONMENT.filters = {name: _counting_filter(name) for name in _PLAIN.filters}
+ENVIRONMENT.filters |= {_COUNTED: _counted, _LOOKED_AT: _looked_at}
+ENVIRONMENT.tests = {name: _counting_test(name) for name in _PLAIN.tests}
+ENVIRONMENT.globals = {"range": _range}

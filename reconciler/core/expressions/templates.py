@@ -14,10 +14,13 @@ from typing import Any
 import jinja2
 from jinja2 import meta, nodes
 
-from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, clean
-from reconciler.core.expressions.jinja_sandbox import BUDGET, ENVIRONMENT, Budget, guarded, read
+from reconciler.core.expressions.budget import Budget
+from reconciler.core.expressions.context import example_context
+from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, TooMuch
+from reconciler.core.expressions.jinja_sandbox import BUDGET, ENVIRONMENT, guarded, read
 from reconciler.core.expressions.names import find_name, roots_with_twins
 from reconciler.core.expressions.vocabulary import path_of
+from reconciler.core.text import clean, has_code_block, without_code_blocks
 
 __all__ = ["Template", "TemplateFailed"]
 
@@ -39,7 +42,8 @@ class Template:
     def compile(cls, source: str, roots: Sequence[str] = ("case",)) -> Template:
         """Compile a template over the given roots.
 
-        Raises ValueError with one sentence: not understood, too long, an unknown name, filter or test.
+        Raises ValueError with one sentence: not understood, too long, an unknown name, filter or test, or more work
+        than a template may do, be it for the example.
         """
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"the template has {len(source)} characters, more than {LONGEST_SOURCE}")
@@ -48,26 +52,44 @@ class Template:
         try:
             tree = read(source)
             names = _check_names(tree, roots)
-            return cls(source, frozenset(names), ENVIRONMENT.from_string(guarded(tree)))
+            compiled = ENVIRONMENT.from_string(guarded(tree))
         except jinja2.TemplateSyntaxError as error:
             raise ValueError(f"the template is not understood: {error.message} (line {error.lineno})") from error
-        except RecursionError as error:
+        except (RecursionError, MemoryError, SyntaxError) as error:  # the last two are Python's, of what Jinja2 makes
             raise ValueError("the template is nested too deeply") from error
+        _refuse_too_much(compiled)
+        return cls(source, frozenset(names), compiled)
 
     def render(self, context: Mapping[str, Any], *, journal: bool = False) -> str:
-        """Render the template; with ``journal``, ``[code]`` marks in values are made harmless.
+        """Render the template; with ``journal``, ``[code]`` marks that it does not make itself are made harmless.
 
         Raises TemplateFailed for a missing value, and for a template that does too much.
         """
         if self._compiled is None:
             return clean(self.source).strip()
-        try:
-            pieces = self._compiled.generate({**context, BUDGET: Budget(journal=journal)})
-            return clean(_collect(pieces)).strip()
-        except TemplateFailed:
-            raise
-        except _FAILURES as error:
-            raise TemplateFailed(str(error)) from error
+        own_marks = has_code_block(self.source)
+        budget = Budget(guards_values=journal and own_marks)
+        text = _rendered(self._compiled, {**context, BUDGET: budget})
+        # A mark can come together from two values, so where none can be the template's own the whole is looked at.
+        return without_code_blocks(text) if journal and not own_marks else text
+
+
+def _rendered(compiled: jinja2.Template, context: Mapping[str, Any]) -> str:
+    try:
+        return clean(_collect(compiled.generate(context))).strip()
+    except TemplateFailed:
+        raise
+    except _FAILURES as error:
+        raise TemplateFailed(str(error)) from error
+
+
+def _refuse_too_much(compiled: jinja2.Template) -> None:
+    try:
+        _rendered(compiled, {**example_context(), BUDGET: Budget()})
+    except TooMuch as failure:
+        raise ValueError(str(failure)) from failure
+    except TemplateFailed:
+        return  # the example lacks something that a Case may have
 
 
 def _collect(pieces: Any) -> str:
@@ -77,7 +99,7 @@ def _collect(pieces: Any) -> str:
         held.append(piece)
         size += len(piece)
         if size > LONGEST_TEXT:
-            raise TemplateFailed(f"the template gives more than {LONGEST_TEXT} characters")
+            raise TooMuch(f"the template gives more than {LONGEST_TEXT} characters")
     return "".join(held)
 
 

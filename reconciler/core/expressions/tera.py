@@ -6,19 +6,14 @@ raises Undecided here; whoever evaluates a condition makes "false" of it. A Labe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from reconciler.core.expressions.label_values import LabelValue
+from reconciler.core.expressions.patterns import rust_pattern
 
-LONGEST_PATTERN = 500
-_RUST_TOKENS = re.compile(
-    r"""\\. | \[\^?\]?(?:\\.|[^\]\\])*\]                  # an escape; a class, in which nothing is special
-      | (?P<ahead>\(\?(?:[=!]|<[=!])) | (?P<other>\(\?(?:P=|\(|>)) | (?P<possessive>[*+?}]\+) | (?P<end>\$)""",
-    re.VERBOSE | re.DOTALL,
-)
+MOST_COMPARED = 1_000_000
+"""How many pairs of values one test may look at, where two labels repeat."""
 
 
 class Undecided(ValueError):
@@ -45,7 +40,7 @@ def comparable(left: object, right: object) -> bool:
 def equal(left: object, right: object) -> bool:
     """Say whether two values are the same; a truth value equals no number."""
     if isinstance(left, LabelValue) and isinstance(right, LabelValue):
-        return any(value in tuple(right) for value in tuple(left))
+        return not set(left).isdisjoint(right)
     if isinstance(left, bool) != isinstance(right, bool):
         return False
     return left == right
@@ -72,12 +67,19 @@ def contains(container: object, item: object) -> bool:
     wanted = item if isinstance(item, LabelValue) else (item,)
     if isinstance(container, str | LabelValue):
         sought = [text for one in wanted for text in texts(one)]
+        _bounded(len(texts(container)) * len(sought))
         return any(text in held for held in texts(container) for text in sought)
     if isinstance(container, Mapping):
         return any(key in container for one in wanted for key in texts(one))
     if isinstance(container, Sequence):
+        _bounded(len(container) * len(wanted))
         return any(equal(one, held) for held in container for one in wanted)
     raise Undecided("only a text, a list or a map can contain something")
+
+
+def _bounded(pairs: int) -> None:
+    if pairs > MOST_COMPARED:
+        raise Undecided(f"{pairs} pairs of values are more than a test compares")
 
 
 def starting_with(value: object, prefix: object) -> bool:
@@ -97,36 +99,7 @@ def matching(value: object, pattern: object) -> bool:
         expression = rust_pattern(source)
     except ValueError as error:
         raise Undecided(str(error)) from error
-    return any(expression.search(text) is not None for text in texts(value))
-
-
-@lru_cache(maxsize=256)
-def rust_pattern(source: str) -> re.Pattern[str]:
-    """Compile a pattern of Rust's regex crate; raise ValueError with one sentence for what that crate refuses.
-
-    ``$`` is the very end of the text unless ``(?m)`` is set. What Python's ``re`` cannot read is refused as well.
-    A pattern that backtracks without end is not recognised.
-    """
-    if len(source) > LONGEST_PATTERN:
-        raise ValueError(f"the pattern has {len(source)} characters, more than {LONGEST_PATTERN}")
-    lines = re.match(r"\(\?[a-z]*m", source) is not None
-    translated = _RUST_TOKENS.sub(lambda token: _translate(token, lines=lines), source)
-    try:
-        return re.compile(translated)
-    except re.error as error:
-        raise ValueError(f"the pattern {source!r} is not understood: {error}") from error
-
-
-def _translate(token: re.Match[str], *, lines: bool) -> str:
-    found = token.group()
-    if re.fullmatch(r"\\[1-9]", found) or token["other"]:
-        raise ValueError(f"a pattern has no back-references or conditions here: {found}")
-    if token["ahead"]:
-        raise ValueError(f"a pattern has no look-around here: {found}…)")
-    if token["possessive"]:
-        raise ValueError(f"a pattern repeats a repetition: {found}")
-    at_end = token["end"] or found == r"\z"
-    return r"\Z" if at_end and not (lines and token["end"]) else found
+    return any(expression.found_in(text) for text in texts(value))
 
 
 def each_text(change: Callable[[str], str]) -> Callable[[object], object]:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from jinja2 import nodes
 
 from reconciler.core.expressions.names import STATUS_WORDS, find_name
-from reconciler.core.expressions.tera import rust_pattern
+from reconciler.core.expressions.patterns import rust_pattern
 
 _CHANGES: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "trim": str.strip}
 _FITS: Mapping[str, Callable[[str, str], bool]] = {

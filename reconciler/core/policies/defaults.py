@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.core.expressions.filters import TemplateFailed, cut
+from reconciler.core.expressions.filters import TemplateFailed
 from reconciler.core.expressions.templates import Template
 from reconciler.core.policies.policies import Reference
+from reconciler.core.text import cut
 
 __all__ = [
     "DEFAULT_FIELDS",
@@ -124,9 +125,12 @@ DEFAULT_ON_CLOSE: Mapping[str, str] = {**DEFAULT_ON_RESOLVE, "state": "7"}
 DEFAULT_REASON = """\
 ServiceNow {{ incident.number }}\
 {% if incident.close_code | default("") %}, {{ incident.close_code }}{% endif %}\
-{% if incident.close_notes | default("") %}: {{ incident.close_notes }}{% endif %}
+{% if incident.close_notes | default("") %}: {{ incident.close_notes | without_html }}{% endif %}
 """
-"""The reason with which a Case is resolved; what says most about the record comes first, for the end may be cut."""
+"""The reason with which a Case is resolved; what says most about the record comes first, for the end may be cut.
+
+Many instances edit close notes as HTML, and Coralogix shows a reason as it stands.
+"""
 
 DEFAULT_REFERENCES: Mapping[str, Reference] = {
     "assignment_group": Reference(table="sys_user_group"),
