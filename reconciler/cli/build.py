@@ -165,6 +165,14 @@ def _reveal(secret: Secret | None) -> str:
     return secret.reveal()
 
 
+def secret_values(config: Config) -> tuple[str, ...]:
+    """Read every secret that a config names as it is now, to tell whether one changed; raise ConfigError."""
+    named = [config.coralogix.api_key]
+    for one in config.servicenow.values():
+        named += [secret for secret in (one.password, one.client_secret, one.api_key) if secret is not None]
+    return tuple(secret.reveal() for secret in named)
+
+
 @contextmanager
 def open_store(path: Path) -> Iterator[Store]:
     """Open the database for writing, and close it afterwards."""

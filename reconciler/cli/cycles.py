@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 from reconciler.cli.build import build_context, open_store, read_config, start
 from reconciler.cli.options import Globals
 from reconciler.cli.output import ProgressBar, print_json, print_report, say
+from reconciler.daemon.signals import stop_on_signal
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
 from reconciler.store.lock import DatabaseLock
 from reconciler.telemetry.log import bind_cycle
 
@@ -19,14 +21,17 @@ def new_cycle_id() -> str:
 
 
 def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool) -> int:
-    """Run one cycle that acts, show its report, and give the exit code; ``command`` is what the lock names."""
+    """Run one cycle that acts, show its report, and give the exit code; ``command`` is what the lock names.
+
+    SIGTERM and Ctrl-C let the action in hand finish; a second one ends the process at once.
+    """
     start(options, quiet=True)
     config = read_config(options)
-    progress = ProgressBar()
+    progress, stop = ProgressBar(), threading.Event()
     with DatabaseLock(config.state.path, command=f"reconciler {command}"), open_store(config.state.path) as store:
         cycle_id = new_cycle_id()
-        with bind_cycle(cycle_id):
-            report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=cycle_id)
+        with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop):
+            report = run_cycle(build_context(config, store, stop=stop, progress=progress), request, cycle_id=cycle_id)
     progress.clear()
     print_json(report.document()) if as_json else print_report(report)
     return end(report)
@@ -36,4 +41,11 @@ def end(report: CycleReport) -> int:
     """Say what went wrong in a cycle, if anything did, and give its exit code."""
     if report.error:
         say(f"reconciler: {report.error}")
+    elif report.result is CycleResult.STOPPED:
+        left = len(report.plan.actions) - len(report.outcomes)
+        say(f"reconciler: stopped as asked; {left} of {len(report.plan.actions)} actions wait for the next cycle")
     return report.exit_code
+
+
+def _tell_of_stop() -> None:
+    say("reconciler: stopping after the action in hand; once more ends it at once")

@@ -4,6 +4,7 @@
 * A cycle never touches the scheduler (``shutdown`` would deadlock), and cannot end the process, since APScheduler
   catches everything: a fatal result stops the main thread's loop instead.
 * Signals only leave a word; the cycle in hand ends at its own safe point, asked by the ``stop`` event.
+* SIGHUP reads the config anew, beside the cycle in hand. A terminal that was closed sends it too, and means the end.
 """
 
 from __future__ import annotations
@@ -12,11 +13,8 @@ import logging
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
-from types import FrameType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -25,33 +23,14 @@ from apscheduler.triggers.interval import IntervalTrigger
 from reconciler.core.errors import ReconcilerError
 from reconciler.daemon.clock_watch import Heartbeat, MachineClock, StepDetector, require_plausible
 from reconciler.daemon.notify import Notifier
+from reconciler.daemon.reload import Reload, Reloader
+from reconciler.daemon.signals import STOPPING, Names, has_terminal, signals_into
+from reconciler.daemon.timetable import TickResult, Timetable
 
 logger = logging.getLogger(__name__)
 
 _JOB_ID = "cycle"
 _CLOCK_STEP_SECONDS = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class TickResult:
-    """Say how one cycle ended, as far as the daemon must know."""
-
-    ok: bool
-    summary: str
-    """one line for the log and for ``systemctl status``"""
-    fatal: BaseException | None = None
-    """set when no later cycle can go better (a damaged database): the daemon ends with this error's exit code"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timetable:
-    """Say when what is done."""
-
-    poll_seconds: float
-    cycle_limit_seconds: float = 900.0
-    """a cycle that does not get on for longer is taken to hang: the watchdog is no longer pinged"""
-    look_seconds: float = 1.0
-    """how often the main thread looks at the clock and pings"""
 
 
 class Daemon:
@@ -63,6 +42,7 @@ class Daemon:
         *,
         timetable: Timetable,
         stop: threading.Event,
+        reload: Reload,
         notifier: Notifier | None = None,
         clock: MachineClock | None = None,
     ) -> None:
@@ -71,15 +51,15 @@ class Daemon:
         self._stop = stop
         self._notifier = notifier or Notifier.from_environment()
         self._clock = clock or MachineClock()
-        self._progress = Heartbeat(
-            limit_seconds=timetable.poll_seconds + timetable.cycle_limit_seconds, clock=self._clock
-        )
-        # Not the event itself: its lock is not reentrant, and a handler interrupts the very thread that waits on it.
-        self._signals: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._progress = self._fresh_progress()
+        self._reloader = Reloader(reload, self._notifier)
+        self._signals: Names = queue.SimpleQueue()
+        self._had_terminal = False
         self._idle = threading.Event()
         self._idle.set()
         self._failures_in_a_row = 0
         self._last_summary = ""
+        self._last_status = "started"
         self._fatal: BaseException | None = None
 
     def run(self) -> int:
@@ -90,7 +70,8 @@ class Daemon:
         """
         require_plausible(self._clock)
         scheduler = self._scheduler()
-        with _signals_into(self._signals):
+        self._had_terminal = has_terminal()
+        with signals_into(self._signals, (*STOPPING, signal.SIGHUP)):
             scheduler.start()
             self._notifier.ready()
             logger.info("daemon started", extra={"poll_seconds": self._timetable.poll_seconds})
@@ -110,8 +91,7 @@ class Daemon:
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(max_workers=1)})
         scheduler.add_job(
             self._tick,
-            # UTC here too: a trigger of its own would ask the machine for its time zone.
-            IntervalTrigger(seconds=self._timetable.poll_seconds, timezone=UTC),
+            self._trigger(),
             id=_JOB_ID,
             next_run_time=datetime.now(UTC),
             max_instances=1,
@@ -120,11 +100,21 @@ class Daemon:
         )
         return scheduler
 
+    def _trigger(self) -> IntervalTrigger:
+        # UTC here too: a trigger of its own would ask the machine for its time zone.
+        return IntervalTrigger(seconds=self._timetable.poll_seconds, timezone=UTC)
+
+    def _fresh_progress(self) -> Heartbeat:
+        limit_seconds = self._timetable.poll_seconds + self._timetable.cycle_limit_seconds
+        return Heartbeat(limit_seconds=limit_seconds, clock=self._clock)
+
     def _watch(self, scheduler: BackgroundScheduler) -> None:
         steps = StepDetector(self._clock)
         while not self._stop.is_set():
             name = self._wait_for_signal()
-            if name is not None:
+            if name == signal.SIGHUP.name and self._had_terminal == has_terminal():
+                self._reload(scheduler)
+            elif name is not None:
                 logger.info("stopping", extra={"signal": name})
                 self._stop.set()
             elif abs(step := steps.step_seconds()) > _CLOCK_STEP_SECONDS:
@@ -144,6 +134,16 @@ class Daemon:
             return self._signals.get(timeout=self._look_seconds)
         except queue.Empty:
             return None
+
+    def _reload(self, scheduler: BackgroundScheduler) -> None:
+        """Take up the config on disk; the next cycle, which comes now, is the first that goes by it."""
+        timetable = self._reloader.take_up()
+        self._say(self._last_status)
+        if timetable is not None:
+            self._timetable = timetable
+            self._progress = self._fresh_progress()
+            scheduler.reschedule_job(_JOB_ID, trigger=self._trigger())
+            scheduler.modify_job(_JOB_ID, next_run_time=datetime.now(UTC))
 
     def _repair(self, scheduler: BackgroundScheduler, step_seconds: float) -> None:
         """Run the next cycle now: due times are on the wall clock, and one set back by an hour is an hour's silence."""
@@ -190,7 +190,7 @@ class Daemon:
 
     def _end(self, error: BaseException) -> None:
         logger.critical("cannot go on", extra={"error": error})
-        self._notifier.status(f"cannot go on: {error}")
+        self._say(f"cannot go on: {error}")
         self._fatal = error
         self._stop.set()
 
@@ -200,25 +200,14 @@ class Daemon:
         self._failures_in_a_row, self._last_summary = 0, result.summary
         level = logging.INFO if news else logging.DEBUG
         logger.log(level, "cycle done", extra={"summary": result.summary})
-        self._notifier.status(result.summary)
+        self._say(result.summary)
 
     def _note_failure(self, result: TickResult, trace: Exception | None) -> None:
         self._failures_in_a_row += 1
         facts = {"summary": result.summary, "failures_in_a_row": self._failures_in_a_row}
         logger.error("cycle failed", extra=facts, exc_info=trace)
-        self._notifier.status(f"{self._failures_in_a_row} failed in a row: {result.summary}")
+        self._say(f"{self._failures_in_a_row} failed in a row: {result.summary}")
 
-
-@contextmanager
-def _signals_into(names: queue.SimpleQueue[str]) -> Iterator[None]:
-    """Put the name of each SIGTERM and SIGINT into a queue, whose ``put`` is made for signal handlers."""
-
-    def leave_word(number: int, _frame: FrameType | None) -> None:
-        names.put(signal.Signals(number).name)
-
-    before = {each: signal.signal(each, leave_word) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    def _say(self, status: str) -> None:
+        self._last_status = status
+        self._notifier.status(self._reloader.add_to(status))

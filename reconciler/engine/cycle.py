@@ -25,7 +25,15 @@ from reconciler.engine.context import Context
 from reconciler.engine.reading import drift
 from reconciler.engine.reading.gather import Gathering
 from reconciler.engine.reading.hold_requests import apply_hold_requests, look_again_at_others
-from reconciler.engine.report import CycleKind, CycleReport, CycleRequest, ended_well, failure_words, result_of
+from reconciler.engine.report import (
+    CycleKind,
+    CycleReport,
+    CycleRequest,
+    CycleResult,
+    ended_well,
+    failure_words,
+    result_of,
+)
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.store.store import CycleCounts, Decided
 
@@ -239,7 +247,7 @@ class _Cycle:
             kind=kind,
             started_at=started_at,
             finished_at=now,
-            result=result_of(error, sum(not ended_well(outcome) for outcome in self.outcomes)),
+            result=self._result(error),
             plan=self.plan,
             outcomes=self.outcomes,
             cursors=store.cursors(),
@@ -265,6 +273,13 @@ class _Cycle:
             now=now,
         )
         return report
+
+    def _result(self, error: ReconcilerError | None) -> CycleResult:
+        """Say how the cycle ended; what was asked to stop and had nothing left is done all the same."""
+        result = result_of(error, sum(not ended_well(outcome) for outcome in self.outcomes))
+        is_cut = error is not None or (self.request.carry_out and len(self.outcomes) < len(self.plan.actions))
+        may_be_cut = result in (CycleResult.DONE, CycleResult.FAILED) and self.context.should_stop()
+        return CycleResult.STOPPED if may_be_cut and is_cut else result
 
 
 def close_unfinished(context: Context) -> None:

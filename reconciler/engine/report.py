@@ -33,6 +33,8 @@ class CycleResult(StrEnum):
     DONE = "done"
     FAILED = "failed"
     REFUSED = "refused"
+    STOPPED = "stopped"
+    """asked to end before everything was read or done; the next cycle goes on"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ class CycleReport:
         """Give the exit code of the public contract."""
         if self.error is not None:
             return self.error.exit_code
-        return 1 if self.failed else 0
+        return 1 if self.failed or self.result is CycleResult.STOPPED else 0
 
     @property
     def failed(self) -> int:

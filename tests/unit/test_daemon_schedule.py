@@ -18,7 +18,9 @@ import pytest
 from reconciler.core.errors import CycleFailed, ReconcilerError, StoreError
 from reconciler.daemon.clock_watch import MachineClock
 from reconciler.daemon.notify import Notifier
-from reconciler.daemon.schedule import Daemon, TickResult, Timetable
+from reconciler.daemon.reload import Reload
+from reconciler.daemon.schedule import Daemon
+from reconciler.daemon.timetable import TickResult, Timetable
 
 PATIENCE_SECONDS = 20
 OFTEN = Timetable(poll_seconds=0.01, look_seconds=0.01)
@@ -46,9 +48,21 @@ class Script:
                 self.stop.set()
 
     def run(
-        self, timetable: Timetable = OFTEN, *, notifier: Notifier | None = None, clock: MachineClock | None = None
+        self,
+        timetable: Timetable = OFTEN,
+        *,
+        notifier: Notifier | None = None,
+        clock: MachineClock | None = None,
+        reload: Reload | None = None,
     ) -> int:
-        return Daemon(self, timetable=timetable, stop=self.stop, notifier=notifier or Notifier(), clock=clock).run()
+        return Daemon(
+            self,
+            timetable=timetable,
+            stop=self.stop,
+            reload=reload or (lambda: timetable),
+            notifier=notifier or Notifier(),
+            clock=clock,
+        ).run()
 
 
 def fine() -> TickResult:
@@ -281,7 +295,8 @@ def test_pings_go_on_while_the_action_in_hand_is_finished(manager: socket.socket
 
 PROCESS = """
 import sys, threading
-from reconciler.daemon.schedule import Daemon, TickResult, Timetable
+from reconciler.daemon.schedule import Daemon
+from reconciler.daemon.timetable import TickResult, Timetable
 
 stop = threading.Event()
 
@@ -292,7 +307,7 @@ def run_cycle():
     return TickResult(ok=True, summary="done")
 
 timetable = Timetable(poll_seconds=3600, look_seconds=3600)
-code = Daemon(run_cycle, timetable=timetable, stop=stop).run()
+code = Daemon(run_cycle, timetable=timetable, stop=stop, reload=lambda: timetable).run()
 print("exit", code, flush=True)
 sys.exit(code)
 """

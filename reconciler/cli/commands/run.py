@@ -6,15 +6,17 @@ import threading
 
 import click
 
-from reconciler.cli.build import build_context, open_store, read_config, start
+from reconciler.cli.build import open_store, read_config, start
 from reconciler.cli.cycles import new_cycle_id
+from reconciler.cli.live import Live
 from reconciler.cli.options import Globals
 from reconciler.cli.output import summary
-from reconciler.core.errors import CycleFailed, StoreBusy, StoreError
-from reconciler.daemon.schedule import Daemon, TickResult, Timetable
+from reconciler.core.errors import StoreBusy, StoreError
+from reconciler.daemon.schedule import Daemon
+from reconciler.daemon.timetable import TickResult
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.report import CycleRequest
+from reconciler.engine.report import CycleRequest, CycleResult
 from reconciler.store.lock import DatabaseLock
 from reconciler.telemetry.log import bind_cycle
 
@@ -22,14 +24,29 @@ from reconciler.telemetry.log import bind_cycle
 @click.command()
 @click.pass_obj
 def run(options: Globals) -> int:
-    """Run cycle after cycle until SIGTERM; the action in hand is finished first."""
+    """Run cycle after cycle until SIGTERM; the action in hand is finished first.
+
+    SIGHUP reads the config anew: a wrong one is told in the log, and the one before stays in force. A secret that
+    changes in its file is taken up by the next cycle, without any signal.
+
+    \b
+    Examples:
+      reconciler run
+      reconciler --config /etc/reconciler/reconciler.toml --log-format json run
+      kill -HUP PID             # under systemd: systemctl reload
+    """
     start(options)
     config = read_config(options)
     stop = threading.Event()
     with DatabaseLock(config.state.path, command="reconciler run"), open_store(config.state.path) as store:
-        timetable = Timetable(poll_seconds=config.schedule.poll.total_seconds())
-        daemon = Daemon(lambda: tick(context), timetable=timetable, stop=stop)
-        context = build_context(config, store, stop=stop, progress=lambda *_: daemon.beat())
+        live = Live(
+            config,
+            store,
+            read=lambda: read_config(options),
+            stop=stop,
+            progress=lambda *_: daemon.beat(),
+        )
+        daemon = Daemon(lambda: tick(live.current()), timetable=live.timetable(), stop=stop, reload=live.reload)
         return daemon.run()
 
 
@@ -44,5 +61,4 @@ def tick(context: Context) -> TickResult:
         except StoreError as error:
             return TickResult(ok=False, summary=str(error), fatal=error)
     words = summary(report) if report.error is None else str(report.error)
-    cut_short = context.should_stop() and isinstance(report.error, CycleFailed)
-    return TickResult(ok=report.exit_code == 0 or cut_short, summary=words)
+    return TickResult(ok=report.exit_code == 0 or report.result is CycleResult.STOPPED, summary=words)

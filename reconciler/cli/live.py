@@ -1,0 +1,87 @@
+"""What the daemon works with: the config in force, and the context that was built from it.
+
+Rules of this file: a new context takes the place of the old one between two cycles, whole or not at all; what cannot be
+read leaves the old one in force, and the words say why.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from reconciler.cli.build import build_context, secret_values
+from reconciler.config import Config
+from reconciler.core.errors import ConfigError
+from reconciler.daemon.timetable import Timetable
+from reconciler.engine.context import Context, ProgressCallback
+from reconciler.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+class Live:
+    """Hold the context in force; make a new one when the config is read anew or a secret changed on disk.
+
+    ``reload`` is for the main thread, ``current`` for the one that runs the cycles.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        read: Callable[[], Config],
+        stop: threading.Event,
+        progress: ProgressCallback,
+    ) -> None:
+        self._read = read
+        self._store = store
+        self._stop = stop
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._take(config)
+
+    def timetable(self) -> Timetable:
+        """Say when cycles run by the config in force."""
+        return Timetable(poll_seconds=self._config.schedule.poll.total_seconds())
+
+    def reload(self) -> Timetable:
+        """Take up the config on disk; raise ConfigError, and change nothing, where that cannot be."""
+        config = self._read()
+        mine, named = self._config.state.path, config.state.path
+        if mine != named:
+            raise ConfigError(
+                [f"[state] path is {named} now, and a daemon stays with its database, {mine}: restart it"]
+            )
+        with self._lock:
+            self._take(config)
+        return self.timetable()
+
+    def current(self) -> Context:
+        """Give the context for the next cycle, with the secrets as they are on disk now."""
+        with self._lock:
+            try:
+                self._take_up_secrets()
+            except ConfigError as error:
+                self._tell_once(str(error))
+            return self._context
+
+    def _take(self, config: Config) -> None:
+        secrets = secret_values(config)
+        self._context = build_context(config, self._store, stop=self._stop, progress=self._progress)
+        self._config, self._secrets, self._unread = config, secrets, ""
+
+    def _take_up_secrets(self) -> None:
+        """Log in anew where a secret is another one than before."""
+        if secret_values(self._config) == self._secrets:
+            self._unread = ""
+            return
+        self._take(self._config)
+        logger.info("a secret changed on disk and is taken up")
+
+    def _tell_once(self, words: str) -> None:
+        """Warn of a secret that cannot be read, which may be in the middle of being replaced; not in every cycle."""
+        if words != self._unread:
+            logger.warning("a secret cannot be read, the one before stays in use", extra={"because": words})
+        self._unread = words

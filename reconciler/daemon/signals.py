@@ -1,0 +1,78 @@
+"""Signals as words in a queue: a handler must neither wait nor take a lock.
+
+An event is not set by a handler: its lock is not reentrant, and a handler interrupts the very thread that may be
+waiting on that event. A ``SimpleQueue`` is made for this.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+Names = queue.SimpleQueue[str]
+
+
+@contextmanager
+def signals_into(names: Names, numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Put the name of each of these signals into a queue. Main thread only.
+
+    A hang-up that is ignored already stays ignored: so ``nohup`` asks for it.
+    """
+
+    def leave_word(number: int, _frame: FrameType | None) -> None:
+        names.put(signal.Signals(number).name)
+
+    before = {each: signal.getsignal(each) for each in numbers}
+    taken = [each for each in before if not (each is signal.SIGHUP and before[each] is signal.SIG_IGN)]
+    for each in taken:
+        signal.signal(each, leave_word)
+    try:
+        yield
+    finally:
+        for each in taken:
+            signal.signal(each, before[each])
+
+
+@contextmanager
+def stop_on_signal(stop: threading.Event, told: Callable[[], None]) -> Iterator[None]:
+    """Set ``stop`` at the first SIGTERM or Ctrl-C, and tell so from another thread; a second one acts as ever."""
+    names: Names = queue.SimpleQueue()
+    before = {each: signal.getsignal(each) for each in STOPPING}
+
+    def leave_word(number: int, _frame: FrameType | None) -> None:
+        names.put(signal.Signals(number).name)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    def obey() -> None:
+        if names.get():
+            stop.set()
+            told()
+
+    obeying = threading.Thread(target=obey, name="stop-on-signal", daemon=True)
+    obeying.start()
+    for each in STOPPING:
+        signal.signal(each, leave_word)
+    try:
+        yield
+    finally:
+        names.put("")
+        obeying.join()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def has_terminal() -> bool:
+    """Say whether this process has a terminal of its own that is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,27 @@
+"""What the daemon is told about time, and what it is told about each cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickResult:
+    """Say how one cycle ended, as far as the daemon must know."""
+
+    ok: bool
+    summary: str
+    """one line for the log and for ``systemctl status``"""
+    fatal: BaseException | None = None
+    """set when no later cycle can go better (a damaged database): the daemon ends with this error's exit code"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timetable:
+    """Say when what is done."""
+
+    poll_seconds: float
+    cycle_limit_seconds: float = 900.0
+    """a cycle that does not get on for longer is taken to hang: the watchdog is no longer pinged"""
+    look_seconds: float = 1.0
+    """how often the main thread looks at the clock and pings"""

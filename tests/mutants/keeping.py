@@ -1,0 +1,53 @@
+"""Faults in what keeps time, and in how a call or the daemon is stopped and told to read its config anew."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import fault
+
+SIGNALS = "tests/system/test_signals.py"
+RELOAD = "tests/unit/test_daemon_reload.py"
+
+KEEPING = (
+    fault(
+        "a secret that changed on disk is not taken up",
+        "cli/live.py",
+        "        if secret_values(self._config) == self._secrets:",
+        "        if self._secrets:",
+        f"{SIGNALS}::test_a_secret_that_changes_on_disk_is_taken_up_without_a_signal",
+    ),
+    fault(
+        "a daemon may be led to another database",
+        "cli/live.py",
+        "        if mine != named:",
+        "        if False:",
+        f"{SIGNALS}::test_a_running_daemon_stays_with_its_database",
+    ),
+    fault(
+        "a wrong config is forgotten in the status line",
+        "daemon/reload.py",
+        'not in force: {self._refused}" if self._refused else status',
+        'not in force: {self._refused}" if not status else status',
+        f"{RELOAD}::test_a_config_that_cannot_be_used_leaves_the_old_one_and_says_why",
+    ),
+    fault(
+        "the manager is left waiting after a reload",
+        "daemon/reload.py",
+        "        self._notifier.ready()\n",
+        "",
+        f"{RELOAD}::test_a_good_config_is_taken_up_and_the_next_cycle_comes_at_once",
+    ),
+    fault(
+        "nohup is not honoured",
+        "daemon/signals.py",
+        "if not (each is signal.SIGHUP and before[each] is signal.SIG_IGN)]",
+        "if each]",
+        f"{RELOAD}::test_a_hang_up_that_is_ignored_stays_ignored",
+    ),
+    fault(
+        "a call that is stopped counts as done",
+        "engine/cycle.py",
+        "        return CycleResult.STOPPED if may_be_cut and is_cut else result",
+        "        return result",
+        f"{SIGNALS}::test_a_call_that_is_stopped_finishes_the_action_in_hand",
+    ),
+)

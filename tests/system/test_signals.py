@@ -1,0 +1,158 @@
+"""Signals to the real command: SIGHUP reads the config anew, SIGTERM and Ctrl-C let ``once`` and ``apply`` finish."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox.http.wire import Request, Response
+from tests.system.support import PATIENCE_SECONDS, SECRETS, Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path) as opened:
+        yield opened
+
+
+class Delay:
+    """Keep back the answer to one request until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.released = threading.Event()
+
+    def __call__(self, request: Request) -> Response | None:
+        self.arrived.set()
+        assert self.released.wait(PATIENCE_SECONDS)
+        return None
+
+
+# --- once and apply ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("command", ["once", "apply"])
+def test_a_call_that_is_stopped_finishes_the_action_in_hand(bench: Bench, command: str, number: signal.Signals) -> None:
+    for title in ("One", "Two", "Three"):
+        bench.new_case(title)
+    plan = bench.folder / "plan.json"
+    if command == "apply":
+        assert bench.run("plan", "--out", str(plan)).code == 0
+    delay = Delay()
+    bench.traffic.step_in(1, "before", delay)
+    arguments = ["apply", str(plan)] if command == "apply" else ["once"]
+    with bench.started(*arguments) as call:
+        assert delay.arrived.wait(PATIENCE_SECONDS)
+        call.process.send_signal(number)
+        call.read_until("stopping after the action in hand")
+        delay.released.set()
+        code, err = call.end()
+    assert code == 1
+    assert "stopped as asked; 2 of 3 actions wait for the next cycle" in err
+    assert "Traceback" not in err
+    assert len(bench.traffic.mutations) == 1
+    assert bench.query("SELECT result FROM audit_actions") == [{"result": "done"}]
+    [cycle] = bench.query("SELECT result, planned, done, failed, refused_because FROM audit_cycles")
+    assert cycle == {"result": "stopped", "planned": 3, "done": 1, "failed": 0, "refused_because": None}
+    assert bench.run("once").code == 0
+    assert len(bench.traffic.mutations) == len(bench.world.servicenow.records()) == 3
+
+
+def test_a_second_signal_ends_a_call_at_once_and_nothing_is_made_twice(bench: Bench) -> None:
+    bench.new_case()
+    delay = Delay()
+    bench.traffic.step_in(1, "after", delay)
+    with bench.started("once") as call:
+        assert delay.arrived.wait(PATIENCE_SECONDS)
+        call.terminate()
+        call.read_until("once more ends it at once")
+        call.terminate()
+        assert call.process.wait(PATIENCE_SECONDS) == -signal.SIGTERM
+    delay.released.set()
+    bench.run_until_quiet()
+    assert len(bench.world.servicenow.records()) == 1
+
+
+# --- SIGHUP -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_config_is_told_and_the_old_one_goes_on_then_the_mended_one_is_taken_up(bench: Bench) -> None:
+    bench.write_config(poll_seconds=3600)
+    with bench.started("run") as daemon:
+        daemon.read_until("cycle done")
+        bench.write_config(poll_seconds=3600, rest="[limits]\nmax_creates_per_cycle = 'many'")
+        daemon.process.send_signal(signal.SIGHUP)
+        assert "max_creates_per_cycle" in daemon.read_until("config not taken up, the one before stays in force")
+        bench.write_config(poll_seconds=1, rest="[limits]\nmax_creates_per_cycle = 1")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.read_until("config taken up")
+        bench.new_case("One")
+        bench.new_case("Two")
+        assert "max_creates_per_cycle allows 1" in daemon.read_until("cycle failed")
+        daemon.terminate()
+        assert daemon.end()[0] == 0
+    assert bench.traffic.mutations == []
+
+
+def test_a_running_daemon_stays_with_its_database(bench: Bench) -> None:
+    with bench.started("run") as daemon:
+        daemon.read_until("cycle done")
+        bench.config.write_text(bench.config.read_text().replace('"reconciler.db"', '"other.db"'))
+        daemon.process.send_signal(signal.SIGHUP)
+        said = daemon.read_until("config not taken up")
+        assert "other.db" in said
+        assert "restart it" in said
+        daemon.terminate()
+        assert daemon.end()[0] == 0
+    assert not (bench.folder / "other.db").exists()
+
+
+def test_a_secret_that_changes_on_disk_is_taken_up_without_a_signal(bench: Bench) -> None:
+    secret = bench.folder / "password"
+    secret.touch(mode=0o600)
+    secret.write_text("an old one")
+    text = bench.config.read_text().replace('{ env = "SERVICENOW_PASSWORD" }', '{ file = "password" }')
+    bench.config.write_text(text)
+    with bench.started("run") as daemon:
+        assert "401" in daemon.read_until("cycle failed")
+        secret.unlink()
+        daemon.read_until("a secret cannot be read, the one before stays in use")
+        fresh = bench.folder / "fresh"
+        fresh.touch(mode=0o600)
+        fresh.write_text(SECRETS["SERVICENOW_PASSWORD"])
+        fresh.rename(secret)
+        daemon.read_until("a secret changed on disk and is taken up")
+        daemon.read_until("cycle done")
+        daemon.terminate()
+        assert daemon.end()[0] == 0
+
+
+def test_a_terminal_that_is_closed_ends_the_daemon(bench: Bench) -> None:
+    """It sends SIGHUP too; a daemon that nobody can see any more is not what the person meant."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["setsid", "--ctty", *bench.command("run")],
+        cwd=bench.folder,
+        env=bench.environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        try:
+            os.close(theirs)
+            seen = b""
+            while b"cycle done" not in seen:
+                seen += os.read(ours, 4096)
+            os.close(ours)
+            process.wait(PATIENCE_SECONDS)  # what it ends with is said to nobody
+        finally:
+            process.kill()
+    assert {row["result"] for row in bench.query("SELECT result FROM audit_cycles")} == {"done"}
