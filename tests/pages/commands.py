@@ -6,6 +6,8 @@ It is built from names and words, not from click's help screens, which differ be
 from __future__ import annotations
 
 import inspect
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import click
 
 from reconciler.cli.app import cli
 
+EXAMPLES = re.compile(r"\x08\nExamples:\n((?:  .*(?:\n|$))+)")
 COMMANDS_PAGE = Path(__file__).parents[2] / "reconciler" / "cli" / "README.md"
 BEGINNING = """\
 # Every command, with every option
@@ -48,8 +51,13 @@ def _section(path: str, command: click.Command) -> str:
 
 
 def _words(command: click.Command) -> str:
-    """Give what a command says of itself; the mark that stops click from filling lines is taken out."""
-    return inspect.cleandoc(command.help or "").replace("\b\n", "").strip()
+    """Give what a command says of itself; its examples become a block, the mark that keeps lines apart is taken out."""
+    words = inspect.cleandoc(command.help or "")
+    return EXAMPLES.sub(_block, words).replace("\b\n", "").strip()
+
+
+def _block(examples: re.Match[str]) -> str:
+    return f"```sh\n{textwrap.dedent(examples[1]).strip()}\n```"
 
 
 def _argument(argument: click.Argument) -> str:
