@@ -1,10 +1,12 @@
 """Both services side by side, as one world: one clock, one plan of faults, and the way onto real HTTP.
 
-The credentials are constants: they open a sandbox on loopback and nothing else.
+The usual credentials are constants: they open a sandbox on loopback and nothing else. One that is served to whoever is
+on this machine has fresh ones.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +20,47 @@ from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.http.server import SandboxServer
 from reconciler.sandbox.http.wire import Face
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
-from reconciler.sandbox.servicenow.api.login import API_PASSWORD
+from reconciler.sandbox.servicenow.api.login import API_PASSWORD, ApiUser, OAuthClient
+from reconciler.sandbox.servicenow.journal import Actor
 from reconciler.sandbox.servicenow.schema import API_USER
+from reconciler.sandbox.servicenow.switches import Rewrite, Switches
+from reconciler.sandbox.servicenow.task_tables import custom_table, further_task_tables
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
-__all__ = ["API_KEY", "API_PASSWORD", "API_USER", "Sandbox", "Served", "serve"]
+__all__ = ["API_KEY", "API_PASSWORD", "API_USER", "Credentials", "Offers", "Sandbox", "Served", "serve"]
 
 API_KEY = "sandbox-key"
+SCRIPT = Actor(user_name="admin", roles=frozenset({"admin"}), script=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Hold what opens the two services: Coralogix's key, and one secret for each login that ServiceNow knows."""
+
+    case_key: str = API_KEY
+    password: str = API_PASSWORD
+    client_id: str = "sandbox-client"
+    client_secret: str = "sandbox-client-secret"  # noqa: S105 - opens a sandbox on loopback and nothing else
+    record_key: str = "sandbox-record-key"
+
+    @classmethod
+    def fresh(cls) -> Credentials:
+        """Make secrets that nobody has seen."""
+        case_key, password, client_secret, record_key = (secrets.token_urlsafe(18) for _ in range(4))
+        return cls(case_key=case_key, password=password, client_secret=client_secret, record_key=record_key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offers:
+    """Name what an instance has beyond what every sandbox has: task tables, and names to look up."""
+
+    tables: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    """full names"""
+    items: tuple[str, ...] = ()
+    """configuration items, services all of them"""
+    rewrites: frozenset[Rewrite] = frozenset()
 
 
 class Sandbox:
@@ -33,19 +69,47 @@ class Sandbox:
     ``seed`` decides the Case ids: a sandbox with another seed has none of an earlier one's.
     """
 
-    def __init__(self, clock: SandboxClock, *, profile: Profile | str = Profile.STRICT, seed: int = 0) -> None:
+    def __init__(
+        self,
+        clock: SandboxClock,
+        *,
+        profile: Profile | str = Profile.STRICT,
+        seed: int = 0,
+        credentials: Credentials | None = None,
+        offers: Offers | None = None,
+    ) -> None:
         self.clock = clock
+        self.credentials = credentials or Credentials()
         self.faults = FaultPlan(seed)
         self.coralogix = CoralogixWorld(clock, self.faults, profile=profile, knobs=CaseKnobs(seed=seed))
-        self.servicenow = ServiceNowWorld(clock, self.faults)
+        asked = offers or Offers()
+        self.servicenow = ServiceNowWorld(clock, self.faults, switches=Switches(rewrites=asked.rewrites))
+        _furnish(self.servicenow, asked)
 
     def case_face(self) -> Face:
         """Make the HTTP face of Coralogix."""
-        return CoralogixFace(self.coralogix, API_KEY)
+        return CoralogixFace(self.coralogix, self.credentials.case_key)
 
     def record_face(self) -> Face:
-        """Make the HTTP face of ServiceNow."""
-        return ServiceNowFace(self.servicenow)
+        """Make the HTTP face of ServiceNow, which takes every login."""
+        known = self.credentials
+        user = ApiUser(password=known.password, api_key=known.record_key)
+        client = OAuthClient(client_id=known.client_id, client_secret=known.client_secret, user_name=user.user_name)
+        return ServiceNowFace(self.servicenow, (user,), (client,))
+
+
+def _furnish(world: ServiceNowWorld, offers: Offers) -> None:
+    """Add the further task tables, and the names that are asked for."""
+    for schema in (*further_task_tables(), *map(custom_table, offers.tables)):
+        world.register(schema)
+    for name in offers.groups:
+        world.insert("sys_user_group", {"name": name, "active": "true"}, SCRIPT)
+    for name in offers.users:
+        user_name = ".".join(name.lower().split())
+        world.insert("sys_user", {"user_name": user_name, "name": name, "active": "true"}, SCRIPT)
+    for name in offers.items:
+        row = world.insert("cmdb_ci_service", {"name": name, "sys_class_name": "cmdb_ci_service"}, SCRIPT)
+        world.insert("cmdb_ci", row, SCRIPT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,7 +28,16 @@ from reconciler.sandbox.control.people import CASE_ACTS, RECORD_ACTS, People, Re
 COMMAND = [sys.executable, "-m", "reconciler"]
 ROOT = Path(__file__).resolve().parents[2]
 LAST_WORDS = "Ctrl-C ends the sandbox."
-OTHERS = ("RECONCILER_CONFIG", "RECONCILER_SANDBOX_URL", "CORALOGIX_API_KEY", "SERVICENOW_PASSWORD", "STATE_DIRECTORY")
+OTHERS = (
+    "RECONCILER_CONFIG",
+    "RECONCILER_SANDBOX_URL",
+    "RECONCILER_SANDBOX_TOKEN",
+    "CORALOGIX_API_KEY",
+    "SERVICENOW_PASSWORD",
+    "SERVICENOW_CLIENT_SECRET",
+    "SERVICENOW_API_KEY",
+    "STATE_DIRECTORY",
+)
 BARE = {name: value for name, value in os.environ.items() if name not in OTHERS} | {"PYTHONPATH": str(ROOT)}
 
 
@@ -52,6 +63,11 @@ class Running:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run(*arguments, folder=self.folder, env={**BARE, **self.exports})
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RECONCILER_SANDBOX_TOKEN", self.exports["RECONCILER_SANDBOX_TOKEN"])
+            return ask(self.url, method, path, body)
 
     def json(self, *arguments: str) -> Any:
         done = self.run(*arguments, "--json")
@@ -92,9 +108,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @contextmanager
-def serving_with_config(folder: Path) -> Iterator[Running]:
+def serving_with_config(folder: Path, *options: str) -> Iterator[Running]:
     """Serve, and do with the printed config what a user is told to do."""
-    with serving(folder) as running:
+    with serving(folder, *options) as running:
         (folder / "reconciler.toml").write_text(running.config)
         yield running
 
@@ -122,10 +138,10 @@ def play_one_case(sandbox: Running) -> None:
 
 def test_a_lost_answer_makes_no_second_record(sandbox: Running) -> None:
     assert sandbox.run("sandbox", "fault", "add", "reset", "records.create", "--after-effect").returncode == 0
-    made = ask(sandbox.url, "POST", "cases", {"title": "one answer is lost"})
+    made = sandbox.ask("POST", "cases", {"title": "one answer is lost"})
     assert sandbox.json("once")["counts"]["create_incident"] == 1
     assert sandbox.json("once")["actions"] == []
-    cases = {one["id"]: one for one in ask(sandbox.url, "GET", "cases")["cases"]}
+    cases = {one["id"]: one for one in sandbox.ask("GET", "cases")["cases"]}
     assert len(cases[made["id"]]["incidents"]) == 1
 
 
@@ -143,16 +159,16 @@ def test_every_act_is_a_subcommand(sandbox: Running) -> None:
 
 
 def test_people_take_a_case_and_its_record_all_the_way(sandbox: Running) -> None:
-    key = ask(sandbox.url, "POST", "cases", {"title": "all the way"})["key"]
+    key = sandbox.ask("POST", "cases", {"title": "all the way"})["key"]
     statuses = [
-        ask(sandbox.url, "POST", f"cases/{key}/{act}", {})["status"]
+        sandbox.ask("POST", f"cases/{key}/{act}", {})["status"]
         for act in ("acknowledge", "unacknowledge", "resolve", "reactivate", "resolve", "close")
     ]
     assert statuses == ["ACKNOWLEDGED", "ACTIVE", "RESOLVED", "ACTIVE", "RESOLVED", "CLOSED"]
-    other = ask(sandbox.url, "POST", "cases", {"title": "all the way back"})["key"]
+    other = sandbox.ask("POST", "cases", {"title": "all the way back"})["key"]
     sandbox.json("once")
     states = [
-        ask(sandbox.url, "POST", f"incidents/{other.lower()}/{act}", {})["state"]
+        sandbox.ask("POST", f"incidents/{other.lower()}/{act}", {})["state"]
         for act in ("assign", "progress", "hold", "resolve", "reopen", "resolve", "close")
     ]
     assert states == ["new", "in_progress", "on_hold", "resolved", "in_progress", "resolved", "closed"]
@@ -208,14 +224,104 @@ def test_a_bad_request_to_the_scripting_face_is_refused(
     sandbox: Running, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     with pytest.raises(ConfigError):
-        ask(sandbox.url, method, path, body)
+        sandbox.ask(method, path, body)
 
 
 def test_what_is_no_sandbox_is_told_apart(sandbox: Running) -> None:
-    other = next(line.split()[-1] for line in sandbox.words if line.startswith("ServiceNow"))
+    other = next(line.split()[1].rstrip(",") for line in sandbox.words if line.startswith("ServiceNow"))
     with pytest.raises(ReconcilerError, match="is not a sandbox") as caught:
         ask(other, "GET", "cases")
     assert caught.value.exit_code == 1
+
+
+def test_only_who_knows_the_token_and_asks_here_is_answered(sandbox: Running) -> None:
+    done = run("sandbox", "list", "--url", sandbox.url, folder=sandbox.folder)
+    assert done.returncode == 2
+    assert "export it as $RECONCILER_SANDBOX_TOKEN" in done.stderr
+    address = urlsplit(sandbox.url)
+    assert address.hostname
+    for host, status in ((f"localhost:{address.port}", 200), ("rebound.example", 403), (address.hostname, 403)):
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+        token = sandbox.exports["RECONCILER_SANDBOX_TOKEN"]
+        connection.request("GET", "/sandbox/cases", headers={"Host": host, "X-Sandbox-Token": token})
+        assert connection.getresponse().status == status
+        connection.close()
+
+
+@pytest.mark.parametrize("auth", ["oauth_password", "oauth_client_credentials", "api_key"])
+def test_every_login_opens_the_sandbox(tmp_path: Path, auth: str) -> None:
+    with serving(tmp_path, "--dir", ".", "--auth", auth) as sandbox:
+        assert f'auth = "{auth}"' in sandbox.config
+        assert sandbox.run("--config", "reconciler.toml", "once").returncode == 0
+    secrets = {path.name: path.read_text() for path in tmp_path.iterdir() if path.name.startswith(("coralogix", "servicenow"))}
+    assert len(secrets) == 4
+    assert len(set(secrets.values())) == 4
+
+
+ROUTES_TO_ALL = """
+[[route]]
+name = "outages"
+when = 'case.title is starting_with("outage")'
+connector = "main"
+inbound = "outages"
+
+[[route]]
+name = "security"
+when = "true"
+connector = "main"
+inbound = "security"
+
+[inbound.outages]
+table = "u_outage"
+[inbound.outages.states]
+1 = "new"
+2 = "in_progress"
+6 = "resolved"
+7 = "closed"
+8 = "canceled"
+[inbound.outages.fields]
+short_description = "{{ case.title }}"
+assignment_group = "Platform"
+assigned_to = "ada.lovelace"
+cmdb_ci = "search"
+
+[inbound.security]
+table = "sn_si_incident"
+[inbound.security.states]
+10 = "new"
+18 = "in_progress"
+21 = "resolved"
+3 = "closed"
+7 = "canceled"
+"""
+
+
+def test_what_a_config_names_can_be_offered(tmp_path: Path) -> None:
+    names = ("--table", "u_outage", "--group", "Platform", "--user", "Ada Lovelace", "--ci", "search")
+    with serving_with_config(tmp_path, *names, "--rewrite", "prefix") as sandbox:
+        (tmp_path / "reconciler.toml").write_text(sandbox.config + ROUTES_TO_ALL)
+        for title in ("outage of the search", "somebody is inside"):
+            sandbox.ask("POST", "cases", {"title": title})
+        assert {one["result"] for one in sandbox.json("once")["actions"]} == {"done"}
+        seen = [one["incidents"][0] for one in sandbox.json("sandbox", "list")["cases"]]
+        assert [(one["table"], one["number"], one["state"]) for one in seen] == [
+            ("u_outage", "OUT0010001", "new"),
+            ("sn_si_incident", "SIR0010001", "new"),
+        ]
+        assert seen[0]["assigned_to"]
+        assert sandbox.run("sandbox", "incident", "progress", "SIR0010001").stdout == "SIR0010001 is in_progress\n"
+        refused = sandbox.run("sandbox", "incident", "hold", "SIR0010001")
+        assert (refused.returncode, "no state that means on_hold" in refused.stderr) == (3, True)
+        assert {one["result"] for one in sandbox.json("once")["actions"]} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("incident", "every sandbox has the table incident"), ("U-X", "no name of a table")]
+)
+def test_a_table_that_cannot_be_offered_is_refused(tmp_path: Path, name: str, words: str) -> None:
+    done = run("sandbox", "serve", "--table", name, folder=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -231,13 +337,13 @@ def test_a_folder_gets_config_and_secrets_and_needs_no_variable(tmp_path: Path) 
         assert (folder / "reconciler.toml").read_text() == running.config
         modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.suffix != ".toml"}
         assert modes == {0o600}
-        ask(running.url, "POST", "cases", {"title": "one"})
+        running.ask("POST", "cases", {"title": "one"})
         once = run("--config", str(folder / "reconciler.toml"), "once", "--json", folder=tmp_path)
         assert json.loads(once.stdout)["counts"]["create_incident"] == 1
-        assert ask(running.url, "POST", "cases/CASE-1/close", {})["status"] == "CLOSED"
+        assert running.ask("POST", "cases/CASE-1/close", {})["status"] == "CLOSED"
     with serving(tmp_path, "--dir", str(folder)) as again:
         once = run("--config", str(folder / "reconciler.toml"), "once", folder=tmp_path)
-        assert (once.returncode, ask(again.url, "GET", "cases")["cases"]) == (0, [])
+        assert (once.returncode, again.ask("GET", "cases")["cases"]) == (0, [])
 
 
 def test_a_config_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 ``GET /sandbox/cases`` shows both services; ``POST /sandbox/cases`` opens a Case; ``POST /sandbox/cases/REF/ACT`` and
 ``POST /sandbox/incidents/REF/ACT`` let people act; ``POST`` and ``DELETE /sandbox/faults`` plan and forget faults.
-Every answer is a JSON object; what went wrong is its ``error``: 400 bad request, 404 unknown, 409 refused.
+Every answer is a JSON object; what went wrong is its ``error``: 400 bad request, 401 no token, 403 another host,
+404 unknown, 409 refused. Whoever asks must know the token, and must have asked for the sandbox by its own address: a
+page in a browser of this machine, whose name was made to lead here, does neither.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from hmac import compare_digest
 
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.both import Sandbox
@@ -21,14 +24,30 @@ from reconciler.sandbox.http.wire import Face, Request, Response
 PREFIX = "/sandbox/"
 
 
+TOKEN_HEADER = "x-sandbox-token"  # noqa: S105 - the name of a header
+
+
 class BadCallError(ValueError):
     """Say what is wrong with a request."""
 
 
-class AdminFace:
-    """Answer what begins with ``/sandbox/``, and hand everything else to the face behind."""
+class StrangerError(Exception):
+    """Say why somebody gets no answer, and with which status."""
 
-    def __init__(self, sandbox: Sandbox, behind: Face) -> None:
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class AdminFace:
+    """Answer what begins with ``/sandbox/``, and hand everything else to the face behind.
+
+    Nobody is answered before ``hosts`` holds the addresses, such as ``127.0.0.1:8471``, at which this face is reached.
+    """
+
+    def __init__(self, sandbox: Sandbox, behind: Face, *, token: str) -> None:
+        self.hosts: frozenset[str] = frozenset()
+        self._token = token
         self._sandbox = sandbox
         self._people = People(sandbox)
         self._behind = behind
@@ -38,13 +57,23 @@ class AdminFace:
         if not request.path.startswith(PREFIX):
             return self._behind.answer(request)
         try:
+            self._require_friend(request)
             return Response.json(200, self._do(request))
+        except StrangerError as stranger:
+            return _failure(stranger.status, stranger)
         except UnknownRefError as error:
             return _failure(404, error)
         except RefusedActError as error:
             return _failure(409, error)
         except ValueError as error:
             return _failure(400, error)
+
+    def _require_friend(self, request: Request) -> None:
+        if request.headers.get("host", "").lower() not in self.hosts:
+            raise StrangerError(403, "the sandbox answers only at its own address")
+        given = request.headers.get(TOKEN_HEADER, "")
+        if not compare_digest(given.encode(), self._token.encode()):
+            raise StrangerError(401, "the sandbox wants the token that `reconciler sandbox serve` printed")
 
     def _do(self, request: Request) -> JsonObject:
         parts = request.path.removeprefix(PREFIX).split("/")
@@ -56,7 +85,7 @@ class AdminFace:
             case "POST", ["cases", ref, act] if act in CASE_ACTS:
                 return case_document(see_case(self._sandbox, self._people.act_on_case(ref, act)))
             case "POST", ["incidents", ref, act] if act in RECORD_ACTS:
-                return record_document(see_record(self._people.act_on_record(ref, act)))
+                return record_document(see_record(self._sandbox.servicenow, self._people.act_on_record(ref, act)))
             case "POST", ["faults"]:
                 return self._strike(_json_object(request))
             case "DELETE", ["faults"]:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from reconciler.core.lifecycle import STATE_WORDS, WORD_STAGES, case_stage
 from reconciler.core.model import Case, JsonObject, Stage
 from reconciler.sandbox.both import Sandbox
-from reconciler.sandbox.servicenow.schema import INCIDENT
+from reconciler.sandbox.servicenow.schema import INCIDENT, Lifecycle
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeenRecord:
-    """Show one record of the ``incident`` table."""
+    """Show one record of a task table."""
 
+    table: str
     sys_id: str
     number: str
     state: str
@@ -57,33 +59,39 @@ def see_case(sandbox: Sandbox, case: Case) -> SeenCase:
         priority=case.priority,
         status=case.status,
         stage=case_stage(case.status),
-        records=tuple(see_record(row) for row in records),
+        records=tuple(see_record(sandbox.servicenow, row) for row in records),
     )
 
 
 def records(sandbox: Sandbox) -> tuple[SeenRecord, ...]:
-    """Show every record of the ``incident`` table, whoever made it."""
-    return tuple(see_record(row) for row in sandbox.servicenow.records(INCIDENT))
+    """Show every record of every task table, whoever made it."""
+    world = sandbox.servicenow
+    with world.lock:
+        return tuple(see_record(world, row) for place in world.task_tables() for row in place)
 
 
-def see_record(row: Mapping[str, str]) -> SeenRecord:
-    """Show one record."""
+def see_record(world: ServiceNowWorld, row: Mapping[str, str]) -> SeenRecord:
+    """Show one record; its state is told by the word that it means on its table."""
+    table = row["sys_class_name"] or INCIDENT
+    word = (world.table(table).schema.lifecycle or Lifecycle()).word(row["state"])
     return SeenRecord(
+        table=table,
         sys_id=row["sys_id"],
         number=row["number"],
-        state=STATE_WORDS.get(row["state"], row["state"]),
-        stage=stage_of_state(row["state"], assigned=bool(row["assigned_to"])),
+        state=word,
+        stage=_stage_of_word(word, assigned=bool(row["assigned_to"])),
         assigned_to=row["assigned_to"],
         correlation_id=row["correlation_id"],
     )
 
 
-def stage_of_state(state: str, *, assigned: bool = False) -> Stage | None:
+def stage_of_state(state: str) -> Stage | None:
     """Place a raw state value of the ``incident`` table; None for one that nothing explains."""
-    word = STATE_WORDS.get(state)
-    if word is None:
-        return None
-    stage = WORD_STAGES[word]
+    return _stage_of_word(STATE_WORDS.get(state, ""), assigned=False)
+
+
+def _stage_of_word(word: str, *, assigned: bool) -> Stage | None:
+    stage = WORD_STAGES.get(word)
     return Stage.ACKNOWLEDGED if stage is Stage.OPEN and assigned else stage
 
 
@@ -103,6 +111,7 @@ def case_document(case: SeenCase) -> JsonObject:
 def record_document(record: SeenRecord) -> JsonObject:
     """Write a record as JSON."""
     return {
+        "table": record.table,
         "sys_id": record.sys_id,
         "number": record.number,
         "state": record.state,

@@ -15,7 +15,7 @@ from reconciler.sandbox.coralogix.lifecycle import Step
 from reconciler.sandbox.coralogix.records import PERSON, SYSTEM, TITLE_LIMIT, NoSuchCaseError, StepRefusedError
 from reconciler.sandbox.coralogix.routes import ROUTES
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.servicenow.schema import INCIDENT, TableRow
+from reconciler.sandbox.servicenow.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 CASE_ACTS: Mapping[str, Step] = {
@@ -121,7 +121,7 @@ class People:
         return found[0]["sys_id"]
 
     def _row(self, ref: str) -> TableRow | None:
-        rows = self._sandbox.servicenow.records(INCIDENT)
+        rows = [row for place in self._sandbox.servicenow.task_tables() for row in place]
         return next((row for row in rows if ref.lower() in (row["number"].lower(), row["sys_id"].lower())), None)
 
 

@@ -87,6 +87,12 @@ class ServiceNowRecords(ServiceNowDatabase):
             self._add_plain("sys_audit_delete", actor, tablename=table, documentkey=before["sys_id"])
             self._enter(attempt, actor, before=before, after=TableRow())
 
+    def record_refused(self, table: str, sys_id: str, actor: Actor, why: str) -> None:
+        """Enter an update that was refused before it was made."""
+        with self.lock:
+            attempt = _Attempt(operation=Operation.UPDATE, table=table, sys_id=sys_id, asked={})
+            self._enter(attempt, actor, before=self.table(table).get(sys_id), refusal=why)
+
     def record_lost(self, operation: Operation, table: str, sys_id: str, asked: Mapping[str, str], why: str) -> None:
         """Enter a write of the API's that was asked for and never arrived."""
         with self.lock:

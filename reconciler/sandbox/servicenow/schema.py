@@ -16,6 +16,10 @@ API_USER = "coralogix.sync"
 """the integration user of the sandbox, which the API's clients act as unless told otherwise"""
 
 
+STATE_WORDS = ("new", "in_progress", "on_hold", "resolved", "closed", "canceled")
+"""what a state can mean, as the members of ``Lifecycle`` are called"""
+
+
 class TableRow(dict[str, str]):
     """Hold the raw values of one record; a field that is not there is empty. Never changed once it is stored."""
 
@@ -38,11 +42,19 @@ class Lifecycle:
     """a second field that follows ``state``, as ``incident_state`` does"""
     close_info: Mapping[str, str] = field(default_factory=dict)
     """field -> label of what the data policy demands of a resolved or closed record"""
+    also_over: frozenset[str] = frozenset()
+    """further states that mean canceled"""
 
     @property
     def over(self) -> frozenset[str]:
         """Give the states in which a record is no longer active."""
-        return frozenset({self.closed, self.canceled} - {""})
+        return frozenset({self.closed, self.canceled} - {""}) | self.also_over
+
+    def word(self, state: str) -> str:
+        """Give ``new``, ``in_progress``, … for a state value; the value itself where nothing explains it."""
+        words = {getattr(self, word): word for word in STATE_WORDS}
+        words |= dict.fromkeys(self.also_over, "canceled")
+        return words.get(state, state) if state else ""
 
     @property
     def settled(self) -> frozenset[str]:
@@ -153,7 +165,7 @@ _TASK_REFERENCES = {
     "assigned_to": "sys_user",
     "caller_id": "sys_user",
     "cmdb_ci": "cmdb_ci",
-    "business_service": "cmdb_ci",
+    "business_service": "cmdb_ci_service",
     "service_offering": "cmdb_ci",
     "opened_by": "sys_user",
     "resolved_by": "sys_user",
@@ -276,7 +288,10 @@ PLAIN_TABLES: tuple[Schema, ...] = (
         references={"department": "cmn_department"},
     ),
     plain_schema("sys_user_group", "name description active email manager", references={"manager": "sys_user"}),
-    plain_schema("cmdb_ci", "name sys_class_name short_description operational_status install_status"),
+    *(
+        plain_schema(name, "name sys_class_name short_description operational_status install_status")
+        for name in ("cmdb_ci", "cmdb_ci_service")
+    ),
     plain_schema("sys_choice", "name element value label sequence inactive language", display="label"),
     plain_schema("sys_properties", "name value description type"),
     plain_schema("sys_journal_field", "element_id element name value", display="element"),

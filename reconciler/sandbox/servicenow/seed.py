@@ -35,16 +35,22 @@ def seed_rows(switches: Switches) -> Mapping[str, tuple[TableRow, ...]]:
         "sys_user_group": tuple(
             _row(f"{0x200 + number:032x}", name=name, active="true") for number, name in enumerate(_GROUPS)
         ),
-        "cmdb_ci": tuple(
-            _row(f"{0x300 + number:032x}", name=name, sys_class_name="cmdb_ci_service", operational_status="1")
-            for number, name in enumerate(_ITEMS)
-        ),
+        "cmdb_ci": _items(),
+        "cmdb_ci_service": _items(),
         "sys_choice": tuple(choice_rows(incident_schema(switches.close_codes))),
         "sys_properties": tuple(
             _row(f"{0x400 + number:032x}", name=name, value=value)
             for number, (name, value) in enumerate(_properties(switches).items())
         ),
     }
+
+
+def _items() -> tuple[TableRow, ...]:
+    """Make the services, which are rows of ``cmdb_ci_service`` and, as it extends that, of ``cmdb_ci``."""
+    return tuple(
+        _row(f"{0x300 + number:032x}", name=name, sys_class_name="cmdb_ci_service", operational_status="1")
+        for number, name in enumerate(_ITEMS)
+    )
 
 
 def user_row(user_name: str, full_name: str, number: int) -> TableRow:

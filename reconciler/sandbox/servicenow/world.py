@@ -87,30 +87,29 @@ class ServiceNowWorld(ServiceNowRecords):
 
     def progress(self, sys_id: str, *, by: str = AGENT) -> None:
         """Take up work: In Progress."""
-        self._change(sys_id, {"state": self._cycle(sys_id).in_progress}, self.actor(by))
+        self._enter_state(sys_id, "in_progress", {}, by=by)
 
     def hold(self, sys_id: str, hold_reason: str = "1", *, by: str = AGENT) -> None:
         """Put a record On Hold."""
-        self._change(sys_id, {"state": self._cycle(sys_id).on_hold, "hold_reason": hold_reason}, self.actor(by))
+        self._enter_state(sys_id, "on_hold", {"hold_reason": hold_reason}, by=by)
 
     def resolve(
         self, sys_id: str, close_code: str | None = None, close_notes: str = "Done.", *, by: str = AGENT
     ) -> None:
         """Resolve a record; without a close code, with a usual one of this instance."""
-        values = {"state": self._cycle(sys_id).resolved, **self._close_info(close_code, close_notes)}
-        self._change(sys_id, values, self.actor(by))
+        self._enter_state(sys_id, "resolved", self._close_info(close_code, close_notes), by=by)
 
     def close(self, sys_id: str, *, by: str = ADMIN) -> None:
         """Close a record, filling in the close information if it has none."""
-        values = {"state": self._cycle(sys_id).closed}
+        values: Mapping[str, str] = {}
         with suppress(LookupError):
             if not self.record(sys_id)["close_code"]:
-                values |= self._close_info(None, "Done.")
-        self._change(sys_id, values, self.actor(by))
+                values = self._close_info(None, "Done.")
+        self._enter_state(sys_id, "closed", values, by=by)
 
     def cancel(self, sys_id: str, *, by: str = AGENT) -> None:
         """Cancel a record."""
-        self._change(sys_id, {"state": self._cycle(sys_id).canceled}, self.actor(by))
+        self._enter_state(sys_id, "canceled", {}, by=by)
 
     def reopen(self, sys_id: str, *, by: str = AGENT) -> None:
         """Bring a record back to In Progress, from wherever it stands."""
@@ -118,7 +117,7 @@ class ServiceNowWorld(ServiceNowRecords):
 
     def back_to_new(self, sys_id: str, *, by: str = AGENT) -> None:
         """Put a record back to New."""
-        self._change(sys_id, {"state": self._cycle(sys_id).new}, self.actor(by))
+        self._enter_state(sys_id, "new", {}, by=by)
 
     def edit(self, sys_id: str, *, by: str = AGENT, **fields: str) -> None:
         """Change fields in a form."""
@@ -181,8 +180,15 @@ class ServiceNowWorld(ServiceNowRecords):
         with self.lock, suppress(Denial):
             self.update(self._place(sys_id).schema.name, sys_id, values, actor)
 
-    def _cycle(self, sys_id: str) -> Lifecycle:
-        return self._place(sys_id).schema.lifecycle or Lifecycle()
+    def _enter_state(self, sys_id: str, word: str, values: Mapping[str, str], *, by: str) -> None:
+        """Bring a record into the state that a word means on its table; where it means none, that is refused."""
+        schema = self._place(sys_id).schema
+        state = str(getattr(schema.lifecycle or Lifecycle(), word))
+        if state:
+            self._change(sys_id, {"state": state, **values}, self.actor(by))
+        else:
+            why = f"the table {schema.name} has no state that means {word}"
+            self.record_refused(schema.name, sys_id, self.actor(by), why)
 
     def _place(self, sys_id: str) -> Table:
         """Find the table that holds a record; for one that is nowhere, ``incident``."""

@@ -19,7 +19,7 @@ import click
 from reconciler.cli.build import build_context, open_store, start
 from reconciler.cli.commands.demo.screen import PlainScreen, Screen, SilentScreen, TerminalScreen
 from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
-from reconciler.cli.commands.sandbox.config import SECRETS, ready_config
+from reconciler.cli.commands.sandbox.config import BASIC, ready_config, secrets_of
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.output import print_json
@@ -101,8 +101,9 @@ def _stage(screen: Screen) -> Iterator[Demo]:
     """Build everything as the other commands do, in a folder that is gone afterwards."""
     sandbox = Sandbox(SandboxClock(BEGINS_AT))
     with TemporaryDirectory(prefix="reconciler-demo-") as folder, serve(sandbox, sandbox.case_face()) as served:
-        text = ready_config(served, database="demo.db")
-        config = parse_config(text, environ=SECRETS, folder=Path(folder))
+        text = ready_config(served, sandbox.credentials, auth=BASIC, database="demo.db")
+        known = {secret.variable: secret.value for secret in secrets_of(sandbox.credentials).values()}
+        config = parse_config(text, environ=known, folder=Path(folder))
         with open_store(config.state.path) as store:
             context = build_context(config, store)
             # One write at a time, so that the record numbers are the same in every telling.

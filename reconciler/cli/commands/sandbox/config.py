@@ -3,34 +3,64 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER, Served
+from reconciler.sandbox.both import API_USER, Credentials, Served
 
-KEY_VARIABLE = "CORALOGIX_API_KEY"
-PASSWORD_VARIABLE = "SERVICENOW_PASSWORD"  # noqa: S105 - the name of a variable
-SECRETS = {KEY_VARIABLE: API_KEY, PASSWORD_VARIABLE: API_PASSWORD}
 FIRST_LINE = "# Made by `reconciler sandbox serve`: both services are simulated on this machine."
 POLL_SECONDS = 5
+BASIC = "basic"
+LOGINS: Mapping[str, Sequence[str]] = {
+    BASIC: ("username", "password"),
+    "oauth_password": ("username", "password", "client_id", "client_secret"),
+    "oauth_client_credentials": ("client_id", "client_secret"),
+    "api_key": ("api_key",),
+}
+"""the logins that ServiceNow knows, each with the keys of the config that it needs"""
 
 
-def ready_config(served: Served, *, database: str, api_key: str = "", password: str = "") -> str:
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """Hold one secret of a sandbox and the names under which a config finds it."""
+
+    variable: str
+    file: str
+    value: str
+
+
+def secrets_of(credentials: Credentials) -> Mapping[str, Secret]:
+    """Give every secret that a config may name, ServiceNow's by their key, Coralogix's as ``case_key``."""
+    return {
+        "case_key": Secret(variable="CORALOGIX_API_KEY", file="coralogix-api-key", value=credentials.case_key),
+        "password": Secret(variable="SERVICENOW_PASSWORD", file="servicenow-password", value=credentials.password),
+        "client_secret": Secret(
+            variable="SERVICENOW_CLIENT_SECRET", file="servicenow-client-secret", value=credentials.client_secret
+        ),
+        "api_key": Secret(variable="SERVICENOW_API_KEY", file="servicenow-api-key", value=credentials.record_key),
+    }
+
+
+def ready_config(served: Served, credentials: Credentials, *, auth: str, database: str, folder: str = "") -> str:
     """Write the config of a sandbox as TOML.
 
-    ``api_key`` and ``password`` name the files of the secrets; where they are empty, environment variables are
-    named instead. The database has a name of its own, since a new sandbox knows nothing of an older one's Cases.
+    ``folder`` is where the files of the secrets are; where it is empty, environment variables are named instead. The
+    database has a name of its own, since a new sandbox knows nothing of an older one's Cases.
     """
+    known = secrets_of(credentials)
+    plain = {"username": API_USER, "client_id": credentials.client_id}
+    login = [f"{key} = {_text(plain[key]) if key in plain else _reference(known[key], folder)}" for key in LOGINS[auth]]
     return f"""\
 {FIRST_LINE}
 
 [coralogix]
 base_url = {_text(served.case_url)}
-api_key = {_secret(api_key, KEY_VARIABLE)}
+api_key = {_reference(known["case_key"], folder)}
 
 [servicenow.main]
 instance_url = {_text(served.record_url)}
-auth = "basic"
-username = {_text(API_USER)}
-password = {_secret(password, PASSWORD_VARIABLE)}
+auth = {_text(auth)}
+{chr(10).join(login)}
 
 [state]
 path = {_text(database)}
@@ -40,8 +70,10 @@ poll_seconds = {POLL_SECONDS}
 """
 
 
-def _secret(file: str, variable: str) -> str:
-    return f"{{ file = {_text(file)} }}" if file else f"{{ env = {_text(variable)} }}"
+def _reference(secret: Secret, folder: str) -> str:
+    if folder:
+        return f"{{ file = {_text(f'{folder}/{secret.file}')} }}"
+    return f"{{ env = {_text(secret.variable)} }}"
 
 
 def _text(value: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -15,18 +16,21 @@ from urllib.parse import quote
 
 import click
 
-from reconciler.cli.commands.sandbox.ports import CASE_PORT, URL_VARIABLE
+from reconciler.cli.commands.sandbox.ports import CASE_PORT, TOKEN_VARIABLE, URL_VARIABLE
 from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json, table
 from reconciler.config.addresses import service_address
 from reconciler.core.errors import ConfigError, ReconcilerError, Refused
 from reconciler.core.model import JsonObject
+from reconciler.sandbox.control.admin import TOKEN_HEADER
 from reconciler.sandbox.control.people import CASE_ACTS, PRIORITIES, RECORD_ACTS
 from reconciler.sandbox.faults import FaultKind
 
 ANSWER_SECONDS = 10.0
 ERRORS: dict[int, Callable[[str], ReconcilerError]] = {
     400: lambda words: ConfigError([words]),
+    401: lambda words: ConfigError([f"{words}: export it as ${TOKEN_VARIABLE}"]),
+    403: lambda words: ConfigError([words]),
     404: lambda words: ConfigError([words]),
     409: lambda words: Refused(f"refused: {words}"),
 }
@@ -42,7 +46,10 @@ url_option = click.option(
 
 
 def ask(url: str, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
-    """Send one request to a sandbox and give its answer; raise the ReconcilerError that an error of it means."""
+    """Send one request to a sandbox, with the token of the environment, and give its answer.
+
+    Raises the ReconcilerError that an error of it means.
+    """
     request = _request(url, method, path, body)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -69,7 +76,7 @@ def _request(url: str, method: str, path: str, body: JsonObject | None) -> urlli
         f"{address}/sandbox/{path}",
         data=None if body is None else json.dumps(body).encode(),
         method=method,
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", TOKEN_HEADER: os.environ.get(TOKEN_VARIABLE, "")},
     )
 
 

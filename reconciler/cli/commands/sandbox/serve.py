@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shlex
 import signal
@@ -14,19 +15,33 @@ from types import FrameType
 
 import click
 
-from reconciler.cli.commands.sandbox.config import FIRST_LINE, KEY_VARIABLE, PASSWORD_VARIABLE, SECRETS, ready_config
-from reconciler.cli.commands.sandbox.ports import CASE_PORT, RECORD_PORT, URL_VARIABLE
+from reconciler.cli.commands.sandbox.config import BASIC, FIRST_LINE, LOGINS, ready_config, secrets_of
+from reconciler.cli.commands.sandbox.ports import CASE_PORT, RECORD_PORT, TOKEN_VARIABLE, URL_VARIABLE
 from reconciler.cli.output import say
 from reconciler.core.errors import ConfigError, ReconcilerError
-from reconciler.sandbox.both import Sandbox, Served
+from reconciler.sandbox.both import API_USER, Credentials, Offers, Sandbox, Served
 from reconciler.sandbox.both import serve as serve_both
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.control.admin import AdminFace
 from reconciler.sandbox.coralogix.lifecycle import Profile
+from reconciler.sandbox.servicenow.schema import PLAIN_TABLES
+from reconciler.sandbox.servicenow.switches import Rewrite
+from reconciler.sandbox.servicenow.task_tables import further_task_tables
 
 CONFIG_NAME = "reconciler.toml"
-SECRET_FILES = {KEY_VARIABLE: "coralogix-api-key", PASSWORD_VARIABLE: "servicenow-password"}
 PORTS = click.IntRange(0, 65535)
+TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{1,79}")
+TAKEN_NAMES = frozenset({"incident", *(schema.name for schema in (*PLAIN_TABLES, *further_task_tables()))})
+
+
+def _table_names(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is no name of a table, or is one that every sandbox has."""
+    for name in names:
+        if not TABLE_NAME.fullmatch(name):
+            raise click.BadParameter(f"{name!r} is no name of a table, such as u_outage")
+        if name in TAKEN_NAMES:
+            raise click.BadParameter(f"every sandbox has the table {name}")
+    return names
 
 
 @click.command()
@@ -40,36 +55,69 @@ PORTS = click.IntRange(0, 65535)
     help="The lifecycle of a Case: lenient lets an open one be closed, and repeats pass.",
 )
 @click.option(
+    "--auth",
+    type=click.Choice(list(LOGINS)),
+    default=BASIC,
+    show_default=True,
+    help="The login that the config uses; all four open the sandbox.",
+)
+@click.option(
+    "--table", "tables", multiple=True, metavar="NAME", callback=_table_names, help="One more task table; repeatable."
+)
+@click.option("--group", "groups", multiple=True, metavar="NAME", help="One more group to look up; repeatable.")
+@click.option("--user", "users", multiple=True, metavar="FULL_NAME", help="One more user to look up; repeatable.")
+@click.option("--ci", "items", multiple=True, metavar="NAME", help="One more configuration item; repeatable.")
+@click.option(
+    "--rewrite",
+    "rewrites",
+    type=click.Choice([one.value for one in Rewrite]),
+    multiple=True,
+    metavar="RULE",
+    help="Let the instance change what it stores; repeatable.",
+)
+@click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write reconciler.toml and the secrets into this folder, which is made where there is none.",
 )
-def serve(case_port: int, record_port: int, profile: str, folder: Path | None) -> None:
+def serve(
+    case_port: int, record_port: int, profile: str, auth: str, folder: Path | None, **offered: tuple[str, ...]
+) -> None:
     """Serve both services on 127.0.0.1 and print a config that is ready to use.
 
     The config goes to standard output, words to standard error. Everything is in memory: a new start is an empty
-    sandbox. Ctrl-C or SIGTERM ends it.
+    sandbox with new secrets. Ctrl-C or SIGTERM ends it.
     """
     seed = secrets.randbits(32)
-    world = Sandbox(SandboxClock(follow_real_time=True), profile=profile, seed=seed)
-    with _until_signal() as stop, _listening(world, case_port, record_port) as served:
+    rewrites = frozenset(Rewrite(word) for word in offered.pop("rewrites"))
+    world = Sandbox(
+        SandboxClock(follow_real_time=True),
+        profile=profile,
+        seed=seed,
+        credentials=Credentials.fresh(),
+        offers=Offers(rewrites=rewrites, **offered),
+    )
+    token = secrets.token_hex(16)
+    with _until_signal() as stop, _listening(world, case_port, record_port, token) as served:
         database = f"sandbox-{seed:08x}.db"
         if folder is None:
-            click.echo(ready_config(served, database=database), nl=False)
+            click.echo(ready_config(served, world.credentials, auth=auth, database=database), nl=False)
         else:
-            click.echo(_write_folder(folder.absolute(), served, database), nl=False)
-        for line in _next_steps(served, folder):
+            click.echo(_write_folder(folder.absolute(), served, world.credentials, auth, database), nl=False)
+        for line in _next_steps(served, folder, world.credentials, token):
             say(line)
         stop.wait()
     say("the sandbox has ended")
 
 
 @contextmanager
-def _listening(world: Sandbox, case_port: int, record_port: int) -> Iterator[Served]:
-    face = AdminFace(world, world.case_face())
+def _listening(world: Sandbox, case_port: int, record_port: int, token: str) -> Iterator[Served]:
+    face = AdminFace(world, world.case_face(), token=token)
     try:
         with serve_both(world, face, case_port=case_port, record_port=record_port) as served:
+            port = served.case_url.rpartition(":")[2]
+            face.hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
             yield served
     except OSError as error:
         if error.filename is not None:
@@ -96,20 +144,15 @@ def _until_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _write_folder(folder: Path, served: Served, database: str) -> str:
+def _write_folder(folder: Path, served: Served, credentials: Credentials, auth: str, database: str) -> str:
     """Write config and secrets into a folder and give the config; a file that is not ours is never replaced."""
     config = folder / CONFIG_NAME
     if config.exists() and not config.read_text(errors="replace").startswith(FIRST_LINE):
         raise ConfigError([f"{config} is there already and was not made by a sandbox; choose another --dir"])
     folder.mkdir(parents=True, exist_ok=True)
-    for variable, name in SECRET_FILES.items():
-        _write_secret(folder / name, SECRETS[variable])
-    text = ready_config(
-        served,
-        database=str(folder / database),
-        api_key=str(folder / SECRET_FILES[KEY_VARIABLE]),
-        password=str(folder / SECRET_FILES[PASSWORD_VARIABLE]),
-    )
+    for secret in secrets_of(credentials).values():
+        _write_secret(folder / secret.file, secret.value)
+    text = ready_config(served, credentials, auth=auth, database=str(folder / database), folder=str(folder))
     config.write_text(text)
     return text
 
@@ -121,16 +164,17 @@ def _write_secret(path: Path, value: str) -> None:
         file.write(f"{value}\n")
 
 
-def _next_steps(served: Served, folder: Path | None) -> Sequence[str]:
-    """Say where the services are and what to type in another terminal."""
+def _next_steps(served: Served, folder: Path | None, credentials: Credentials, token: str) -> Sequence[str]:
+    """Say where the services are, what opens them, and what to type in another terminal."""
     config = shlex.quote(str(folder.absolute() / CONFIG_NAME) if folder else CONFIG_NAME)
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in SECRETS.items()] if folder is None else []
+    exports = [] if folder else [(one.variable, one.value) for one in secrets_of(credentials).values()]
+    exports += [(URL_VARIABLE, served.case_url), (TOKEN_VARIABLE, token)]
     return [
         f"Coralogix   {served.case_url}",
-        f"ServiceNow  {served.record_url}",
+        f"ServiceNow  {served.record_url}, user {API_USER}, OAuth client {credentials.client_id}",
         "",
         "In another terminal" + ("" if folder else f", with the config above saved as {CONFIG_NAME}") + ":",
-        *(f"  {line}" for line in (*exports, f"export {URL_VARIABLE}={served.case_url}")),
+        *(f"  export {name}={shlex.quote(value)}" for name, value in exports),
         "  reconciler sandbox case create 'Payments are slow'",
         f"  reconciler --config {config} once",
         "  reconciler sandbox list",
