@@ -1,0 +1,29 @@
+"""What holds for every test: a database that nobody holds any more is closed.
+
+A world holds its database for as long as a test holds the world, and closes it by being forgotten. Python 3.13 and
+newer warn of a connection that is forgotten open, and a warning is an error here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+
+class _Closing(sqlite3.Connection):
+    """A connection that closes when it is forgotten."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def databases_close_when_they_are_forgotten() -> Iterator[None]:
+    """Open every database of this process in that way."""
+    connect = sqlite3.connect
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(connect, factory=_Closing))
+        yield
