@@ -23,12 +23,12 @@ def remember(store: Store, *seen: Case | Incident, cycle_id: str = "c1", **more:
     cases = tuple(each for each in seen if isinstance(each, Case))
     incidents = tuple(each for each in seen if isinstance(each, Incident))
     pulled = Pulled(system=System.CORALOGIX, cases=cases, incidents=incidents, **more)
-    return store.remember(pulled, stage_rules=JUDGE, cycle_id=cycle_id, now=NOW)
+    return store.snapshots.remember(pulled, stage_rules=JUDGE, cycle_id=cycle_id, now=NOW)
 
 
 def settle(store: Store, settled: Decided) -> None:
     """Settle one link."""
-    store.keep_decisions([settled], NOW)
+    store.links.keep_decisions([settled], NOW)
 
 
 def an_action(**changes: Any) -> Action:

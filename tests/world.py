@@ -97,10 +97,10 @@ class World:
 
     def skip(self, case_id: str) -> SkipReason | None:
         """Give the reason why a Case is skipped, as the database has it."""
-        return next((skip.reason for skip in self.store.standing_skips() if skip.case_id == case_id), None)
+        return next((skip.reason for skip in self.store.links.standing_skips() if skip.case_id == case_id), None)
 
     def agreed(self, case_id: str) -> Stage | None:
-        pair = self.store.pair(case_id)
+        pair = self.store.links.pair(case_id)
         return pair.link.agreed if pair else None
 
     def writes(self) -> int:

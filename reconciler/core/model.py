@@ -234,7 +234,7 @@ class Link:
     case_absence: Absence | None = None
     create_in_doubt_since: datetime | None = None
     """when a create whose outcome is not known was sent"""
-    ignored_basis: str = ""
+    ignored_fingerprint: str = ""
     """a person said to leave this link alone while both sides look like this"""
     case_low: Stage | None = None
     """the lowest stage at which the Case was ever seen; one that waits to be activated counts as open"""

@@ -23,13 +23,13 @@ def meet_config(store: Store, policy_hash: str) -> bool:
 
     A database that knows of no accepted config takes that of its last cycle for accepted.
     """
-    last = store.config_hash()
+    last = store.journal.config_hash()
     if last is None:
         return False
-    if store.get_fact(ACCEPTED_CONFIG) is None:
-        store.set_fact(ACCEPTED_CONFIG, last)
+    if store.facts.get(ACCEPTED_CONFIG) is None:
+        store.facts.put(ACCEPTED_CONFIG, last)
     if last != policy_hash:
-        store.plan_again(link.case_id for link in store.open_links())
+        store.links.plan_again(link.case_id for link in store.links.open_links())
     return last != policy_hash
 
 
@@ -64,7 +64,7 @@ def brake(store: Store, limits: Limits, policy_hash: str, plan: Plan, request: C
 
 def objection(store: Store, limits: Limits, policy_hash: str, plan: Plan) -> str:
     """Say why a changed config is not let through; empty for one that is accepted, new, or does little."""
-    if store.get_fact(ACCEPTED_CONFIG) in (None, policy_hash):
+    if store.facts.get(ACCEPTED_CONFIG) in (None, policy_hash):
         return ""
     kinds = changes_to_existing(plan)
     if kinds.total() <= limits.max_changes_on_new_config:
@@ -81,8 +81,8 @@ def accept(store: Store, policy_hash: str, policies: Policies, *, changed: bool)
 
     ``changed`` says that the last cycle had another one, which may have been refused after it judged some links.
     """
-    accepted = store.get_fact(ACCEPTED_CONFIG)
+    accepted = store.facts.get(ACCEPTED_CONFIG)
     if accepted != policy_hash:
-        store.set_fact(ACCEPTED_CONFIG, policy_hash)
+        store.facts.put(ACCEPTED_CONFIG, policy_hash)
     if changed or accepted not in (None, policy_hash):
-        store.restage_all(policies)
+        store.snapshots.restage_all(policies)

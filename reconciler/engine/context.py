@@ -64,5 +64,5 @@ class Context:
     def tables(self) -> tuple[tuple[str, str], ...]:
         """List the (connector, table) pairs whose records are pulled: those of the routes, and those of old links."""
         routed = {(route.connector, self.policies.inbound[route.inbound].table) for route in self.policies.routes}
-        linked = {pair for pair in self.store.tables_in_use() if pair[0] in self.connectors}
+        linked = {pair for pair in self.store.links.tables_in_use() if pair[0] in self.connectors}
         return tuple(sorted(pair for pair in routed | linked if pair[1] != EVENT_TABLE))

@@ -103,16 +103,16 @@ class _Cycle:
 
     def _is_due(self, fact: str, now: datetime, every: timedelta) -> bool:
         """Say whether a check is due; the first cycle of all only starts its clock."""
-        last = self.context.store.get_fact(fact)
+        last = self.context.store.facts.get(fact)
         if last is None:
-            self.context.store.set_fact(fact, now.isoformat())
+            self.context.store.facts.put(fact, now.isoformat())
             return False
         return drift.is_due(last, now, every)
 
     def _begin(self, kind: CycleKind, now: datetime) -> None:
         store = self.context.store
         self.config_changed = brakes.meet_config(store, self.context.policy_hash)
-        store.begin_cycle(
+        store.journal.begin_cycle(
             self.cycle_id,
             kind=kind.value,
             now=now,
@@ -133,18 +133,18 @@ class _Cycle:
     def _look_closer(self, scope: CycleKind, started_at: datetime) -> None:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
         store = self.context.store
-        suspects = [pair for pair in store.pairs_to_plan(started_at) if pair.link.connector not in self.down]
+        suspects = [pair for pair in store.links.pairs_to_plan(started_at) if pair.link.connector not in self.down]
         drift.recheck_absent(self.context, suspects, cycle_id=self.cycle_id)
         if scope in (CycleKind.DRIFT, CycleKind.FULL):
             self._compare_all(full=scope is CycleKind.FULL)
             done = (LAST_DRIFT_CHECK, LAST_FULL_CHECK) if scope is CycleKind.FULL else (LAST_DRIFT_CHECK,)
             for fact in done:
-                store.set_fact(fact, started_at.isoformat())
+                store.facts.put(fact, started_at.isoformat())
 
     def _compare_all(self, *, full: bool) -> None:
         """Compare everything open in full; a connector that does not answer is down, and the others go on."""
         drift.check_drift(self.context, self.down, cycle_id=self.cycle_id, full=full)
-        doubled = self.context.store.doubled_pairs()
+        doubled = self.context.store.links.doubled_pairs()
         self.down |= look_again_at_others(self.context, doubled, cycle_id=self.cycle_id)
 
     def _plan(self, scope: CycleKind, now: datetime) -> Knowledge:
@@ -157,7 +157,7 @@ class _Cycle:
             self.pairs.values(),
             context.policies,
             lookups.knowledge,
-            standing=store.standing_skips() if self.request.lists_skips else (),
+            standing=store.links.standing_skips() if self.request.lists_skips else (),
             policy_hash=context.policy_hash,
         )
         whole = lookups.complete(first, self.pairs)
@@ -173,22 +173,22 @@ class _Cycle:
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
         store = self.context.store
         if scope is CycleKind.BACKFILL:
-            return store.all_pairs(open_only=False)
-        due = {pair.case.id: pair for pair in store.pairs_to_plan(now)}
+            return store.links.all_pairs(open_only=False)
+        due = {pair.case.id: pair for pair in store.links.pairs_to_plan(now)}
         if scope in (CycleKind.DRIFT, CycleKind.FULL):
-            due |= {pair.case.id: pair for pair in store.all_pairs(open_only=True)}
+            due |= {pair.case.id: pair for pair in store.links.all_pairs(open_only=True)}
         return due.values()
 
     def _knowledge(self, now: datetime) -> Knowledge:
         store = self.context.store
         return Knowledge(
             now=now,
-            origin=store.origin() or now,
+            origin=store.facts.origin() or now,
             since=self.request.since,
             include_resolved=self.request.include_resolved,
             references=self._references(),
             ids_not_honoured=frozenset(
-                name for name in self.context.connectors if store.get_fact(f"ids_not_honoured.{name}")
+                name for name in self.context.connectors if store.facts.get(f"ids_not_honoured.{name}")
             ),
         )
 
@@ -201,7 +201,7 @@ class _Cycle:
             (connector, table, name): sys_id
             for connector in self.context.connectors
             for table in tables
-            for name, sys_id in self.context.store.references(connector, table).items()
+            for name, sys_id in self.context.store.facts.references(connector, table).items()
         }
 
     def _check(self) -> None:
@@ -219,7 +219,7 @@ class _Cycle:
 
     def _apply(self, knowledge: Knowledge) -> None:
         # What was read so far is recorded before the first write, so that a kill does not lose it.
-        self.context.store.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
+        self.context.store.journal.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
         self.outcomes = Applier(self.context, knowledge, self.cycle_id).apply(self.plan, self.pairs)
         self._show_rejections()
 
@@ -227,10 +227,12 @@ class _Cycle:
         """List what was rejected among the holds at once, not only when the next cycle comes to it."""
         store = self.context.store
         for outcome in self.outcomes:
-            pair = store.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
+            pair = store.links.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
             if pair:
                 skipped = skip(pair, SkipReason.REJECTED, outcome.detail)
-                store.keep_decisions([Decided(link=pair.link, needs_plan=True, skip=skipped)], now=self.context.clock())
+                store.links.keep_decisions(
+                    [Decided(link=pair.link, needs_plan=True, skip=skipped)], now=self.context.clock()
+                )
 
     def _first_failure(self) -> ReconcilerError | None:
         """Say what this cycle could not do for some links, though it went on with the others."""
@@ -250,11 +252,11 @@ class _Cycle:
             result=self._result(error),
             plan=self.plan,
             outcomes=self.outcomes,
-            cursors=store.cursors(),
+            cursors=store.snapshots.cursors(),
             pulled_cases=self.pulled.cases,
             pulled_incidents=self.pulled.incidents,
             malformed=self.pulled.malformed,
-            skipped=store.count_skips(),
+            skipped=store.links.count_skips(),
             error=error,
         )
         counts = CycleCounts(
@@ -264,8 +266,8 @@ class _Cycle:
             done=len(self.outcomes) - report.failed,
             failed=report.failed,
         )
-        store.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
-        store.finish_cycle(
+        store.journal.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
+        store.journal.finish_cycle(
             self.cycle_id,
             result=report.result.value,
             counts=counts,
@@ -284,8 +286,8 @@ class _Cycle:
 
 def close_unfinished(context: Context) -> None:
     """Close the journal of actions that a killed process left open; their outcome is looked for, not assumed."""
-    for begun in context.store.unfinished_actions():
-        pair = context.store.pair(begun.action.case_id)
+    for begun in context.store.journal.unfinished_actions():
+        pair = context.store.links.pair(begun.action.case_id)
         is_create = begun.action.kind is ActionKind.CREATE_INCIDENT
         link = replace(pair.link, create_in_doubt_since=begun.started_at) if pair and is_create else None
         outcome = Outcome(
@@ -294,4 +296,4 @@ def close_unfinished(context: Context) -> None:
             detail="the program ended before the outcome was recorded",
             link=link,
         )
-        context.store.finish_action(begun.seq, outcome, stage_rules=context.policies, now=context.clock(), requests=())
+        context.store.journal.finish_action(begun.seq, outcome, stage_rules=context.policies, now=context.clock())

@@ -25,8 +25,7 @@ from reconciler.engine.reading.pull import INCIDENT_PAGE_ROWS, case_pages
 from reconciler.engine.report import result_of
 from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
 from reconciler.remotes.ports import CaseOrder, IncidentClient, Position
-from reconciler.store.maintenance import Restored
-from reconciler.store.store import CycleCounts
+from reconciler.store.store import CycleCounts, Restored
 
 KIND = "rebuild"
 """The word of the journal for this kind of cycle."""
@@ -51,7 +50,7 @@ def rebuild(context: Context, *, cycle_id: str) -> RebuildReport:
     snapshots are as they were.
     """
     store, began = context.store, context.clock()
-    store.begin_cycle(
+    store.journal.begin_cycle(
         cycle_id, kind=KIND, now=began, config_hash=context.policy_hash, program_version=context.program_version
     )
     close_unfinished(context)
@@ -61,7 +60,7 @@ def rebuild(context: Context, *, cycle_id: str) -> RebuildReport:
     except RemoteError as error:
         _record(context, cycle_id, CycleCounts(), error)
         raise
-    store.restore(restored, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
+    store.snapshots.restore(restored, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
     counts = CycleCounts(pulled_cases=len(restored.cases), pulled_incidents=len(restored.incidents))
     _record(context, cycle_id, counts, None)
     linked = sum(bool(link.sys_id) for link in restored.links)
@@ -69,8 +68,8 @@ def rebuild(context: Context, *, cycle_id: str) -> RebuildReport:
 
 
 def _record(context: Context, cycle_id: str, counts: CycleCounts, error: RemoteError | None) -> None:
-    context.store.record_requests(context.requests.take(), cycle_id)
-    context.store.finish_cycle(
+    context.store.journal.record_requests(context.requests.take(), cycle_id)
+    context.store.journal.finish_cycle(
         cycle_id,
         result=result_of(error, 0).value,
         counts=counts,

@@ -6,16 +6,17 @@ writes). Every failure of SQLite becomes a StoreError with the path, SQLite's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # chosen there, not exported there
 
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.store.migrations import refuse_foreign
-from reconciler.store.sqlite import sqlite3
+
+__all__ = ["Database", "connect", "guarded", "sqlite3"]
 
 BUSY_TIMEOUT_SECONDS = 5.0
 OLDEST_SQLITE = (3, 37, 0)
@@ -97,7 +98,7 @@ def check(connection: sqlite3.Connection, path: str) -> None:
     if found != "ok":
         words = " ".join(str(found).replace("***", " ").split())
         raise StoreError(f"{path}: {words}; the file is damaged: {_DAMAGED}")
-    refuse_foreign(wrap(connection), path)
+    refuse_foreign(connection, path)
 
 
 def configure(connection: sqlite3.Connection) -> None:
@@ -105,44 +106,45 @@ def configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def wrap(connection: sqlite3.Connection) -> Database:
-    """Give sqlite_utils' view of a connection: no third-party plugins, STRICT tables."""
-    return Database(connection, execute_plugins=False, strict=True)
-
-
-class Connected:
-    """Be the base of every part of the store: one connection, its transactions and its reads."""
+class Database:
+    """Hold the one connection of a store, for its parts: transactions and reads."""
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._conn = connection
-        self._db = wrap(connection)
-        self._path = path
+        self.connection = connection
+        self.path = path
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Make every change inside it happen, or none; raise StoreError when SQLite fails."""
-        with guarded(self._path):
-            self._conn.execute("BEGIN IMMEDIATE")
+        with guarded(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._conn
-                self._conn.execute("COMMIT")
+                yield self.connection
+                self.connection.execute("COMMIT")
             except BaseException:
                 # SQLite itself ends the transaction on some failures, e.g. when the disk is full.
-                if self._conn.in_transaction:
-                    self._conn.execute("ROLLBACK")
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
                 raise
 
-    def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """Give all rows of a query as tuples."""
-        with guarded(self._path):
-            return self._conn.execute(sql, parameters).fetchall()
+        with guarded(self.path):
+            return self.connection.execute(sql, parameters).fetchall()
 
-    def _value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Give the first column of the first row, or None where there is no row."""
-        rows = self._read(sql, parameters)
+        rows = self.read(sql, parameters)
         return rows[0][0] if rows else None
 
-    def _named(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[dict[str, Any], ...]:
+    def named(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[dict[str, Any], ...]:
         """Give all rows of a query with their column names."""
-        with guarded(self._path):
-            return tuple(self._db.query(sql, parameters))
+        with guarded(self.path):
+            return tuple(map(dict, rows_by_name(self.connection, sql, parameters)))
+
+
+def rows_by_name(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    """Give all rows of a query, each of whose values is found by the name of its column."""
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor.execute(sql, parameters).fetchall()

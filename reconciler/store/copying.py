@@ -17,7 +17,7 @@ from reconciler.core.errors import StoreError
 from reconciler.store.connection import IN_MEMORY, connect, guarded
 
 if TYPE_CHECKING:
-    from reconciler.store.sqlite import sqlite3
+    from reconciler.store.connection import sqlite3
 
 
 def copy_into_memory(path: Path) -> sqlite3.Connection:

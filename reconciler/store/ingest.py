@@ -1,38 +1,52 @@
-"""Folding what was seen into what is remembered, inside a transaction that the caller holds.
+"""Ingesting what was seen into what is remembered, inside a transaction that the caller holds.
 
 A snapshot is written only where it really changed, never by an older one, and each change leaves one notification.
-Peaks only rise. A link whose sides changed is marked for planning.
+Peaks only rise. A link whose sides changed is marked for planning. A snapshot that an older version of the program
+wrote in another form is rewritten when it is next seen, without a word to anybody.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from reconciler.core.model import Case, Incident, Link, Pair, System
-from reconciler.store.pairs import RecordKey, chunks, links_of_records, read_pairs, record_key
-from reconciler.store.rows import json_text, optional_text, time_text
-from reconciler.store.snapshot import (
-    Change,
-    case_changes,
+from reconciler.core.text import cut
+from reconciler.store.codec import (
+    Thing,
     case_from,
-    case_is_older,
-    incident_changes,
     incident_from,
-    incident_is_older,
-    shows_activity,
+    json_text,
+    optional_text,
+    snapshot_text,
+    time_text,
 )
+from reconciler.store.links import RecordKey, chunks, links_of_records, read_pairs, record_key
 from reconciler.store.values import SideCounts, StageRules
 
 if TYPE_CHECKING:
-    from reconciler.store.sqlite import sqlite3
+    from reconciler.store.connection import sqlite3
 
-Thing = TypeVar("Thing")
+Key = TypeVar("Key", str, RecordKey)
+NoteRow = tuple[str | None, ...]
 RECONCILER = "reconciler"
 """The actor of a change that this program made itself."""
+FIRST_SEEN = "first_seen"
+"""The event of a Case or record that was not known before; ``to_value`` is its status or state."""
+TOUCHED = "updated"
+"""The event of a change in nothing that is read: a Case's update time, or a record's ``sys_mod_count``, moved."""
+SHOWN_CHARACTERS = 500
+"""How much of a changed value is kept in a notification; the snapshot has all of it."""
+
+_CASE_TIMES = ("created_at", "updated_at", "acknowledged_at", "resolved_at", "reactivated_at")
+_CASE_EVENTS = ("status", *sorted({each.name for each in fields(Case)} - {"status", "id", "url", *_CASE_TIMES}))
+_INCIDENT_EVENTS = ("state", "number", "assigned_to", "correlation_id", "correlation_display", "reopen_count")
+_ACTIVE_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
 
 _KNOWN_CASES = "SELECT c.case_id, c.snapshot FROM json_each(?) j JOIN cases c ON c.case_id = j.value"
 _KNOWN_INCIDENTS = """SELECT i.sys_id, i.table_name, i.connector, i.snapshot FROM json_each(?) j
@@ -63,60 +77,141 @@ _PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
 _PUT_NOTE = """INSERT INTO notifications
     (cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, source_time)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_REWRITE_CASE = "UPDATE cases SET snapshot = ? WHERE case_id = ?"
+_REWRITE_INCIDENT = "UPDATE incidents SET snapshot = ? WHERE sys_id = ? AND table_name = ? AND connector = ?"
 
 
-class _News(NamedTuple, Generic[Thing]):
-    """Hold one thing that is new or really changed, with its canonical text."""
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """Say on which connection, by which rules, in which cycle and when something is seen."""
 
+    conn: sqlite3.Connection
+    stage_rules: StageRules
+    cycle_id: str
+    now: datetime
+    ours: frozenset[str] = frozenset()
+    """the events that this program caused itself; their actor is ``reconciler``"""
+    read_now: bool = False
+    """read one by one just now, and so newer than what is remembered, whatever their times say"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingested:
+    """Say what became of the things of one side."""
+
+    counts: SideCounts
+    notifications: int
+    stale: tuple[str, ...]
+    """the ids of what was older than what is remembered, and was left out"""
+
+
+class Change(NamedTuple):
+    """Name one change between two snapshots, with both values as text."""
+
+    event: str
+    before: str | None
+    after: str | None
+
+
+class Fate(Enum):
+    """Say what a thing that was seen is, beside what is remembered of it."""
+
+    SAME = auto()
+    OTHER_FORM = auto()
+    """the same, but an older version of the program wrote it in another form"""
+    STALE = auto()
+    """older than what is remembered, and left out"""
+    NEW = auto()
+    CHANGED = auto()
+
+
+_NEWS = frozenset({Fate.NEW, Fate.CHANGED})
+
+
+class _Seen(NamedTuple, Generic[Key, Thing]):
+    fate: Fate
+    key: Key
     before: Thing | None
     after: Thing
     text: str
 
 
-@dataclass(kw_only=True)
-class _Tally:
-    """Count, while folding, what became of the things of one side."""
-
-    seen: int = 0
-    new: int = 0
-    changed: int = 0
-    stale: int = 0
-
-    def frozen(self) -> SideCounts:
-        """Give the counts as a value."""
-        return SideCounts(seen=self.seen, new=self.new, changed=self.changed, stale=self.stale)
+# -- the two sides ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Side(Generic[Thing]):
-    """Say how the snapshots of one side are read and compared."""
+def ingest_cases(sight: Sight, cases: Iterable[Case]) -> Ingested:
+    """Ingest Cases in the order of their own times, so that notifications tell the story forwards."""
+    ordered = sorted(cases, key=lambda case: case.updated_at or case.created_at)
+    seen: list[_Seen[str, Case]] = []
+    for chunk in chunks(ordered):
+        known = dict(sight.conn.execute(_KNOWN_CASES, [json.dumps([each.id for each in chunk])]))
+        is_older = _never if sight.read_now else case_is_older
+        here = list(_compared([(each.id, each) for each in chunk], known, case_from, is_older, _keep_address))
+        _put_cases(sight, [each for each in here if each.fate in _NEWS])
+        sight.conn.executemany(_REWRITE_CASE, [(each.text, each.key) for each in here if each.fate is Fate.OTHER_FORM])
+        seen += here
+    _end_case_absences(sight.conn, {case.id for case in ordered})
+    notes = [note for each in seen if each.fate in _NEWS for note in _case_notes(sight, each)]
+    return _ingested(sight, seen, notes)
 
-    read: Callable[[str], Thing]
-    is_older: Callable[[Thing, Thing], bool]
-    keep: Callable[[Thing, Thing], Thing]
-    """(before, after) -> after, with what the service does not send each time"""
-    tally: _Tally = field(default_factory=_Tally)
-    stale: list[Hashable] = field(default_factory=list)
 
-    def news(self, key: Hashable, thing: Thing, known: dict[Hashable, str]) -> _News[Thing] | None:
-        """Say what is new about a thing, None where nothing is; ``known`` then holds the new text."""
-        self.tally.seen += 1
-        text, before_text = json_text(thing), known.get(key)
-        if text == before_text:
-            return None
-        before = None if before_text is None else self.read(before_text)
-        if before is not None and self.is_older(thing, before):
-            self.tally.stale += 1
-            self.stale.append(key)
-            return None
-        if before is not None and (kept := self.keep(before, thing)) is not thing:
-            thing, text = kept, json_text(kept)
-            if text == before_text:
-                return None
-        self.tally.new += before is None
-        self.tally.changed += before is not None
-        known[key] = text
-        return _News(before, thing, text)
+def ingest_incidents(sight: Sight, incidents: Iterable[Incident]) -> Ingested:
+    """Ingest records in the order of their own times."""
+    ordered = sorted(incidents, key=lambda incident: (incident.updated_at, incident.mod_count))
+    seen: list[_Seen[RecordKey, Incident]] = []
+    notes: list[NoteRow] = []
+    for chunk in chunks(ordered):
+        rows = sight.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
+        known = {(row[0], row[1], row[2]): row[3] for row in rows}
+        is_older = _never if sight.read_now else incident_is_older
+        here = list(_compared([(record_key(each), each) for each in chunk], known, incident_from, is_older, _as_seen))
+        news = [each for each in here if each.fate in _NEWS]
+        links = links_of_records(sight.conn, [each.after for each in news])
+        _put_incidents(sight, news, links)
+        rewritten = [(each.text, *each.key) for each in here if each.fate is Fate.OTHER_FORM]
+        sight.conn.executemany(_REWRITE_INCIDENT, rewritten)
+        notes += [note for each in news for note in _incident_notes(sight, each, links)]
+        seen += here
+    _end_incident_absences(sight.conn, {record_key(incident) for incident in ordered})
+    return _ingested(sight, seen, notes)
+
+
+def _compared(
+    things: Iterable[tuple[Key, Thing]],
+    known: dict[Key, str],
+    read: Callable[[str], Thing],
+    is_older: Callable[[Thing, Thing], bool],
+    keep: Callable[[Thing, Thing], Thing],
+) -> Iterator[_Seen[Key, Thing]]:
+    """Say of each thing what it is beside what is known, which grows on the way.
+
+    ``keep`` gives a thing what its service does not send each time, from what was remembered.
+    """
+    for key, thing in things:
+        text, known_text = snapshot_text(thing), known.get(key)
+        if text == known_text:
+            yield _Seen(Fate.SAME, key, None, thing, text)
+            continue
+        before = None if known_text is None else read(known_text)
+        after = thing if before is None else keep(before, thing)
+        fate = _fate(before, after, is_older)
+        if fate is Fate.SAME and before is not None and snapshot_text(before) != known_text:
+            fate = Fate.OTHER_FORM
+        if fate is not Fate.STALE:
+            known[key] = text = snapshot_text(after)
+        yield _Seen(fate, key, before, after, text)
+
+
+def _fate(before: Thing | None, after: Thing, is_older: Callable[[Thing, Thing], bool]) -> Fate:
+    if before is None:
+        return Fate.NEW
+    if before == after:
+        return Fate.SAME
+    return Fate.STALE if is_older(after, before) else Fate.CHANGED
+
+
+def _never(_thing: object, _known: object) -> bool:
+    return False
 
 
 def _keep_address(before: Case, after: Case) -> Case:
@@ -124,149 +219,99 @@ def _keep_address(before: Case, after: Case) -> Case:
     return replace(after, url=before.url) if before.url and not after.url else after
 
 
-def _keep_nothing(_before: Incident, after: Incident) -> Incident:
+def _as_seen(_before: Incident, after: Incident) -> Incident:
     return after
 
 
-def _claimed_case(incident: Incident) -> str:
-    """Give the Case id that a record bears; ServiceNow compares without case, Case ids are lower-case."""
-    return incident.correlation_id.strip().lower()
+def _ingested(sight: Sight, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[NoteRow]) -> Ingested:
+    """Write the notifications and count what was seen."""
+    sight.conn.executemany(_PUT_NOTE, notes)
+    fates = Counter(each.fate for each in seen)
+    counts = SideCounts(seen=len(seen), new=fates[Fate.NEW], changed=fates[Fate.CHANGED], stale=fates[Fate.STALE])
+    stale = tuple(str(each.key) for each in seen if each.fate is Fate.STALE)
+    return Ingested(counts=counts, notifications=len(notes), stale=stale)
 
 
-@dataclass(kw_only=True)
-class Ingest:
-    """Ingest Cases and records into the database on one connection, at one instant of one cycle.
+# -- rows ------------------------------------------------------------------------------------------------------------
 
-    ``ours`` names the events that this program caused itself; their actor is ``reconciler``.
-    """
 
-    conn: sqlite3.Connection
-    stage_rules: StageRules
-    cycle_id: str
-    now: datetime
-    ours: frozenset[str] = frozenset()
-    read_now: bool = False
-    notifications: int = 0
-    _cases: _Side[Case] = field(init=False)
-    _incidents: _Side[Incident] = field(init=False)
+def _put_cases(sight: Sight, news: Sequence[_Seen[str, Case]]) -> None:
+    now, rules = time_text(sight.now), sight.stage_rules
+    cases = [(each.after, each.text) for each in news]
+    sight.conn.executemany(
+        _PUT_CASE, [(c.id, c.key, c.status, optional_text(c.updated_at), text, now) for c, text in cases]
+    )
+    sight.conn.executemany(
+        _PUT_CASE_ON_LINK, [(c.id, now, rules.case_stage(c), int(shows_activity(c))) for c, _ in cases]
+    )
 
-    def __post_init__(self) -> None:
-        self._cases = _Side(read=case_from, is_older=self._never_older or case_is_older, keep=_keep_address)
-        self._incidents = _Side(read=incident_from, is_older=self._never_older or incident_is_older, keep=_keep_nothing)
 
-    @property
-    def _never_older(self) -> Callable[[object, object], bool] | None:
-        return (lambda _thing, _known: False) if self.read_now else None
+def _put_incidents(
+    sight: Sight, news: Sequence[_Seen[RecordKey, Incident]], links: Mapping[RecordKey, Sequence[Link]]
+) -> None:
+    now = time_text(sight.now)
+    sight.conn.executemany(_PUT_INCIDENT, [_incident_row(each.after, each.text, now) for each in news])
+    sight.conn.executemany(
+        _PUT_INCIDENT_ON_LINK,
+        [
+            (sight.stage_rules.incident_stage(link, each.after), each.after.number, now, link.case_id)
+            for each in news
+            for link in links.get(each.key, ())
+        ],
+    )
+    sight.conn.executemany(_PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
 
-    @property
-    def doubtful(self) -> tuple[str, ...]:
-        """Name the Cases whose time is older than what is remembered, although their content differs."""
-        return tuple(str(key) for key in self._cases.stale)
 
-    @property
-    def case_counts(self) -> SideCounts:
-        """Count the Cases folded so far."""
-        return self._cases.tally.frozen()
+def _case_notes(sight: Sight, seen: _Seen[str, Case]) -> Iterator[NoteRow]:
+    case = seen.after
+    at = optional_text(case.updated_at or case.created_at)
+    for change in case_changes(seen.before, case):
+        resolver = case.resolved_by if change.event == "status" and case.status == "RESOLVED" else ""
+        yield _note(sight, System.CORALOGIX, change, case_id=case.id, sys_id="", actor=resolver, at=at)
 
-    @property
-    def incident_counts(self) -> SideCounts:
-        """Count the records folded so far."""
-        return self._incidents.tally.frozen()
 
-    def cases(self, cases: Iterable[Case]) -> None:
-        """Ingest Cases in the order of their own times, so that notifications tell the story forwards."""
-        ordered = sorted(cases, key=lambda case: case.updated_at or case.created_at)
-        for chunk in chunks(ordered):
-            known: dict[Hashable, str] = dict(
-                self.conn.execute(_KNOWN_CASES, [json.dumps([each.id for each in chunk])])
-            )
-            news = [found for case in chunk if (found := self._cases.news(case.id, case, known))]
-            self._put_cases(news)
-        self._end_case_absences({case.id for case in ordered})
-
-    def _put_cases(self, news: Sequence[_News[Case]]) -> None:
-        now = time_text(self.now)
-        self.conn.executemany(
-            _PUT_CASE,
-            [(c.id, c.key, c.status, optional_text(c.updated_at), text, now) for _, c, text in news],
+def _incident_notes(
+    sight: Sight, seen: _Seen[RecordKey, Incident], links: Mapping[RecordKey, Sequence[Link]]
+) -> Iterator[NoteRow]:
+    incident = seen.after
+    owners = links.get(seen.key)
+    case_id = owners[0].case_id if owners else _claimed_case(incident)
+    at = time_text(incident.updated_at)
+    for change in incident_changes(seen.before, incident):
+        yield _note(
+            sight,
+            System.SERVICENOW,
+            change,
+            case_id=case_id,
+            sys_id=incident.sys_id,
+            actor=incident.updated_by,
+            at=at,
         )
-        self.conn.executemany(
-            _PUT_CASE_ON_LINK,
-            [(c.id, now, self.stage_rules.case_stage(c), int(shows_activity(c))) for _, c, _ in news],
-        )
-        self._put_notes(row for each in news for row in self._case_notes(each))
 
-    def _case_notes(self, news: _News[Case]) -> Iterator[tuple[str | None, ...]]:
-        case = news.after
-        at = optional_text(case.updated_at or case.created_at)
-        for change in case_changes(news.before, case):
-            resolver = case.resolved_by if change.event == "status" and case.status == "RESOLVED" else ""
-            yield self._note(System.CORALOGIX, change, case_id=case.id, sys_id="", actor=resolver, at=at)
 
-    def incidents(self, incidents: Iterable[Incident]) -> None:
-        """Ingest records in the order of their own times."""
-        ordered = sorted(incidents, key=lambda incident: (incident.updated_at, incident.mod_count))
-        for chunk in chunks(ordered):
-            rows = self.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
-            known: dict[Hashable, str] = {tuple(row[:3]): row[3] for row in rows}
-            news = [found for each in chunk if (found := self._incidents.news(record_key(each), each, known))]
-            self._put_incidents(news)
-        self._end_incident_absences({record_key(incident) for incident in ordered})
+def _note(
+    sight: Sight, source: System, change: Change, *, case_id: str, sys_id: str, actor: str, at: str | None
+) -> NoteRow:
+    who = RECONCILER if change.event in sight.ours else actor
+    return (sight.cycle_id, source, case_id or None, sys_id or None, *change, who or None, time_text(sight.now), at)
 
-    def _put_incidents(self, news: Sequence[_News[Incident]]) -> None:
-        now = time_text(self.now)
-        links = links_of_records(self.conn, [each.after for each in news])
-        self.conn.executemany(_PUT_INCIDENT, [_incident_row(each.after, each.text, now) for each in news])
-        self.conn.executemany(
-            _PUT_INCIDENT_ON_LINK,
-            [
-                (self.stage_rules.incident_stage(link, each.after), each.after.number, now, link.case_id)
-                for each in news
-                for link in links.get(record_key(each.after), ())
-            ],
-        )
-        self.conn.executemany(_PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
-        self._put_notes(row for each in news for row in self._incident_notes(each, links))
 
-    def _incident_notes(
-        self, news: _News[Incident], links: dict[RecordKey, list[Link]]
-    ) -> Iterator[tuple[str | None, ...]]:
-        incident = news.after
-        owners = links.get(record_key(incident))
-        case_id = owners[0].case_id if owners else _claimed_case(incident)
-        at = time_text(incident.updated_at)
-        for change in incident_changes(news.before, incident):
-            yield self._note(
-                System.SERVICENOW, change, case_id=case_id, sys_id=incident.sys_id, actor=incident.updated_by, at=at
-            )
+def _end_case_absences(conn: sqlite3.Connection, seen: set[str]) -> None:
+    absent = conn.execute("SELECT case_id FROM links WHERE case_absence IS NOT NULL").fetchall()
+    back = [(case_id,) for (case_id,) in absent if case_id in seen]
+    conn.executemany("UPDATE links SET case_absence = NULL, needs_plan = 1 WHERE case_id = ?", back)
 
-    def _note(
-        self, source: System, change: Change, *, case_id: str, sys_id: str, actor: str, at: str | None
-    ) -> tuple[str | None, ...]:
-        who = RECONCILER if change.event in self.ours else actor
-        seen = time_text(self.now)
-        return (self.cycle_id, source, case_id or None, sys_id or None, *change, who or None, seen, at)
 
-    def _put_notes(self, rows: Iterable[tuple[str | None, ...]]) -> None:
-        ready = list(rows)
-        self.notifications += len(ready)
-        self.conn.executemany(_PUT_NOTE, ready)
-
-    def _end_case_absences(self, seen: set[str]) -> None:
-        absent = self.conn.execute("SELECT case_id FROM links WHERE case_absence IS NOT NULL").fetchall()
-        back = [(case_id,) for (case_id,) in absent if case_id in seen]
-        self.conn.executemany("UPDATE links SET case_absence = NULL, needs_plan = 1 WHERE case_id = ?", back)
-
-    def _end_incident_absences(self, seen: set[RecordKey]) -> None:
-        absent = self.conn.execute(
-            "SELECT case_id, sys_id, table_name, connector FROM links WHERE incident_absence IS NOT NULL"
-        ).fetchall()
-        back = [(row[0],) for row in absent if tuple(row[1:]) in seen]
-        self.conn.executemany("UPDATE links SET incident_absence = NULL, needs_plan = 1 WHERE case_id = ?", back)
+def _end_incident_absences(conn: sqlite3.Connection, seen: set[RecordKey]) -> None:
+    absent = conn.execute(
+        "SELECT case_id, sys_id, table_name, connector FROM links WHERE incident_absence IS NOT NULL"
+    ).fetchall()
+    back = [(row[0],) for row in absent if tuple(row[1:]) in seen]
+    conn.executemany("UPDATE links SET incident_absence = NULL, needs_plan = 1 WHERE case_id = ?", back)
 
 
 def restage(conn: sqlite3.Connection, stage_rules: StageRules, case_ids: Sequence[str]) -> None:
-    """StageRules both sides of these Cases' links anew; stages are set, peaks only rise."""
+    """Place both sides of these Cases' links anew; stages are set, peaks only rise."""
     for chunk in chunks(case_ids):
         conn.executemany(_PUT_STAGES, [_stages(stage_rules, pair) for pair in read_pairs(conn, chunk)])
 
@@ -276,11 +321,16 @@ def _stages(stage_rules: StageRules, pair: Pair) -> tuple[int | None, int | None
     return (stage_rules.case_stage(pair.case), incident_stage, pair.link.case_id)
 
 
-def _claims(news: _News[Incident]) -> set[str]:
+def _claimed_case(incident: Incident) -> str:
+    """Give the Case id that a record bears; ServiceNow compares without case, Case ids are lower-case."""
+    return incident.correlation_id.strip().lower()
+
+
+def _claims(seen: _Seen[RecordKey, Incident]) -> set[str]:
     """Give the Cases whose key a record bears, or bore before it changed."""
-    claimed = {_claimed_case(news.after)}
-    if news.before is not None:
-        claimed.add(_claimed_case(news.before))
+    claimed = {_claimed_case(seen.after)}
+    if seen.before is not None:
+        claimed.add(_claimed_case(seen.before))
     return claimed - {""}
 
 
@@ -296,3 +346,78 @@ def _incident_row(incident: Incident, text: str, now: str) -> tuple[str, ...]:
         text,
         now,
     )
+
+
+# -- what changed ----------------------------------------------------------------------------------------------------
+
+
+def case_is_older(case: Case, known: Case) -> bool:
+    """Say whether a Case was read before the remembered one; False where either time is unknown."""
+    if case.updated_at is None or known.updated_at is None:
+        return False
+    return case.updated_at < known.updated_at
+
+
+def incident_is_older(incident: Incident, known: Incident) -> bool:
+    """Say whether a record was read before the remembered one.
+
+    Neither its time nor its ``sys_mod_count`` may be ahead, since a clock that was set back moves the one alone; and a
+    record that was deleted and made again is another one, whatever both say.
+    """
+    ahead = incident.updated_at > known.updated_at or incident.mod_count > known.mod_count
+    same = incident.updated_at == known.updated_at and incident.mod_count == known.mod_count
+    made_again = incident.created_at != known.created_at
+    return not ahead and not same and not made_again
+
+
+def shows_activity(case: Case) -> bool:
+    """Say whether a Case is, or bears a sign of having been, active.
+
+    A Case has a key only once it was active (Coralogix Cases API v5), and only an active one is acknowledged. A Case
+    may be resolved without ever having been active, so ``RESOLVED`` alone is no sign.
+    """
+    return case.status in _ACTIVE_STATUSES or case.key is not None or case.acknowledged_at is not None
+
+
+def case_changes(before: Case | None, after: Case) -> Iterator[Change]:
+    """List what changed on a Case, its status first."""
+    if before is None:
+        yield Change(FIRST_SEEN, None, after.status)
+        return
+    changed = False
+    for name in _CASE_EVENTS:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            changed = True
+            yield Change(name, _shown(old), _shown(new))
+    if not changed and before.updated_at != after.updated_at:
+        yield Change(TOUCHED, _shown(before.updated_at), _shown(after.updated_at))
+
+
+def incident_changes(before: Incident | None, after: Incident) -> Iterator[Change]:
+    """List what changed on a record, its state first; a field that was not read before is no change."""
+    if before is None:
+        yield Change(FIRST_SEEN, None, after.state)
+        return
+    changed = False
+    for name, old, new in _incident_values(before, after):
+        if old != new:
+            changed = True
+            yield Change(name, _shown(old), _shown(new))
+    if not changed and (before.updated_at, before.mod_count) != (after.updated_at, after.mod_count):
+        yield Change(TOUCHED, _shown(before.mod_count), _shown(after.mod_count))
+
+
+def _incident_values(before: Incident, after: Incident) -> Iterator[tuple[str, object, object]]:
+    for name in _INCIDENT_EVENTS:
+        yield name, getattr(before, name), getattr(after, name)
+    for name in sorted(before.fields.keys() & after.fields.keys()):
+        yield name, before.fields[name], after.fields[name]
+
+
+def _shown(value: object) -> str | None:
+    """Write a value for a notification, cut with a mark; None for a value that is missing."""
+    if value is None or value == "":
+        return None
+    text = value if isinstance(value, str) else json_text(value).strip('"')
+    return cut(text, SHOWN_CHARACTERS)

@@ -9,27 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Action, ActionKind, HttpRecord, Outcome, Result, Stage, Verb
-from reconciler.store.connection import Connected
-from reconciler.store.ingest import Ingest, restage
+from reconciler.store.codec import Columns, json_text, stage_from, time_from, time_text
+from reconciler.store.connection import Database
+from reconciler.store.ingest import FIRST_SEEN, Sight, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import put_link
-from reconciler.store.rows import json_text, stage_from, time_from, time_text
-from reconciler.store.snapshot import FIRST_SEEN
 from reconciler.store.values import Begun, CycleCounts, Row, StageRules
 
 _ACTION_COLUMNS = (
     "seq, cycle_id, started_at, kind, case_id, case_key, connector, table_name, sys_id, number, "
-    "from_stage, to_stage, path, basis"
+    "from_stage, to_stage, path, fingerprint"
 )
 _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_key, connector, table_name, sys_id,
-    number, from_stage, to_stage, path, field_names, basis, started_at) VALUES (:cycle_id, :key,
+    number, from_stage, to_stage, path, field_names, fingerprint, started_at) VALUES (:cycle_id, :key,
     1 + (SELECT count(*) FROM actions WHERE key = :key), :kind, :case_id, :case_key, :connector, :table, :sys_id,
-    :number, :from_stage, :to_stage, :path, :field_names, :basis, :started_at)"""
+    :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at)"""
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
@@ -69,8 +68,11 @@ def _ours(outcome: Outcome) -> frozenset[str]:
     return _OUR_INCIDENT_EVENTS | outcome.action.fields.keys() | made
 
 
-class Journal(Connected):
+class Journal:
     """Write down what is about to be done, what came of it, and what each cycle was."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def begin_action(self, action: Action, *, cycle_id: str, now: datetime) -> int:
         """Commit an action to the journal before its write, and give its number.
@@ -91,10 +93,10 @@ class Journal(Connected):
             "to_stage": action.to_stage,
             "path": json_text(action.path),
             "field_names": json_text(sorted(action.fields)),
-            "basis": action.fingerprint,
+            "fingerprint": action.fingerprint,
             "started_at": time_text(now),
         }
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             seq = conn.execute(_BEGIN, row).lastrowid
             conn.execute("UPDATE links SET needs_plan = 1 WHERE case_id = ?", (action.case_id,))
         return int(seq or 0)
@@ -106,34 +108,34 @@ class Journal(Connected):
 
         Raises StoreError for an action that was not begun, or is finished already.
         """
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
-                raise StoreError(f"{self._path}: action {seq} was not begun, or is finished already")
+                raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
             cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
-            fold = partial(Ingest, conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))
+            sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))
             if outcome.link is not None:
                 put_link(conn, outcome.link, now)
             # A Case in an outcome was asked for by its id: it is news even where the service's clock was set back.
-            fold(read_now=True).cases(() if outcome.case is None else (outcome.case,))
-            fold().incidents(() if outcome.incident is None else (outcome.incident,))
+            ingest_cases(replace(sight, read_now=True), () if outcome.case is None else (outcome.case,))
+            ingest_incidents(sight, () if outcome.incident is None else (outcome.incident,))
             restage(conn, stage_rules, [outcome.action.case_id])
             conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in requests])
 
     def unfinished_actions(self) -> tuple[Begun, ...]:
         """Give the actions that were begun and never finished, oldest first."""
-        rows = self._read(f"SELECT {_ACTION_COLUMNS} FROM actions WHERE result IS NULL ORDER BY seq")  # noqa: S608
+        rows = self._db.named(f"SELECT {_ACTION_COLUMNS} FROM actions WHERE result IS NULL ORDER BY seq")  # noqa: S608
         return tuple(_begun(row) for row in rows)
 
     def record_requests(self, rows: Iterable[HttpRecord], cycle_id: str) -> None:
         """Commit requests that belong to no action, or name theirs."""
         ready = [_request_row(each, cycle_id, each.action_seq) for each in rows]
         if ready:
-            with self._transaction() as conn:
+            with self._db.transaction() as conn:
                 conn.executemany(_PUT_REQUEST, ready)
 
     def begin_cycle(self, cycle_id: str, *, kind: str, now: datetime, config_hash: str, program_version: str) -> None:
         """Commit that a cycle began, and that one which never ended did fail: one process at a time runs cycles."""
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             conn.execute(_END_KILLED, (time_text(now),))
             conn.execute(
                 "INSERT INTO cycles (cycle_id, kind, started_at, config_hash, program_version) VALUES (?, ?, ?, ?, ?)",
@@ -145,20 +147,20 @@ class Journal(Connected):
     ) -> None:
         """Commit how a cycle ended; raise StoreError for one that was not begun."""
         numbers = (counts.pulled_cases, counts.pulled_incidents, counts.planned, counts.done, counts.failed)
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             row = (result, *numbers, refused_because, time_text(now), cycle_id)
             if conn.execute(_FINISH_CYCLE, row).rowcount != 1:
-                raise StoreError(f"{self._path}: cycle {cycle_id} was not begun")
+                raise StoreError(f"{self._db.path}: cycle {cycle_id} was not begun")
 
     def last_cycles(self, n: int) -> tuple[Row, ...]:
         """Give the last ``n`` cycles as rows of ``audit_cycles``, newest first."""
-        return self._named(
+        return self._db.named(
             "SELECT v.* FROM audit_cycles v JOIN cycles c USING (cycle_id) ORDER BY c.seq DESC LIMIT ?", (n,)
         )
 
     def config_hash(self) -> str | None:
         """Give the config hash of the last cycle that was begun, None before the first."""
-        value = self._value("SELECT config_hash FROM cycles ORDER BY seq DESC LIMIT 1")
+        value = self._db.value("SELECT config_hash FROM cycles ORDER BY seq DESC LIMIT 1")
         return None if value is None else str(value)
 
 
@@ -191,18 +193,18 @@ def _request_row(record: HttpRecord, cycle_id: str, action_seq: int | None) -> t
     )
 
 
-def _begun(row: Sequence[Any]) -> Begun:
+def _begun(row: Columns) -> Begun:
     action = Action(
-        kind=ActionKind(row[3]),
-        case_id=row[4],
-        case_key=row[5],
-        connector=row[6],
-        table=row[7],
-        sys_id=row[8],
-        number=row[9],
-        from_stage=stage_from(row[10]),
-        to_stage=Stage(row[11]),
-        path=tuple(Verb(verb) for verb in json.loads(row[12])),
-        fingerprint=row[13],
+        kind=ActionKind(row["kind"]),
+        case_id=row["case_id"],
+        case_key=row["case_key"],
+        connector=row["connector"],
+        table=row["table_name"],
+        sys_id=row["sys_id"],
+        number=row["number"],
+        from_stage=stage_from(row["from_stage"]),
+        to_stage=Stage(row["to_stage"]),
+        path=tuple(Verb(verb) for verb in json.loads(row["path"])),
+        fingerprint=row["fingerprint"],
     )
-    return Begun(seq=row[0], cycle_id=row[1], started_at=time_from(row[2]), action=action)
+    return Begun(seq=row["seq"], cycle_id=row["cycle_id"], started_at=time_from(row["started_at"]), action=action)

@@ -1,27 +1,55 @@
-"""Links: which of them to plan, what was decided about them, and how to find one.
+"""Links and pairs: which of them to plan, what was decided about them, what people ask of them, how to find one.
 
-A cycle in which nothing happened must not cost more as links grow: every read that each cycle makes goes through
-a partial index over the links that are not at rest.
+A pair is a link with its Case, its record, and whatever else bears the Case's key. A cycle in which nothing happened
+must not cost more as links grow: every read that each cycle makes goes through a partial index over the links that
+are not at rest.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
-from reconciler.store.connection import Connected, guarded
-from reconciler.store.pairs import CHUNK, LINK_LIST, read_claims, read_pairs
-from reconciler.store.rows import LINK_COLUMNS, ONLY_SEEN, SqlValue, link_from, link_values, time_text
-from reconciler.store.values import Decided
+from reconciler.store.codec import (
+    LINK_COLUMNS,
+    ONLY_SEEN,
+    Columns,
+    SqlValue,
+    case_from,
+    incident_from,
+    link_from,
+    link_values,
+    time_from,
+    time_text,
+)
+from reconciler.store.connection import Database, guarded, rows_by_name
+from reconciler.store.values import Decided, HoldRequest, HoldRequestKind
 
 if TYPE_CHECKING:
-    from reconciler.store.sqlite import sqlite3
+    from reconciler.store.connection import sqlite3
 
+Thing = TypeVar("Thing")
+CHUNK = 500
+"""How many rows are looked up in one statement."""
+LINK_LIST = ", ".join(f"l.{name}" for name in LINK_COLUMNS)
+"""The columns of a Link, for a query that calls the table ``l``."""
+
+_PAIRS = f"""SELECT {LINK_LIST}, c.snapshot AS case_text, i.snapshot AS incident_text FROM json_each(?) j
+    JOIN links l ON l.case_id = j.value
+    JOIN cases c ON c.case_id = l.case_id
+    LEFT JOIN incidents i
+        ON l.sys_id <> '' AND i.sys_id = l.sys_id AND i.table_name = l.table_name AND i.connector = l.connector
+    ORDER BY j.key"""  # noqa: S608 - the columns are our own constants
+_CLAIMS = """SELECT i.case_id, i.snapshot FROM json_each(?) j
+    JOIN incidents i ON i.case_id = j.value AND i.case_id <> '' ORDER BY i.sys_id, i.table_name, i.connector"""
+_LINKS_OF_RECORDS = f"""SELECT {LINK_LIST} FROM json_each(?) j
+    JOIN links l ON l.sys_id = j.value AND l.sys_id <> ''"""  # noqa: S608 - the columns are our own constants
 _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
-    UNION ALL SELECT case_id FROM links WHERE unsettled_since IS NOT NULL
+    UNION ALL SELECT case_id FROM links WHERE create_in_doubt_since IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE next_retry_at <= ?"""
 # UNION, or an ORDER BY, would make SQLite walk all links in their order; so the rows are sorted in Python.
 _FIND = """SELECT case_id FROM cases WHERE case_id = :lower
@@ -38,8 +66,15 @@ _TABLES_IN_USE = "SELECT DISTINCT connector, table_name FROM links WHERE sys_id 
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
 
+_PUT_REQUEST = "INSERT INTO hold_requests (case_id, kind, fingerprint, asked_by, asked_at) VALUES (?, ?, ?, ?, ?)"
+_NOTE_REQUEST = """INSERT INTO notifications
+    (cycle_id, source, case_id, sys_id, event, actor, observed_at, source_time)
+    SELECT ?, 'person', case_id, nullif(sys_id, ''), ?, ?, ?, ? FROM links WHERE case_id = ?"""
+
 _SET = ", ".join(
-    f"{name} = coalesce(:{name}, {name})" if name in ONLY_SEEN else f"{name} = :{name}" for name in LINK_COLUMNS[1:]
+    f"{name} = coalesce(:{name}, {name})" if name in ONLY_SEEN else f"{name} = :{name}"
+    for name in LINK_COLUMNS
+    if name != "case_id"
 )
 _DECIDED = [name for name in LINK_COLUMNS if name not in ONLY_SEEN]
 _SAME = f"({', '.join(_DECIDED)}) IS ({', '.join(f':{name}' for name in _DECIDED)})"
@@ -56,17 +91,13 @@ _SETTLE = f"""UPDATE links SET {_SET}, needs_plan = :needs_plan,
 
 def put_link(conn: sqlite3.Connection, link: Link, now: datetime) -> None:
     """Store a link as it now stands and mark it for planning; its skip stays."""
-    conn.execute(_PUT_LINK, {**_named_values(link), "now": time_text(now)})
-
-
-def _named_values(link: Link) -> dict[str, SqlValue]:
-    return dict(zip(LINK_COLUMNS, link_values(link), strict=True))
+    conn.execute(_PUT_LINK, {**link_values(link), "now": time_text(now)})
 
 
 def _settled_values(settled: Decided, now: str) -> dict[str, SqlValue]:
     skip = settled.skip
     return {
-        **_named_values(settled.link),
+        **link_values(settled.link),
         "needs_plan": int(settled.needs_plan),
         "reason": None if skip is None else skip.reason.value,
         "detail": None if skip is None else skip.detail,
@@ -74,12 +105,65 @@ def _settled_values(settled: Decided, now: str) -> dict[str, SqlValue]:
     }
 
 
-class Links(Connected):
-    """Give links and pairs, and store what was decided about them."""
+RecordKey = tuple[str, str, str]
+
+
+def record_key(thing: Incident | Link) -> RecordKey:
+    """Give what tells one record from all others: ``sys_id``, table and connector."""
+    return (thing.sys_id, thing.table, thing.connector)
+
+
+def chunks(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
+    """Cut a sequence into pieces that one statement looks up."""
+    return (things[start : start + CHUNK] for start in range(0, len(things), CHUNK))
+
+
+def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str]) -> Iterator[Pair]:
+    """Give the pairs of these Cases in their order; ids that are not known are left out."""
+    for chunk in chunks(case_ids):
+        claims = read_claims(conn, chunk)
+        for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
+            yield _pair(row, claims)
+
+
+def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair:
+    link, incident_text = link_from(row), row["incident_text"]
+    return Pair(
+        link=link,
+        case=case_from(row["case_text"]),
+        incident=None if incident_text is None else incident_from(incident_text),
+        others=tuple(each for each in claims.get(link.case_id, ()) if record_key(each) != record_key(link)),
+    )
+
+
+def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, tuple[Incident, ...]]:
+    """Give the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
+    found: dict[str, tuple[Incident, ...]] = {}
+    for chunk in chunks(case_ids):
+        for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
+            found[case_id] = (*found.get(case_id, ()), incident_from(text))
+    return found
+
+
+def links_of_records(conn: sqlite3.Connection, incidents: Iterable[Incident]) -> dict[RecordKey, list[Link]]:
+    """Give the links that these records belong to; by the design one for each, or none."""
+    found: dict[RecordKey, list[Link]] = {}
+    for chunk in chunks(sorted({incident.sys_id for incident in incidents})):
+        for row in rows_by_name(conn, _LINKS_OF_RECORDS, [json.dumps(chunk)]):
+            link = link_from(row)
+            found.setdefault(record_key(link), []).append(link)
+    return found
+
+
+class Links:
+    """Give links and pairs, and store what was decided about them and what people ask of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def pairs_to_plan(self, now: datetime) -> list[Pair]:
-        """Give the pairs that are not at rest: changed, unsettled, or with a retry time that has come."""
-        case_ids = {case_id for (case_id,) in self._read(_TO_PLAN, (time_text(now),))}
+        """Give the pairs that are not at rest: changed, with a create in doubt, or with a retry time that has come."""
+        case_ids = {case_id for (case_id,) in self._db.read(_TO_PLAN, (time_text(now),))}
         return self._pairs(sorted(case_ids))
 
     def all_pairs(self, *, open_only: bool) -> Iterator[Pair]:
@@ -90,7 +174,7 @@ class Links(Connected):
         among = "is_open = 1 AND" if open_only else ""
         sql = f"SELECT case_id FROM links WHERE {among} case_id > ? ORDER BY case_id LIMIT ?"  # noqa: S608 - constants
         last = ""
-        while case_ids := [case_id for (case_id,) in self._read(sql, (last, CHUNK))]:
+        while case_ids := [case_id for (case_id,) in self._db.read(sql, (last, CHUNK))]:
             yield from self._pairs(case_ids)
             last = case_ids[-1]
 
@@ -100,43 +184,43 @@ class Links(Connected):
         return found[0] if found else None
 
     def _pairs(self, case_ids: Sequence[str]) -> list[Pair]:
-        with guarded(self._path):
-            return list(read_pairs(self._conn, case_ids))
+        with guarded(self._db.path):
+            return list(read_pairs(self._db.connection, case_ids))
 
     def find_case_ids(self, ref: str) -> list[str]:
         """Find Cases by what a person types: a Case id, ``CASE-123``, a record's number or its ``sys_id``."""
         typed = ref.strip()
-        with guarded(self._path):
-            rows = self._conn.execute(_FIND, {"lower": typed.lower(), "upper": typed.upper()}).fetchall()
+        with guarded(self._db.path):
+            rows = self._db.connection.execute(_FIND, {"lower": typed.lower(), "upper": typed.upper()}).fetchall()
         return sorted(case_id for (case_id,) in rows)
 
     def tables_in_use(self) -> list[tuple[str, str]]:
         """Give each (connector, table) in which a link has its record."""
-        return [(connector, table) for connector, table in self._read(_TABLES_IN_USE)]
+        return [(connector, table) for connector, table in self._db.read(_TABLES_IN_USE)]
 
     def open_links(self) -> list[Link]:
         """Give the links whose two sides are not both closed."""
-        return [link_from(row) for row in self._read(_OPEN_LINKS)]
+        return [link_from(row) for row in self._db.named(_OPEN_LINKS)]
 
     def doubled_pairs(self) -> list[Pair]:
         """Give the open pairs for which more than one record is remembered, whoever's mark these bear."""
-        return self._pairs([case_id for (case_id,) in self._read(_DOUBLED)])
+        return self._pairs([case_id for (case_id,) in self._db.read(_DOUBLED)])
 
     def known_records(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Incident, ...]]:
         """Give the remembered records that bear these Case ids, whoever's mark they bear; Cases with none left out."""
-        with guarded(self._path):
-            return read_claims(self._conn, case_ids)
+        with guarded(self._db.path):
+            return read_claims(self._db.connection, case_ids)
 
     def standing_skips(self) -> tuple[Skip, ...]:
         """Give the skips that were settled and still stand, by reason and Case."""
         return tuple(
             Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
-            for case_id, case_key, reason, detail in self._read(_SKIPS)
+            for case_id, case_key, reason, detail in self._db.read(_SKIPS)
         )
 
     def count_skips(self) -> int:
         """Count the skips that stand."""
-        return int(self._value("SELECT count(*) FROM links WHERE skip_reason IS NOT NULL"))
+        return int(self._db.value("SELECT count(*) FROM links WHERE skip_reason IS NOT NULL"))
 
     def keep_decisions(self, decisions: Iterable[Decided], now: datetime) -> None:
         """Store what was decided about links, all or none, before any action on them begins.
@@ -146,17 +230,52 @@ class Links(Connected):
         rows = [_settled_values(settled, time_text(now)) for settled in decisions]
         if not rows:
             return
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             if conn.executemany(_SETTLE, rows).rowcount != len(rows):
-                raise StoreError(f"{self._path}: a decision names a Case that was never remembered; nothing was stored")
+                raise StoreError(
+                    f"{self._db.path}: a decision names a Case that was never remembered; nothing was stored"
+                )
 
     def update_links(self, links: Iterable[Link], now: datetime) -> None:
         """Store links as they now stand and mark them for planning; a skip, and since when it stands, is left."""
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             for link in links:
                 put_link(conn, link, now)
 
     def plan_again(self, case_ids: Iterable[str]) -> None:
         """Mark links for planning in the next cycle, whatever they look like."""
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             conn.executemany("UPDATE links SET needs_plan = 1 WHERE case_id = ?", [(each,) for each in case_ids])
+
+    # -- what people ask -------------------------------------------------------------------------------------------
+
+    def ask(self, hold_requests: Iterable[HoldRequest]) -> None:
+        """Leave hold requests for the next cycle. Safe beside a cycle of another process."""
+        rows = [(w.case_id, w.kind, w.fingerprint, w.asked_by, time_text(w.asked_at)) for w in hold_requests]
+        with self._db.transaction() as conn:
+            conn.executemany(_PUT_REQUEST, rows)
+
+    def hold_requests(self) -> tuple[HoldRequest, ...]:
+        """Give the hold requests that no cycle has applied yet, in their order."""
+        rows = self._db.read(
+            "SELECT seq, case_id, kind, fingerprint, asked_by, asked_at FROM hold_requests ORDER BY seq"
+        )
+        return tuple(
+            HoldRequest(
+                seq=seq,
+                case_id=case_id,
+                kind=HoldRequestKind(kind),
+                fingerprint=fingerprint,
+                asked_by=asked_by,
+                asked_at=time_from(asked_at),
+            )
+            for seq, case_id, kind, fingerprint, asked_by, asked_at in rows
+        )
+
+    def grant(self, request: HoldRequest, link: Link, *, cycle_id: str, now: datetime) -> None:
+        """Store a link as a request makes it, mark it for planning, note who asked, and forget the request."""
+        event, asked_at, at = f"hold_{request.kind}", time_text(request.asked_at), time_text(now)
+        with self._db.transaction() as conn:
+            put_link(conn, link, now)
+            conn.execute(_NOTE_REQUEST, (cycle_id, event, request.asked_by, at, asked_at, request.case_id))
+            conn.execute("DELETE FROM hold_requests WHERE seq = ?", (request.seq,))

@@ -7,16 +7,20 @@ made anew whenever their text changed, after the last step.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
 
 from reconciler.core.errors import StoreError
-from reconciler.store.rows import time_text
+from reconciler.store.codec import time_text
 from reconciler.store.views import VIEWS
+
+if TYPE_CHECKING:
+    import sqlite3
 
 APPLICATION_ID = 0x43584E57
 """Marks the file as ours (``PRAGMA application_id``), so that no other program's database is ever changed."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """How many steps there are (``PRAGMA user_version``): a file with more was made by a newer program."""
 
 steps = Migrations("reconciler")
@@ -224,7 +228,19 @@ def lowest_stages(db: Database) -> None:
     )
 
 
-def refuse_foreign(db: Database, path: str) -> None:
+@steps()
+def one_word_for_one_thing(db: Database) -> None:
+    """Give columns and tables the names that the program has for them."""
+    for view in [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()]:
+        db.execute(f"DROP VIEW {view}")
+    db.execute("ALTER TABLE links RENAME COLUMN unsettled_since TO create_in_doubt_since")
+    db.execute("ALTER TABLE links RENAME COLUMN ignored_basis TO ignored_fingerprint")
+    db.execute("ALTER TABLE actions RENAME COLUMN basis TO fingerprint")
+    db.execute("ALTER TABLE wishes RENAME TO hold_requests")
+    db.execute("ALTER TABLE hold_requests RENAME COLUMN basis TO fingerprint")
+
+
+def refuse_foreign(db: sqlite3.Connection, path: str) -> None:
     """Raise StoreError for a database that another program, or a newer version of this one, made. Changes nothing."""
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -238,11 +254,12 @@ def refuse_foreign(db: Database, path: str) -> None:
         )
 
 
-def migrate(db: Database, *, now: datetime) -> None:
+def migrate(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Bring a database to this version's schema, all steps or none; ``now`` goes into the record of each step.
 
     Call it inside a transaction, so that no second process stands between the look and the change.
     """
+    db = Database(connection, execute_plugins=False, strict=True)
     pending = [step.name for step in steps.pending(db)]
     if pending:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.core.errors import Malformed
-from reconciler.core.model import FieldNote, System
-from reconciler.store.connection import Connected
-from reconciler.store.ingest import Ingest, restage
-from reconciler.store.rows import optional_text, optional_time, time_from, time_text
-from reconciler.store.values import Cursor, Pulled, RememberedCounts, StageRules
+from reconciler.core.model import FieldNote, Incident, System
+from reconciler.store.codec import optional_text, optional_time, time_from, time_text
+from reconciler.store.connection import Database
+from reconciler.store.ingest import Sight, ingest_cases, ingest_incidents, restage
+from reconciler.store.links import put_link
+from reconciler.store.values import Cursor, Pulled, RememberedCounts, Restored, StageRules
 
 QUARANTINE_ROWS = 1000
 """How many records that could not be understood are kept, the latest of them."""
@@ -30,6 +31,9 @@ _PUT_CURSOR = """INSERT INTO cursors (name, time, resume, moved_at) VALUES (?, ?
 _PUT_FACT = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _PUT_REFERENCE = """INSERT INTO reference_names (connector, table_name, name, sys_id, found_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (connector, table_name, name) DO UPDATE SET sys_id = excluded.sys_id, found_at = excluded.found_at"""
+_RESTORED_TABLES = ("hold_requests", "links", "cases", "incidents", "cursors", "facts", "quarantine")
+"""What a rebuild replaces, in an order that foreign keys allow; the journal is evidence and stays."""
+_FORGET = "DELETE FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
 _LAST_KEPT = """SELECT from_value, to_value FROM notifications
     WHERE case_id = ? AND event = 'field_kept' AND field = ? ORDER BY seq DESC LIMIT 1"""
 _PUT_KEPT = """INSERT INTO notifications
@@ -38,28 +42,37 @@ _PUT_KEPT = """INSERT INTO notifications
     'field_kept', :field, :ours, :theirs, :observed_at)"""
 
 
-class Snapshots(Connected):
-    """Remember what was pulled, and what is worth knowing in the next cycle."""
+class Snapshots:
+    """Remember what was pulled."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def remember(self, pulled: Pulled, *, stage_rules: StageRules, cycle_id: str, now: datetime) -> RememberedCounts:
         """Ingest what a pull brought into the snapshots and move its cursors: all of it or, on any error, nothing."""
-        with self._transaction() as conn:
-            fold = Ingest(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, read_now=pulled.read_now)
-            fold.cases(pulled.cases)
-            fold.incidents(pulled.incidents)
+        sight = Sight(
+            conn=self._db.connection,
+            stage_rules=stage_rules,
+            cycle_id=cycle_id,
+            now=now,
+            read_now=pulled.read_now,
+        )
+        with self._db.transaction():
+            cases = ingest_cases(sight, pulled.cases)
+            incidents = ingest_incidents(sight, pulled.incidents)
             self._keep_malformed(pulled, now)
             self._move_cursors(pulled.cursors, now)
         return RememberedCounts(
-            cases=fold.case_counts,
-            incidents=fold.incident_counts,
+            cases=cases.counts,
+            incidents=incidents.counts,
             malformed=len(pulled.malformed),
-            notifications=fold.notifications,
-            doubtful=fold.doubtful,
+            notifications=cases.notifications + incidents.notifications,
+            doubtful=cases.stale,
         )
 
     def restage_all(self, stage_rules: StageRules) -> int:
-        """StageRules every link under changed policies, mark all for planning, and give their number."""
-        with self._transaction() as conn:
+        """Place every link under changed policies, mark all for planning, and give their number."""
+        with self._db.transaction() as conn:
             case_ids = [case_id for (case_id,) in conn.execute("SELECT case_id FROM links ORDER BY case_id")]
             restage(conn, stage_rules, case_ids)
             conn.execute("UPDATE links SET needs_plan = 1 WHERE needs_plan = 0")
@@ -67,48 +80,88 @@ class Snapshots(Connected):
 
     def _keep_malformed(self, pulled: Pulled, now: datetime) -> None:
         """Quarantine what could not be understood, and release what now was."""
-        kept = self._conn.execute("SELECT record_key FROM quarantine WHERE system = ?", (pulled.system,)).fetchall()
+        kept = self._db.connection.execute(
+            "SELECT record_key FROM quarantine WHERE system = ?", (pulled.system,)
+        ).fetchall()
         if kept:
             seen = {case.id for case in pulled.cases} | {incident.sys_id for incident in pulled.incidents}
             clear = [(pulled.system, key) for (key,) in kept if key in seen]
-            self._conn.executemany("DELETE FROM quarantine WHERE system = ? AND record_key = ?", clear)
+            self._db.connection.executemany("DELETE FROM quarantine WHERE system = ? AND record_key = ?", clear)
         if pulled.malformed:
             rows = [_quarantine_row(pulled.system, each, time_text(now)) for each in pulled.malformed]
-            self._conn.executemany(_PUT_QUARANTINE, rows)
-            self._conn.execute(_CUT_QUARANTINE, (QUARANTINE_ROWS,))
+            self._db.connection.executemany(_PUT_QUARANTINE, rows)
+            self._db.connection.execute(_CUT_QUARANTINE, (QUARANTINE_ROWS,))
 
     def _move_cursors(self, cursors: Iterable[Cursor], now: datetime) -> None:
         rows = [(each.name, optional_text(each.time), each.resume, time_text(now)) for each in cursors]
-        self._conn.executemany(_PUT_CURSOR, rows)
+        self._db.connection.executemany(_PUT_CURSOR, rows)
 
     def cursors(self) -> Mapping[str, Cursor]:
         """Give all cursors by name."""
-        rows = self._read("SELECT name, time, resume FROM cursors ORDER BY name")
+        rows = self._db.read("SELECT name, time, resume FROM cursors ORDER BY name")
         return {name: Cursor(name=name, time=optional_time(time), resume=resume) for name, time, resume in rows}
+
+    def forget_records(self, records: Sequence[Incident]) -> None:
+        """Forget records that are gone, so that no decision counts them; the journal keeps their story."""
+        with self._db.transaction() as conn:
+            conn.executemany(_FORGET, [(each.sys_id, each.table, each.connector) for each in records])
+
+    def restore(self, restored: Restored, *, stage_rules: StageRules, cycle_id: str, now: datetime) -> None:
+        """Replace everything that is remembered, but for the journal: all of it or, on any error, nothing.
+
+        Every link is marked for planning. No cursor is left, so that the next pull looks back as far as a first one.
+        """
+        with self._db.transaction() as conn:
+            for table in _RESTORED_TABLES:
+                conn.execute(f"DELETE FROM {table}")  # noqa: S608 - our own constants
+            facts = {**restored.facts, "origin": time_text(restored.origin)}
+            conn.executemany(_PUT_FACT, sorted(facts.items()))
+            sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now)
+            ingest_cases(sight, restored.cases)
+            ingest_incidents(sight, restored.incidents)
+            for link in restored.links:
+                put_link(conn, link, now)
+            restage(conn, stage_rules, [link.case_id for link in restored.links])
+
+    def note_fields(self, notes: Sequence[FieldNote], cycle_id: str, now: datetime) -> None:
+        """Note fields that a person changed and that were left alone; the same finding is noted once."""
+        if not notes:
+            return
+        with self._db.transaction() as conn:
+            for note in notes:
+                if conn.execute(_LAST_KEPT, (note.case_id, note.name)).fetchone() != (note.ours, note.theirs):
+                    conn.execute(_PUT_KEPT, _kept_row(note, cycle_id, now))
+
+
+class Facts:
+    """Remember the small things that the next cycle has to know."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def origin(self) -> datetime | None:
         """Give the time of the first start, None before it."""
-        text = self.get_fact(_ORIGIN)
+        text = self.get(_ORIGIN)
         return None if text is None else time_from(text)
 
     def set_origin(self, at: datetime) -> None:
         """Remember the time of the first start; a second call changes nothing."""
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             conn.execute("INSERT OR IGNORE INTO facts (key, value) VALUES (?, ?)", (_ORIGIN, time_text(at)))
 
-    def get_fact(self, key: str) -> str | None:
+    def get(self, key: str) -> str | None:
         """Give a remembered fact, None where there is none."""
-        value = self._value("SELECT value FROM facts WHERE key = ?", (key,))
+        value = self._db.value("SELECT value FROM facts WHERE key = ?", (key,))
         return None if value is None else str(value)
 
-    def set_fact(self, key: str, value: str) -> None:
+    def put(self, key: str, value: str) -> None:
         """Remember a small fact as text, in place of what was known under that key."""
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             conn.execute(_PUT_FACT, (key, value))
 
     def references(self, connector: str, table: str) -> Mapping[str, str]:
         """Give the names that were looked up in a table: name -> ``sys_id``."""
-        rows = self._read(
+        rows = self._db.read(
             "SELECT name, sys_id FROM reference_names WHERE connector = ? AND table_name = ? ORDER BY name",
             (connector, table),
         )
@@ -117,17 +170,8 @@ class Snapshots(Connected):
     def remember_references(self, connector: str, table: str, found: Mapping[str, str], now: datetime) -> None:
         """Remember names that were looked up in a table: name -> ``sys_id``."""
         rows = [(connector, table, name, sys_id, time_text(now)) for name, sys_id in found.items()]
-        with self._transaction() as conn:
+        with self._db.transaction() as conn:
             conn.executemany(_PUT_REFERENCE, rows)
-
-    def note_fields(self, notes: Sequence[FieldNote], cycle_id: str, now: datetime) -> None:
-        """Note fields that a person changed and that were left alone; the same finding is noted once."""
-        if not notes:
-            return
-        with self._transaction() as conn:
-            for note in notes:
-                if conn.execute(_LAST_KEPT, (note.case_id, note.name)).fetchone() != (note.ours, note.theirs):
-                    conn.execute(_PUT_KEPT, _kept_row(note, cycle_id, now))
 
 
 def _kept_row(note: FieldNote, cycle_id: str, now: datetime) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The way into the store. One thread at a time uses a Store, not always the one that opened it.
 
-No transaction is ever held across a call that leaves this room: each method begins and ends its own.
+No transaction is ever held across a call that leaves this room: each method of its parts begins and ends its own.
 """
 
 from __future__ import annotations
@@ -10,18 +10,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from reconciler.store.connection import IN_MEMORY, check, configure, connect, guarded, open_file
+from reconciler.store.connection import IN_MEMORY, Database, check, configure, connect, guarded, open_file
 from reconciler.store.copying import copy_into_memory
+from reconciler.store.journal import Journal
+from reconciler.store.links import Links
 from reconciler.store.maintenance import Maintenance
 from reconciler.store.migrations import migrate
 from reconciler.store.reports import Reports
+from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.values import (
     Begun,
     Cursor,
     CycleCounts,
     Decided,
+    HoldRequest,
+    HoldRequestKind,
     Pulled,
     RememberedCounts,
+    Restored,
     Row,
     SideCounts,
     StageRules,
@@ -30,15 +36,18 @@ from reconciler.store.values import (
 )
 
 if TYPE_CHECKING:
-    from reconciler.store.sqlite import sqlite3
+    from reconciler.store.connection import sqlite3
 
 __all__ = [
     "Begun",
     "Cursor",
     "CycleCounts",
     "Decided",
+    "HoldRequest",
+    "HoldRequestKind",
     "Pulled",
     "RememberedCounts",
+    "Restored",
     "Row",
     "SideCounts",
     "StageRules",
@@ -51,11 +60,26 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """When a database in memory says that it was migrated: it is thrown away, so it does not matter."""
 
 
-class Store(Reports, Maintenance):
+class Store:
     """Remember both sides, the links, the cursors and every step, in one SQLite database.
 
-    Every method raises StoreError when SQLite fails, and then has changed nothing.
+    Every method of its parts raises StoreError when SQLite fails, and then has changed nothing.
     """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.links = Links(database)
+        """which links to plan, what was decided about them, what people ask of them"""
+        self.snapshots = Snapshots(database)
+        """what was pulled, and how far each listing was read"""
+        self.facts = Facts(database)
+        """the small things that the next cycle has to know"""
+        self.journal = Journal(database)
+        """cycles, actions and requests"""
+        self.reports = Reports(database)
+        """what people ask: how things stand, the story of one Case"""
+        self.maintenance = Maintenance(database)
+        """old rows and free space"""
 
     @classmethod
     def open(cls, path: Path, *, now: datetime) -> Self:
@@ -90,10 +114,10 @@ class Store(Reports, Maintenance):
 
     @classmethod
     def _migrated(cls, connection: sqlite3.Connection, path: str, now: datetime) -> Self:
-        store = cls(connection, path)
+        store = cls(Database(connection, path))
         try:
-            with store._transaction():
-                migrate(store._db, now=now)
+            with store.database.transaction():
+                migrate(connection, now=now)
         except BaseException:
             store.close()
             raise
@@ -109,13 +133,13 @@ class Store(Reports, Maintenance):
 
     def close(self) -> None:
         """Close the database; a second call does nothing."""
-        self._conn.close()
+        self.database.connection.close()
 
     @property
     def path(self) -> str:
         """Give the path of the file that is, or was copied to be, worked on; ``:memory:`` where there is none."""
-        return self._path
+        return self.database.path
 
     def size_bytes(self) -> int:
         """Give the size of the database in bytes, without its write-ahead log."""
-        return int(self._value("PRAGMA page_count")) * int(self._value("PRAGMA page_size"))
+        return int(self.database.value("PRAGMA page_count")) * int(self.database.value("PRAGMA page_size"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.errors import Malformed
@@ -139,3 +140,37 @@ class StatusSummary:
     unfinished_actions: int
     last_cycle: Row | None
     cursors: Mapping[str, Cursor]
+
+
+class HoldRequestKind(StrEnum):
+    """Name what a person may ask about a hold."""
+
+    RETRY = "retry"
+    """try again at once"""
+    IGNORE = "ignore"
+    """leave the link alone until either side changes"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldRequest:
+    """Hold what a person asked about one link."""
+
+    case_id: str
+    kind: HoldRequestKind
+    fingerprint: str
+    """what both sides looked like when it was asked"""
+    asked_by: str
+    asked_at: datetime
+    seq: int = 0
+    """the order in which they are applied; 0 before the store has it"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """Hold a whole memory, read from the services."""
+
+    cases: tuple[Case, ...]
+    incidents: tuple[Incident, ...]
+    links: tuple[Link, ...]
+    facts: Mapping[str, str]
+    origin: datetime

@@ -52,7 +52,7 @@ def cycle(one: Context) -> tuple[CycleReport, int]:
     """Run one cycle and count its requests."""
     cycle_id = uuid.uuid4().hex
     report = run_cycle(one, CycleRequest(), cycle_id=cycle_id)
-    rows = one.store._read("SELECT count(*) FROM http WHERE cycle_id = ?", (cycle_id,))
+    rows = one.store.database.read("SELECT count(*) FROM http WHERE cycle_id = ?", (cycle_id,))
     return report, int(rows[0][0])
 
 

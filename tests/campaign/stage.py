@@ -23,7 +23,7 @@ from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
-from reconciler.store.connection import IN_MEMORY, configure, connect
+from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
 from tests.builders import policies
 from tests.campaign.schedule import Hosts, Interrupt, Setting, When
@@ -33,7 +33,7 @@ from tests.clients import CasesInProcess, IncidentsInProcess
 from tests.world import FIELDS
 
 if TYPE_CHECKING:
-    from reconciler.store.sqlite import sqlite3
+    from reconciler.store.connection import sqlite3
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
@@ -42,14 +42,14 @@ class Killed(BaseException):
     """End a process in the middle of something."""
 
 
-class MortalStore(Store):
-    """A store that can be killed before and after each of its commits."""
+class MortalDatabase(Database):
+    """A database whose user can be killed before and after each of its commits."""
 
     gate: Gate
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with super()._transaction() as conn:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with super().transaction() as conn:
             yield conn
             self.gate.meet("commit", When.BEFORE)
         self.gate.meet("commit", When.AFTER)
@@ -58,7 +58,7 @@ class MortalStore(Store):
 @functools.cache
 def _empty() -> sqlite3.Connection:
     """Migrate one database, from which all others are copied."""
-    return Store.in_memory()._conn
+    return Store.in_memory().database.connection
 
 
 @functools.cache
@@ -90,7 +90,7 @@ def _copy(source: sqlite3.Connection) -> sqlite3.Connection:
 
 
 @dataclass
-class Database:
+class Memory:
     """Hold one database and the last copy of it."""
 
     connection: sqlite3.Connection = field(default_factory=_new)
@@ -157,7 +157,7 @@ class Stage:
         self.announces_all = True
         """every change moved a time of change, and every clock was right"""
         count = 2 if setting.hosts is Hosts.TWO_DATABASES else 1
-        self.databases = [Database() for _ in range(count)]
+        self.databases = [Memory() for _ in range(count)]
         self.hosts = range(1 if setting.hosts is Hosts.ONE else 2)
         self.skews = [timedelta() for _ in self.hosts]
 
@@ -178,7 +178,7 @@ class Stage:
 
     def store(self, host: int) -> Store:
         """Open a host's database to look at it."""
-        return Store(self.databases[self.database_of(host)].connection, IN_MEMORY)
+        return Store(Database(self.databases[self.database_of(host)].connection, IN_MEMORY))
 
     def cycle(self, host: int, gate: Gate, *, limits_on: bool = True) -> CycleReport | None:
         """Let one cycle of a host fall; None when it was killed."""
@@ -196,15 +196,15 @@ class Stage:
         return report
 
     def _context(self, host: int, gate: Gate) -> Context:
-        store = MortalStore(self.databases[self.database_of(host)].connection, IN_MEMORY)
-        store.gate = gate
+        database = MortalDatabase(self.databases[self.database_of(host)].connection, IN_MEMORY)
+        database.gate = gate
         watch = Watch(host=host, gate=gate, events=self.events)
         records = IncidentsInProcess(self.servicenow, extra_fields=FIELDS)
         rows = self.setting.page_rows
         return Context(
             cases=WatchedCases(CasesInProcess(self.coralogix), self.coralogix, watch, page_rows=rows),
             connectors={"main": WatchedIncidents(records, watch, page_rows=rows)},
-            store=store,
+            store=Store(database),
             policies=_policies(self.setting.limit),
             policy_hash="policies",
             clock=lambda: self.clock.now() + self.skews[host],
@@ -238,12 +238,12 @@ class Stage:
 
     def rejected(self, host: int) -> set[str]:
         """Name the Cases whose link waits for a retry time, as a host's database has it."""
-        skips = self.store(host).standing_skips()
+        skips = self.store(host).links.standing_skips()
         return {skip.case_id for skip in skips if skip.reason is SkipReason.REJECTED}
 
     def waits(self) -> bool:
         """Say whether some link of a database is held or skipped."""
-        return any(self.store(host).standing_skips() for host in range(len(self.databases)))
+        return any(self.store(host).links.standing_skips() for host in range(len(self.databases)))
 
     def records_of(self, case: int) -> list[str]:
         """Name the records that bear a Case's id, and those that did when they were made."""

@@ -100,8 +100,8 @@ ACTING = (
     fault(
         "an absence is never lifted",
         "store/ingest.py",
-        "        back = [(row[0],) for row in absent if tuple(row[1:]) in seen]",
-        "        back: list[tuple[str]] = []",
+        "    back = [(row[0],) for row in absent if tuple(row[1:]) in seen]",
+        "    back: list[tuple[str]] = []",
         f"{PROMISES}::test_a_record_that_answers_404_and_comes_back",
     ),
     fault(
@@ -162,7 +162,7 @@ ACTING = (
     ),
     fault(
         "older snapshots are taken",
-        "store/snapshot.py",
+        "store/ingest.py",
         "    return case.updated_at < known.updated_at",
         "    return False",
         f"{PROMISES}::test_case_lists_lag_behind_writes",

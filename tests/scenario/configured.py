@@ -71,7 +71,7 @@ class ConfiguredWorld(World):
 
     def started(self, title: str = "Payments are slow", **details: object) -> str:
         """Open a Case after the first start and let it get its record; give its id."""
-        if self.store.origin() is None:
+        if self.store.facts.origin() is None:
             self.cycle()
         case_id = self.new_case(title, **details)
         self.cycle()

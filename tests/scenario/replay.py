@@ -230,7 +230,7 @@ class Replay:
 
     def _unrest(self) -> Iterator[str]:
         """Name every pair that does not stand where the oracle lets it rest, or is not explained as it says."""
-        words = {skip.case_id: skip.reason.value for skip in self.world.store.standing_skips()}
+        words = {skip.case_id: skip.reason.value for skip in self.world.store.links.standing_skips()}
         for number, track in self.tracks.items():
             verdict = judge(track.memory, self._look(track))
             if verdict.writes:

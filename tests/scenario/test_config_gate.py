@@ -81,7 +81,7 @@ def test_it_stays_refused_over_a_restart(tmp_path: Path) -> None:
 def test_a_database_that_knows_of_no_accepted_config_takes_that_of_its_last_cycle() -> None:
     """It is older than the gate, or its memory was rebuilt."""
     world = with_cases()
-    world.store._conn.execute("DELETE FROM facts WHERE key = ?", (ACCEPTED_CONFIG,))
+    world.store.database.connection.execute("DELETE FROM facts WHERE key = ?", (ACCEPTED_CONFIG,))
     world.read(CHANGED)
     assert is_refused(world.cycle())
 
@@ -109,10 +109,10 @@ fallback = true
 
 def test_a_harmless_change_passes_by_itself_and_is_then_what_counts() -> None:
     world = with_cases()
-    accepted = world.store.get_fact(ACCEPTED_CONFIG)
+    accepted = world.store.facts.get(ACCEPTED_CONFIG)
     world.read(HARMLESS)
     assert world.cycle().exit_code == 0
-    assert world.store.get_fact(ACCEPTED_CONFIG) == world.config.policy_hash != accepted
+    assert world.store.facts.get(ACCEPTED_CONFIG) == world.config.policy_hash != accepted
 
 
 def test_putting_the_old_config_back_goes_on_as_if_nothing_had_been() -> None:

@@ -11,6 +11,7 @@ import pytest
 from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, SkipReason
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.store.journal import Journal
 from reconciler.store.store import StageRules, Store
 from tests.builders import an_inbound, condition, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
@@ -95,7 +96,7 @@ def test_create_when_does_not_keep_a_known_record_of_a_new_database_from_being_a
     world.run_until_quiet()
     fresh = Store.in_memory()
     world.cycle_of(fresh)
-    pair = fresh.pair(case_id)
+    pair = fresh.links.pair(case_id)
     assert pair is not None
     assert pair.link.sys_id == sys_id
 
@@ -112,8 +113,8 @@ def test_an_adopted_record_teaches_that_ids_are_stripped() -> None:
     assert_a_late_create_is_waited_for(world)
 
 
-class MortalStore(Store):
-    """A store whose process is killed, once, as it is about to finish an action."""
+class MortalJournal(Journal):
+    """A journal whose process is killed, once, as it is about to finish an action."""
 
     killed = False
 
@@ -128,7 +129,9 @@ class MortalStore(Store):
 
 def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:
     """Kill between the answer's two commits: the first of them is what was learned."""
-    world = WildWorld(switches=STRIPPING, store=MortalStore.in_memory())
+    store = Store.in_memory()
+    store.journal = MortalJournal(store.database)
+    world = WildWorld(switches=STRIPPING, store=store)
     world.cycle()
     world.new_case("first")
     with suppress(Killed):
@@ -159,7 +162,7 @@ def test_a_refused_create_is_over_when_its_record_appears() -> None:
     assert world.skip(case_id) is SkipReason.REJECTED
     by_hand = world.servicenow.open_incident("by hand", correlation_id=case_id, correlation_display="Coralogix")
     world.cycle()
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.sys_id == by_hand
     assert world.skip(case_id) is None

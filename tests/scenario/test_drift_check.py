@@ -56,7 +56,7 @@ def test_what_one_listing_leaves_out_is_asked_for_by_itself() -> None:
     real, client.get_many = client.get_many, lambda *_: ()  # type: ignore[method-assign]
     assert world.cycle(seconds=1000).kind.value == "drift"
     client.get_many = real  # type: ignore[method-assign]
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.incident_absence is None
     world.servicenow.remove(sys_id)
@@ -109,7 +109,7 @@ def test_a_record_that_was_made_and_may_not_be_read_is_not_made_again() -> None:
     case_id = world.new_case()
     world.servicenow.protect("incident", unreadable=("correlation_id",))
     world.cycle()
-    made = world.store.pair(case_id)
+    made = world.store.links.pair(case_id)
     assert made is not None
     assert made.link.sys_id == world.sys_id(case_id)
     for _ in range(10):

@@ -65,7 +65,7 @@ def test_a_field_that_was_left_alone_is_noted_beside_a_write() -> None:
     world.coralogix.set_title(case_id, "Payments are down")
     world.coralogix.set_priority(case_id, "P1")
     assert results(world.cycle()) == [Result.DONE]
-    story = world.store.story(case_id)
+    story = world.store.reports.story(case_id)
     assert story is not None
     kept = [row for row in story.notifications if row["event"] == "field_kept"]
     assert ["their words" in str(row["to_value"]) and "Payments are down" in str(row["from_value"]) for row in kept][-1]
@@ -124,12 +124,12 @@ def test_record_cursors_never_go_back() -> None:
     world.clock.advance(minutes=4)
     world.servicenow.note(sys_id, "Second.")
     world.cycle(seconds=1)
-    stood = world.store.cursors()["incidents.main.incident"].time
+    stood = world.store.snapshots.cursors()["incidents.main.incident"].time
     assert stood is not None
     world.servicenow.list_lag = timedelta(minutes=2)
     world.strike_records(FaultKind.STALE_LIST, "records.list", times=9)
     world.cycle(seconds=1)
-    now = world.store.cursors()["incidents.main.incident"].time
+    now = world.store.snapshots.cursors()["incidents.main.incident"].time
     assert now is not None
     assert now >= stood
 
@@ -137,6 +137,6 @@ def test_record_cursors_never_go_back() -> None:
 def test_a_commit_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
     """The journal row must outlive a power cut before the request leaves: ``synchronous = FULL``."""
     with Store.open(tmp_path / "reconciler.db", now=START) as store:
-        assert store._value("PRAGMA synchronous") == 2
-        assert store._value("PRAGMA journal_mode") == "wal"
-        assert store._value("PRAGMA foreign_keys") == 1
+        assert store.database.value("PRAGMA synchronous") == 2
+        assert store.database.value("PRAGMA journal_mode") == "wal"
+        assert store.database.value("PRAGMA foreign_keys") == 1

@@ -8,18 +8,18 @@ from reconciler.core.identity import fingerprint
 from reconciler.core.model import Result, SkipReason
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.maintenance import HoldRequest, HoldRequestKind
+from reconciler.store.store import HoldRequest, HoldRequestKind
 from tests.world import World, results
 
 
 def ask(world: World, case_id: str, kind: HoldRequestKind) -> None:
     """Ask as the command does: with what both sides look like now."""
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     request = HoldRequest(
         case_id=case_id, kind=kind, fingerprint=fingerprint(pair), asked_by="somebody", asked_at=world.clock.now()
     )
-    world.store.ask([request])
+    world.store.links.ask([request])
 
 
 def rejected(world: World) -> str:
@@ -43,7 +43,7 @@ def linked(world: World) -> str:
 
 
 def held_reasons(world: World) -> list[object]:
-    return [row["reason"] for row in world.store.holds()]
+    return [row["reason"] for row in world.store.reports.holds()]
 
 
 def test_a_rejected_write_waits_and_a_retry_sends_it_in_the_next_cycle() -> None:
@@ -102,10 +102,10 @@ def test_wishes_are_done_in_their_order_once_and_leave_their_trace() -> None:
     ask(world, case_id, HoldRequestKind.RETRY)
     ask(world, case_id, HoldRequestKind.IGNORE)
     world.cycle()
-    assert world.store.hold_requests() == ()
+    assert world.store.links.hold_requests() == ()
     assert held_reasons(world) == []
     assert world.state(case_id) == "1"
-    story = world.store.story(case_id)
+    story = world.store.reports.story(case_id)
     assert story is not None
     asked = [(row["event"], row["actor"]) for row in story.notifications if row["source"] == "person"]
     assert asked == [("hold_retry", "somebody"), ("hold_ignore", "somebody")]
@@ -114,10 +114,10 @@ def test_wishes_are_done_in_their_order_once_and_leave_their_trace() -> None:
 def test_what_is_asked_in_the_middle_of_a_cycle_is_not_undone_by_it() -> None:
     world = World()
     case_id = rejected(world)
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     ask(world, case_id, HoldRequestKind.RETRY)
-    world.store.update_links([pair.link], world.clock.now())
+    world.store.links.update_links([pair.link], world.clock.now())
     assert results(world.cycle()) == [Result.DONE]
 
 
@@ -193,7 +193,7 @@ def test_a_retry_that_the_service_does_not_answer_waits_for_the_next_cycle() -> 
     ask(world, case_id, HoldRequestKind.RETRY)
     world.strike_records(FaultKind.TIMEOUT, "records.list")
     world.cycle()
-    assert len(world.store.hold_requests()) == 1
+    assert len(world.store.links.hold_requests()) == 1
     assert results(world.cycle()) == [Result.DONE]
 
 

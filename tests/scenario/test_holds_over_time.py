@@ -38,7 +38,7 @@ def test_a_record_in_an_unknown_state_is_not_adopted() -> None:
     world.store = Store.in_memory()
     world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.UNKNOWN_STATE
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.sys_id == ""
     assert not world.sent(case_id)
@@ -69,7 +69,7 @@ def test_a_rejection_that_changed_begins_its_waiting_anew() -> None:
     world.coralogix.set_priority(case_id, "P1")
     world.coralogix.resolve(case_id, "over")
     assert results(world.cycle()) == [Result.REJECTED]
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.hold is not None
     assert pair.link.hold.attempts == 1
@@ -83,10 +83,10 @@ def test_a_hold_keeps_the_time_since_when_it_stands() -> None:
     world.servicenow.add_rule("frozen", lambda before, after: bool(before) and after["state"] == "2")
     world.coralogix.acknowledge(case_id)
     world.cycle()
-    first = world.store.pair(case_id)
+    first = world.store.links.pair(case_id)
     world.cycle(seconds=900)
     world.cycle(seconds=3600)
-    third = world.store.pair(case_id)
+    third = world.store.links.pair(case_id)
     assert first is not None
     assert third is not None
     assert first.link.hold is not None
@@ -103,11 +103,11 @@ def test_a_link_is_settled_once_its_record_is_found() -> None:
     world.once("before get", lambda: world.strike_records(FaultKind.ERROR_503_HTML, "records.get"))
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.run_until_quiet()
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.sys_id
     assert pair.link.create_in_doubt_since is None
-    assert world.store.pairs_to_plan(world.clock.now()) == []
+    assert world.store.links.pairs_to_plan(world.clock.now()) == []
 
 
 def test_a_label_that_changes_ends_a_hold() -> None:
@@ -119,7 +119,7 @@ def test_a_label_that_changes_ends_a_hold() -> None:
     world.cycle()
     case_id = world.new_case()
     world.cycle()
-    before = world.store.pair(case_id)
+    before = world.store.links.pair(case_id)
     assert before is not None
     assert fingerprint(before) != fingerprint(replace(before, case=replace(before.case, labels={"team": ("sre",)})))
 

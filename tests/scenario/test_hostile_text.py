@@ -160,7 +160,7 @@ def test_a_hostile_label_finds_no_group(scene: Scene) -> None:
     right = scene.coralogix.create_case("right", labels=[("team", "Network")])
     scene.cycle()
     assert scene.record(right)["assignment_group"]
-    held = {skip.case_id for skip in scene.store.standing_skips() if skip.reason is SkipReason.REJECTED}
+    held = {skip.case_id for skip in scene.store.links.standing_skips() if skip.reason is SkipReason.REJECTED}
     assert held == set(cases)
     assert not any(scene.servicenow.incidents_for(case_id) for case_id in cases)
 

@@ -45,7 +45,7 @@ def test_a_backlog_on_a_flaky_instance_gets_on_with_each_cycle(monkeypatch: pyte
     remembered: list[int] = []
     for _ in range(7):
         assert "Transaction cancelled" in str(world.cycle().error) or len(remembered) > 4
-        remembered.append(len(world.store.known_records(keys)))
+        remembered.append(len(world.store.links.known_records(keys)))
     assert remembered[:5] == [20, 40, 60, 80, RECORDS]
     assert remembered[-1] == RECORDS
 
@@ -56,12 +56,12 @@ def test_a_long_reading_ends_between_two_pages_when_the_program_is_to_stop() -> 
     for number in range(350):
         world.new_case(f"Case {number}")
     world.clock.advance(seconds=30)
-    before = world.store.cursors()
+    before = world.store.snapshots.cursors()
     listed = world.cases.requests["cases.list"]
     context = replace(world.context, should_stop=lambda: world.cases.requests["cases.list"] > listed)
     report = run_cycle(context, CycleRequest(), cycle_id="stopped")
     assert isinstance(report.error, CycleFailed)
     assert "asked to stop" in str(report.error)
     assert world.cases.requests["cases.list"] == listed + 1
-    assert world.store.cursors() == before
+    assert world.store.snapshots.cursors() == before
     assert len(world.cycle(limits_on=False).outcomes) == 350

@@ -233,7 +233,7 @@ def test_a_link_whose_policy_left_the_config_is_named_and_left_alone(text: str, 
     world.servicenow.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.written() == before
-    (skip,) = world.store.standing_skips()
+    (skip,) = world.store.links.standing_skips()
     assert skip.reason is SkipReason.NOT_ROUTED
     assert words in (skip.detail or "")
 

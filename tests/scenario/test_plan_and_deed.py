@@ -40,7 +40,7 @@ def test_the_key_goes_between_look_up_and_adoption() -> None:
     world.once("before get", lambda: world.servicenow.edit(sys_id, correlation_id=""))
     report = world.cycle()
     assert Result.REJECTED in results(report)
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.sys_id == ""
     assert not world.sent(case_id)
@@ -54,18 +54,18 @@ def test_a_hold_is_over_when_the_retry_succeeds() -> None:
     world.strike_records(FaultKind.NO_CHANGE_200, "records.update")
     assert results(world.cycle()) == [Result.REJECTED]
     assert results(world.cycle(seconds=900)) == [Result.DONE]
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.hold is None
     world.servicenow.close(sys_id)
     world.strike_cases(FaultKind.NO_CHANGE_200, "cases.resolve")
     assert results(world.cycle()) == [Result.REJECTED]
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.hold is not None
     assert pair.link.hold.attempts == 1
     assert results(world.cycle(seconds=900)) == [Result.DONE]
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.hold is None
 
@@ -112,7 +112,7 @@ def test_the_origin_is_the_services_time() -> None:
     world = WildWorld()
     world.ahead = timedelta(hours=1)
     world.cycle()
-    origin = world.store.origin()
+    origin = world.store.facts.origin()
     assert origin is not None
     assert abs(origin - world.clock.now()) < timedelta(seconds=60)
     world.clock.advance(seconds=5)
@@ -148,7 +148,7 @@ def test_a_transient_second_verb_does_not_forget_the_first() -> None:
     world.servicenow.close(sys_id)
     world.strike_cases(FaultKind.RATE_429, "cases.close")
     assert results(world.cycle()) == [Result.RETRY]
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.case.status == "RESOLVED"
     assert pair.link.case_peak is not None

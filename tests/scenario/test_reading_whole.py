@@ -33,7 +33,7 @@ def test_a_backfill_of_half_an_hour_after_an_outage_of_three_loses_nothing_betwe
     world.servicenow.resolve(sys_id)
     world.coralogix.acknowledge(other)
     world.clock.advance(hours=3)
-    world.store.set_fact("last_drift_check", world.clock.now().isoformat())
+    world.store.facts.put("last_drift_check", world.clock.now().isoformat())
     world.new_case("a later one, which moves the cursors on")
     world.servicenow.note(other_sys_id, "Later.")
     world.cycle(since=world.clock.now() - timedelta(minutes=30))
@@ -68,7 +68,7 @@ def test_cursors_never_go_back() -> None:
         world.coralogix.set_title(case_id, f"title {number}")
         world.servicenow.note(sys_id, "A note.")
         world.cycle()
-        stood = {name: cursor.time for name, cursor in world.store.cursors().items()}
+        stood = {name: cursor.time for name, cursor in world.store.snapshots.cursors().items()}
         world.servicenow.list_lag = timedelta(minutes=4)
         world.coralogix.knobs = world.coralogix._shelf._knobs = replace(world.coralogix.knobs, stale_list_seconds=240.0)
         world.strike_records(FaultKind.STALE_LIST, "records.list", times=4)
@@ -76,7 +76,7 @@ def test_cursors_never_go_back() -> None:
         world.cycle(seconds=1)
         world.record_faults.clear()
         world.case_faults.clear()
-        for name, cursor in world.store.cursors().items():
+        for name, cursor in world.store.snapshots.cursors().items():
             before = stood[name]
             assert before is None or (cursor.time is not None and cursor.time >= before), name
 
@@ -131,8 +131,8 @@ def test_the_head_of_a_listing_is_its_newest_row(monkeypatch: pytest.MonkeyPatch
         world.clock.advance(seconds=10)
     world.cycle()
     newest = world.coralogix.case(case_ids[-1])
-    assert world.store.cursors()["cases.created"].time == newest.created_at
-    assert world.store.cursors()["cases.updated"].time == newest.updated_at
+    assert world.store.snapshots.cursors()["cases.created"].time == newest.created_at
+    assert world.store.snapshots.cursors()["cases.updated"].time == newest.updated_at
 
 
 def test_what_was_read_before_a_kill_is_in_the_audit() -> None:
@@ -156,7 +156,7 @@ def test_what_was_read_before_a_kill_is_in_the_audit() -> None:
     world.clock.advance(seconds=30)
     with pytest.raises(Killed):
         run_cycle(context, CycleRequest(), cycle_id="killed")
-    rows = world.store._named("SELECT path FROM audit_http WHERE cycle_id = 'killed'")
+    rows = world.store.database.named("SELECT path FROM audit_http WHERE cycle_id = 'killed'")
     assert [row["path"] for row in rows] == ["/read"]
 
 
@@ -225,6 +225,6 @@ def test_a_rebuild_takes_its_origin_from_the_service() -> None:
     world.ahead = timedelta(hours=1)
     world.store = Store.in_memory()
     rebuild(world.context, cycle_id="rebuild")
-    origin = world.store.origin()
+    origin = world.store.facts.origin()
     assert origin is not None
     assert abs(origin - world.clock.now()) < timedelta(minutes=1)

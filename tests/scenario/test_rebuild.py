@@ -39,7 +39,7 @@ def rebuilt(world: World, *, after_days: float = 0) -> RebuildReport:
 def stages(world: World) -> list[tuple[object, ...]]:
     """Give where each link stands, as auditors see it."""
     columns = "case_id, number, case_stage, incident_stage, agreed_stage"
-    return world.store._read(f"SELECT {columns} FROM audit_links ORDER BY case_id")  # noqa: S608 - our own constants
+    return world.store.database.read(f"SELECT {columns} FROM audit_links ORDER BY case_id")  # noqa: S608 - our own constants
 
 
 def kinds(report: RebuildReport) -> Counter[UncertaintyKind]:
@@ -52,13 +52,13 @@ def test_links_that_are_in_step_come_back_and_nothing_is_planned() -> None:
     world.coralogix.acknowledge(case_ids[0])
     world.coralogix.resolve(case_ids[1])
     world.run_until_quiet()
-    before = {case_id: world.store.pair(case_id) for case_id in case_ids}
+    before = {case_id: world.store.links.pair(case_id) for case_id in case_ids}
     shown = stages(world)
     report = rebuilt(world)
     assert stages(world) == shown
     assert (report.records, report.links, report.findings) == (3, 3, ())
     for case_id, pair in before.items():
-        again = world.store.pair(case_id)
+        again = world.store.links.pair(case_id)
         assert pair is not None
         assert again is not None
         assert (again.link.sys_id, again.link.agreed, again.link.written, again.link.route) == (
@@ -155,8 +155,8 @@ def test_a_record_whose_case_is_gone_is_named_and_left_alone(how: str) -> None:
     world.settings = Settings(workers=1, accept_partial_view=True)
     report = rebuilt(world)
     assert [(f.kind, f.case_id) for f in report.findings] == [(UncertaintyKind.CASE_MISSING, gone)]
-    assert world.store.pair(gone) is None
-    assert world.store.pair(there) is not None
+    assert world.store.links.pair(gone) is None
+    assert world.store.links.pair(there) is not None
     assert world.run_until_quiet() == 0
 
 
@@ -221,25 +221,25 @@ def test_an_instance_that_replaces_our_ids_is_recognised() -> None:
     sys_id = world.sys_id(case_id)
     assert sys_id != record_id("Coralogix", case_id)
     assert rebuilt(world).links == 1
-    assert world.store.get_fact("ids_not_honoured.main") == sys_id
+    assert world.store.facts.get("ids_not_honoured.main") == sys_id
     assert world.run_until_quiet() == 0
 
 
 def test_a_rebuild_that_fails_half_way_leaves_the_memory_as_it_was_and_can_be_run_again() -> None:
     world = World()
     case_ids = linked(world, 3)
-    before = [world.store.pair(case_id) for case_id in case_ids]
+    before = [world.store.links.pair(case_id) for case_id in case_ids]
     for operation in ("cases.list", "cases.get"):
         if operation == "cases.get":
             world.coralogix.delete(case_ids[2])
         world.strike_cases(FaultKind.TIMEOUT, operation)
         with pytest.raises(Transient):
             rebuild(world.context, cycle_id=f"rebuild {operation}")
-        assert [world.store.pair(case_id) for case_id in case_ids] == before
+        assert [world.store.links.pair(case_id) for case_id in case_ids] == before
     assert rebuild(world.context, cycle_id="rebuild").links == 2
     again = rebuild(world.context, cycle_id="once more")
     assert again.links == 2
-    assert [row["result"] for row in world.store.last_cycles(4)] == ["done", "done", "failed", "failed"]
+    assert [row["result"] for row in world.store.journal.last_cycles(4)] == ["done", "done", "failed", "failed"]
 
 
 def test_what_a_service_hides_stops_a_rebuild() -> None:

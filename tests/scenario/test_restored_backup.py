@@ -62,7 +62,7 @@ def test_a_database_of_yesterday_makes_nothing_twice_and_moves_nothing_back(tmp_
     assert world.writes() == written
     for case_id in cases:
         assert len(world.servicenow.incidents_for(case_id)) == 1
-        pair = world.store.pair(case_id)
+        pair = world.store.links.pair(case_id)
         assert pair is not None
         assert pair.link.sys_id == world.sys_id(case_id)
     assert world.agreed(moved) is Stage.CLOSED

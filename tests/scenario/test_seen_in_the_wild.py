@@ -138,12 +138,12 @@ def test_hidden_rows() -> None:
     """The instance counts rows that it does not show. The cycle is refused, the cursor stays, nothing is concluded."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    stood = world.store.cursors()["incidents.main.incident"]
+    stood = world.store.snapshots.cursors()["incidents.main.incident"]
     world.servicenow.resolve(sys_id)
     world.strike_records(FaultKind.HIDDEN_ROWS, "records.list")
     report = world.cycle()
     assert (report.exit_code, report.plan.actions) == (3, ())
-    assert world.store.cursors()["incidents.main.incident"] == stood
+    assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
@@ -152,14 +152,14 @@ def test_hidden_cases() -> None:
     """An access policy hides Cases from the key (``pbacTruncated``). Refused, and no cursor moves."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    stood = world.store.cursors()["cases.updated"]
+    stood = world.store.snapshots.cursors()["cases.updated"]
     world.coralogix.hide(case_id)
     world.coralogix.create_case("another")
     world.servicenow.resolve(sys_id)
     for _ in range(3):
         report = world.cycle()
         assert isinstance(report.error, Refused)
-    assert world.store.cursors()["cases.updated"] == stood
+    assert world.store.snapshots.cursors()["cases.updated"] == stood
     assert world.writes() == 1
     world.coralogix.hide(case_id, hidden=False)
     world.run_until_quiet()

@@ -230,7 +230,7 @@ def test_kill_anywhere(moment: str) -> None:
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
     assert len(world.sent(case_id, Operation.INSERT)) == 1
     assert len(world.sent(case_id)) == 1
-    assert not world.store.unfinished_actions()
+    assert not world.store.journal.unfinished_actions()
 
 
 def test_cancel_of_an_active_case() -> None:
@@ -303,13 +303,13 @@ def test_a_stale_intent_replayed() -> None:
     world.once("before update", kill)
     with pytest.raises(Killed):
         world.cycle()
-    (begun,) = world.store.unfinished_actions()
+    (begun,) = world.store.journal.unfinished_actions()
     assert begun.action.kind.value == "advance_incident"
     world.servicenow.resolve(sys_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
-    assert (world.sent(case_id), world.store.unfinished_actions()) == ([], ())
-    story = world.store.story(case_id)
+    assert (world.sent(case_id), world.store.journal.unfinished_actions()) == ([], ())
+    story = world.store.reports.story(case_id)
     assert story
     assert [row["result"] for row in story.actions] == ["done", "unknown", "done"]
 

@@ -51,7 +51,7 @@ def test_maintenance_page_with_200_or_a_redirect(kind: FaultKind, operation: str
     world = HttpWorld()
     with world.serving():
         case_id, sys_id = linked(world)
-        stood = world.store.cursors()
+        stood = world.store.snapshots.cursors()
         world.servicenow.resolve(sys_id)
         world.new_case("another")
         strike = world.strike_cases if operation == "cases.list" else world.strike_records
@@ -60,7 +60,7 @@ def test_maintenance_page_with_200_or_a_redirect(kind: FaultKind, operation: str
         assert isinstance(report.error, CycleFailed)
         assert report.exit_code == 1
         side = "cases" if operation == "cases.list" else "incidents"
-        moved = {name for name, cursor in world.store.cursors().items() if cursor != stood[name]}
+        moved = {name for name, cursor in world.store.snapshots.cursors().items() if cursor != stood[name]}
         assert not [name for name in moved if name.startswith(side)]
         assert world.writes() == 1
         world.case_faults.clear()
@@ -90,12 +90,12 @@ def test_dropped_condition() -> None:
     strangers = [world.servicenow.open_incident(f"Printer {number} on fire") for number in range(3)]
     with world.serving() as client:
         case_id, sys_id = linked(world)
-        stood = world.store.cursors()["incidents.main.incident"]
+        stood = world.store.snapshots.cursors()["incidents.main.incident"]
         world.servicenow.resolve(sys_id)
         world.strike_records(FaultKind.DROPPED_CONDITION, "records.list", times=None)
         report = world.cycle()
         assert (report.exit_code, report.plan.actions) == (3, ())
-        assert world.store.cursors()["incidents.main.incident"] == stood
+        assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
         attempts: list[Callable[[], object]] = [
             lambda: client.find("incident", [case_id]),
             lambda: client.get_many("incident", [sys_id]),
@@ -117,9 +117,9 @@ def test_dropped_condition_of_an_unreadable_field() -> None:
         case_id, _ = linked(world)
         world.servicenow.protect("incident", unreadable=("correlation_display",))
         world.coralogix.acknowledge(case_id)
-        stood = world.store.cursors()["incidents.main.incident"]
+        stood = world.store.snapshots.cursors()["incidents.main.incident"]
         assert [world.cycle().exit_code for _ in range(3)] == [3, 3, 3]
-        assert world.store.cursors()["incidents.main.incident"] == stood
+        assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
         assert world.writes() == 1
         world.servicenow.protect("incident")
         world.run_until_quiet()
@@ -133,14 +133,14 @@ def test_first_page_truncated(operation: str) -> None:
     world = HttpWorld()
     with world.serving():
         case_id, sys_id = linked(world)
-        stood = world.store.cursors()
+        stood = world.store.snapshots.cursors()
         world.servicenow.resolve(sys_id)
         strike = world.strike_cases if operation == "cases.list" else world.strike_records
         strike(FaultKind.TRUNCATED_JSON, operation, times=None)
         report = world.cycle()
         assert (report.exit_code, report.plan.actions) == (1, ())
         side = "cases.updated" if operation == "cases.list" else "incidents.main.incident"
-        assert world.store.cursors()[side] == stood[side]
+        assert world.store.snapshots.cursors()[side] == stood[side]
         world.case_faults.clear()
         world.record_faults.clear()
         world.run_until_quiet()
@@ -156,14 +156,14 @@ def test_hidden_rows(form: str) -> None:
         hidden = world.new_case("another")
         world.cycle()
         world.cycle()
-        stood = world.store.cursors()["incidents.main.incident"]
+        stood = world.store.snapshots.cursors()["incidents.main.incident"]
         world.servicenow.note(sys_id, "This one is shown.")
         world.servicenow.hide(world.sys_id(hidden))
         world.coralogix.acknowledge(case_id)
         written = world.writes()
         reports = [world.cycle() for _ in range(3)]
         assert all(isinstance(report.error, Refused) for report in reports)
-        assert world.store.cursors()["incidents.main.incident"] == stood
+        assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
         assert world.writes() == written
         world.servicenow.show(world.sys_id(hidden))
         world.run_until_quiet()
@@ -183,7 +183,7 @@ def test_naive_and_aware_times() -> None:
             act(sys_id)
             world.cycle()
             assert world.status(case_id) == state
-        times = [cursor.time for cursor in world.store.cursors().values() if cursor.time]
+        times = [cursor.time for cursor in world.store.snapshots.cursors().values() if cursor.time]
         assert all(abs(world.clock.now() - time).total_seconds() <= 120 for time in times)
 
 

@@ -74,7 +74,7 @@ def test_a_stripped_sys_id() -> None:
     world = WildWorld(switches=STRIPPING)
     case_id, sys_id = world.link_one()
     assert sys_id != record_id("Coralogix", case_id)
-    assert world.store.get_fact("ids_not_honoured.main")
+    assert world.store.facts.get("ids_not_honoured.main")
     another = world.new_case("another")
     world.servicenow.delay_commit(100)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
@@ -245,7 +245,7 @@ def test_a_permission_that_shrank() -> None:
     reports = [world.cycle() for _ in range(DRIFT_CYCLES)]
     assert {report.exit_code for report in reports} == {3}
     assert world.writes() == written
-    assert not [skip for skip in world.store.standing_skips() if skip.reason is SkipReason.INCIDENT_MISSING]
+    assert not [skip for skip in world.store.links.standing_skips() if skip.reason is SkipReason.INCIDENT_MISSING]
     for case_id in case_ids:
         world.servicenow.show(world.sys_id(case_id))
     world.run_until_quiet()

@@ -89,7 +89,7 @@ def test_a_rebuild_of_two_records_remembers_how_far_either_came() -> None:
     world.servicenow.resolve(sys_id)
     world.store = Store.in_memory()
     rebuild(world.context, cycle_id="rebuild")
-    pair = world.store.pair(case_id)
+    pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.case_peak is not None
     assert pair.link.case_peak.word == "resolved"

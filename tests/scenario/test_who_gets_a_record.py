@@ -158,7 +158,7 @@ def saved(world: World, **asked: object) -> JsonObject:
 def planned(world: World, **asked: object) -> CycleReport:
     """Let a cycle fall on a copy of the database that carries nothing out."""
     live, copy = world.store, Store.in_memory()
-    live._conn.backup(copy._conn)
+    live.database.connection.backup(copy.database.connection)
     world.store = copy
     try:
         return world.cycle(seconds=1, carry_out=False, **asked)

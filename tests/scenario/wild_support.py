@@ -180,7 +180,7 @@ class WildWorld(World):
 
     def link_one(self, title: str = "Payments are slow") -> tuple[str, str]:
         """Start, and bring one new Case and its record together; give both ids."""
-        if self.store.origin() is None:
+        if self.store.facts.origin() is None:
             self.cycle()
         case_id = self.new_case(title)
         self.cycle()
@@ -188,7 +188,7 @@ class WildWorld(World):
 
     def detail(self, case_id: str) -> str:
         """Give the words that go with a Case's skip, as the database has them."""
-        return next((skip.detail or "" for skip in self.store.standing_skips() if skip.case_id == case_id), "")
+        return next((skip.detail or "" for skip in self.store.links.standing_skips() if skip.case_id == case_id), "")
 
     def sent(self, case_id: str, operation: Operation = Operation.UPDATE) -> list[Write]:
         """List the writes of one kind that reached ServiceNow from any program, for one Case."""

@@ -28,7 +28,7 @@ from reconciler.cli import main
 from reconciler.config.load import parse_config
 from reconciler.core.errors import ConfigError
 from reconciler.core.expressions.templates import Template
-from reconciler.store.connection import Connected
+from reconciler.store.connection import Database
 
 
 def serve() -> None:
@@ -86,10 +86,10 @@ def _dress(order: Mapping[str, Any], out: int, err: int) -> None:
 def _kill_at(nth: int, side: str) -> None:
     """Let the nth transaction that this process makes end in SIGKILL."""
     numbers = count(1)
-    real = Connected._transaction
+    real = Database.transaction
 
     @contextmanager
-    def counted(self: Connected) -> Iterator[Any]:
+    def counted(self: Database) -> Iterator[Any]:
         number = next(numbers)
         with real(self) as connection:
             yield connection
@@ -98,7 +98,7 @@ def _kill_at(nth: int, side: str) -> None:
         if (number, side) == (nth, "after"):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Connected._transaction = counted  # type: ignore[method-assign]
+    Database.transaction = counted  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import pytest
 
 from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, Stage, System
 from reconciler.store import maintenance
+from reconciler.store.codec import time_text
 from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import back_up
-from reconciler.store.rows import time_text
 from reconciler.store.store import CycleCounts, Decided, Store
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, an_action, case_id, remember, settle
@@ -140,14 +140,14 @@ def test_a_live_database_is_copied_whole_into_one_private_file(bench: Bench, tmp
     place = tmp_path / "kept"
     place.mkdir()
     with Store.open(bench.database, now=datetime.now(UTC)) as live:
-        live.set_fact("word", "still in the log")
+        live.facts.put("word", "still in the log")
         ran = bench.run("state", "backup", "kept/copy.db", "--json")
     assert (ran.code, ran.document["bytes"]) == (0, (place / "copy.db").stat().st_size)
     assert [each.name for each in place.iterdir()] == ["copy.db"]
     assert stat.S_IMODE((place / "copy.db").stat().st_mode) == 0o600
     with Store.copy_of(place / "copy.db") as copy:
-        assert copy.get_fact("word") == "still in the log"
-        assert copy.status_summary().links == 1
+        assert copy.facts.get("word") == "still in the log"
+        assert copy.reports.status_summary().links == 1
     assert [each.name for each in place.iterdir()] == ["copy.db"]
 
 
@@ -193,12 +193,12 @@ def story(store: Store, number: int, at: datetime, *, closed: bool) -> None:
     state, stage = ("7", Stage.CLOSED) if closed else ("2", Stage.ACKNOWLEDGED)
     case = a_case(id=name, status="CLOSED" if closed else "ACKNOWLEDGED")
     record = an_incident(sys_id=f"{number:032d}", correlation_id=name, state=state, number=f"INC{number}")
-    store.begin_cycle(cycle_id, kind="cycle", now=at, config_hash="h", program_version="1")
+    store.journal.begin_cycle(cycle_id, kind="cycle", now=at, config_hash="h", program_version="1")
     remember(store, case, record, cycle_id=cycle_id)
     link = a_link(case_id=name, sys_id=record.sys_id, case_peak=stage, incident_peak=stage)
     settle(store, Decided(link=link, needs_plan=False))
     action = an_action(case_id=name, sys_id=record.sys_id, kind=ActionKind.ADVANCE_INCIDENT)
-    seq = store.begin_action(action, cycle_id=cycle_id, now=at)
+    seq = store.journal.begin_action(action, cycle_id=cycle_id, now=at)
     sent = HttpRecord(
         system=System.SERVICENOW,
         method="PATCH",
@@ -210,14 +210,16 @@ def story(store: Store, number: int, at: datetime, *, closed: bool) -> None:
         sent_at=at,
     )
     done = Outcome(action=action, result=Result.DONE, incident=record, link=link)
-    store.finish_action(seq, done, stage_rules=JUDGE, now=at, requests=[sent])
-    store.record_requests([sent], cycle_id)
-    store.finish_cycle(cycle_id, result="done", counts=CycleCounts(), now=at)
-    store._conn.execute("UPDATE notifications SET observed_at = ? WHERE case_id = ?", (time_text(at), name))
+    store.journal.finish_action(seq, done, stage_rules=JUDGE, now=at, requests=[sent])
+    store.journal.record_requests([sent], cycle_id)
+    store.journal.finish_cycle(cycle_id, result="done", counts=CycleCounts(), now=at)
+    store.database.connection.execute(
+        "UPDATE notifications SET observed_at = ? WHERE case_id = ?", (time_text(at), name)
+    )
 
 
 def told(store: Store, number: int) -> dict[str, Any]:
-    found = store.story(case_id(number))
+    found = store.reports.story(case_id(number))
     assert found is not None
     return {"news": found.notifications, "actions": found.actions, "requests": found.requests}
 
@@ -233,29 +235,31 @@ def test_only_old_rows_of_closed_links_go() -> None:
         fill(store)
         before = {number: told(store, number) for number in (1, 2, 3)}
         assert all(all(parts.values()) for parts in before.values())
-        links = store._read("SELECT * FROM links, cases, incidents")
-        counts = store.prune(CUT)
+        links = store.database.read("SELECT * FROM links, cases, incidents")
+        counts = store.maintenance.prune(CUT)
         assert counts == {"http": 3, "actions": 1, "notifications": 2, "cycles": 1}
         assert {number: told(store, number) for number in (2, 3)} == {2: before[2], 3: before[3]}
         assert told(store, 1) == {"news": (), "actions": (), "requests": ()}
-        assert store._read("SELECT * FROM links, cases, incidents") == links
-        assert [row["cycle_id"] for row in store.last_cycles(9)] == ["cycle 3", "cycle 2"]
-        assert store.get_fact("pruned_before") == time_text(CUT)
-        assert not any(store.prune(CUT).values())
+        assert store.database.read("SELECT * FROM links, cases, incidents") == links
+        assert [row["cycle_id"] for row in store.journal.last_cycles(9)] == ["cycle 3", "cycle 2"]
+        assert store.facts.get("pruned_before") == time_text(CUT)
+        assert not any(store.maintenance.prune(CUT).values())
 
 
 def test_held_links_unfinished_actions_and_the_last_cycle_stay() -> None:
     with Store.in_memory() as store:
         fill(store)
-        store._conn.execute("UPDATE links SET skip_reason = 'duplicate_incidents'")
-        store.prune(NOW + timedelta(days=1))
+        store.database.connection.execute("UPDATE links SET skip_reason = 'duplicate_incidents'")
+        store.maintenance.prune(NOW + timedelta(days=1))
         assert all(told(store, 1).values())
-        store._conn.execute("UPDATE links SET skip_reason = NULL")
-        store._conn.execute("UPDATE actions SET result = NULL, finished_at = NULL WHERE case_id = ?", (case_id(1),))
-        counts = store.prune(NOW + timedelta(days=1))
+        store.database.connection.execute("UPDATE links SET skip_reason = NULL")
+        store.database.connection.execute(
+            "UPDATE actions SET result = NULL, finished_at = NULL WHERE case_id = ?", (case_id(1),)
+        )
+        counts = store.maintenance.prune(NOW + timedelta(days=1))
         assert counts["actions"] == 1
         assert len(told(store, 1)["actions"]) == 1
-        assert {row["cycle_id"] for row in store.last_cycles(9)} >= {"cycle 1", "cycle 3"}
+        assert {row["cycle_id"] for row in store.journal.last_cycles(9)} >= {"cycle 1", "cycle 3"}
 
 
 def test_many_rows_go_in_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +267,7 @@ def test_many_rows_go_in_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     with Store.in_memory() as store:
         for number in range(5):
             story(store, number, LONG_AGO, closed=True)
-        assert store.prune(CUT) == {"http": 10, "actions": 5, "notifications": 10, "cycles": 4}
+        assert store.maintenance.prune(CUT) == {"http": 10, "actions": 5, "notifications": 10, "cycles": 4}
 
 
 def test_the_command_counts_first_and_then_prunes_and_shrinks_the_file(bench: Bench) -> None:

@@ -76,7 +76,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "rich": frozenset({"cli"}),
     "jinja2": frozenset({"core"}),
     "re2": frozenset({"core.expressions.patterns"}),
-    "pydantic": frozenset({"config", "remotes"}),
+    "pydantic": frozenset({"config", "remotes", "store.codec"}),
     "pydantic_core": frozenset({"config"}),
 }
 """library -> the rooms or files that may use it; every other library from outside is a stranger"""

@@ -201,7 +201,7 @@ def test_each_rejection_in_a_row_waits_longer_up_to_a_day() -> None:
 
 def test_an_ignored_link_is_left_alone_until_either_side_changes() -> None:
     pair = Pair(link=a_link(), case=a_case(status="RESOLVED"), incident=an_incident())
-    ignored = replace(pair, link=replace(pair.link, ignored_basis=fingerprint(pair)))
+    ignored = replace(pair, link=replace(pair.link, ignored_fingerprint=fingerprint(pair)))
     assert decide(ignored, policies(), known()) == replace(decide(ignored, policies(), known()), actions=(), skip=None)
     assert decide(replace(ignored, incident=an_incident(mod_count=1)), policies(), known()).actions
 

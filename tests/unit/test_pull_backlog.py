@@ -72,13 +72,13 @@ class Backlog:
 
     def remembered_cases(self) -> Mapping[str, Case]:
         """Give every Case that the store remembers."""
-        pairs = self.world.store.all_pairs(open_only=False)
+        pairs = self.world.store.links.all_pairs(open_only=False)
         return {pair.case.id: pair.case for pair in pairs}
 
     def remembered_records(self) -> Mapping[str, Incident]:
         """Give every record that the store remembers."""
         keys = [str(UUID(int=number)) for number in range(RECORDS)]
-        found = self.world.store.known_records(keys)
+        found = self.world.store.links.known_records(keys)
         return {record.sys_id: record for records in found.values() for record in records}
 
 

@@ -120,12 +120,12 @@ class Stage:
     def differences(self) -> Iterator[str]:
         """Name everything that is not remembered as it is."""
         for case_id in self.case_ids:
-            pair = self.world.store.pair(case_id)
+            pair = self.world.store.links.pair(case_id)
             if pair is None or pair.case != self.world.coralogix.case(case_id):
                 yield f"Case {case_id}"
         remembered = {
             record.sys_id: record
-            for records in self.world.store.known_records(self.case_ids).values()
+            for records in self.world.store.links.known_records(self.case_ids).values()
             for record in records
         }
         for sys_id in self.sys_ids:

@@ -200,7 +200,7 @@ def test_every_fault_is_in_the_table_of_faults() -> None:
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_view_that_is_named_is_one_of_the_database(page: str) -> None:
     with Store.in_memory() as store:
-        views = {name for (name,) in store._read("SELECT name FROM sqlite_master WHERE type = 'view'")}
+        views = {name for (name,) in store.database.read("SELECT name FROM sqlite_master WHERE type = 'view'")}
     named = set(re.findall(r"\baudit_[a-z]+\b", TEXTS[page]))
     assert named <= views
     assert page != "state/README.md" or named == views
@@ -209,8 +209,8 @@ def test_every_view_that_is_named_is_one_of_the_database(page: str) -> None:
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_query_runs(query: str) -> None:
     with Store.in_memory() as store:
-        store._conn.execute("PRAGMA query_only = ON")
-        store._read(query)
+        store.database.connection.execute("PRAGMA query_only = ON")
+        store.database.read(query)
 
 
 def test_each_view_has_a_query() -> None:

@@ -23,10 +23,10 @@ store = Store.open(Path(sys.argv[1]), now=datetime(2026, 3, 1, tzinfo=UTC))
 print("open", flush=True)
 for line in sys.stdin:
     if line == "begin\\n":
-        store._conn.execute("BEGIN IMMEDIATE")
-        store._conn.execute("INSERT INTO facts VALUES ('half', 'done')")
+        store.database.connection.execute("BEGIN IMMEDIATE")
+        store.database.connection.execute("INSERT INTO facts VALUES ('half', 'done')")
     else:
-        store.set_fact("word", line.strip())
+        store.facts.put("word", line.strip())
     print("ok", flush=True)
 """
 
@@ -66,9 +66,9 @@ def word_in_copy(path: Path) -> str | None:
     """Copy a database, check that nothing changed, and give the word that the copy has."""
     before, touched = folder(path.parent), path.parent.stat().st_mtime_ns
     with Store.copy_of(path) as copy:
-        word = copy.get_fact("word")
-        assert copy.get_fact("half") is None
-        copy.set_fact("word", "written to the copy")
+        word = copy.facts.get("word")
+        assert copy.facts.get("half") is None
+        copy.facts.put("word", "written to the copy")
         remember(copy, a_case())
     assert folder(path.parent) == before
     assert path.parent.stat().st_mtime_ns == touched, "a file was made beside it, if only for a moment"
@@ -77,7 +77,7 @@ def word_in_copy(path: Path) -> str | None:
 
 def test_no_file_gives_an_empty_store_and_makes_none(tmp_path: Path) -> None:
     with Store.copy_of(tmp_path / "state" / "x.db") as copy:
-        assert copy.status_summary().links == 0
+        assert copy.reports.status_summary().links == 0
         remember(copy, a_case())
     assert folder(tmp_path) == {}
 
@@ -85,7 +85,7 @@ def test_no_file_gives_an_empty_store_and_makes_none(tmp_path: Path) -> None:
 def test_a_closed_file_is_copied(tmp_path: Path) -> None:
     path = tmp_path / "a b?#%.db"
     with Store.open(path, now=NOW) as store:
-        store.set_fact("word", "closed")
+        store.facts.put("word", "closed")
     assert word_in_copy(path) == "closed"
 
 
@@ -109,18 +109,18 @@ def test_a_file_left_by_a_killed_process_is_copied(tmp_path: Path) -> None:
     (tmp_path / "x.db-shm").unlink()
     assert word_in_copy(path) == "last"
     with Store.open(path, now=NOW) as store:
-        assert store.get_fact("word") == "last"
+        assert store.facts.get("word") == "last"
 
 
 def test_the_copy_has_everything(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with Store.open(path, now=NOW) as store:
         remember(store, a_case())
-        expected = store.pair(a_case().id)
+        expected = store.links.pair(a_case().id)
         live = tmp_path / "live"
         live.mkdir()
         for each in tmp_path.glob("x.db*"):
             shutil.copy(each, live)
     for place in (path, live / "x.db"):
         with Store.copy_of(place) as copy:
-            assert copy.pair(a_case().id) == expected
+            assert copy.links.pair(a_case().id) == expected

@@ -45,7 +45,7 @@ def store() -> Iterator[Store]:
 
 
 def actions(store: Store) -> tuple[dict[str, Any], ...]:
-    return store._named("SELECT * FROM audit_actions ORDER BY seq")
+    return store.database.named("SELECT * FROM audit_actions ORDER BY seq")
 
 
 def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
@@ -54,35 +54,35 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
     store = Store.open(path, now=NOW)
     remember(store, a_case())
     settle(store, Decided(link=a_link(), needs_plan=False))
-    seq = store.begin_action(action, cycle_id="c1", now=LATER)
+    seq = store.journal.begin_action(action, cycle_id="c1", now=LATER)
     with Store.copy_of(path) as after_a_crash:
-        begun = after_a_crash.unfinished_actions()
-        planned = after_a_crash.pairs_to_plan(NOW)
+        begun = after_a_crash.journal.unfinished_actions()
+        planned = after_a_crash.links.pairs_to_plan(NOW)
     store.close()
     assert begun == (Begun(seq=seq, cycle_id="c1", started_at=LATER, action=replace(action, fields={})),)
     assert [pair.case.id for pair in planned] == [CASE_ID]
 
 
 def test_an_unfinished_action_can_be_closed_as_unknown(store: Store) -> None:
-    store.begin_action(an_action(), cycle_id="c1", now=NOW)
-    [begun] = store.unfinished_actions()
+    store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+    [begun] = store.journal.unfinished_actions()
     link = a_link(create_in_doubt_since=begun.started_at)
     outcome = Outcome(action=begun.action, result=Result.UNKNOWN, detail="cut off", link=link)
-    store.finish_action(begun.seq, outcome, stage_rules=JUDGE, now=LATER)
-    assert store.unfinished_actions() == ()
+    store.journal.finish_action(begun.seq, outcome, stage_rules=JUDGE, now=LATER)
+    assert store.journal.unfinished_actions() == ()
     assert [(row["result"], row["detail"]) for row in actions(store)] == [("unknown", "cut off")]
-    assert store.pairs_to_plan(NOW)[0].link.create_in_doubt_since == NOW
+    assert store.links.pairs_to_plan(NOW)[0].link.create_in_doubt_since == NOW
 
 
 def test_finishing_stores_everything_at_once(store: Store) -> None:
     action = an_action()
-    seq = store.begin_action(action, cycle_id="c1", now=NOW)
+    seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
     after = an_incident(
         state="6", assigned_to="bob", updated_at=LATER, mod_count=1, updated_by="us", fields={"close_notes": "x"}
     )
     outcome = Outcome(action=action, result=Result.DONE, incident=after, link=a_link(written={"close_notes": "x"}))
-    store.finish_action(seq, outcome, stage_rules=JUDGE, now=LATER, requests=[REQUEST])
-    story = store.story(CASE_ID)
+    store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=LATER, requests=[REQUEST])
+    story = store.reports.story(CASE_ID)
     assert story is not None
     assert story.pair.incident == after
     assert story.pair.link.incident_peak is Stage.RESOLVED
@@ -106,81 +106,83 @@ def test_finishing_stores_everything_at_once(store: Store) -> None:
 def test_what_was_done_already_is_not_ours(store: Store) -> None:
     action = an_action(kind=ActionKind.ADVANCE_CASE, path=(Verb.RESOLVE,))
     for result, actor in ((Result.ALREADY, "ann"), (Result.DONE, "reconciler")):
-        seq = store.begin_action(action, cycle_id="c1", now=NOW)
+        seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
         status = "RESOLVED" if result is Result.ALREADY else "CLOSED"
         case = a_case(status=status, resolved_by="ann", updated_at=LATER)
-        store.finish_action(seq, Outcome(action=action, result=result, case=case), stage_rules=JUDGE, now=LATER)
-        [last] = store._read("SELECT actor FROM audit_notifications WHERE to_value = ?", (status,))
+        store.journal.finish_action(seq, Outcome(action=action, result=result, case=case), stage_rules=JUDGE, now=LATER)
+        [last] = store.database.read("SELECT actor FROM audit_notifications WHERE to_value = ?", (status,))
         assert last == (actor,)
 
 
 def test_adopting_a_known_record_sets_its_stage_and_peak(store: Store) -> None:
     settle(store, Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=False))
     action = an_action(kind=ActionKind.ADOPT_INCIDENT)
-    seq = store.begin_action(action, cycle_id="c1", now=NOW)
+    seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
     link = a_link(incident_peak=None)
-    store.finish_action(seq, Outcome(action=action, result=Result.DONE, link=link), stage_rules=JUDGE, now=NOW)
-    pair = store.pair(CASE_ID)
+    store.journal.finish_action(seq, Outcome(action=action, result=Result.DONE, link=link), stage_rules=JUDGE, now=NOW)
+    pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert (pair.link.incident_peak, pair.incident) == (Stage.OPEN, an_incident())
-    assert store._value("SELECT incident_stage FROM audit_links") == "open"
+    assert store.database.value("SELECT incident_stage FROM audit_links") == "open"
 
 
 def test_the_journal_names_the_record_that_was_made(store: Store) -> None:
     action = an_action(kind=ActionKind.CREATE_INCIDENT, number=None, from_stage=None, to_stage=Stage.OPEN)
-    seq = store.begin_action(action, cycle_id="c1", now=NOW)
+    seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
     made = an_incident(sys_id="e" * 32, number="INC7", updated_by="us")
-    store.finish_action(seq, Outcome(action=action, result=Result.DONE, incident=made), stage_rules=JUDGE, now=NOW)
+    store.journal.finish_action(
+        seq, Outcome(action=action, result=Result.DONE, incident=made), stage_rules=JUDGE, now=NOW
+    )
     [row] = actions(store)
     assert (row["sys_id"], row["from_stage"]) == ("e" * 32, None)
-    assert store._value("SELECT actor FROM audit_notifications WHERE sys_id = ?", ("e" * 32,)) == "reconciler"
+    assert store.database.value("SELECT actor FROM audit_notifications WHERE sys_id = ?", ("e" * 32,)) == "reconciler"
 
 
 def test_a_finish_that_fails_leaves_the_action_open(store: Store) -> None:
-    seq = store.begin_action(an_action(), cycle_id="c1", now=NOW)
+    seq = store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
     naive = replace(REQUEST, sent_at=NOW.replace(tzinfo=None))
     after = an_incident(state="6", updated_at=LATER)
     outcome = Outcome(action=an_action(), result=Result.DONE, incident=after, link=a_link(route="new"))
     with pytest.raises(ValueError, match="without a zone"):
-        store.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW, requests=[REQUEST, naive])
-    story = store.story(CASE_ID)
+        store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW, requests=[REQUEST, naive])
+    story = store.reports.story(CASE_ID)
     assert story is not None
     assert (story.pair.incident, story.pair.link.route, story.requests) == (an_incident(), "everything", ())
-    assert [begun.seq for begun in store.unfinished_actions()] == [seq]
+    assert [begun.seq for begun in store.journal.unfinished_actions()] == [seq]
 
 
 def test_an_action_is_finished_once(store: Store) -> None:
     outcome = Outcome(action=an_action(), result=Result.DONE)
     with pytest.raises(StoreError, match="action 7 was not begun"):
-        store.finish_action(7, outcome, stage_rules=JUDGE, now=NOW)
-    seq = store.begin_action(an_action(), cycle_id="c1", now=NOW)
-    store.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
+        store.journal.finish_action(7, outcome, stage_rules=JUDGE, now=NOW)
+    seq = store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+    store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
     with pytest.raises(StoreError, match="finished already"):
-        store.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
+        store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
 
 
 def test_attempts_are_counted_by_what_would_be_done(store: Store) -> None:
     same = an_action(fingerprint="other basis", detail="other words", number=None)
     for action in (an_action(), same, an_action(fields={"state": "7"}), an_action()):
-        store.begin_action(action, cycle_id="c1", now=NOW)
+        store.journal.begin_action(action, cycle_id="c1", now=NOW)
     rows = actions(store)
     assert [row["attempts"] for row in rows] == [1, 2, 1, 3]
     assert rows[0]["key"] == rows[1]["key"] == rows[3]["key"] != rows[2]["key"]
 
 
 def test_no_value_that_is_sent_is_stored(store: Store) -> None:
-    store.begin_action(an_action(), cycle_id="c1", now=NOW)
-    assert "s3cret" not in "\n".join(store._conn.iterdump())
-    assert store._value("SELECT field_names FROM actions") == '["close_notes","state"]'
+    store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+    assert "s3cret" not in "\n".join(store.database.connection.iterdump())
+    assert store.database.value("SELECT field_names FROM actions") == '["close_notes","state"]'
 
 
 def test_cycles_are_begun_and_finished(store: Store) -> None:
-    assert store.config_hash() is None
+    assert store.journal.config_hash() is None
     for name in ("c1", "c2"):
-        store.begin_cycle(name, kind="cycle", now=NOW, config_hash=f"hash-{name}", program_version="1.0")
+        store.journal.begin_cycle(name, kind="cycle", now=NOW, config_hash=f"hash-{name}", program_version="1.0")
     counts = CycleCounts(pulled_cases=1, pulled_incidents=2, planned=3, done=4, failed=5)
-    store.finish_cycle("c1", result="refused", counts=counts, refused_because="too much", now=LATER)
-    newest, first = store.last_cycles(5)
+    store.journal.finish_cycle("c1", result="refused", counts=counts, refused_because="too much", now=LATER)
+    newest, first = store.journal.last_cycles(5)
     assert (newest["cycle_id"], newest["finished_at"], newest["result"]) == ("c2", None, None)
     assert first == {
         "cycle_id": "c1",
@@ -197,47 +199,49 @@ def test_cycles_are_begun_and_finished(store: Store) -> None:
         "config_hash": "hash-c1",
         "program_version": "1.0",
     }
-    assert store.config_hash() == "hash-c2"
-    assert store.status_summary().last_cycle == newest
-    assert len(store.last_cycles(1)) == 1
+    assert store.journal.config_hash() == "hash-c2"
+    assert store.reports.status_summary().last_cycle == newest
+    assert len(store.journal.last_cycles(1)) == 1
 
 
 def test_a_cycle_is_begun_once_and_before_it_is_finished(store: Store) -> None:
     with pytest.raises(StoreError, match="c9 was not begun"):
-        store.finish_cycle("c9", result="done", counts=CycleCounts(), now=NOW)
-    store.begin_cycle("c1", kind="cycle", now=NOW, config_hash="", program_version="1")
+        store.journal.finish_cycle("c9", result="done", counts=CycleCounts(), now=NOW)
+    store.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="", program_version="1")
     with pytest.raises(StoreError, match="UNIQUE"):
-        store.begin_cycle("c1", kind="cycle", now=NOW, config_hash="", program_version="1")
+        store.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="", program_version="1")
 
 
 def test_requests_of_a_pull_belong_to_no_action(store: Store) -> None:
-    store.record_requests([REQUEST, replace(REQUEST, status=None, attempt=2)], "c1")
-    store.record_requests([], "c1")
-    rows = store._read("SELECT cycle_id, action_seq, status, attempt FROM audit_http ORDER BY seq")
+    store.journal.record_requests([REQUEST, replace(REQUEST, status=None, attempt=2)], "c1")
+    store.journal.record_requests([], "c1")
+    rows = store.database.read("SELECT cycle_id, action_seq, status, attempt FROM audit_http ORDER BY seq")
     assert rows == [("c1", None, 200, 1), ("c1", None, None, 2)]
 
 
 def test_another_thread_may_use_the_store(store: Store) -> None:
     seqs: list[int] = []
-    thread = threading.Thread(target=lambda: seqs.append(store.begin_action(an_action(), cycle_id="c1", now=NOW)))
+    thread = threading.Thread(
+        target=lambda: seqs.append(store.journal.begin_action(an_action(), cycle_id="c1", now=NOW))
+    )
     thread.start()
     thread.join()
-    assert [begun.seq for begun in store.unfinished_actions()] == seqs
-    assert store.pair(CASE_ID) is not None
-    assert store.unfinished_actions()[0].action.sys_id == SYS_ID
+    assert [begun.seq for begun in store.journal.unfinished_actions()] == seqs
+    assert store.links.pair(CASE_ID) is not None
+    assert store.journal.unfinished_actions()[0].action.sys_id == SYS_ID
 
 
 def test_status_sums_up(store: Store) -> None:
-    store.begin_action(an_action(), cycle_id="c1", now=NOW)
-    summary = store.status_summary()
+    store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+    summary = store.reports.status_summary()
     assert (summary.links, summary.open_links, summary.waiting, summary.unfinished_actions) == (1, 1, 1, 1)
     assert (summary.quarantined, summary.last_cycle, dict(summary.cursors)) == (0, None, {})
 
 
 def test_a_cycle_that_was_killed_is_ended_by_the_next(store: Store) -> None:
     for cycle_id in ("killed", "next"):
-        store.begin_cycle(cycle_id, kind="cycle", now=NOW, config_hash="h", program_version="1")
-    running, killed = store.last_cycles(2)
+        store.journal.begin_cycle(cycle_id, kind="cycle", now=NOW, config_hash="h", program_version="1")
+    running, killed = store.journal.last_cycles(2)
     assert (running["cycle_id"], running["result"]) == ("next", None)
     assert (killed["cycle_id"], killed["result"]) == ("killed", "failed")
     assert "ended" in str(killed["refused_because"])

@@ -31,17 +31,17 @@ def skip(reason: SkipReason, detail: str | None = None) -> Skip:
 
 
 def planned(store: Store, now: datetime = NOW) -> list[str]:
-    return [pair.link.case_id for pair in store.pairs_to_plan(now)]
+    return [pair.link.case_id for pair in store.links.pairs_to_plan(now)]
 
 
 def link_row(store: Store) -> dict[str, Any]:
-    [row] = store._named("SELECT * FROM audit_links")
+    [row] = store.database.named("SELECT * FROM audit_links")
     return row
 
 
 def test_a_settled_link_rests_and_is_as_it_was_decided(store: Store) -> None:
     assert planned(store) == []
-    pair = store.pair(CASE_ID)
+    pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert pair.link == replace(a_link(), case_low=Stage.OPEN, first_seen_at=NOW)
     assert pair.incident == an_incident()
@@ -65,13 +65,13 @@ def test_a_link_can_be_marked(store: Store) -> None:
     settle(store, Decided(link=a_link(), needs_plan=True))
     assert planned(store) == [CASE_ID]
     settle(store, Decided(link=a_link(), needs_plan=False))
-    store.plan_again([CASE_ID])
+    store.links.plan_again([CASE_ID])
     assert planned(store) == [CASE_ID]
 
 
 def test_what_each_cycle_reads_never_walks_all_links(store: Store) -> None:
     remember(store, *(a_case(id=case_id(number)) for number in range(2000)))
-    store._conn.execute("UPDATE links SET needs_plan = 0")
+    store.database.connection.execute("UPDATE links SET needs_plan = 0")
     steps = 0
 
     def count() -> int:
@@ -79,11 +79,17 @@ def test_what_each_cycle_reads_never_walks_all_links(store: Store) -> None:
         steps += 1
         return 0
 
-    store._conn.set_progress_handler(count, 100)
-    for read in (lambda: store.pairs_to_plan(NOW), store.standing_skips, store.cursors, store.unfinished_actions):
+    store.database.connection.set_progress_handler(count, 100)
+    reads = (
+        lambda: store.links.pairs_to_plan(NOW),
+        store.links.standing_skips,
+        store.snapshots.cursors,
+        store.journal.unfinished_actions,
+    )
+    for read in reads:
         read()
     remember(store, a_case())
-    store._conn.set_progress_handler(None, 0)
+    store.database.connection.set_progress_handler(None, 0)
     assert steps < 20, "a quiet cycle's reads took thousands of SQLite's steps"
 
 
@@ -96,33 +102,33 @@ def test_skip_since_is_kept_while_the_reason_stays(store: Store) -> None:
         ]
     ):
         at = NOW + timedelta(minutes=minute)
-        store.keep_decisions([Decided(link=a_link(), needs_plan=False, skip=skip(reason, detail))], at)
-        story = store.story(CASE_ID)
+        store.links.keep_decisions([Decided(link=a_link(), needs_plan=False, skip=skip(reason, detail))], at)
+        story = store.reports.story(CASE_ID)
         assert story is not None
         assert story.skip == skip(reason, detail)
         assert story.skip_since == (at if detail != "two" else NOW)
-    store.update_links([a_link(number="INC9")], LATER)
-    assert store.standing_skips() == (skip(SkipReason.UNKNOWN_STATE, "three"),)
+    store.links.update_links([a_link(number="INC9")], LATER)
+    assert store.links.standing_skips() == (skip(SkipReason.UNKNOWN_STATE, "three"),)
     settle(store, Decided(link=a_link(), needs_plan=False))
-    assert store.standing_skips() == ()
-    story = store.story(CASE_ID)
+    assert store.links.standing_skips() == ()
+    story = store.reports.story(CASE_ID)
     assert story is not None
     assert (story.skip, story.skip_since) == (None, None)
 
 
 def test_updated_at_moves_only_with_a_change(store: Store) -> None:
     before = link_row(store)["updated_at"]
-    store.keep_decisions([Decided(link=a_link(), needs_plan=True)], LATER)
+    store.links.keep_decisions([Decided(link=a_link(), needs_plan=True)], LATER)
     assert link_row(store)["updated_at"] == before
-    store.keep_decisions([Decided(link=a_link(route="other"), needs_plan=False)], LATER)
+    store.links.keep_decisions([Decided(link=a_link(route="other"), needs_plan=False)], LATER)
     assert link_row(store)["updated_at"] == "2026-03-01T12:01:00.000000Z"
 
 
 def test_a_decision_on_an_unknown_case_stores_nothing(store: Store) -> None:
     stranger = Decided(link=Link(case_id=case_id(1)), needs_plan=False)
     with pytest.raises(StoreError, match="never remembered"):
-        store.keep_decisions([Decided(link=a_link(route="other"), needs_plan=False), stranger], NOW)
-    pair = store.pair(CASE_ID)
+        store.links.keep_decisions([Decided(link=a_link(route="other"), needs_plan=False), stranger], NOW)
+    pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert pair.link.route == "everything"
 
@@ -133,32 +139,32 @@ def test_a_decision_on_an_unknown_case_stores_nothing(store: Store) -> None:
 )
 def test_open_links_are_those_not_closed_on_both_sides(store: Store, status: str, state: str, is_open: bool) -> None:
     remember(store, a_case(status=status, updated_at=NOW), an_incident(state=state, updated_at=NOW))
-    assert [link.case_id for link in store.open_links()] == [CASE_ID] * is_open
-    assert len(list(store.all_pairs(open_only=True))) == int(is_open)
-    assert len(list(store.all_pairs(open_only=False))) == 1
+    assert [link.case_id for link in store.links.open_links()] == [CASE_ID] * is_open
+    assert len(list(store.links.all_pairs(open_only=True))) == int(is_open)
+    assert len(list(store.links.all_pairs(open_only=False))) == 1
 
 
 def test_a_closed_case_without_a_record_is_at_rest(store: Store) -> None:
     remember(store, a_case(id=case_id(1), status="CLOSED"))
-    assert case_id(1) not in {link.case_id for link in store.open_links()}
+    assert case_id(1) not in {link.case_id for link in store.links.open_links()}
 
 
 def test_all_pairs_stream_in_order(store: Store) -> None:
     remember(store, *(a_case(id=case_id(number)) for number in reversed(range(1100))))
-    found = [pair.case.id for pair in store.all_pairs(open_only=False)]
+    found = [pair.case.id for pair in store.links.all_pairs(open_only=False)]
     assert found == [*(case_id(number) for number in range(1100)), CASE_ID]
 
 
 @pytest.mark.parametrize("ref", [CASE_ID, CASE_ID.upper(), " case-123 ", "INC0010001", "inc0010001", SYS_ID])
 def test_a_case_is_found_by_what_people_type(store: Store, ref: str) -> None:
-    assert store.find_case_ids(ref) == [CASE_ID]
+    assert store.links.find_case_ids(ref) == [CASE_ID]
 
 
 @pytest.mark.parametrize("ref", ["", "CASE-1", "INC1", "%"])
 def test_nothing_is_found_by_what_is_not_there(store: Store, ref: str) -> None:
-    assert store.find_case_ids(ref) == []
-    assert store.pair(ref) is None
-    assert store.story(ref) is None
+    assert store.links.find_case_ids(ref) == []
+    assert store.links.pair(ref) is None
+    assert store.reports.story(ref) is None
 
 
 def test_the_view_shows_words(store: Store) -> None:
@@ -186,9 +192,9 @@ def test_the_view_shows_words(store: Store) -> None:
 def test_every_reason_is_in_the_links_and_only_holds_in_the_holds(store: Store, reason: SkipReason) -> None:
     settle(store, Decided(link=a_link(), needs_plan=False, skip=skip(reason, "why")))
     assert (link_row(store)["hold_reason"], link_row(store)["hold_detail"]) == (reason.value, "why")
-    holds = store._named("SELECT * FROM audit_holds")
+    holds = store.database.named("SELECT * FROM audit_holds")
     assert [row["reason"] for row in holds] == [reason.value] * (reason in HOLD_REASONS)
-    summary = store.status_summary()
+    summary = store.reports.status_summary()
     assert dict(summary.holds) == ({reason.value: 1} if reason in HOLD_REASONS else {})
     assert dict(summary.skips) == ({} if reason in HOLD_REASONS else {reason.value: 1})
 
@@ -196,7 +202,7 @@ def test_every_reason_is_in_the_links_and_only_holds_in_the_holds(store: Store, 
 def test_a_rejected_link_waits_since_its_first_rejection(store: Store) -> None:
     hold = replace(HOLD, since=NOW - timedelta(hours=1))
     settle(store, Decided(link=a_link(hold=hold), needs_plan=False, skip=skip(SkipReason.REJECTED, "no")))
-    [row] = store._named("SELECT * FROM audit_holds")
+    [row] = store.database.named("SELECT * FROM audit_holds")
     assert row == {
         "case_id": CASE_ID,
         "case_key": "CASE-123",
@@ -210,6 +216,6 @@ def test_a_rejected_link_waits_since_its_first_rejection(store: Store) -> None:
 
 def test_settling_keeps_a_peak_that_is_given(store: Store) -> None:
     settle(store, Decided(link=a_link(case_peak=Stage.RESOLVED), needs_plan=False))
-    pair = store.pair(CASE_ID)
+    pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert pair.link.case_peak is Stage.RESOLVED

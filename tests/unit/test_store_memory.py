@@ -24,11 +24,13 @@ def store() -> Any:
 
 
 def events(store: Store) -> list[tuple[Any, ...]]:
-    return store._read("SELECT source, event, from_value, to_value, actor FROM audit_notifications ORDER BY seq")
+    return store.database.read(
+        "SELECT source, event, from_value, to_value, actor FROM audit_notifications ORDER BY seq"
+    )
 
 
 def pair_link(store: Store, wanted: str = CASE_ID) -> Link:
-    pair = store.pair(wanted)
+    pair = store.links.pair(wanted)
     assert pair is not None
     return pair.link
 
@@ -39,25 +41,25 @@ def pair_link(store: Store, wanted: str = CASE_ID) -> Link:
 def test_rows_and_cursors_move_together_or_not_at_all(store: Store) -> None:
     cursor = Cursor(name="cases", time=NOW, resume='{"page": 2}')
     remember(store, a_case(), cursors=(cursor,))
-    assert store.cursors() == {"cases": cursor}
+    assert store.snapshots.cursors() == {"cases": cursor}
     naive = an_incident(updated_at=datetime(2026, 3, 1))  # noqa: DTZ001 - a value that cannot be stored
     moved = replace(cursor, time=LATER, resume="")
     with pytest.raises(ValueError, match="without a zone"):
         remember(store, a_case(status="CLOSED", updated_at=LATER), naive, cursors=(moved,))
-    pair = store.pair(CASE_ID)
+    pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert (pair.case, pair.link.case_peak) == (a_case(), Stage.OPEN)
-    assert store.cursors() == {"cases": cursor}
+    assert store.snapshots.cursors() == {"cases": cursor}
     assert len(events(store)) == 1
 
 
 def test_what_is_seen_again_changes_nothing(store: Store) -> None:
     remember(store, a_case(), an_incident())
-    store._conn.execute("UPDATE links SET needs_plan = 0")
+    store.database.connection.execute("UPDATE links SET needs_plan = 0")
     counts = remember(store, a_case(), an_incident())
     assert (counts.cases, counts.incidents) == (SideCounts(seen=1), SideCounts(seen=1))
     assert counts.notifications == 0
-    assert store.pairs_to_plan(NOW) == []
+    assert store.links.pairs_to_plan(NOW) == []
 
 
 # -- what is new -----------------------------------------------------------------------------------------------
@@ -66,7 +68,7 @@ def test_what_is_seen_again_changes_nothing(store: Store) -> None:
 def test_a_new_case_gets_a_link_that_is_planned(store: Store) -> None:
     counts = remember(store, a_case())
     assert counts.cases == SideCounts(seen=1, new=1)
-    [pair] = store.pairs_to_plan(NOW)
+    [pair] = store.links.pairs_to_plan(NOW)
     assert pair.link == Link(
         case_id=CASE_ID, case_peak=Stage.OPEN, case_low=Stage.OPEN, was_active=True, first_seen_at=NOW
     )
@@ -98,20 +100,20 @@ def test_was_active_is_never_forgotten(store: Store) -> None:
 def test_a_record_that_bears_the_key_is_among_the_others(store: Store) -> None:
     remember(store, an_incident(correlation_id=CASE_ID.upper()))
     remember(store, a_case())
-    store._conn.execute("UPDATE links SET needs_plan = 0")
+    store.database.connection.execute("UPDATE links SET needs_plan = 0")
     twin = an_incident(sys_id="f" * 32, number="INC2")
     remember(store, twin)
-    [pair] = store.pairs_to_plan(NOW)
+    [pair] = store.links.pairs_to_plan(NOW)
     assert pair.incident is None
     assert [other.sys_id for other in pair.others] == [SYS_ID, "f" * 32]
-    assert store.known_records([CASE_ID, case_id(9)]) == {CASE_ID: pair.others}
+    assert store.links.known_records([CASE_ID, case_id(9)]) == {CASE_ID: pair.others}
 
 
 def test_a_record_that_loses_the_key_wakes_the_case(store: Store) -> None:
     remember(store, a_case(), an_incident())
-    store._conn.execute("UPDATE links SET needs_plan = 0")
+    store.database.connection.execute("UPDATE links SET needs_plan = 0")
     remember(store, an_incident(correlation_id="", updated_at=NOW, mod_count=1))
-    [pair] = store.pairs_to_plan(NOW)
+    [pair] = store.links.pairs_to_plan(NOW)
     assert pair.others == ()
 
 
@@ -120,7 +122,7 @@ def test_a_record_that_loses_the_key_wakes_the_case(store: Store) -> None:
 
 def linked(store: Store) -> None:
     remember(store, a_case())
-    store.update_links([replace(a_link(), incident_peak=None)], NOW)
+    store.links.update_links([replace(a_link(), incident_peak=None)], NOW)
     remember(store, an_incident())
 
 
@@ -133,7 +135,9 @@ def test_peaks_rise_and_never_fall(store: Store) -> None:
         remember(store, a_case(status=status, updated_at=at), an_incident(state=state, updated_at=at, mod_count=count))
     link = pair_link(store)
     assert (link.case_peak, link.incident_peak) == (Stage.ACKNOWLEDGED, Stage.RESOLVED)
-    row = store._named("SELECT case_stage, incident_stage, agreed_stage, case_status, incident_state FROM audit_links")
+    row = store.database.named(
+        "SELECT case_stage, incident_stage, agreed_stage, case_status, incident_state FROM audit_links"
+    )
     assert row == (
         {
             "case_stage": None,
@@ -149,11 +153,11 @@ def test_a_linked_record_without_the_key_still_moves_its_link(store: Store) -> N
     linked(store)
     stranger = an_incident(correlation_id="", mod_count=1)
     remember(store, stranger)
-    store._conn.execute("UPDATE links SET needs_plan = 0")
+    store.database.connection.execute("UPDATE links SET needs_plan = 0")
     remember(store, replace(stranger, state="6", number="INC2", mod_count=2))
-    [pair] = store.pairs_to_plan(NOW)
+    [pair] = store.links.pairs_to_plan(NOW)
     assert (pair.link.incident_peak, pair.link.number) == (Stage.RESOLVED, "INC2")
-    assert store._value("SELECT case_id FROM audit_notifications ORDER BY seq DESC LIMIT 1") == CASE_ID
+    assert store.database.value("SELECT case_id FROM audit_notifications ORDER BY seq DESC LIMIT 1") == CASE_ID
 
 
 def test_two_sights_in_one_pull_both_count(store: Store) -> None:
@@ -175,9 +179,9 @@ def test_the_stage_is_the_judges(store: Store) -> None:
 
 def test_judging_again_restages_and_plans_everything(store: Store) -> None:
     linked(store)
-    store._conn.execute("UPDATE links SET needs_plan = 0, incident_stage = NULL, incident_peak = NULL")
-    assert store.restage_all(JUDGE) == 1
-    [pair] = store.pairs_to_plan(NOW)
+    store.database.connection.execute("UPDATE links SET needs_plan = 0, incident_stage = NULL, incident_peak = NULL")
+    assert store.snapshots.restage_all(JUDGE) == 1
+    [pair] = store.links.pairs_to_plan(NOW)
     assert pair.link.incident_peak is Stage.OPEN
 
 
@@ -188,7 +192,7 @@ def test_an_older_case_never_overwrites_a_newer_one(store: Store) -> None:
     newer = a_case(status="RESOLVED", updated_at=LATER)
     remember(store, newer)
     assert remember(store, a_case(updated_at=NOW)).cases == SideCounts(seen=1, stale=1)
-    pair = store.pair(CASE_ID)
+    pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert pair.case == newer
     assert remember(store, a_case(updated_at=None)).cases.changed == 1
@@ -209,7 +213,7 @@ def test_a_known_address_outlives_a_listing_without_it(store: Store) -> None:
     remember(store, WITH_ADDRESS)
     assert remember(store, replace(WITH_ADDRESS, url="")).cases == SideCounts(seen=1)
     remember(store, replace(WITH_ADDRESS, url="", title="New"))
-    pair = store.pair(CASE_ID)
+    pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert (pair.case.title, pair.case.url) == ("New", WITH_ADDRESS.url)
 
@@ -246,8 +250,10 @@ def test_a_kept_field_is_noted_once_for_each_finding(store: Store) -> None:
     linked(store)
     first = FieldNote(case_id=CASE_ID, name="urgency", ours="1", theirs="3")
     for note in (first, first, replace(first, theirs="2"), first):
-        store.note_fields([note], "c1", NOW)
-    rows = store._read("SELECT sys_id, from_value, to_value FROM audit_notifications WHERE event = 'field_kept'")
+        store.snapshots.note_fields([note], "c1", NOW)
+    rows = store.database.read(
+        "SELECT sys_id, from_value, to_value FROM audit_notifications WHERE event = 'field_kept'"
+    )
     assert rows == [(SYS_ID, "urgency=1", f"urgency={theirs}") for theirs in "323"]
 
 
@@ -257,7 +263,7 @@ def test_a_kept_field_is_noted_once_for_each_finding(store: Store) -> None:
 def test_what_is_seen_is_no_longer_absent(store: Store) -> None:
     linked(store)
     absence = Absence(first_at=NOW, last_at=NOW, times=1)
-    store.update_links([replace(pair_link(store), incident_absence=absence, case_absence=absence)], NOW)
+    store.links.update_links([replace(pair_link(store), incident_absence=absence, case_absence=absence)], NOW)
     assert pair_link(store).case_absence == absence
     remember(store, a_case())
     assert (pair_link(store).case_absence, pair_link(store).incident_absence) == (None, absence)
@@ -270,33 +276,33 @@ def test_what_cannot_be_understood_is_kept_counted_and_released(store: Store) ->
     named = Malformed("status is a number", record_id=CASE_ID, raw={"id": CASE_ID, "status": 7})
     for _ in range(2):
         assert remember(store, malformed=(named, nameless)).malformed == 2
-    rows = store._read("SELECT record_key, message, raw, times FROM quarantine ORDER BY message DESC")
+    rows = store.database.read("SELECT record_key, message, raw, times FROM quarantine ORDER BY message DESC")
     assert rows[0] == (CASE_ID, "status is a number", f'{{"id": "{CASE_ID}", "status": 7}}', 2)
     assert rows[1][0].startswith("sha256:")
-    assert store.status_summary().quarantined == 2
+    assert store.reports.status_summary().quarantined == 2
     remember(store, a_case())
-    assert store.status_summary().quarantined == 1
+    assert store.reports.status_summary().quarantined == 1
 
 
 def test_the_quarantine_is_bounded(store: Store) -> None:
     many = tuple(Malformed("bad", record_id=str(number), raw=None) for number in range(1100))
     remember(store, malformed=many)
-    assert store.status_summary().quarantined == 1000
+    assert store.reports.status_summary().quarantined == 1000
 
 
 def test_small_things_are_remembered(store: Store) -> None:
-    assert (store.origin(), store.get_fact("x")) == (None, None)
-    store.set_origin(NOW)
-    store.set_origin(LATER)
-    store.set_fact("x", "1")
-    store.set_fact("x", "2")
-    store.remember_references("main", "sys_user_group", {"Ops": "1" * 32}, NOW)
-    store.remember_references("main", "sys_user_group", {"Ops": "2" * 32, "Dev": ""}, NOW)
-    assert store.origin() == NOW
-    assert store.origin().tzinfo is UTC  # type: ignore[union-attr]
-    assert store.get_fact("x") == "2"
-    assert store.references("main", "sys_user_group") == {"Dev": "", "Ops": "2" * 32}
-    assert store.references("other", "sys_user_group") == {}
+    assert (store.facts.origin(), store.facts.get("x")) == (None, None)
+    store.facts.set_origin(NOW)
+    store.facts.set_origin(LATER)
+    store.facts.put("x", "1")
+    store.facts.put("x", "2")
+    store.facts.remember_references("main", "sys_user_group", {"Ops": "1" * 32}, NOW)
+    store.facts.remember_references("main", "sys_user_group", {"Ops": "2" * 32, "Dev": ""}, NOW)
+    assert store.facts.origin() == NOW
+    assert store.facts.origin().tzinfo is UTC  # type: ignore[union-attr]
+    assert store.facts.get("x") == "2"
+    assert store.facts.references("main", "sys_user_group") == {"Dev": "", "Ops": "2" * 32}
+    assert store.facts.references("other", "sys_user_group") == {}
 
 
 def test_many_rows_take_few_statements(store: Store) -> None:
@@ -304,16 +310,20 @@ def test_many_rows_take_few_statements(store: Store) -> None:
     for number in range(1200):
         seen += [a_case(id=case_id(number)), an_incident(sys_id=f"{number:032x}", correlation_id=case_id(number))]
     statements: list[str] = []
-    store._conn.set_trace_callback(lambda sql: statements.append(sql) if sql.startswith("SELECT") else None)
+    store.database.connection.set_trace_callback(
+        lambda sql: statements.append(sql) if sql.startswith("SELECT") else None
+    )
     counts = remember(store, *seen)
     assert (counts.cases.new, counts.incidents.new, counts.notifications) == (1200, 1200, 2400)
     assert len(statements) < 20
 
 
 def test_a_failure_of_sqlite_is_a_store_error(store: Store) -> None:
-    store._conn.execute("DROP VIEW audit_links")
-    store._conn.execute("PRAGMA foreign_keys = OFF")
-    store._conn.execute("DROP TABLE cases")
+    store.database.connection.execute("DROP VIEW audit_links")
+    store.database.connection.execute("PRAGMA foreign_keys = OFF")
+    store.database.connection.execute("DROP TABLE cases")
     with pytest.raises(StoreError, match="no such table"):
-        store.remember(Pulled(system=System.CORALOGIX, cases=(a_case(),)), stage_rules=JUDGE, cycle_id="c", now=NOW)
-    assert not store._conn.in_transaction
+        store.snapshots.remember(
+            Pulled(system=System.CORALOGIX, cases=(a_case(),)), stage_rules=JUDGE, cycle_id="c", now=NOW
+        )
+    assert not store.database.connection.in_transaction

@@ -13,8 +13,9 @@ from sqlite_utils import Database
 
 from reconciler.core.errors import StoreError
 from reconciler.store import connection, migrations
-from reconciler.store.store import Store
-from tests.builders import NOW, a_case
+from reconciler.store.codec import json_text, snapshot_text, time_text
+from reconciler.store.store import HoldRequestKind, SideCounts, Store
+from tests.builders import CASE_ID, NOW, a_case
 from tests.store_helpers import case_id, remember
 
 
@@ -25,10 +26,10 @@ def made(path: Path) -> Path:
     return path
 
 
-def raw(path: Path, sql: str) -> list[tuple[object, ...]]:
+def raw(path: Path, sql: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
     """Run one statement on a file, past the store."""
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
-        return conn.execute(sql).fetchall()
+        return conn.execute(sql, values).fetchall()
 
 
 def refuse_to_open(path: Path, words: str) -> None:
@@ -55,9 +56,11 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
 
 def test_the_connection_is_as_safe_as_it_gets(tmp_path: Path) -> None:
     with Store.open(tmp_path / "x.db", now=NOW) as store:
-        values = {name: store._value(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "foreign_keys")}
+        values = {
+            name: store.database.value(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
         assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-        assert store._value("PRAGMA busy_timeout") == 5000
+        assert store.database.value("PRAGMA busy_timeout") == 5000
 
 
 def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> None:
@@ -66,12 +69,52 @@ def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> Non
     assert raw(path, "SELECT name, applied_at FROM _sqlite_migrations") == [
         ("first_tables", "2026-03-01T12:00:00.000000Z"),
         ("lowest_stages", "2026-03-01T12:00:00.000000Z"),
+        ("one_word_for_one_thing", "2026-03-01T12:00:00.000000Z"),
     ]
     assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION,)]
 
 
 def test_schema_version_counts_the_steps() -> None:
     assert len(migrations.steps.pending(Database(memory=True))) == migrations.SCHEMA_VERSION
+
+
+def old_database(path: Path, *, before: str) -> Path:
+    """Make a database as a version had it that did not know a step yet."""
+    with closing(sqlite3.connect(path)) as old:
+        migrations.steps.apply(Database(old, execute_plugins=False, strict=True), stop_before=before)
+        old.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
+        old.execute(f"PRAGMA user_version = {len(migrations.steps.applied(Database(old)))}")
+        old.commit()
+    return path
+
+
+def test_a_database_of_an_older_version_keeps_what_it_knew(tmp_path: Path) -> None:
+    path = old_database(tmp_path / "x.db", before="one_word_for_one_thing")
+    raw(
+        path,
+        "INSERT INTO cases (case_id, case_key, status, updated_at, snapshot, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (CASE_ID, "CASE-123", "ACTIVE", time_text(NOW), json_text(a_case()), time_text(NOW)),
+    )
+    raw(
+        path,
+        "INSERT INTO links (case_id, unsettled_since, ignored_basis, changed_at, case_stage) VALUES (?, ?, ?, ?, 4)",
+        (CASE_ID, time_text(NOW), "abc", time_text(NOW)),
+    )
+    raw(
+        path,
+        "INSERT INTO wishes (case_id, kind, basis, asked_by, asked_at) VALUES (?, 'retry', 'abc', 'me', 'x')",
+        (CASE_ID,),
+    )
+    raw(path, "UPDATE wishes SET asked_at = ?", (time_text(NOW),))
+    with Store.open(path, now=NOW) as store:
+        [pair] = store.links.pairs_to_plan(NOW)
+        assert (pair.link.create_in_doubt_since, pair.link.ignored_fingerprint) == (NOW, "abc")
+        [request] = store.links.hold_requests()
+        assert (request.kind, request.fingerprint) == (HoldRequestKind.RETRY, "abc")
+        assert pair.link in store.links.open_links(), "a create in doubt keeps a link open"
+        assert remember(store, a_case()).cases == SideCounts(seen=1)
+        assert store.database.value("SELECT snapshot FROM cases") == snapshot_text(a_case()), "rewritten when seen"
+        assert store.links.pair(CASE_ID) == pair, "and nothing else changed"
 
 
 def test_a_step_that_fails_leaves_no_half_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,32 +196,32 @@ def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_full_disk_stops_with_advice_and_writes_nothing(tmp_path: Path) -> None:
     path = made(tmp_path / "x.db")
     with Store.open(path, now=NOW) as store:
-        pages = store._value("PRAGMA page_count")
-        store._conn.execute(f"PRAGMA max_page_count = {pages}")
+        pages = store.database.value("PRAGMA page_count")
+        store.database.connection.execute(f"PRAGMA max_page_count = {pages}")
         many = [a_case(id=case_id(number), title="t" * 900) for number in range(200)]
         with pytest.raises(StoreError, match=r"x\.db: .*full.*free space"):
             remember(store, *many)
-        assert store.status_summary().links == 1
-        store._conn.execute("PRAGMA max_page_count = 100000")
+        assert store.reports.status_summary().links == 1
+        store.database.connection.execute("PRAGMA max_page_count = 100000")
         assert remember(store, *many).cases.new == 200
 
 
 def test_a_file_that_may_not_be_written_stops_with_advice(tmp_path: Path) -> None:
     with Store.open(made(tmp_path / "x.db"), now=NOW) as store:
-        store._conn.execute("PRAGMA query_only = ON")
+        store.database.connection.execute("PRAGMA query_only = ON")
         with pytest.raises(StoreError, match=r"x\.db: .*readonly.*may not be written"):
-            store.set_fact("a", "b")
+            store.facts.put("a", "b")
 
 
 def test_another_writer_is_named_as_such(tmp_path: Path) -> None:
     path = made(tmp_path / "x.db")
     with Store.open(path, now=NOW) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        store._conn.execute("PRAGMA busy_timeout = 0")
+        store.database.connection.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(StoreError, match=r"x\.db: database is locked .*another process is writing"):
-            store.set_fact("a", "b")
+            store.facts.put("a", "b")
         other.execute("ROLLBACK")
-        store.set_fact("a", "b")
+        store.facts.put("a", "b")
 
 
 def test_nothing_is_left_beside_a_closed_file(tmp_path: Path) -> None:

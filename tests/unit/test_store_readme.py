@@ -33,15 +33,15 @@ def store() -> Iterator[Store]:
     with Store.in_memory() as opened:
         remember(opened, a_case(), an_incident())
         settle(opened, Decided(link=a_link(), needs_plan=False))
-        opened.begin_action(an_action(), cycle_id="c1", now=NOW)
-        opened.begin_cycle("c1", kind="cycle", now=NOW, config_hash="h", program_version="1")
-        opened.finish_cycle("c1", result="failed", counts=CycleCounts(failed=1), now=NOW)
+        opened.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+        opened.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="h", program_version="1")
+        opened.journal.finish_cycle("c1", result="failed", counts=CycleCounts(failed=1), now=NOW)
         yield opened
 
 
 def columns(store: Store, name: str) -> list[str]:
     """List the columns of a table or view, the computed ones too."""
-    return [row[1] for row in store._read(f"PRAGMA table_xinfo({name})")]
+    return [row[1] for row in store.database.read(f"PRAGMA table_xinfo({name})")]
 
 
 def documented() -> dict[str, list[str]]:
@@ -57,7 +57,9 @@ def test_the_views_are_the_contracts(store: Store, view: str) -> None:
 
 
 def test_the_page_names_every_table_view_and_column_and_nothing_else(store: Store) -> None:
-    names = store._read("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'")
+    names = store.database.read(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+    )
     assert documented() == {name: columns(store, name) for (name,) in names}
 
 
@@ -67,17 +69,17 @@ def test_there_are_enough_queries() -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_query_of_the_page_runs(store: Store, query: str) -> None:
-    store._conn.execute("PRAGMA query_only = ON")
-    store._named(query)
+    store.database.connection.execute("PRAGMA query_only = ON")
+    store.database.named(query)
 
 
 def test_the_queries_that_should_find_nothing_can_find_something(store: Store) -> None:
     backwards, twice = (next(each for each in QUERIES if word in each) for word in ("target < start", "records > 1"))
-    assert store._read(backwards) == []
-    assert store._read(twice) == []
-    store._conn.execute("UPDATE actions SET from_stage = 4")
-    assert len(store._read(backwards)) == 1
-    store._conn.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
-    store.begin_action(an_action(sys_id="f" * 32), cycle_id="c1", now=NOW)
-    store._conn.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
-    assert len(store._read(twice)) == 1
+    assert store.database.read(backwards) == []
+    assert store.database.read(twice) == []
+    store.database.connection.execute("UPDATE actions SET from_stage = 4")
+    assert len(store.database.read(backwards)) == 1
+    store.database.connection.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
+    store.journal.begin_action(an_action(sys_id="f" * 32), cycle_id="c1", now=NOW)
+    store.database.connection.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
+    assert len(store.database.read(twice)) == 1

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from reconciler.core.model import Absence, Entity, Indicator
-from reconciler.store.rows import json_text, link_from, link_values, time_text
-from reconciler.store.snapshot import case_from, incident_from
+from reconciler.store.codec import case_from, incident_from, json_text, link_from, link_values, snapshot_text, time_text
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import LATER
 
@@ -25,14 +24,20 @@ FULL_CASE = a_case(
 
 
 def test_snapshots_come_back_whole() -> None:
-    assert case_from(json_text(FULL_CASE)) == FULL_CASE
+    assert case_from(snapshot_text(FULL_CASE)) == FULL_CASE
     full = an_incident(fields={"close_code": "", "description": "x\ny"}, reopen_count=2)
-    assert incident_from(json_text(full)) == full
+    assert incident_from(snapshot_text(full)) == full
 
 
 def test_equal_values_give_equal_text_whatever_their_order() -> None:
     one, two = {"a": ("1",), "b": ("2",)}, {"b": ("2",), "a": ("1",)}
     assert json_text(a_case(labels=one)) == json_text(a_case(labels=two))
+
+
+def test_what_an_older_version_wrote_is_read() -> None:
+    assert case_from(json_text(FULL_CASE)) == FULL_CASE
+    assert case_from(json_text({**vars(FULL_CASE), "unheard_of": 1})) == FULL_CASE
+    assert incident_from(json_text(an_incident())) == an_incident()
 
 
 def test_times_have_one_width_and_are_utc() -> None:

@@ -27,7 +27,7 @@ def explain(options: Globals, ref: str, as_json: bool) -> None:
     start(options, quiet=True)
     config = read_config(options)
     with Store.copy_of(config.state.path) as store:
-        story = store.story(find_case(store, ref))
+        story = store.reports.story(find_case(store, ref))
     if story is None:
         raise ConfigError([f"{ref}: its Case is not remembered"])
     print_json(story_document(story)) if as_json else print_story(story)
@@ -50,7 +50,7 @@ def story_document(story: Story) -> JsonObject:
             "incident_peak": _word(link.incident_peak),
             "agreed": _word(link.agreed),
             "generation": link.generation,
-            "ignored": bool(link.ignored_basis),
+            "ignored": bool(link.ignored_fingerprint),
         },
         "skip": _skip(story),
         "waits_for_next_cycle": story.needs_plan,

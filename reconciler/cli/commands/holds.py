@@ -21,8 +21,7 @@ from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.maintenance import HoldRequest, HoldRequestKind
-from reconciler.store.store import Store
+from reconciler.store.store import HoldRequest, HoldRequestKind, Store
 from reconciler.store.values import Row, Story
 from reconciler.telemetry.log import escape_controls
 
@@ -82,10 +81,10 @@ def show(options: Globals, as_json: bool) -> None:
 
 def holds_document(store: Store) -> JsonObject:
     """Write the holds as the document of ``holds list --json``."""
-    asked = {request.case_id: request.kind.value for request in store.hold_requests()}
+    asked = {request.case_id: request.kind.value for request in store.links.hold_requests()}
     rows = [
         {**row, "what_to_do": WHAT_TO_DO[SkipReason(str(row["reason"]))], "asked": asked.get(str(row["case_id"]))}
-        for row in store.holds()
+        for row in store.reports.holds()
     ]
     return {"version": DOCUMENT_VERSION, "holds": rows}
 
@@ -138,7 +137,7 @@ def _ask(options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_jso
         raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
     with open_store(path) as store:
         stories = held_stories(store, refs, kind)
-        store.ask(_hold_request(story, kind) for story in stories)
+        store.links.ask(_hold_request(story, kind) for story in stories)
     document = {"version": DOCUMENT_VERSION, "asked": [_asked(story, kind) for story in stories]}
     print_json(document) if as_json else print_asked(document, path)
 
@@ -152,7 +151,7 @@ def held_stories(store: Store, refs: Sequence[str], kind: HoldRequestKind) -> li
     problems: list[str] = []
     for ref in refs:
         try:
-            story = store.story(find_case(store, ref))
+            story = store.reports.story(find_case(store, ref))
         except ConfigError as error:
             problems += error.problems
             continue
@@ -166,7 +165,7 @@ def held_stories(store: Store, refs: Sequence[str], kind: HoldRequestKind) -> li
 
 
 def _is_held(story: Story, kind: HoldRequestKind) -> bool:
-    is_ignored = bool(story.pair.link.ignored_basis) and kind is HoldRequestKind.RETRY
+    is_ignored = bool(story.pair.link.ignored_fingerprint) and kind is HoldRequestKind.RETRY
     return is_ignored or (story.skip is not None and story.skip.reason in HOLD_REASONS)
 
 

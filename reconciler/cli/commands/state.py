@@ -61,7 +61,7 @@ def _make_way(path: Path, *, force: bool) -> Path | None:
     """Refuse a database that holds links, or back it up beside itself and name the copy."""
     try:
         with open_store(path) as store:
-            links = store.status_summary().links
+            links = store.reports.status_summary().links
     except StoreError as error:
         raise Refused(
             f"{error}. Before a rebuild, a file that cannot be mended is moved away, with its -wal and -shm"
@@ -137,7 +137,7 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
     if not path.exists():
         raise ConfigError([f"there is no database at {path}"])
     with Store.copy_of(path) if dry_run else open_store(path) as store:
-        counts = store.prune(older_than)
+        counts = store.maintenance.prune(older_than)
     compacted = not dry_run and any(counts.values()) and _compact(path)
     document = {
         "version": DOCUMENT_VERSION,
@@ -152,7 +152,7 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
 def _compact(path: Path) -> bool:
     """Shrink the file where no other process works on it."""
     with suppress(Locked), DatabaseLock(path, command="reconciler state prune"), open_store(path) as store:
-        store.compact()
+        store.maintenance.compact()
         return True
     return False
 

@@ -26,7 +26,7 @@ def status(options: Globals, as_json: bool) -> None:
     start(options, quiet=True)
     config = read_config(options)
     with Store.copy_of(config.state.path) as store:
-        document = status_document(store.status_summary(), utc_now()) | {"database": str(config.state.path)}
+        document = status_document(store.reports.status_summary(), utc_now()) | {"database": str(config.state.path)}
     print_json(document) if as_json else print_status(document)
 
 

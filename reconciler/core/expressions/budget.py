@@ -74,4 +74,6 @@ def size_of(value: Any, *, most: int) -> int:
 def _members(value: Any) -> Collection[Any]:
     if isinstance(value, Mapping):
         return value.values()
-    return value if isinstance(value, list | tuple | range | set | frozenset | KeysView | ValuesView | ItemsView) else ()
+    return (
+        value if isinstance(value, list | tuple | range | set | frozenset | KeysView | ValuesView | ItemsView) else ()
+    )

@@ -49,9 +49,9 @@ def plan(
 def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
     """Decide for one pair. Nothing in the answer moves either side back."""
     looks = fingerprint(pair)
-    if pair.link.ignored_basis == looks:
+    if pair.link.ignored_fingerprint == looks:
         return Decision(link=replace(pair.link, hold=None))
-    link = replace(pair.link, ignored_basis="")
+    link = replace(pair.link, ignored_fingerprint="")
     hold = link.hold
     if hold and hold.fingerprint == looks and knowledge.now < hold.next_retry_at:
         return Decision(link=link, skip=skip(pair, SkipReason.REJECTED, hold.detail))

@@ -136,7 +136,7 @@ class Applier:
             self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=words))
             work.actions.clear()
             return
-        seq = self.context.store.begin_action(action, cycle_id=self.cycle_id, now=self.context.clock())
+        seq = self.context.store.journal.begin_action(action, cycle_id=self.cycle_id, now=self.context.clock())
         target = None
         if action.kind in INCIDENT_CHANGES:
             target = fresh.of(action, work.pair.incident, self.context.clock())
@@ -149,7 +149,7 @@ class Applier:
         if ended.refused is not None:
             self._down[side_of(outcome.action)] = ended.refused
         self._learn(outcome)
-        self.context.store.finish_action(
+        self.context.store.journal.finish_action(
             seq,
             outcome,
             stage_rules=self.context.policies,
@@ -171,7 +171,7 @@ class Applier:
         if record is None or link is None or action.kind not in (ActionKind.CREATE_INCIDENT, ActionKind.ADOPT_INCIDENT):
             return
         if record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation):
-            self.context.store.set_fact(f"ids_not_honoured.{record.connector}", record.sys_id)
+            self.context.store.facts.put(f"ids_not_honoured.{record.connector}", record.sys_id)
 
     def _read(self, chunk: Sequence[Decision]) -> Fresh:
         """Read the records that this chunk changes; one that is left out is asked for by itself later."""

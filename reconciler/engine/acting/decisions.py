@@ -16,9 +16,9 @@ def store_decisions(context: Context, decisions: Sequence[Decision], *, cycle_id
     decided = [
         Decided(link=decision.link, needs_plan=needs_plan(decision), skip=decision.skip) for decision in decisions
     ]
-    context.store.keep_decisions(decided, now=now)
+    context.store.links.keep_decisions(decided, now=now)
     notes = [note for decision in decisions for note in decision.notes]
-    context.store.note_fields(notes, cycle_id=cycle_id, now=now)
+    context.store.snapshots.note_fields(notes, cycle_id=cycle_id, now=now)
 
 
 def needs_plan(decision: Decision) -> bool:

@@ -72,8 +72,8 @@ class Lookups:
 
     def _remember_address(self, case: Case) -> None:
         pulled = Pulled(system=System.CORALOGIX, cases=(case,), read_now=True)
-        now = self.context.clock()
-        self.context.store.remember(pulled, stage_rules=self.context.policies, cycle_id=self.cycle_id, now=now)
+        context, now = self.context, self.context.clock()
+        context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=self.cycle_id, now=now)
 
     def _again(self, decision: Decision, pairs: Mapping[str, Pair]) -> Decision:
         if not decision.questions:
@@ -131,6 +131,6 @@ class Lookups:
 
     def _look_up_names(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
         found = dict(self.context.connectors[connector].reference(table, name_field, names))
-        self.context.store.remember_references(connector, table, found, now=self.context.clock())
+        self.context.store.facts.remember_references(connector, table, found, now=self.context.clock())
         answers = {(connector, table, name): found.get(name, "") for name in names}
         self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})

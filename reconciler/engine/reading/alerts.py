@@ -48,7 +48,7 @@ def _followed(context: Context, connector: str) -> Mapping[WayBack, list[Link]]:
     if all(policy.table != EVENT_TABLE or policy.way_back is WayBack.NONE for policy in policies):
         return {}
     by_way: dict[WayBack, list[Link]] = {WayBack.ALERT: [], WayBack.INCIDENT: []}
-    for link in context.store.open_links():
+    for link in context.store.links.open_links():
         inbound = context.policies.inbound.get(link.inbound)
         if inbound and link.connector == connector and link.table == EVENT_TABLE and link.sys_id:
             by_way.get(inbound.way_back, []).append(link)

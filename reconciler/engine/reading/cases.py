@@ -28,5 +28,5 @@ def read_cases(context: Context, case_ids: Sequence[str], *, cycle_id: str) -> f
         except (RemoteError, Malformed):
             continue
     pulled = Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True)
-    context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
+    context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
     return frozenset(missing)

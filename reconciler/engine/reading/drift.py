@@ -36,17 +36,19 @@ def check_drift(context: Context, down: dict[str, RemoteError], *, cycle_id: str
 
     The records of connectors that are ``down`` are not asked for; one that does not answer now is put among them.
     """
-    links = context.store.open_links()
+    links = context.store.links.open_links()
     listed = _list_cases(context, full=full)
     unlisted = [link for link in links if link.case_id not in listed and link.case_peak is not Stage.CLOSED]
     seen = Pulled(system=System.CORALOGIX, cases=tuple(listed.values()))
-    older = context.store.remember(seen, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock()).doubtful
+    older = context.store.snapshots.remember(
+        seen, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock()
+    ).doubtful
     missing = read_cases(context, [link.case_id for link in unlisted] + list(older), cycle_id=cycle_id)
     gone = [link for link in unlisted if link.case_id in missing]
     records, lost = _read_records(context, links, down)
     now = context.clock()
     pulled = Pulled(system=System.SERVICENOW, incidents=tuple(records))
-    context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
+    context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
     _note(context, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
     _note(context, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
 
@@ -131,12 +133,12 @@ def _recheck(context: Context, link: Link, cycle_id: str) -> None:
             link = replace(link, incident_absence=None)
         except Missing:
             link = replace(link, incident_absence=once_more(link.incident_absence, now))
-    context.store.update_links([link], now)
+    context.store.links.update_links([link], now)
     for pulled in (
         Pulled(system=System.CORALOGIX, cases=cases, read_now=True),
         Pulled(system=System.SERVICENOW, incidents=incidents, read_now=True),
     ):
-        context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
+        context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
 
 
 def once_more(absence: Absence | None, now: datetime) -> Absence:
@@ -148,5 +150,5 @@ def once_more(absence: Absence | None, now: datetime) -> Absence:
 
 def _note(context: Context, links: Iterable[Link], change: Callable[[Link], Link]) -> None:
     """Change links as they stand now: what was remembered meanwhile is kept."""
-    current = (context.store.pair(link.case_id) for link in links)
-    context.store.update_links([change(pair.link) for pair in current if pair], context.clock())
+    current = (context.store.links.pair(link.case_id) for link in links)
+    context.store.links.update_links([change(pair.link) for pair in current if pair], context.clock())

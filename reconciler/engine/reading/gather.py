@@ -69,23 +69,23 @@ class Gathering:
         return Window(
             overlap=overlap,
             first_lookback=self.context.policies.first_lookback,
-            origin=self.context.store.origin(),
+            origin=self.context.store.facts.origin(),
             now=self.context.clock(),
             since=self.since,
         )
 
     def _remember_cases(self) -> None:
         window = self._window(self.context.settings.case_overlap)
-        cursors = self.context.store.cursors()
+        cursors = self.context.store.snapshots.cursors()
         accept = self.context.settings.accept_partial_view
         side = pull_cases(self.context.cases, cursors, window, accept_partial=accept, progress=self.context.step)
-        self.context.store.set_origin(side.server_time or window.now)
+        self.context.store.facts.set_origin(side.server_time or window.now)
         doubtful = self._remember(side).doubtful
         read_cases(self.context, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)
         self.cases = len(side.pulled.cases)
 
     def _remember_incidents(self, connector: str, table: str) -> None:
-        cursor = self.context.store.cursors().get(incident_cursor(connector, table))
+        cursor = self.context.store.snapshots.cursors().get(incident_cursor(connector, table))
         window = self._window(self.context.settings.incident_overlap)
         side = pull_incidents(self.context.connectors[connector], table, cursor, window, progress=self.context.step)
         self._remember(side)
@@ -100,7 +100,7 @@ class Gathering:
         return self._store(side.pulled)
 
     def _store(self, pulled: Pulled) -> RememberedCounts:
-        return self.context.store.remember(
+        return self.context.store.snapshots.remember(
             pulled, stage_rules=self.context.policies, cycle_id=self.cycle_id, now=self.context.clock()
         )
 

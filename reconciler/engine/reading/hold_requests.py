@@ -14,16 +14,15 @@ from dataclasses import replace
 from reconciler.core.errors import Malformed, Missing, RemoteError
 from reconciler.core.model import Absence, Incident, Link, Pair, System
 from reconciler.engine.context import Context
-from reconciler.store.maintenance import HoldRequest, HoldRequestKind
-from reconciler.store.store import Pulled
+from reconciler.store.store import HoldRequest, HoldRequestKind, Pulled
 
 log = logging.getLogger(__name__)
 
 
 def apply_hold_requests(context: Context, *, cycle_id: str) -> None:
     """Do what people asked for; each link is marked for planning."""
-    for request in context.store.hold_requests():
-        pair = context.store.pair(request.case_id)
+    for request in context.store.links.hold_requests():
+        pair = context.store.links.pair(request.case_id)
         if pair is None:
             continue
         failed = (
@@ -33,19 +32,19 @@ def apply_hold_requests(context: Context, *, cycle_id: str) -> None:
             words = "; ".join(map(str, failed.values()))
             log.warning("a retry that a person asked for waits for the service", extra={"why": words})
             continue
-        context.store.grant(request, granted(request, pair.link), cycle_id=cycle_id, now=context.clock())
+        context.store.links.grant(request, granted(request, pair.link), cycle_id=cycle_id, now=context.clock())
 
 
 def granted(request: HoldRequest, link: Link) -> Link:
     """Give a link as a request makes it."""
     match request.kind:
         case HoldRequestKind.IGNORE:
-            return replace(link, ignored_basis=request.fingerprint)
+            return replace(link, ignored_fingerprint=request.fingerprint)
         case HoldRequestKind.RETRY:
             return replace(
                 link,
                 hold=None,
-                ignored_basis="",
+                ignored_fingerprint="",
                 case_absence=_suspected(link.case_absence),
                 incident_absence=_suspected(link.incident_absence),
             )
@@ -75,8 +74,8 @@ def look_again_at_others(context: Context, pairs: Sequence[Pair], *, cycle_id: s
             continue
         shown = {record.sys_id for record in found}
         pulled = Pulled(system=System.SERVICENOW, incidents=tuple(found), read_now=True)
-        context.store.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
-        context.store.forget_records([other for other in others if other.sys_id not in shown])
+        context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
+        context.store.snapshots.forget_records([other for other in others if other.sys_id not in shown])
     return failed
 
 

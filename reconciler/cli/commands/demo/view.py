@@ -36,13 +36,13 @@ class LinkRow:
 
 def link_rows(sandbox: Sandbox, store: Store) -> tuple[LinkRow, ...]:
     """Show every Case; words and stages are the services' own, ``agreed`` and skips are from the store."""
-    skips = {skip.case_id: skip.reason.value for skip in store.standing_skips()}
+    skips = {skip.case_id: skip.reason.value for skip in store.links.standing_skips()}
     return tuple(_row(case, store, skips.get(case.id, "")) for case in overview(sandbox))
 
 
 def _row(case: SeenCase, store: Store, skip: str) -> LinkRow:
     record = case.records[0] if case.records else None
-    pair = store.pair(case.id)
+    pair = store.links.pair(case.id)
     agreed = pair.link.agreed if pair else None
     is_assigned = record is not None and record.state == "new" and bool(record.assigned_to)
     return LinkRow(

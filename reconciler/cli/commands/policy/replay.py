@@ -59,15 +59,14 @@ def replay(options: Globals, since: datetime, other: Path | None, as_json: bool)
             present.policies if other else None,
             proposed.policies,
             remembered_knowledge(store, proposed.policies),
-            {skip.case_id: skip for skip in store.standing_skips()},
+            {skip.case_id: skip for skip in store.links.standing_skips()},
         )
     print_json(replayed_document(replayed, since)) if as_json else print_replayed(replayed)
 
 
 def _changed_since(store: Store, since: datetime) -> Iterator[Pair]:
-    return (
-        pair for pair in store.all_pairs(open_only=False) if (pair.case.updated_at or pair.case.created_at) >= since
-    )
+    pairs = store.links.all_pairs(open_only=False)
+    return (pair for pair in pairs if (pair.case.updated_at or pair.case.created_at) >= since)
 
 
 def replayed_document(replayed: Replayed, since: datetime) -> JsonObject:

@@ -45,7 +45,7 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
         raise ConfigError(["name a Case by REF or by --case, not by both"])
     config = read_config(options)
     with Store.copy_of(config.state.path) as store:
-        pair = store.pair(find_case(store, ref)) if ref else None
+        pair = store.links.pair(find_case(store, ref)) if ref else None
         knowledge = remembered_knowledge(store, config.policies)
     case = pair.case if pair else read_case(file) if file else EXAMPLE_CASE
     rehearsal = rehearse(case, config.policies, knowledge, pair.incident if pair else None)
@@ -61,10 +61,10 @@ def remembered_knowledge(store: Store, policies: Policies) -> Knowledge:
         (connector, name_table, name): sys_id
         for connector in {route.connector for route in policies.routes}
         for name_table in tables
-        for name, sys_id in store.references(connector, name_table).items()
+        for name, sys_id in store.facts.references(connector, name_table).items()
         if sys_id
     }
-    return Knowledge(now=now, origin=store.origin() or now, references=references)
+    return Knowledge(now=now, origin=store.facts.origin() or now, references=references)
 
 
 def read_case(file: Path) -> Case:
