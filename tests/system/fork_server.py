@@ -1,4 +1,6 @@
-"""The process that forks: ``python -m tests.system.fork_server`` takes one order a line and answers with one line.
+"""The process that forks: ``python -m tests.system.fork_server`` takes one order a line.
+
+It answers with two: the process id of the fork at once, and how it ended.
 
 A fork can be told to kill itself with SIGKILL at the nth commit of the database, just before COMMIT or just after it.
 Nothing but the forking and the killing is changed about the program.
@@ -7,8 +9,10 @@ Nothing but the forking and the killing is changed about the program.
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 import tempfile
@@ -19,11 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-import reconciler.cli.commands.apply
-import reconciler.cli.commands.explain
-import reconciler.cli.commands.once
-import reconciler.cli.commands.plan
-import reconciler.cli.commands.status  # noqa: F401 - imported before the first fork, so that no fork has to
+import reconciler.cli.commands
 from reconciler.cli import main
 from reconciler.config.load import parse_config
 from reconciler.core.errors import ConfigError
@@ -33,9 +33,18 @@ from reconciler.store.connection import Database
 
 def serve() -> None:
     """Take orders from standard input until it ends."""
+    _import_the_commands()
     _compile_the_defaults()
     for line in sys.stdin:
-        print(json.dumps(_run(json.loads(line))), flush=True)
+        for answer in _run(json.loads(line)):
+            print(json.dumps(answer), flush=True)
+
+
+def _import_the_commands() -> None:
+    """Import what each command needs before the first fork, so that no fork has to."""
+    place = reconciler.cli.commands
+    for module in pkgutil.walk_packages(place.__path__, f"{place.__name__}."):
+        importlib.import_module(module.name)
 
 
 def _compile_the_defaults() -> None:
@@ -45,15 +54,16 @@ def _compile_the_defaults() -> None:
         parse_config("", environ={}, folder=Path())
 
 
-def _run(order: Mapping[str, Any]) -> dict[str, object]:
+def _run(order: Mapping[str, Any]) -> Iterator[dict[str, object]]:
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         pid = os.fork()
         if pid == 0:
             _be_the_command(order, out.fileno(), err.fileno())
+        yield {"pid": pid}
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         out.seek(0)
         err.seek(0)
-        return {"code": code, "out": out.read(), "err": err.read()}
+        yield {"code": code, "out": out.read(), "err": err.read()}
 
 
 def _be_the_command(order: Mapping[str, Any], out: int, err: int) -> NoReturn:

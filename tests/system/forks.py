@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from tests.system.support import Ran
+from tests.system.support import THIS_PROGRAM, Ran, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,18 +41,29 @@ class Forks:
         command: Sequence[str],
         folder: Path,
         environment: Mapping[str, str],
+        *,
         kill_at: tuple[int, str] | None = None,
+        heard: Callable[[int], object] = lambda _pid: None,
     ) -> Ran:
-        """Run one command line of this program; ``kill_at`` is the number of a commit and ``before`` or ``after``."""
+        """Run one command line to its end; one of another program runs as it stands.
+
+        ``kill_at`` is the number of a commit and ``before`` or ``after``; ``heard`` is told the process id.
+        """
+        if list(command[: len(THIS_PROGRAM)]) != THIS_PROGRAM:
+            return run(command, folder, environment)
         order = {
-            "arguments": command[command.index("reconciler") :],
+            "arguments": command[len(THIS_PROGRAM) - 1 :],
             "folder": str(folder),
             "environment": dict(environment),
             "kill_at": kill_at,
         }
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        heard(self._answer()["pid"])
+        answer = self._answer()
         return Ran(code=answer["code"], out=answer["out"], err=answer["err"])
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())

@@ -28,6 +28,7 @@ from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.http.server import SandboxServer
 from reconciler.sandbox.http.wire import Face, Request, Response
 
+THIS_PROGRAM = [sys.executable, "-m", "reconciler"]
 PATIENCE_SECONDS = 60.0
 """How long a test waits for what must happen; nothing waits that long when all is well."""
 SECRETS = {"CORALOGIX_API_KEY": API_KEY, "SERVICENOW_PASSWORD": API_PASSWORD}
@@ -236,7 +237,7 @@ poll_seconds = {poll_seconds}
 
     def command(self, *arguments: str) -> list[str]:
         """Give the command line of the program on this bench."""
-        return [sys.executable, "-m", "reconciler", "--config", str(self.config), *arguments]
+        return [*THIS_PROGRAM, "--config", str(self.config), *arguments]
 
     def run(self, *arguments: str, **environment: str) -> Ran:
         """Run one command to its end."""

@@ -43,8 +43,8 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with Forks() as forks, Bench(tmp_path_factory.mktemp("story"), runner=forks.run) as bench:
+def story(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with Bench(tmp_path_factory.mktemp("story"), runner=forks.run) as bench:
         closed, reopened = bench.new_case("Checkout fails"), bench.new_case("Disk is full")
         pending = bench.world.coralogix.create_case("Not yet", activate=False)
         bench.run_until_quiet()

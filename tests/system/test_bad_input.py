@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,43 +14,22 @@ import pytest
 
 from reconciler.config.load import SYSTEM_FILE
 from reconciler.sandbox.faults import FaultKind
-from tests.system.forks import Forks
-from tests.system.support import Bench, fast_folder
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as opened:
-        yield opened
-
-
-@pytest.fixture
-def quick(tmp_path: Path, forks: Forks) -> Iterator[Bench]:
-    """Give a bench whose commands are forked, for the tests that need many."""
-    with fast_folder(tmp_path) as folder, Bench(folder, runner=forks.run) as opened:
-        yield opened
-
+from tests.system.support import THIS_PROGRAM, Bench
 
 # -- config and command line -----------------------------------------------------------------------------------
 
 
-def test_a_wrong_config_names_every_problem_with_its_line(bench: Bench) -> None:
-    bench.write_config(coralogix="regoin = 'eu2'", rest="poll_minutes = 2\n[limits]\nmax_creates_per_cycle = 'many'")
-    lines = bench.config.read_text().splitlines()
-    ran = bench.run("once")
+def test_a_wrong_config_names_every_problem_with_its_line(spawned: Bench) -> None:
+    spawned.write_config(coralogix="regoin = 'eu2'", rest="poll_minutes = 2\n[limits]\nmax_creates_per_cycle = 'many'")
+    lines = spawned.config.read_text().splitlines()
+    ran = spawned.run("once")
     words = ran.one_message()
     assert (ran.code, ran.out) == (2, "")
     for key in ("regoin", "poll_minutes", "max_creates_per_cycle"):
         number = next(number for number, line in enumerate(lines, 1) if line.startswith(key))
         assert f"reconciler.toml:{number}:" in words
         assert key in words
-    assert not bench.database.exists()
+    assert not spawned.database.exists()
 
 
 def test_a_secret_that_is_not_set_is_named(bench: Bench) -> None:
@@ -65,7 +43,7 @@ def test_without_a_config_the_places_searched_are_named(bench: Bench) -> None:
     if SYSTEM_FILE.exists():
         pytest.skip(f"this machine has {SYSTEM_FILE}")
     bench.config.unlink()
-    ran = bench.run_plain([sys.executable, "-m", "reconciler", "once"])
+    ran = bench.run_plain([*THIS_PROGRAM, "once"])
     words = ran.one_message()
     assert ran.code == 2
     assert "reconciler.toml" in words
@@ -156,15 +134,15 @@ def test_a_folder_in_the_place_of_the_database(bench: Bench) -> None:
     assert "allowed is the path of a file" in words
 
 
-def test_a_database_of_a_newer_version_is_left_alone(quick: Bench) -> None:
-    assert quick.run("once").code == 0
-    quick.query("PRAGMA user_version = 9999")
-    before = quick.database.read_bytes()
+def test_a_database_of_a_newer_version_is_left_alone(bench: Bench) -> None:
+    assert bench.run("once").code == 0
+    bench.query("PRAGMA user_version = 9999")
+    before = bench.database.read_bytes()
     for command in ("once", "plan", "status"):
-        ran = quick.run(command)
+        ran = bench.run(command)
         assert ran.code == 1
         assert "newer version" in ran.one_message()
-    assert quick.database.read_bytes() == before
+    assert bench.database.read_bytes() == before
 
 
 @contextmanager
@@ -187,28 +165,28 @@ def fill(disk: Path, room_bytes: int) -> Path:
     return ballast
 
 
-def test_a_disk_that_fills_up_in_the_middle_loses_nothing(quick: Bench) -> None:
-    with small_disk(quick.folder / "disk") as disk:
-        quick.config.write_text(quick.config.read_text().replace('"reconciler.db"', '"disk/reconciler.db"'))
-        quick.database = disk / "reconciler.db"
-        assert quick.run("once").code == 0
+def test_a_disk_that_fills_up_in_the_middle_loses_nothing(bench: Bench) -> None:
+    with small_disk(bench.folder / "disk") as disk:
+        bench.config.write_text(bench.config.read_text().replace('"reconciler.db"', '"disk/reconciler.db"'))
+        bench.database = disk / "reconciler.db"
+        assert bench.run("once").code == 0
         ballast = fill(disk, 600_000)
         for number in range(60):
-            quick.new_case(f"Case {number}")
-        ran = quick.run("once")
+            bench.new_case(f"Case {number}")
+        ran = bench.run("once")
         words = ran.one_message()
         assert ran.code == 1
         assert "full" in words
         assert "free space" in words
         ballast.unlink()
-        done = quick.query("SELECT case_id FROM audit_actions WHERE result = 'done'")
-        made = {row["correlation_id"] for row in quick.world.servicenow.records()}
+        done = bench.query("SELECT case_id FROM audit_actions WHERE result = 'done'")
+        made = {row["correlation_id"] for row in bench.world.servicenow.records()}
         assert 0 < len(done) < 60
         assert {row["case_id"] for row in done} <= made
         assert len(made) - len(done) <= 1
-        quick.run_until_quiet()
-        assert len(quick.world.servicenow.records()) == 60
-        assert quick.query("SELECT count(*) AS n FROM audit_links WHERE number IS NOT NULL") == [{"n": 60}]
+        bench.run_until_quiet()
+        assert len(bench.world.servicenow.records()) == 60
+        assert bench.query("SELECT count(*) AS n FROM audit_links WHERE number IS NOT NULL") == [{"n": 60}]
 
 
 def test_a_limit_on_file_sizes_is_told_like_a_full_disk(bench: Bench) -> None:
@@ -260,46 +238,46 @@ def test_a_wrong_secret(bench: Bench, secret: str, system: str) -> None:
         ("records.list", FaultKind.ERROR_503_HTML, "answered 503"),
     ],
 )
-def test_an_answer_that_is_none_moves_nothing(quick: Bench, operation: str, kind: FaultKind, named: str) -> None:
+def test_an_answer_that_is_none_moves_nothing(bench: Bench, operation: str, kind: FaultKind, named: str) -> None:
     """The fault strikes the pull of a database that knows something already; afterwards all of it is caught up."""
-    old = quick.new_case()
-    quick.run_until_quiet()
-    cursors = quick.cursors()
+    old = bench.new_case()
+    bench.run_until_quiet()
+    cursors = bench.cursors()
     own = {name for name in cursors if name.startswith(operation.removesuffix(".list").replace("records", "incidents"))}
-    new = quick.new_case("Another")
-    quick.world.servicenow.resolve(quick.sys_id(old))
-    quick.strike(kind, operation, times=None)
-    quick.traffic.forget()
-    ran = quick.run("once", "--json")
+    new = bench.new_case("Another")
+    bench.world.servicenow.resolve(bench.sys_id(old))
+    bench.strike(kind, operation, times=None)
+    bench.traffic.forget()
+    ran = bench.run("once", "--json")
     assert ran.code == 1
     assert named in ran.one_message()
     assert ran.document["error"] in ran.err
-    assert {name: quick.cursors()[name] for name in own} == {name: cursors[name] for name in own}
-    assert quick.traffic.mutations == []
-    quick.world.faults.clear()
-    quick.run_until_quiet()
-    assert (quick.status(old), quick.record(new)["state"]) == ("RESOLVED", "1")
+    assert {name: bench.cursors()[name] for name in own} == {name: cursors[name] for name in own}
+    assert bench.traffic.mutations == []
+    bench.world.faults.clear()
+    bench.run_until_quiet()
+    assert (bench.status(old), bench.record(new)["state"]) == ("RESOLVED", "1")
 
 
-def test_what_was_applied_before_a_failure_stays_recorded(quick: Bench) -> None:
+def test_what_was_applied_before_a_failure_stays_recorded(bench: Bench) -> None:
     for title in ("One", "Two", "Three"):
-        quick.new_case(title)
-    quick.traffic.step_in(2, "before", lambda _: quick.strike(FaultKind.UNAUTHORIZED_401, "records.*", times=None))
-    ran = quick.run("once", "--json")
+        bench.new_case(title)
+    bench.traffic.step_in(2, "before", lambda _: bench.strike(FaultKind.UNAUTHORIZED_401, "records.*", times=None))
+    ran = bench.run("once", "--json")
     assert ran.code == 1
     assert [action["result"] for action in ran.document["actions"]] == ["done", "retry", "retry"]
-    assert quick.query("SELECT case_key FROM audit_links WHERE number IS NOT NULL") == [{"case_key": "CASE-1"}]
-    quick.world.faults.clear()
-    again = quick.run("once", "--json").document
+    assert bench.query("SELECT case_key FROM audit_links WHERE number IS NOT NULL") == [{"case_key": "CASE-1"}]
+    bench.world.faults.clear()
+    again = bench.run("once", "--json").document
     assert [(action["case_key"], action["result"]) for action in again["actions"]] == [
         ("CASE-2", "done"),
         ("CASE-3", "done"),
     ]
 
 
-def test_json_stays_json_whatever_goes_wrong(quick: Bench) -> None:
-    quick.strike(FaultKind.UNAUTHORIZED_401, "*", times=None)
+def test_json_stays_json_whatever_goes_wrong(bench: Bench) -> None:
+    bench.strike(FaultKind.UNAUTHORIZED_401, "*", times=None)
     for command in ("once", "plan"):
-        ran = quick.run(command, "--json")
+        ran = bench.run(command, "--json")
         assert ran.code == 1
         assert json.loads(ran.out)["actions"] == []

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from tests.system.support import Bench
 
 ROUTES = """
@@ -21,12 +16,6 @@ name = "late"
 priorities = ["P1"]
 [inbound.idle]
 """
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
 
 
 def test_without_live_it_asks_nobody_and_makes_no_database(bench: Bench) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-
-import pytest
+from collections.abc import Mapping
 
 from reconciler.core.model import SkipReason
 from reconciler.sandbox.faults import FaultKind
-from tests.system.forks import Forks
-from tests.system.support import Bench, fast_folder
+from tests.system.support import Bench
 
 PLAN_KEYS = {"version", "hash", "actions", "skips", "counts"}
 COUNT_KEYS = {"create_incident", "advance_incident", "update_incident", "advance_case"}
@@ -23,32 +19,13 @@ ACTION_KEYS = {"kind", "case_id", "case_key", "connector", "table", "sys_id", "n
 SKIP_KEYS = {"case_id", "case_key", "reason", "detail"}
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as opened:
-        yield opened
-
-
-@pytest.fixture
-def quick(tmp_path: Path, forks: Forks) -> Iterator[Bench]:
-    """Give a bench whose commands are forked, for the tests that need many."""
-    with fast_folder(tmp_path) as folder, Bench(folder, runner=forks.run) as opened:
-        yield opened
-
-
 # -- once ------------------------------------------------------------------------------------------------------
 
 
-def test_once_says_what_it_did_in_one_document(bench: Bench) -> None:
-    case_id = bench.new_case()
-    pending = bench.world.coralogix.create_case("Not yet", activate=False)
-    ran = bench.run("once", "--json")
+def test_once_says_what_it_did_in_one_document(spawned: Bench) -> None:
+    case_id = spawned.new_case()
+    pending = spawned.world.coralogix.create_case("Not yet", activate=False)
+    ran = spawned.run("once", "--json")
     document = ran.document
     assert (ran.code, ran.err) == (0, "")
     assert document.keys() >= PLAN_KEYS | {"cycle_id", "cursors"}
@@ -59,7 +36,10 @@ def test_once_says_what_it_did_in_one_document(bench: Bench) -> None:
     assert action.keys() == ACTION_KEYS | {"result"}
     assert (action["kind"], action["result"], action["from"], action["to"]) == ("create_incident", "done", None, "open")
     assert (action["case_id"], action["case_key"]) == (case_id, "CASE-1")
-    assert (action["sys_id"], action["number"]) == (bench.sys_id(case_id), bench.record(case_id)["number"])
+    assert (action["sys_id"], action["number"]) == (
+        spawned.sys_id(case_id),
+        spawned.record(case_id)["number"],
+    )
     assert document["skips"] == [
         {"case_id": pending, "case_key": None, "reason": "pending_activation", "detail": document["skips"][0]["detail"]}
     ]
@@ -76,31 +56,31 @@ def test_once_tells_a_person_a_table_and_one_line(bench: Bench) -> None:
     assert "1 planned, 1 done" in ran.out.splitlines()[-1]
 
 
-def test_a_path_of_verbs_is_told_in_order_and_walked(quick: Bench) -> None:
-    case_id = quick.new_case()
-    assert quick.run("once").code == 0
-    quick.world.servicenow.cancel(quick.sys_id(case_id))
-    ran = quick.run("once", "--json")
+def test_a_path_of_verbs_is_told_in_order_and_walked(bench: Bench) -> None:
+    case_id = bench.new_case()
+    assert bench.run("once").code == 0
+    bench.world.servicenow.cancel(bench.sys_id(case_id))
+    ran = bench.run("once", "--json")
     [action] = ran.document["actions"]
     assert (action["kind"], action["path"], action["to"]) == ("advance_case", ["resolve", "close"], "closed")
-    assert quick.record(case_id)["number"] in action["fields"]["reason"]
-    assert quick.status(case_id) == "CLOSED"
+    assert bench.record(case_id)["number"] in action["fields"]["reason"]
+    assert bench.status(case_id) == "CLOSED"
 
 
-def test_since_takes_in_what_was_before_the_first_start(quick: Bench) -> None:
-    clock = quick.world.clock
+def test_since_takes_in_what_was_before_the_first_start(bench: Bench) -> None:
+    clock = bench.world.clock
     clock.advance(days=-3)
-    old, over = quick.new_case("Old"), quick.new_case("Over")
-    quick.world.coralogix.resolve(over)
+    old, over = bench.new_case("Old"), bench.new_case("Over")
+    bench.world.coralogix.resolve(over)
     clock.advance(days=3)
-    first = quick.run("once", "--json").document
+    first = bench.run("once", "--json").document
     assert first["actions"] == []
     assert {skip["reason"] for skip in first["skips"]} <= {"before_origin"}
-    backfill = quick.run("once", "--since", "4d", "--json").document
+    backfill = bench.run("once", "--since", "4d", "--json").document
     assert [action["case_id"] for action in backfill["actions"]] == [old]
     assert backfill["kind"] == "backfill"
-    assert quick.run("once", "--since", "4d", "--include-resolved").code == 0
-    assert quick.world.servicenow.incidents_for(over) != ()
+    assert bench.run("once", "--since", "4d", "--include-resolved").code == 0
+    assert bench.world.servicenow.incidents_for(over) != ()
 
 
 # -- plan and apply --------------------------------------------------------------------------------------------
@@ -136,16 +116,16 @@ def test_plan_leaves_folder_and_database_byte_for_byte(bench: Bench) -> None:
     assert (done["advance_case"], done["create_incident"]) == (1, 1)
 
 
-def test_a_saved_plan_is_carried_out(bench: Bench) -> None:
-    bench.new_case()
-    saved = bench.folder / "plan.json"
-    planned = bench.run("plan", "--json", "--out", str(saved))
-    ran = bench.run("apply", str(saved), "--json")
+def test_a_saved_plan_is_carried_out(spawned: Bench) -> None:
+    spawned.new_case()
+    saved = spawned.folder / "plan.json"
+    planned = spawned.run("plan", "--json", "--out", str(saved))
+    ran = spawned.run("apply", str(saved), "--json")
     assert (planned.code, ran.code, ran.err) == (0, 0, "")
     assert ran.document.keys() >= PLAN_KEYS | {"cycle_id", "cursors"}
     assert ran.document["hash"] == planned.document["hash"] == json.loads(saved.read_text())["hash"]
     assert [action["result"] for action in ran.document["actions"]] == ["done"]
-    assert bench.query("SELECT kind, result FROM audit_cycles") == [{"kind": "apply", "result": "done"}]
+    assert spawned.query("SELECT kind, result FROM audit_cycles") == [{"kind": "apply", "result": "done"}]
 
 
 def test_a_stale_plan_is_refused_and_what_changed_is_named(bench: Bench) -> None:
@@ -163,9 +143,9 @@ def test_a_stale_plan_is_refused_and_what_changed_is_named(bench: Bench) -> None
     assert bench.traffic.mutations == []
 
 
-def test_a_failed_plan_does_not_say_that_nothing_is_to_do(quick: Bench) -> None:
-    quick.strike(FaultKind.ERROR_503_HTML, "records.list", times=None)
-    told, document = quick.run("plan"), quick.run("plan", "--json")
+def test_a_failed_plan_does_not_say_that_nothing_is_to_do(bench: Bench) -> None:
+    bench.strike(FaultKind.ERROR_503_HTML, "records.list", times=None)
+    told, document = bench.run("plan"), bench.run("plan", "--json")
     assert (told.code, told.out, document.code) == (1, "", 1)
     assert "503" in told.one_message()
     assert "503" in document.document["error"]
@@ -174,86 +154,86 @@ def test_a_failed_plan_does_not_say_that_nothing_is_to_do(quick: Bench) -> None:
 # -- refusals --------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_beyond_the_limits_is_refused_whole(quick: Bench) -> None:
-    quick.write_config(rest="[limits]\nmax_creates_per_cycle = 2")
+def test_a_plan_beyond_the_limits_is_refused_whole(bench: Bench) -> None:
+    bench.write_config(rest="[limits]\nmax_creates_per_cycle = 2")
     for number in range(3):
-        quick.new_case(f"Case {number}")
-    ran = quick.run("once", "--json")
+        bench.new_case(f"Case {number}")
+    ran = bench.run("once", "--json")
     words = ran.one_message()
     assert ran.code == 3
     assert "the plan needs 3, [limits] max_creates_per_cycle allows 2" in words
     assert "--limits off" in words
     assert [action["result"] for action in ran.document["actions"]] == [None, None, None]
-    assert quick.traffic.mutations == []
-    planned = quick.run("plan")
+    assert bench.traffic.mutations == []
+    planned = bench.run("plan")
     assert planned.code == 0
     assert "max_creates_per_cycle allows 2" in planned.err
-    assert quick.run("once", "--limits", "off", "--json").document["counts"]["create_incident"] == 3
-    assert len(quick.world.servicenow.records()) == 3
+    assert bench.run("once", "--limits", "off", "--json").document["counts"]["create_incident"] == 3
+    assert len(bench.world.servicenow.records()) == 3
 
 
-def test_a_key_that_does_not_see_everything_stops_the_cycle_unless_that_is_on_purpose(quick: Bench) -> None:
-    quick.new_case()
-    assert quick.run("once").code == 0
-    cursors = quick.cursors()
-    visible, hidden = quick.new_case("Visible"), quick.new_case("Hidden")
-    quick.world.coralogix.hide(hidden)
-    quick.traffic.forget()
-    ran = quick.run("once", "--json")
+def test_a_key_that_does_not_see_everything_stops_the_cycle_unless_that_is_on_purpose(bench: Bench) -> None:
+    bench.new_case()
+    assert bench.run("once").code == 0
+    cursors = bench.cursors()
+    visible, hidden = bench.new_case("Visible"), bench.new_case("Hidden")
+    bench.world.coralogix.hide(hidden)
+    bench.traffic.forget()
+    ran = bench.run("once", "--json")
     words = ran.one_message()
     assert ran.code == 3
     assert "pbacTruncated" in words
     assert 'partial_view = "accept"' in words
-    assert cursors_of_cases(quick.cursors()) == cursors_of_cases(cursors)
-    assert quick.traffic.mutations == []
-    assert quick.run("plan").code == 3
-    quick.write_config(coralogix='partial_view = "accept"')
-    accepted = quick.run("once", "--json")
+    assert cursors_of_cases(bench.cursors()) == cursors_of_cases(cursors)
+    assert bench.traffic.mutations == []
+    assert bench.run("plan").code == 3
+    bench.write_config(coralogix='partial_view = "accept"')
+    accepted = bench.run("once", "--json")
     assert (accepted.code, [action["case_id"] for action in accepted.document["actions"]]) == (0, [visible])
-    assert cursors_of_cases(quick.cursors()) != cursors_of_cases(cursors)
+    assert cursors_of_cases(bench.cursors()) != cursors_of_cases(cursors)
 
 
 def cursors_of_cases(cursors: Mapping[str, str]) -> list[str]:
     return [cursors["cases.created"], cursors["cases.updated"]]
 
 
-def test_rows_that_are_counted_and_not_shown_stop_the_cycle(quick: Bench) -> None:
-    case_id = quick.new_case()
-    quick.run_until_quiet()
-    cursors = quick.cursors()
-    quick.world.servicenow.resolve(quick.sys_id(case_id))
-    quick.strike(FaultKind.HIDDEN_ROWS, "records.list", times=None)
-    ran = quick.run("once")
+def test_rows_that_are_counted_and_not_shown_stop_the_cycle(bench: Bench) -> None:
+    case_id = bench.new_case()
+    bench.run_until_quiet()
+    cursors = bench.cursors()
+    bench.world.servicenow.resolve(bench.sys_id(case_id))
+    bench.strike(FaultKind.HIDDEN_ROWS, "records.list", times=None)
+    ran = bench.run("once")
     assert ran.code == 3
     assert "does not show" in ran.one_message()
-    assert quick.cursors() == cursors
-    assert quick.status(case_id) == "ACTIVE"
+    assert bench.cursors() == cursors
+    assert bench.status(case_id) == "ACTIVE"
 
 
-def test_a_rejected_write_is_held_and_the_others_are_done(quick: Bench) -> None:
-    quick.new_case("Poison")
-    fine = quick.new_case("Fine")
-    quick.strike(FaultKind.FORBIDDEN_403, "records.create")
-    ran = quick.run("once", "--json")
+def test_a_rejected_write_is_held_and_the_others_are_done(bench: Bench) -> None:
+    bench.new_case("Poison")
+    fine = bench.new_case("Fine")
+    bench.strike(FaultKind.FORBIDDEN_403, "records.create")
+    ran = bench.run("once", "--json")
     assert ran.code == 1
     assert [action["result"] for action in ran.document["actions"]] == ["rejected", "done"]
-    assert quick.record(fine)["state"] == "1"
-    again = quick.run("once", "--json")
+    assert bench.record(fine)["state"] == "1"
+    again = bench.run("once", "--json")
     assert (again.code, [skip["reason"] for skip in again.document["skips"]]) == (0, ["rejected"])
 
 
 # -- the others ------------------------------------------------------------------------------------------------
 
 
-def test_init_writes_a_config_once(bench: Bench) -> None:
-    path = bench.folder / "mine.toml"
-    command = [*bench.command()[:3], "--config", str(path), "init"]
-    first = bench.run_plain(command)
+def test_init_writes_a_config_once(spawned: Bench) -> None:
+    path = spawned.folder / "mine.toml"
+    command = [*spawned.command()[:3], "--config", str(path), "init"]
+    first = spawned.run_plain(command)
     text = path.read_text()
     assert (first.code, first.out) == (0, f"{path}\n")
     assert "fill in" in first.err
     path.write_text("# edited\n")
-    second = bench.run_plain(command)
+    second = spawned.run_plain(command)
     assert second.code == 2
     assert "--force" in second.one_message()
     assert path.read_text() == "# edited\n"

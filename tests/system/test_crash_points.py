@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,12 +93,6 @@ AT_COMMITS = ("first cycle", "busy cycle")
 each_side = pytest.mark.parametrize("side", SIDES)
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as opened:
-        yield opened
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     with fast_folder(tmp_path) as fast:
@@ -161,7 +154,7 @@ def test_killed_at_every_commit(forks: Forks, folder: Path, name: str, side: str
     expected, _ = uninterrupted(forks, folder / "whole", scenario)
     for nth in count(1):
         with staged(forks, folder / str(nth), scenario) as bench:
-            ran = forks.run(bench.command(*scenario.arguments), bench.folder, bench.environment(), (nth, side))
+            ran = forks.run(bench.command(*scenario.arguments), bench.folder, bench.environment(), kill_at=(nth, side))
             assert_same_end(bench, scenario, expected)
             if ran.code != KILLED:
                 break
@@ -175,7 +168,7 @@ def test_killed_at_every_mutating_request(forks: Forks, folder: Path, scenario: 
     expected, mutations = uninterrupted(forks, folder / "whole", scenario)
     for nth in count(1):
         with staged(forks, folder / str(nth), scenario) as bench:
-            code = run_and_kill(bench, scenario, nth, side)
+            code = run_and_kill(forks, bench, scenario, nth, side)
             assert_same_end(bench, scenario, expected)
             if code != KILLED:
                 break
@@ -183,7 +176,7 @@ def test_killed_at_every_mutating_request(forks: Forks, folder: Path, scenario: 
     assert nth == mutations + 1
 
 
-def run_and_kill(bench: Bench, scenario: Scenario, nth: int, side: str) -> int:
+def run_and_kill(forks: Forks, bench: Bench, scenario: Scenario, nth: int, side: str) -> int:
     """Run the command, which is killed at its nth mutating request if it comes so far, and give its exit code."""
     pids: SimpleQueue[int] = SimpleQueue()
 
@@ -192,8 +185,5 @@ def run_and_kill(bench: Bench, scenario: Scenario, nth: int, side: str) -> int:
         return Response(status=500) if side == "before" else None
 
     bench.traffic.step_in(nth, side, kill)
-    with subprocess.Popen(
-        bench.command(*scenario.arguments), cwd=bench.folder, env=bench.environment(), stdout=subprocess.DEVNULL
-    ) as process:
-        pids.put(process.pid)
-        return process.wait(PATIENCE_SECONDS)
+    command = bench.command(*scenario.arguments)
+    return forks.run(command, bench.folder, bench.environment(), heard=pids.put).code

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from tests.system.support import Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
 
 
 def test_json_is_one_document_also_where_no_cycle_began(bench: Bench) -> None:
@@ -47,16 +39,16 @@ def test_a_plan_is_never_saved_over_the_database(bench: Bench, ending: str) -> N
     assert bench.database.read_bytes() == before
 
 
-def test_a_plan_goes_into_a_pipe_as_it_is(bench: Bench) -> None:
-    bench.new_case()
-    assert bench.run("plan", "--out", "/dev/stderr").err.startswith('{\n  "version": 1')
+def test_a_plan_goes_into_a_pipe_as_it_is(spawned: Bench) -> None:
+    spawned.new_case()
+    assert spawned.run("plan", "--out", "/dev/stderr").err.startswith('{\n  "version": 1')
 
 
-def test_a_terminal_that_lacks_a_character_ends_no_call(bench: Bench) -> None:
-    bench.new_case("Zażółć gęślą jaźń")
-    ran = bench.run("once", PYTHONIOENCODING="ascii")
+def test_a_terminal_that_lacks_a_character_ends_no_call(spawned: Bench) -> None:
+    spawned.new_case("Zażółć gęślą jaźń")
+    ran = spawned.run("once", PYTHONIOENCODING="ascii")
     assert (ran.code, ran.err) == (0, "")
-    assert bench.query("SELECT result FROM audit_actions") == [{"result": "done"}]
+    assert spawned.query("SELECT result FROM audit_actions") == [{"result": "done"}]
 
 
 def test_the_daemon_outlives_another_writer(bench: Bench) -> None:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from reconciler.cli.commands.holds import WHAT_TO_DO
 from reconciler.core.model import HOLD_REASONS
 from reconciler.sandbox.faults import FaultKind
 from tests.system.support import Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

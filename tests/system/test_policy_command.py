@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -34,12 +32,6 @@ CASE = {
     "groupings": [],
     "impactedEntities": [],
 }
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
 
 
 def quiet(bench: Bench, *arguments: str) -> Ran:

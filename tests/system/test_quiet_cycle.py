@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.system.forks import Forks
-from tests.system.support import Bench, fast_folder
+from tests.system.support import Bench
 
 MOST_REQUESTS_OF_A_QUIET_CYCLE = 4
 LOOKED_UP_AT_ONCE = 50
 PULL = Counter({"POST cases": 2, "GET incident": 1})
 """Two orders of Cases and one page of records, each of which fits on a page."""
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as opened:
-        yield opened
-
-
-@pytest.fixture
-def bench(tmp_path: Path, forks: Forks) -> Iterator[Bench]:
-    with fast_folder(tmp_path) as folder, Bench(folder, runner=forks.run) as opened:
-        yield opened
 
 
 def cost(bench: Bench, *options: str) -> Counter[str]:

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from reconciler.sandbox.http.wire import Request, Response
 from tests.system.support import PATIENCE_SECONDS, Bench, is_mutating
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
 
 
 class Delay:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import socket
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +22,9 @@ from reconciler.core.errors import ConfigError, ReconcilerError
 from reconciler.sandbox.both import Sandbox
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.control.people import CASE_ACTS, RECORD_ACTS, People, RefusedActError
+from tests.system.forks import Forks
+from tests.system.support import THIS_PROGRAM, Ran
 
-COMMAND = [sys.executable, "-m", "reconciler"]
 ROOT = Path(__file__).resolve().parents[2]
 LAST_WORDS = "Ctrl-C ends the sandbox."
 OTHERS = (
@@ -45,6 +44,7 @@ BARE = {name: value for name, value in os.environ.items() if name not in OTHERS}
 class Running:
     """Hold a sandbox that serves in a process of its own."""
 
+    forks: Forks
     process: subprocess.Popen[str]
     folder: Path
     config: str
@@ -61,8 +61,8 @@ class Running:
     def url(self) -> str:
         return self.exports["RECONCILER_SANDBOX_URL"]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return run(*arguments, folder=self.folder, env={**BARE, **self.exports})
+    def run(self, *arguments: str) -> Ran:
+        return self.forks.run([*THIS_PROGRAM, *arguments], self.folder, {**BARE, **self.exports})
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         with pytest.MonkeyPatch.context() as patch:
@@ -71,19 +71,13 @@ class Running:
 
     def json(self, *arguments: str) -> Any:
         done = self.run(*arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-
-def run(*arguments: str, folder: Path, env: Mapping[str, str] = BARE) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+        assert done.code == 0, done.err
+        return done.document
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[Running]:
-    arguments: Sequence[str] = [*COMMAND, "sandbox", "serve", "--case-port", "0", "--record-port", "0", *options]
+def serving(forks: Forks, folder: Path, *options: str) -> Iterator[Running]:
+    arguments: Sequence[str] = [*THIS_PROGRAM, "sandbox", "serve", "--case-port", "0", "--record-port", "0", *options]
     out = folder / "stdout"
     with (
         out.open("w") as file,
@@ -96,48 +90,48 @@ def serving(folder: Path, *options: str) -> Iterator[Running]:
             assert line, words
             words.append(line.rstrip("\n"))
         try:
-            yield Running(process=process, folder=folder, config=out.read_text(), words=tuple(words))
+            yield Running(forks=forks, process=process, folder=folder, config=out.read_text(), words=tuple(words))
         finally:
             process.kill()
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with serving_with_config(tmp_path_factory.mktemp("sandbox")) as running:
+def sandbox(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving_with_config(forks, tmp_path_factory.mktemp("sandbox")) as running:
         yield running
 
 
 @contextmanager
-def serving_with_config(folder: Path, *options: str) -> Iterator[Running]:
+def serving_with_config(forks: Forks, folder: Path, *options: str) -> Iterator[Running]:
     """Serve, and do with the printed config what a user is told to do."""
-    with serving(folder, *options) as running:
+    with serving(forks, folder, *options) as running:
         (folder / "reconciler.toml").write_text(running.config)
         yield running
 
 
-def test_the_printed_config_and_exports_are_all_that_once_needs(tmp_path: Path) -> None:
-    with serving_with_config(tmp_path) as sandbox:
+def test_the_printed_config_and_exports_are_all_that_once_needs(forks: Forks, tmp_path: Path) -> None:
+    with serving_with_config(forks, tmp_path) as sandbox:
         play_one_case(sandbox)
 
 
 def play_one_case(sandbox: Running) -> None:
     key = sandbox.run("sandbox", "case", "create", "Payments are slow", "--priority", "P1", "--label", "team=sre")
-    assert (key.returncode, key.stderr) == (0, "")
+    assert (key.code, key.err) == (0, "")
     first = sandbox.json("once")
     assert [(one["kind"], one["result"]) for one in first["actions"]] == [("create_incident", "done")]
-    assert sandbox.run("sandbox", "incident", "progress", key.stdout.strip()).stdout == "INC0010001 is in_progress\n"
+    assert sandbox.run("sandbox", "incident", "progress", key.out.strip()).out == "INC0010001 is in_progress\n"
     second = sandbox.json("once")
     assert [(one["kind"], one["path"]) for one in second["actions"]] == [("advance_case", ["acknowledge"])]
     (case,) = sandbox.json("sandbox", "list")["cases"]
-    assert (case["key"], case["status"], case["priority"]) == (key.stdout.strip(), "ACKNOWLEDGED", "P1")
+    assert (case["key"], case["status"], case["priority"]) == (key.out.strip(), "ACKNOWLEDGED", "P1")
     assert [one["stage"] for one in case["incidents"]] == ["acknowledged"]
-    shown = sandbox.run("sandbox", "list").stdout
+    shown = sandbox.run("sandbox", "list").out
     assert "INC0010001" in shown
     assert "Payments are slow" in shown
 
 
 def test_a_lost_answer_makes_no_second_record(sandbox: Running) -> None:
-    assert sandbox.run("sandbox", "fault", "add", "reset", "records.create", "--after-effect").returncode == 0
+    assert sandbox.run("sandbox", "fault", "add", "reset", "records.create", "--after-effect").code == 0
     made = sandbox.ask("POST", "cases", {"title": "one answer is lost"})
     assert sandbox.json("once")["counts"]["create_incident"] == 1
     assert sandbox.json("once")["actions"] == []
@@ -146,15 +140,15 @@ def test_a_lost_answer_makes_no_second_record(sandbox: Running) -> None:
 
 
 def test_faults_can_strike_for_ever_and_be_forgotten(sandbox: Running) -> None:
-    assert sandbox.run("sandbox", "fault", "add", "rate_429", "records.*", "--for-ever").returncode == 0
-    assert sandbox.run("once").returncode == 1
-    assert sandbox.run("sandbox", "fault", "clear").returncode == 0
-    assert sandbox.run("once").returncode == 0
+    assert sandbox.run("sandbox", "fault", "add", "rate_429", "records.*", "--for-ever").code == 0
+    assert sandbox.run("once").code == 1
+    assert sandbox.run("sandbox", "fault", "clear").code == 0
+    assert sandbox.run("once").code == 0
 
 
 def test_every_act_is_a_subcommand(sandbox: Running) -> None:
     for group, acts in (("case", CASE_ACTS), ("incident", RECORD_ACTS)):
-        shown = sandbox.run("sandbox", group, "--help").stdout
+        shown = sandbox.run("sandbox", group, "--help").out
         assert all(f"\n  {act} " in shown for act in acts)
 
 
@@ -188,16 +182,16 @@ def test_people_take_a_case_and_its_record_all_the_way(sandbox: Running) -> None
 )
 def test_what_cannot_be_done_is_one_line(sandbox: Running, arguments: tuple[str, ...], code: int, words: str) -> None:
     done = sandbox.run("sandbox", *arguments)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert (done.code, done.out) == (code, "")
+    assert words in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_a_step_that_the_service_refuses_is_refused(sandbox: Running) -> None:
-    made = sandbox.run("sandbox", "case", "create", "to be closed too early").stdout.strip()
+    made = sandbox.run("sandbox", "case", "create", "to be closed too early").out.strip()
     done = sandbox.run("sandbox", "case", "close", made)
-    assert done.returncode == 3
-    assert "does not take the step close" in done.stderr
+    assert done.code == 3
+    assert "does not take the step close" in done.err
 
 
 def test_what_servicenow_refuses_a_person_is_refused() -> None:
@@ -235,9 +229,9 @@ def test_what_is_no_sandbox_is_told_apart(sandbox: Running) -> None:
 
 
 def test_only_who_knows_the_token_and_asks_here_is_answered(sandbox: Running) -> None:
-    done = run("sandbox", "list", "--url", sandbox.url, folder=sandbox.folder)
-    assert done.returncode == 2
-    assert "export it as $RECONCILER_SANDBOX_TOKEN" in done.stderr
+    done = sandbox.forks.run([*THIS_PROGRAM, "sandbox", "list", "--url", sandbox.url], sandbox.folder, BARE)
+    assert done.code == 2
+    assert "export it as $RECONCILER_SANDBOX_TOKEN" in done.err
     address = urlsplit(sandbox.url)
     assert address.hostname
     for host, status in ((f"localhost:{address.port}", 200), ("rebound.example", 403), (address.hostname, 403)):
@@ -249,11 +243,13 @@ def test_only_who_knows_the_token_and_asks_here_is_answered(sandbox: Running) ->
 
 
 @pytest.mark.parametrize("auth", ["oauth_password", "oauth_client_credentials", "api_key"])
-def test_every_login_opens_the_sandbox(tmp_path: Path, auth: str) -> None:
-    with serving(tmp_path, "--dir", ".", "--auth", auth) as sandbox:
+def test_every_login_opens_the_sandbox(forks: Forks, tmp_path: Path, auth: str) -> None:
+    with serving(forks, tmp_path, "--dir", ".", "--auth", auth) as sandbox:
         assert f'auth = "{auth}"' in sandbox.config
-        assert sandbox.run("--config", "reconciler.toml", "once").returncode == 0
-    secrets = {path.name: path.read_text() for path in tmp_path.iterdir() if path.name.startswith(("coralogix", "servicenow"))}
+        assert sandbox.run("--config", "reconciler.toml", "once").code == 0
+    secrets = {
+        path.name: path.read_text() for path in tmp_path.iterdir() if path.name.startswith(("coralogix", "servicenow"))
+    }
     assert len(secrets) == 4
     assert len(set(secrets.values())) == 4
 
@@ -296,9 +292,9 @@ table = "sn_si_incident"
 """
 
 
-def test_what_a_config_names_can_be_offered(tmp_path: Path) -> None:
+def test_what_a_config_names_can_be_offered(forks: Forks, tmp_path: Path) -> None:
     names = ("--table", "u_outage", "--group", "Platform", "--user", "Ada Lovelace", "--ci", "search")
-    with serving_with_config(tmp_path, *names, "--rewrite", "prefix") as sandbox:
+    with serving_with_config(forks, tmp_path, *names, "--rewrite", "prefix") as sandbox:
         (tmp_path / "reconciler.toml").write_text(sandbox.config + ROUTES_TO_ALL)
         for title in ("outage of the search", "somebody is inside"):
             sandbox.ask("POST", "cases", {"title": title})
@@ -309,56 +305,58 @@ def test_what_a_config_names_can_be_offered(tmp_path: Path) -> None:
             ("sn_si_incident", "SIR0010001", "new"),
         ]
         assert seen[0]["assigned_to"]
-        assert sandbox.run("sandbox", "incident", "progress", "SIR0010001").stdout == "SIR0010001 is in_progress\n"
+        assert sandbox.run("sandbox", "incident", "progress", "SIR0010001").out == "SIR0010001 is in_progress\n"
         refused = sandbox.run("sandbox", "incident", "hold", "SIR0010001")
-        assert (refused.returncode, "no state that means on_hold" in refused.stderr) == (3, True)
+        assert (refused.code, "no state that means on_hold" in refused.err) == (3, True)
         assert {one["result"] for one in sandbox.json("once")["actions"]} == {"done"}
 
 
 @pytest.mark.parametrize(
     ("name", "words"), [("incident", "every sandbox has the table incident"), ("U-X", "no name of a table")]
 )
-def test_a_table_that_cannot_be_offered_is_refused(tmp_path: Path, name: str, words: str) -> None:
-    done = run("sandbox", "serve", "--table", name, folder=tmp_path)
-    assert done.returncode == 2
-    assert words in done.stderr
+def test_a_table_that_cannot_be_offered_is_refused(forks: Forks, tmp_path: Path, name: str, words: str) -> None:
+    done = forks.run([*THIS_PROGRAM, "sandbox", "serve", "--table", name], tmp_path, BARE)
+    assert done.code == 2
+    assert words in done.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
-    with serving(tmp_path) as running:
+def test_a_signal_ends_it_well(forks: Forks, tmp_path: Path, number: signal.Signals) -> None:
+    with serving(forks, tmp_path) as running:
         running.process.send_signal(number)
         assert running.process.wait(timeout=20) == 0
 
 
-def test_a_folder_gets_config_and_secrets_and_needs_no_variable(tmp_path: Path) -> None:
+def test_a_folder_gets_config_and_secrets_and_needs_no_variable(forks: Forks, tmp_path: Path) -> None:
     folder = tmp_path / "made on the way"
-    with serving(tmp_path, "--dir", str(folder), "--profile", "lenient") as running:
+    with serving(forks, tmp_path, "--dir", str(folder), "--profile", "lenient") as running:
         assert (folder / "reconciler.toml").read_text() == running.config
         modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.suffix != ".toml"}
         assert modes == {0o600}
         running.ask("POST", "cases", {"title": "one"})
-        once = run("--config", str(folder / "reconciler.toml"), "once", "--json", folder=tmp_path)
-        assert json.loads(once.stdout)["counts"]["create_incident"] == 1
+        once = forks.run([*THIS_PROGRAM, "--config", str(folder / "reconciler.toml"), "once", "--json"], tmp_path, BARE)
+        assert once.document["counts"]["create_incident"] == 1
         assert running.ask("POST", "cases/CASE-1/close", {})["status"] == "CLOSED"
-    with serving(tmp_path, "--dir", str(folder)) as again:
-        once = run("--config", str(folder / "reconciler.toml"), "once", folder=tmp_path)
-        assert (once.returncode, again.ask("GET", "cases")["cases"]) == (0, [])
+    with serving(forks, tmp_path, "--dir", str(folder)) as again:
+        once = forks.run([*THIS_PROGRAM, "--config", str(folder / "reconciler.toml"), "once"], tmp_path, BARE)
+        assert (once.code, again.ask("GET", "cases")["cases"]) == (0, [])
 
 
-def test_a_config_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
+def test_a_config_of_somebody_else_is_never_replaced(forks: Forks, tmp_path: Path) -> None:
     (tmp_path / "reconciler.toml").write_text("mine")
-    done = run("sandbox", "serve", "--case-port", "0", "--record-port", "0", "--dir", ".", folder=tmp_path)
-    assert done.returncode == 2
-    assert "choose another --dir" in done.stderr
+    done = forks.run(
+        [*THIS_PROGRAM, "sandbox", "serve", "--case-port", "0", "--record-port", "0", "--dir", "."], tmp_path, BARE
+    )
+    assert done.code == 2
+    assert "choose another --dir" in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["reconciler.toml"]
     assert (tmp_path / "reconciler.toml").read_text() == "mine"
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_one_line(forks: Forks, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = run("sandbox", "serve", "--case-port", port, "--record-port", "0", folder=tmp_path)
-    assert done.returncode == 1
-    assert port in done.stderr
-    assert done.stderr.count("\n") == 1
+        done = forks.run([*THIS_PROGRAM, "sandbox", "serve", "--case-port", port, "--record-port", "0"], tmp_path, BARE)
+    assert done.code == 1
+    assert port in done.err
+    assert done.err.count("\n") == 1

@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,12 +23,6 @@ from tests.system.support import Bench
 
 LONG_AGO = NOW - timedelta(days=100)
 CUT = NOW - timedelta(days=90)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
 
 
 def lose(bench: Bench) -> None:
@@ -134,10 +126,10 @@ def test_a_service_that_does_not_answer_ends_a_rebuild_with_1(bench: Bench) -> N
 # -- backup --------------------------------------------------------------------------------------------------------
 
 
-def test_a_live_database_is_copied_whole_into_one_private_file(bench: Bench, tmp_path: Path) -> None:
+def test_a_live_database_is_copied_whole_into_one_private_file(bench: Bench) -> None:
     bench.new_case()
     assert bench.run("once").code == 0
-    place = tmp_path / "kept"
+    place = bench.folder / "kept"
     place.mkdir()
     with Store.open(bench.database, now=datetime.now(UTC)) as live:
         live.facts.put("word", "still in the log")
@@ -151,36 +143,36 @@ def test_a_live_database_is_copied_whole_into_one_private_file(bench: Bench, tmp
     assert [each.name for each in place.iterdir()] == ["copy.db"]
 
 
-def test_a_backup_replaces_no_file_and_names_every_problem(bench: Bench, tmp_path: Path) -> None:
-    (tmp_path / "there").write_text("mine")
+def test_a_backup_replaces_no_file_and_names_every_problem(bench: Bench) -> None:
+    (bench.folder / "there").write_text("mine")
     ran = bench.run("state", "backup", "there")
     assert ran.code == 2
     assert "there is there already" in ran.one_message()
     assert "no database" in ran.err
-    assert (tmp_path / "there").read_text() == "mine"
+    assert (bench.folder / "there").read_text() == "mine"
 
 
-def test_a_damaged_database_gives_no_backup(bench: Bench, tmp_path: Path) -> None:
+def test_a_damaged_database_gives_no_backup(bench: Bench) -> None:
     with Store.open(bench.database, now=NOW) as store:
         for number in range(300):
             remember(store, a_case(id=case_id(number), title="long " * 50))
     raw = bytearray(bench.database.read_bytes())
     raw[20 * 4096 : 40 * 4096] = b"\xff" * (20 * 4096)
     bench.database.write_bytes(raw)
-    before = set(tmp_path.iterdir())
+    before = set(bench.folder.iterdir())
     ran = bench.run("state", "backup", "copy.db")
     assert ran.code == 1
     assert "damaged" in ran.one_message()
-    assert not (tmp_path / "copy.db").exists()
-    assert {each.name for each in set(tmp_path.iterdir()) - before} <= {"reconciler.db-wal", "reconciler.db-shm"}
+    assert not (bench.folder / "copy.db").exists()
+    assert {each.name for each in set(bench.folder.iterdir()) - before} <= {"reconciler.db-wal", "reconciler.db-shm"}
 
 
-def test_a_backup_starts_a_reconciler(bench: Bench, tmp_path: Path) -> None:
+def test_a_backup_starts_a_reconciler(bench: Bench) -> None:
     bench.new_case()
     assert bench.run("once").code == 0
-    back_up(bench.database, tmp_path / "copy.db")
+    back_up(bench.database, bench.folder / "copy.db")
     lose(bench)
-    shutil.copyfile(tmp_path / "copy.db", bench.database)
+    shutil.copyfile(bench.folder / "copy.db", bench.database)
     assert bench.run("once", "--json").document["actions"] == []
 
 
