@@ -44,6 +44,16 @@ def test_a_plan_goes_into_a_pipe_as_it_is(spawned: Bench) -> None:
     assert spawned.run("plan", "--out", "/dev/stderr").err.startswith('{\n  "version": 1')
 
 
+def test_a_plan_goes_through_a_link_and_leaves_it_there(bench: Bench) -> None:
+    link, place = bench.folder / "latest.json", bench.folder / "plan.json"
+    place.write_text("an older plan")
+    link.symlink_to(place)
+    bench.new_case()
+    assert bench.run("plan", "--out", str(link)).code == 0
+    assert link.is_symlink()
+    assert place.read_text().startswith('{\n  "version": 1')
+
+
 def test_a_terminal_that_lacks_a_character_ends_no_call(spawned: Bench) -> None:
     spawned.new_case("Zażółć gęślą jaźń")
     ran = spawned.run("once", PYTHONIOENCODING="ascii")

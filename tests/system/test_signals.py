@@ -7,19 +7,11 @@ import pty
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from reconciler.sandbox.http.wire import Request, Response
 from tests.system.support import PATIENCE_SECONDS, SECRETS, Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
-        yield opened
 
 
 class Delay:

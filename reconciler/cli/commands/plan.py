@@ -72,9 +72,12 @@ def is_of_database(file: Path, database: Path) -> bool:
 
 
 def save(file: Path, document: JsonObject) -> None:
-    """Write a plan under its name at once and whole, or not at all; into a pipe or device as it comes."""
+    """Write a plan under its name at once and whole, or not at all; through a link, into a pipe or device as it comes.
+
+    A link is followed and stays one: ``/dev/stdout`` is a link, and root could replace it.
+    """
     text = json.dumps(document, indent=2)
-    if file.exists() and not file.is_file():
+    if file.is_symlink() or (file.exists() and not file.is_file()):
         file.write_text(text)
         return
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".plan-") as folder:
