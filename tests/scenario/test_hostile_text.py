@@ -140,7 +140,8 @@ def test_a_title_that_is_too_long_is_cut_with_a_mark(scene: Scene, name: str) ->
     case_id = scene.coralogix.create_case(TITLES[name])
     scene.cycle()
     record = scene.record(case_id)
-    assert len(record["short_description"]) == 160
+    in_utf_16 = len(record["short_description"].encode("utf-16-le")) // 2
+    assert in_utf_16 in {159, 160}, "an instance that counts UTF-16 units cuts nothing, and there is no room left"
     assert record["short_description"].endswith("…")
     assert TITLES[name] in record["description"]
 

@@ -15,6 +15,7 @@ from reconciler.core.text import clean, without_code_blocks
 MOST_TURNS = 5_000
 MOST_STEPS = 200_000
 CHARACTERS_OF_A_STEP = 64
+_HOLDING_MEMBERS = (list, tuple, range, set, frozenset, KeysView, ValuesView, ItemsView)
 
 
 class Budget:
@@ -74,6 +75,4 @@ def size_of(value: Any, *, most: int) -> int:
 def _members(value: Any) -> Collection[Any]:
     if isinstance(value, Mapping):
         return value.values()
-    return (
-        value if isinstance(value, list | tuple | range | set | frozenset | KeysView | ValuesView | ItemsView) else ()
-    )
+    return value if isinstance(value, _HOLDING_MEMBERS) else ()
