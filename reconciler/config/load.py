@@ -5,12 +5,14 @@ The order is: TOML, shape, then meaning. A syntax error ends the reading; everyt
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.config.lines import key_lines
+from reconciler.config.lines import KeyPath, key_lines
 from reconciler.config.model import Config
 from reconciler.config.policies import policies
 from reconciler.config.problems import Problems
@@ -22,6 +24,9 @@ FILE_NAME = "reconciler.toml"
 SYSTEM_FILE = Path("/etc/reconciler") / FILE_NAME
 FILE_VARIABLE = "RECONCILER_CONFIG"
 
+MOST_BYTES = 1_000_000
+
+_LONG_NUMBER = re.compile(r"[0-9][0-9_]{4000}")
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
@@ -52,20 +57,35 @@ def _existing(path: Path, words: str) -> Path:
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a config file; raise ConfigError with every problem, each one line that begins with ``file:line:``."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+        text = _bytes_of(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"{path}:{line}: is not UTF-8 text"]) from None
     return parse_config(text, environ=environ, folder=path.absolute().parent, source=path)
 
 
+def _bytes_of(path: Path) -> bytes:
+    """Read no more of a file than a config may have; refuse one that anybody could have written."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    if mode & stat.S_IWOTH:
+        raise ConfigError(
+            [f"{path}: can be written by every user of this machine; take that away with: chmod o-w {path}"]
+        )
+    if len(raw) > MOST_BYTES:
+        raise ConfigError([f"{path}: is longer than {MOST_BYTES} bytes, the most that a config may have"])
+    return raw
+
+
 def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source: Path | None = None) -> Config:
     """Read a config from its text; relative paths start at ``folder``. Raises ConfigError with every problem."""
     file = str(source or "config")
     data = _parsed(text, file)
-    problems = Problems(file=file, lines=key_lines(text))
+    problems = Problems(file=file, lines=_lines(text, file))
     reading = FileContext(folder=folder, environ=environ, problems=problems)
     shape = read_shape(data, problems)
     config = Config(
@@ -94,4 +114,19 @@ def _parsed(text: str, file: str) -> dict[str, object]:
         said = words[: place.start()] if place else words
         raise ConfigError([f"{file}:{line}: {column}no valid TOML: {said}"]) from None
     except RecursionError:
-        raise ConfigError([f"{file}:1: no valid TOML: lists or tables nested too deeply"]) from None
+        raise _nested_too_deeply(file) from None
+    except ValueError:  # of int(): tomllib lets it through
+        number = _LONG_NUMBER.search(text)
+        line = text.count("\n", 0, number.start()) + 1 if number else 1
+        raise ConfigError([f"{file}:{line}: no valid TOML: a number is too large"]) from None
+
+
+def _lines(text: str, file: str) -> Mapping[KeyPath, int]:
+    try:
+        return key_lines(text)
+    except RecursionError:
+        raise _nested_too_deeply(file) from None
+
+
+def _nested_too_deeply(file: str) -> ConfigError:
+    return ConfigError([f"{file}:1: no valid TOML: lists or tables nested too deeply"])

@@ -19,6 +19,7 @@ from reconciler.config.shape import File, InboundTable, OutboundTable, Reference
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, WORD_STAGES
+from reconciler.core.policies.defaults import JOURNAL_FIELDS
 from reconciler.core.policies.policies import (
     EVENT_TABLE,
     INCIDENT_TABLE,
@@ -42,6 +43,11 @@ _COMPUTED: Mapping[str, str] = {
     "state": "the state moves by the steps: write it in on_acknowledge, on_resolve or on_close",
     "incident_state": "the state moves by the steps: write it in on_acknowledge, on_resolve or on_close",
     "priority": "ServiceNow computes it: write impact and urgency",
+    **dict.fromkeys(
+        sorted(JOURNAL_FIELDS),
+        "a journal cannot be read back and would get a line in every cycle: write it in on_create, on_acknowledge, "
+        "on_resolve or on_close",
+    ),
 }
 
 

@@ -79,6 +79,8 @@ def _from_file(path: Path, shown: str) -> str:
         raise ValueError(f"{path} is not a file")
     if status.st_mode & stat.S_IROTH:
         raise ValueError(f"{path} can be read by every user of this machine; allow it with: chmod o= {path}")
+    if status.st_mode & stat.S_IWOTH:
+        raise ValueError(f"{path} can be written by every user of this machine; allow it with: chmod o= {path}")
     return _usable(_text_of(path))
 
 

@@ -58,7 +58,7 @@ class FileContext:
         if text is None:
             return None
         found = self.folder / text
-        if not found.is_file():
+        if not _is_file(found):
             self.problems.add(path, f"there is no file {found}")
         return found
 
@@ -75,6 +75,22 @@ class FileContext:
         except ValueError as error:
             self.problems.add(path, str(error))
             return None
+
+
+def _is_file(path: Path) -> bool:
+    """Say whether there is a file; there is none of a name that the system cannot take."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _is_no_file(path: Path) -> bool:
+    """Say whether a path is a folder, or none that the system can take; one where nothing is yet may become a file."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return True
 
 
 def owner_of(text: str) -> str:
@@ -213,7 +229,7 @@ def state(table: StateTable, reading: FileContext) -> StateConfig:
     """Make ``[state]``: the path of the file, else systemd's folder, else ``state/`` beside the config."""
     if table.path is not None:
         path = reading.folder / table.path
-        if not table.path.strip() or "\0" in table.path or path.is_dir():
+        if not table.path.strip() or "\0" in table.path or _is_no_file(path):
             reading.problems.add(("state", "path"), f"found {shown(table.path)}; allowed is the path of a file")
     else:
         own = reading.environ.get("STATE_DIRECTORY", "").split(":")[0]

@@ -6,6 +6,7 @@ writes). Every failure of SQLite becomes a StoreError with the path, SQLite's ow
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ BUSY_TIMEOUT_SECONDS = 5.0
 OLDEST_SQLITE = (3, 37, 0)
 """The first version with STRICT tables."""
 IN_MEMORY = ":memory:"
+
+PRIVATE = 0o640
+"""What the database and its companions may be read and written by at most; the umask takes more away."""
 
 _DAMAGED = "stop every reconciler, keep the file for a look, and restore a backup or run 'reconciler state rebuild'"
 _BUSY = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED"})
@@ -70,6 +74,7 @@ def open_file(path: Path) -> sqlite3.Connection:
     Raises StoreError for a damaged file, another program's file and one of a newer version, and changes none of them.
     """
     _make_folder(path)
+    _make_file(path)
     with guarded(str(path)):
         connection = connect(str(path))
         try:
@@ -90,6 +95,19 @@ def _make_folder(path: Path) -> None:
         raise StoreError(f"{path}: its folder cannot be made: {error}; choose another [state] path") from error
     if path.is_dir():
         raise StoreError(f"{path}: is a folder, not a database file; choose another [state] path")
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty file where there is none: SQLite would give it, and so its companions, any reader.
+
+    One that is there is not opened, for closing it would end the locks that this process has on it.
+    """
+    if path.exists():
+        return
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made: {error.strerror}; choose another [state] path") from error
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:

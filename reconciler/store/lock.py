@@ -6,10 +6,12 @@ would let two processes lock two files of the same name. Its content is for peop
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +21,8 @@ from reconciler.core.errors import Locked, StoreError
 from reconciler.telemetry.log import escape_controls
 
 _CONTENT_LIMIT_BYTES = 4096
+_SIGNED = b'{"pid": '
+"""How what this program writes into its lock file begins."""
 
 
 def lock_path(database: Path) -> Path:
@@ -45,9 +49,10 @@ class DatabaseLock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._locked_file()
         except OSError as error:
+            reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
             raise StoreError(
-                f"cannot lock the database {self._database}: {self._path}: {error.strerror}. "
-                "Its folder must be on a local disk and writable for this user."
+                f"cannot lock the database {self._database}: {self._path}: {reason}. "
+                "It must be a file of its own, in a folder on a local disk that this user may write."
             ) from error
         return self
 
@@ -61,9 +66,10 @@ class DatabaseLock:
 
     def _locked_file(self) -> int:
         """Open the file, lock it and sign it; close it again if any of that fails."""
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._refuse_foreign(file)
             _sign(file, self._command)
         except BlockingIOError:
             holder = _describe_holder(file)
@@ -72,10 +78,20 @@ class DatabaseLock:
                 f"another process works on the database {self._database}: {holder}. "
                 "Wait until it has ended or stop it, then try again."
             ) from None
-        except OSError:
+        except (OSError, StoreError):
             os.close(file)
             raise
         return file
+
+    def _refuse_foreign(self, file: int) -> None:
+        """Refuse what another program put there: signing empties the file."""
+        status = os.fstat(file)
+        ours = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        if not ours or os.pread(file, len(_SIGNED), 0) not in {b"", _SIGNED}:
+            raise StoreError(
+                f"cannot lock the database {self._database}: {self._path} is no lock file of this program; "
+                "look at what it is, and move it away or choose another [state] path"
+            )
 
 
 def _sign(file: int, command: str) -> None:

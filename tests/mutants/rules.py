@@ -7,6 +7,7 @@ from tests.mutants.fault import fault
 CONDITIONS = "tests/unit/test_conditions.py"
 TEMPLATES = "tests/unit/test_templates.py"
 TEXT = "tests/unit/test_text.py"
+PROBLEMS = "tests/unit/test_config_problems.py"
 
 RULES = (
     fault(
@@ -78,5 +79,61 @@ RULES = (
         r"\xad\u061c",
         r"\xad",
         f"{TEXT}::test_every_sign_that_nobody_sees_is_taken_out_and_nothing_else_is",
+    ),
+    fault(
+        "a number that int refuses ends the program",
+        "config/load.py",
+        "    except ValueError:  # of int()",
+        "    except KeyError:  # of int()",
+        f"{PROBLEMS}::test_whatever_is_wrong_is_a_problem_with_its_line",
+    ),
+    fault(
+        "a condition's first sign is read unguarded",
+        "core/expressions/conditions.py",
+        "    except TemplateSyntaxError as error:",
+        "    except RecursionError as error:",
+        f"{PROBLEMS}::test_whatever_is_wrong_is_a_problem_with_its_line",
+    ),
+    fault(
+        "a config that anybody can write",
+        "config/load.py",
+        "if mode & stat.S_IWOTH:",
+        "if mode & stat.S_IXOTH:",
+        "tests/system/test_bad_input.py::test_a_config_that_everybody_can_write_or_that_is_no_config_is_refused",
+    ),
+    fault(
+        "a secret that anybody can write",
+        "config/secrets.py",
+        "if status.st_mode & stat.S_IWOTH:",
+        "if status.st_mode & stat.S_IXOTH:",
+        "tests/unit/test_config_secrets.py::test_a_file_that_others_can_write",
+    ),
+    fault(
+        "the database gets the mode that SQLite gives",
+        "store/connection.py",
+        "    _make_file(path)\n    with",
+        "    with",
+        "tests/unit/test_store_opening.py::test_no_other_user_reads_the_file_or_what_stands_beside_it",
+    ),
+    fault(
+        "a lock file is followed through a link",
+        "store/lock.py",
+        " | os.O_NOFOLLOW",
+        "",
+        "tests/unit/test_daemon_lock.py::test_a_lock_file_that_is_a_link_is_not_followed",
+    ),
+    fault(
+        "a file that is not ours is emptied",
+        "store/lock.py",
+        "            self._refuse_foreign(file)\n",
+        "",
+        "tests/unit/test_daemon_lock.py::test_a_file_that_is_not_ours_is_neither_locked_nor_emptied",
+    ),
+    fault(
+        "a journal is kept in step",
+        "config/policies.py",
+        "sorted(JOURNAL_FIELDS),",
+        "sorted(JOURNAL_FIELDS)[:1],",
+        f"{PROBLEMS}::test_whatever_is_wrong_is_a_problem_with_its_line",
     ),
 )

@@ -39,6 +39,34 @@ def test_a_secret_that_is_not_set_is_named(bench: Bench) -> None:
     assert "NO_SUCH_SECRET" in ran.one_message()
 
 
+def test_a_config_that_everybody_can_write_or_that_is_no_config_is_refused(quick: Bench) -> None:
+    quick.config.chmod(0o602)
+    ran = quick.run("once")
+    assert ran.code == 2
+    assert "can be written by every user" in ran.one_message()
+    quick.config.chmod(0o600)
+    with quick.config.open("ab") as file:
+        file.truncate(1_000_001)
+    ran = quick.run("once")
+    assert ran.code == 2
+    assert "longer than 1000000 bytes" in ran.one_message()
+
+
+def test_files_for_people_are_read_by_no_other_user(quick: Bench) -> None:
+    before = os.umask(0o000)
+    try:
+        assert quick.run("--config", str(quick.folder / "new.toml"), "init").code == 0
+        assert quick.run("plan", "--out", str(quick.folder / "plan.json")).code == 0
+        assert quick.run("once").code == 0
+        assert quick.run("state", "backup", str(quick.folder / "copy.db")).code == 0
+    finally:
+        os.umask(before)
+    files = [quick.folder / "new.toml", quick.folder / "plan.json", quick.folder / "copy.db"]
+    files += [file for file in quick.database.parent.iterdir() if file.name.startswith(quick.database.name)]
+    assert len(files) > 4
+    assert {file.name: oct(file.stat().st_mode) for file in files if file.stat().st_mode & 0o027} == {}
+
+
 def test_without_a_config_the_places_searched_are_named(bench: Bench) -> None:
     if SYSTEM_FILE.exists():
         pytest.skip(f"this machine has {SYSTEM_FILE}")

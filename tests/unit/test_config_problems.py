@@ -164,3 +164,57 @@ def test_wrong_values_hide_no_other_problem() -> None:
     )
     keys = [problem.split(": ")[1] for problem in problems_of(text)]
     assert keys == ["servicenow.acme.auth", "route.when", "route.inbound", "inbound.x.create_when"]
+
+
+HOSTILE = {
+    "a number of 6,000 digits": (
+        "[limits]\nmax_creates_per_cycle = " + "1" * 6000,
+        ":11: no valid TOML: a number",
+    ),
+    "a number in hex": ("[limits]\nmax_creates_per_cycle = 0x" + "f" * 4000, "found a number of about 4816 digits"),
+    "an endless number": ("[limits]\nmax_creates_per_cycle = inf", ":11: limits.max_creates_per_cycle: found inf"),
+    "a template that is no number": (
+        "[inbound.x.fields]\nimpact = '{{ 1e999 }}'",
+        ":11: inbound.x.fields.impact",
+    ),
+    "a template that counts too far": (
+        "[inbound.x.fields]\nimpact = '{{ 1.5 | round(1000000000, \"ceil\") }}'",
+        ":11: inbound.x.fields.impact: round takes a precision",
+    ),
+    "101 nested blocks": (
+        "[inbound.x.fields]\nimpact = '" + "{% if true %}" * 101 + "{% endif %}" * 101 + "'",
+        ":11: inbound.x.fields.impact: the template is nested too deeply",
+    ),
+    "a repetition of billions": (
+        "[[route]]\nwhen = 'case.title is matching(\"a{4294967295}\")'",
+        ":11: route.when: a pattern repeats at most 1000 times",
+    ),
+    "a sign that is no part of a condition": (
+        "[[route]]\nwhen = '\u200ecase.title'",
+        ":11: route.when: the",
+    ),
+    "nested lists": ("x = " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+    "a path that no system takes": ("ca_bundle = '" + "x" * 5000 + "'", ":10: servicenow.acme.ca_bundle: there is no"),
+    "a database that no system can name": ("[state]\npath = '" + "x" * 5000 + "'", ":11: state.path: found"),
+    "a journal that is kept in step": (
+        "[inbound.x.fields]\nwork_notes = 'x'",
+        "write it in on_create, on_acknowledge, on_resolve or on_close",
+    ),
+    "comments that are kept in step": ("[inbound.x.fields]\ncomments = 'x'", "a journal cannot be read back"),
+    "both journals": ("[inbound.x.fields]\ncomments_and_work_notes = 'x'", "a journal cannot be read back"),
+}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_is_wrong_is_a_problem_with_its_line(name: str) -> None:
+    text, words = HOSTILE[name]
+    (problem,) = problems_of(MINIMAL + text)
+    assert problem.startswith("config:")
+    assert words in problem
+    assert len(problem) < 6000
+
+
+def test_a_journal_is_written_by_a_step() -> None:
+    for step in ("on_create", "on_acknowledge", "on_resolve", "on_close"):
+        read(MINIMAL + f'[inbound.x.{step}]\nwork_notes = "{{{{ case.title }}}}"')

@@ -130,3 +130,10 @@ def test_a_file_that_we_cannot_read(tmp_path: Path) -> None:
     path = secret_file(tmp_path, mode=0o000)
     (problem,) = problems_of(key(f'{{ file = "{path}" }}'))
     assert "cannot be read" in problem
+
+
+def test_a_file_that_others_can_write(tmp_path: Path) -> None:
+    path = secret_file(tmp_path, mode=0o602)
+    (problem,) = problems_of(key(f'{{ file = "{path}" }}'))
+    assert "can be written by every user" in problem
+    assert f"chmod o= {path}" in problem

@@ -131,3 +131,37 @@ def test_a_place_where_no_file_can_be_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file, not a folder")
     with pytest.raises(StoreError, match=r"cannot lock the database .*state/reconciler\.db"):
         DatabaseLock(tmp_path / "state" / "reconciler.db", command="reconciler run").__enter__()
+
+
+def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("")
+    lock_path(tmp_path / "reconciler.db").symlink_to(precious)
+    with pytest.raises(StoreError, match="it is a symbolic link"):
+        DatabaseLock(tmp_path / "reconciler.db", command="reconciler once").__enter__()
+    assert precious.read_text() == ""
+
+
+@pytest.mark.parametrize("text", ["a letter", '{"other": 1}', "\0"])
+def test_a_file_that_is_not_ours_is_neither_locked_nor_emptied(tmp_path: Path, text: str) -> None:
+    lock = lock_path(tmp_path / "reconciler.db")
+    lock.write_text(text)
+    with pytest.raises(StoreError, match="is no lock file of this program"):
+        DatabaseLock(tmp_path / "reconciler.db", command="reconciler once").__enter__()
+    assert lock.read_text() == text
+
+
+def test_a_second_name_of_another_file_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    lock_path(tmp_path / "reconciler.db").hardlink_to(tmp_path / "other")
+    with pytest.raises(StoreError, match="is no lock file of this program"):
+        DatabaseLock(tmp_path / "reconciler.db", command="reconciler once").__enter__()
+
+
+def test_what_a_killed_process_left_in_the_file_is_ours(tmp_path: Path) -> None:
+    database = tmp_path / "reconciler.db"
+    with holder(database) as process:
+        process.kill()
+    assert lock_path(database).read_text()
+    with DatabaseLock(database, command="reconciler once"):
+        pass

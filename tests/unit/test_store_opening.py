@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -43,6 +44,18 @@ def refuse_to_open(path: Path, words: str) -> None:
 def test_folder_and_file_are_made(tmp_path: Path) -> None:
     path = made(tmp_path / "a" / "b" / "reconciler.db")
     assert raw(path, "SELECT count(*) FROM cases") == [(1,)]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_no_other_user_reads_the_file_or_what_stands_beside_it(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with Store.open(tmp_path / "x.db", now=NOW) as store:
+            remember(store, a_case())
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(["x.db", "x.db-wal", "x.db-shm"], 0o640 & ~umask)
 
 
 def test_every_table_is_strict(tmp_path: Path) -> None:

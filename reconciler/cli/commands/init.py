@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import click
 
+from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals
 from reconciler.cli.output import say
 from reconciler.core.errors import ConfigError
@@ -22,13 +22,11 @@ def init(options: Globals, force: bool) -> None:
     path = options.config or Path("reconciler.toml")
     if force:
         path.unlink(missing_ok=True)
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(path.open("x", encoding="utf-8"))
-        except FileExistsError as error:
-            raise ConfigError(
-                [f"{path} is there already; name another with --config, or replace it with --force"]
-            ) from error
-        file.write(config_template())
+    try:
+        write_private(path, config_template(), replace=False)
+    except FileExistsError as error:
+        raise ConfigError(
+            [f"{path} is there already; name another with --config, or replace it with --force"]
+        ) from error
     say(f"wrote {path}; fill in the addresses and set the secrets, then try `reconciler plan`")
     click.echo(path)

@@ -11,6 +11,7 @@ import click
 
 from reconciler.cli.build import build_context, read_config, start, utc_now
 from reconciler.cli.cycles import end, new_cycle_id
+from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals, json_option, limits_option, resolved_option, since_option
 from reconciler.cli.output import ProgressBar, print_json, print_plan, say
 from reconciler.core.errors import ConfigError
@@ -82,5 +83,5 @@ def save(file: Path, document: JsonObject) -> None:
         return
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".plan-") as folder:
         twin = Path(folder, file.name)
-        twin.write_text(text)
+        write_private(twin, text)
         twin.replace(file)

@@ -65,8 +65,8 @@ def _read(source: str) -> nodes.Expr:
         raise ValueError(f"the condition has {len(source)} characters, more than {LONGEST_CONDITION}")
     if "{{" in source or "{%" in source:
         raise ValueError("write the condition alone, without {{ }}")
-    parser = Parser(_READER, _TEXT_LITERAL.sub(_jinja_text, source.strip() or ALWAYS), state="variable")
     try:
+        parser = Parser(_READER, _TEXT_LITERAL.sub(_jinja_text, source.strip() or ALWAYS), state="variable")
         expression = parser.parse_expression()
     except TemplateSyntaxError as error:
         raise ValueError(f"the condition is not understood: {error.message}") from error

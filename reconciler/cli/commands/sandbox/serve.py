@@ -17,6 +17,7 @@ import click
 
 from reconciler.cli.commands.sandbox.config import BASIC, FIRST_LINE, LOGINS, ready_config, secrets_of
 from reconciler.cli.commands.sandbox.ports import CASE_PORT, RECORD_PORT, TOKEN_VARIABLE, URL_VARIABLE
+from reconciler.cli.files import write_private
 from reconciler.cli.output import say
 from reconciler.core.errors import ConfigError, ReconcilerError
 from reconciler.sandbox.both import API_USER, Credentials, Offers, Sandbox, Served
@@ -153,7 +154,7 @@ def _write_folder(folder: Path, served: Served, credentials: Credentials, auth: 
     for secret in secrets_of(credentials).values():
         _write_secret(folder / secret.file, secret.value)
     text = ready_config(served, credentials, auth=auth, database=str(folder / database), folder=str(folder))
-    config.write_text(text)
+    write_private(config, text)
     return text
 
 
