@@ -17,6 +17,7 @@ from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import System
 from reconciler.core.policies.policies import Policies
+from reconciler.core.policies.requirements import parts_of
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.request_log import RequestLog
 from reconciler.remotes.coralogix.client import CoralogixClient
@@ -123,8 +124,7 @@ def mapped_fields(policies: Policies) -> Mapping[str, tuple[str, ...]]:
     }
     fields: dict[str, set[str]] = {}
     for inbound in policies.inbound.values():
-        steps = (inbound.fields, inbound.on_create, inbound.on_acknowledge, inbound.on_resolve, inbound.on_close)
-        names = {name for step in steps if step for name in step}
+        names = {name for part in parts_of(inbound).values() for name in part}
         fields.setdefault(inbound.table, set()).update(names | (read - SNAPSHOT_NAMES))
     return {table: tuple(sorted(names)) for table, names in fields.items()}
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.config.shape import OutboundTable
-from reconciler.core.lifecycle import STAGE_WORDS
+from reconciler.core.lifecycle import STAGE_WORDS, STEPS
 from reconciler.core.model import Stage
 from reconciler.core.policies import defaults
 from reconciler.core.policies.policies import EVENT_TABLE, INCIDENT_TABLE, Reference
@@ -24,11 +24,6 @@ OUTBOUND = OutboundTable(
 )
 """``[outbound.default]`` where the file has none."""
 
-_STEPS: Mapping[str, tuple[Stage, Mapping[str, str]]] = {
-    "on_acknowledge": (Stage.ACKNOWLEDGED, defaults.DEFAULT_ON_ACKNOWLEDGE),
-    "on_resolve": (Stage.RESOLVED, defaults.DEFAULT_ON_RESOLVE),
-    "on_close": (Stage.CLOSED, defaults.DEFAULT_ON_CLOSE),
-}
 _INCIDENT_ONLY = frozenset({"caller_id", "category", "close_code", "hold_reason", "incident_state", "subcategory"})
 """Columns that ``incident`` adds to ``task``. Source: the ServiceNow dictionary of both tables."""
 _EVENT_FIELDS: Mapping[str, str] = {
@@ -59,13 +54,13 @@ def for_table(table: str, states: Mapping[str, str]) -> Usual:
         return Usual(
             fields=defaults.DEFAULT_FIELDS,
             on_create=defaults.DEFAULT_ON_CREATE,
-            steps={name: templates for name, (_, templates) in _STEPS.items()},
+            steps={step.inbound: defaults.DEFAULT_STEPS[step.stage] for step in STEPS},
             references=defaults.DEFAULT_REFERENCES,
         )
     return Usual(
         fields=_of_task(defaults.DEFAULT_FIELDS),
         on_create=_of_task(defaults.DEFAULT_ON_CREATE),
-        steps={name: _own_step(stage, templates, states) for name, (stage, templates) in _STEPS.items()},
+        steps={step.inbound: _own_step(step.stage, states) for step in STEPS},
         references=defaults.DEFAULT_REFERENCES,
     )
 
@@ -75,7 +70,7 @@ def _of_task(templates: Mapping[str, str]) -> Mapping[str, str]:
     return {name: source for name, source in templates.items() if name not in _INCIDENT_ONLY}
 
 
-def _own_step(stage: Stage, templates: Mapping[str, str], states: Mapping[str, str]) -> Mapping[str, str] | None:
+def _own_step(stage: Stage, states: Mapping[str, str]) -> Mapping[str, str] | None:
     """Move to the table's own state for a stage; None where it has none."""
     value = next((raw for raw, word in states.items() if word == STAGE_WORDS[stage]), None)
-    return None if value is None else {**_of_task(templates), "state": value}
+    return None if value is None else {**_of_task(defaults.DEFAULT_STEPS[stage]), "state": value}

@@ -18,7 +18,7 @@ from reconciler.config.services import FileContext, name_of, owner_of, state_wor
 from reconciler.config.shape import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
-from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, WORD_STAGES
+from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEPS, WORD_STAGES
 from reconciler.core.policies.defaults import JOURNAL_FIELDS
 from reconciler.core.policies.policies import (
     EVENT_TABLE,
@@ -160,9 +160,7 @@ def _inbound(name: str, table: InboundTable, reading: FileContext) -> Inbound:
         create_when=_condition(table.create_when, (*path, "create_when"), reading),
         fields=_templates(_without(usual.fields, table.on_create), table.fields, (*path, "fields"), reading),
         on_create=_templates(_without(usual.on_create, table.fields), table.on_create, (*path, "on_create"), reading),
-        on_acknowledge=_step("on_acknowledge", table.on_acknowledge, usual, path, reading),
-        on_resolve=_step("on_resolve", table.on_resolve, usual, path, reading),
-        on_close=_step("on_close", table.on_close, usual, path, reading),
+        **{step.inbound: _step(step.inbound, getattr(table, step.inbound), usual, path, reading) for step in STEPS},
         references=_references(table, usual.references, (*path, "references"), reading),
         states=states,
         way_back=WayBack(table.way_back),
@@ -274,7 +272,7 @@ def _allowed_words(file: File) -> Sequence[str]:
 def _outbound(name: str, table: OutboundTable, allowed: Sequence[str], reading: FileContext) -> Outbound:
     path: KeyPath = ("outbound", name)
     reading.checked(path, name_of, name)
-    lists = {key: getattr(table, key) for key in ("acknowledge_on", "resolve_on", "close_on")}
+    lists = {key: getattr(table, key) for key in (step.outbound for step in STEPS)}
     for key, words in lists.items():
         for place, word in enumerate(words):
             _named(word, (*path, key, place), allowed, reading)

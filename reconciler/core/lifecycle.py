@@ -6,6 +6,8 @@ Source of the status and state words: Coralogix Cases API v5; ServiceNow ``incid
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from reconciler.core.model import Stage, Verb
 
 PENDING = "PENDING_ACTIVATION"
@@ -47,11 +49,30 @@ STAGE_WORDS: dict[Stage, str] = {
 ASSIGNED = "assigned"
 """Not a state: it holds for a record that is not over and has somebody in ``assigned_to``."""
 
-VERB_TO: dict[Stage, Verb] = {
-    Stage.ACKNOWLEDGED: Verb.ACKNOWLEDGE,
-    Stage.RESOLVED: Verb.RESOLVE,
-    Stage.CLOSED: Verb.CLOSE,
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Name one step forward as each part of the program calls it."""
+
+    stage: Stage
+    """where it leads"""
+    verb: Verb
+    """what it asks of a Case"""
+    inbound: str
+    """the table of ``[inbound.NAME]`` with the fields that bring a record there"""
+    outbound: str
+    """the list of ``[outbound.NAME]`` with the words that ask it of a Case"""
+
+
+STEPS: tuple[Step, ...] = (
+    Step(stage=Stage.ACKNOWLEDGED, verb=Verb.ACKNOWLEDGE, inbound="on_acknowledge", outbound="acknowledge_on"),
+    Step(stage=Stage.RESOLVED, verb=Verb.RESOLVE, inbound="on_resolve", outbound="resolve_on"),
+    Step(stage=Stage.CLOSED, verb=Verb.CLOSE, inbound="on_close", outbound="close_on"),
+)
+"""The steps in their order: the one table of verbs, policies and stages."""
+
+STEP_TO = {step.stage: step for step in STEPS}
+STEP_OF = {step.verb: step for step in STEPS}
 
 
 def case_stage(status: str) -> Stage | None:
@@ -69,4 +90,4 @@ def verbs(start: Stage, target: Stage) -> tuple[Verb, ...]:
         return ()
     if target is Stage.CLOSED and start < Stage.RESOLVED:
         return (Verb.RESOLVE, Verb.CLOSE)
-    return (VERB_TO[target],)
+    return (STEP_TO[target].verb,)

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
 from reconciler.core.model import ActionKind, Outcome, Pair, Result, SkipReason
-from reconciler.core.planning.admission import skip
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
+from reconciler.core.planning.standing import look_at
 from reconciler.engine import brakes
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
@@ -229,7 +229,7 @@ class _Cycle:
         for outcome in self.outcomes:
             pair = store.links.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
             if pair:
-                skipped = skip(pair, SkipReason.REJECTED, outcome.detail)
+                skipped = look_at(pair, self.context.policies).skip(SkipReason.REJECTED, outcome.detail)
                 store.links.keep_decisions(
                     [Decided(link=pair.link, needs_plan=True, skip=skipped)], now=self.context.clock()
                 )

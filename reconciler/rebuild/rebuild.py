@@ -15,8 +15,9 @@ from datetime import datetime
 from reconciler.core.errors import Malformed, Missing, PartialTruth, RemoteError
 from reconciler.core.identity import CASE_ID, record_id
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
-from reconciler.core.planning.drafts import draft_changes
+from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.standing import look_at
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
 from reconciler.engine.context import Context
@@ -277,7 +278,7 @@ def _with_names(context: Context, pairs: Sequence[Pair], knowledge: Knowledge) -
     for _ in range(NAME_ROUNDS):
         asked: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for pair in pairs:
-            for question in draft_changes(pair, None, context.policies, knowledge).questions:
+            for question in _draft(pair, context.policies, knowledge).questions:
                 asked[question.connector, question.table, question.name_field].add(question.name)
         for (connector, table, name_field), names in asked.items():
             found = context.connectors[connector].reference(table, name_field, sorted(names))
@@ -286,8 +287,13 @@ def _with_names(context: Context, pairs: Sequence[Pair], knowledge: Knowledge) -
     return knowledge
 
 
+def _draft(pair: Pair, policies: Policies, knowledge: Knowledge) -> Draft:
+    """Draft the fields in step of a pair whose policy is in the config."""
+    return draft_changes(look_at(pair, policies), None, knowledge)
+
+
 def _ours(pair: Pair, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:
-    draft = draft_changes(pair, None, policies, knowledge)
+    draft = _draft(pair, policies, knowledge)
     return {name: value for name, value in draft.written.items() if name not in draft.fields}
 
 

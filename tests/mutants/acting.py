@@ -65,7 +65,7 @@ ACTING = (
     fault(
         "a 200 is believed",
         "engine/acting/perform.py",
-        "        if not self._arrived(action, pair, before, after):",
+        "        if not _arrived(action, here, before):",
         "        if after is before:",
         f"{WILD}::test_200_without_change",
     ),
@@ -79,8 +79,8 @@ ACTING = (
     fault(
         "an ambiguous update is believed",
         "engine/acting/perform.py",
-        "            if _differences(now, after) or not self._arrived(now, pair, before, after):",
-        "            if not self._arrived(now, pair, before, after):",
+        "            if _differences(now, after) or not _arrived(now, there, before):",
+        "            if not _arrived(now, there, before):",
         f"{PROMISES}::test_an_update_that_timed_out_before_it_arrived",
     ),
     fault(

@@ -8,36 +8,36 @@ DECIDING = (
     fault(
         "no find before create",
         "core/planning/decide.py",
-        "(*policies.further_records(pair), *looked_up)",
+        "(*here.further, *looked_up)",
         "()",
         f"{PLANNER}::test_a_record_that_bears_our_key_is_adopted_and_brought_forward",
     ),
     fault(
         "peaks are ignored for the record",
-        "core/planning/following.py",
-        "peak = max(stage, incident_peak(link, incident) or stage)",
-        "peak = stage",
+        "core/planning/standing.py",
+        "max(self.incident_at, self.link.incident_peak or Stage.OPEN, reached)",
+        "self.incident_at",
         f"{SPACE}::test_nothing_ever_moves_back_and_a_plan_applied_leaves_an_empty_plan",
     ),
     fault(
         "peaks are ignored for the Case",
         "core/planning/following.py",
-        "max(stage, case_peak(pair) or stage)",
-        "stage",
+        "asked <= here.case_peak",
+        "asked <= here.case_at",
         f"{SPACE}::test_nothing_ever_moves_back_and_a_plan_applied_leaves_an_empty_plan",
     ),
     fault(
         "a reopened record is written",
-        "core/planning/obstacles.py",
-        "stage < Stage.RESOLVED <= peak",
-        "stage < Stage.OPEN <= peak",
+        "core/planning/standing.py",
+        "self.incident_at < Stage.RESOLVED <= self.incident_peak",
+        "self.incident_at < Stage.OPEN",
         f"{MAIN}::test_a_reopened_incident_is_left_alone_until_it_is_resolved_again",
     ),
     fault(
         "a record that is over is written",
         "core/planning/following.py",
-        "    if policies.is_over(link, incident):",
-        "    if not incident.sys_id:",
+        "    if here.is_over:",
+        "    if not link.sys_id:",
         f"{WILD}::test_closed_record_updated",
     ),
     fault(
@@ -49,7 +49,7 @@ DECIDING = (
     ),
     fault(
         "a canceled record counts as resolved",
-        "core/planning/following.py",
+        "core/planning/standing.py",
         'if "closed" in words and',
         'if words & {"closed", "canceled"} and',
         f"{PLANNER}::test_a_word_asks_for_the_step_of_its_own_list",
@@ -113,7 +113,7 @@ DECIDING = (
     fault(
         "a pending Case gets a record",
         "core/planning/admission.py",
-        "if case.status == PENDING or (",
+        "if here.case.status == PENDING or (",
         "if (",
         f"{PLANNER}::test_a_case_is_admitted_by_age_and_status",
     ),
@@ -141,8 +141,8 @@ DECIDING = (
     fault(
         "further records with the key are not looked at",
         "core/planning/obstacles.py",
-        "    if further and incident:",
-        "    if not further and not incident:",
+        "if here.incident and here.further else None",
+        "if not here.case else None",
         f"{WILD}::test_two_records_with_one_key",
     ),
     fault(
@@ -155,8 +155,8 @@ DECIDING = (
     fault(
         "a hold does not hold",
         "core/planning/decide.py",
-        "    if hold and hold.fingerprint == looks and knowledge.now < hold.next_retry_at:",
-        "    if hold and hold.fingerprint == looks and knowledge.now < hold.since:",
+        "knowledge.now < hold.next_retry_at",
+        "knowledge.now < hold.since",
         f"{WILD}::test_200_without_change",
     ),
     fault(
@@ -169,7 +169,7 @@ DECIDING = (
     fault(
         "a hold outlives a change",
         "core/planning/decide.py",
-        "    if hold and hold.fingerprint == looks and knowledge.now",
+        "    if hold and is_unchanged and knowledge.now",
         "    if hold and knowledge.now",
         f"{FLOW}::test_a_rejection_is_over_when_either_side_changes",
     ),

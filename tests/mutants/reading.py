@@ -162,7 +162,7 @@ READING_FAULTS = (
     fault(
         "a Case is judged by age as it stands",
         "core/planning/admission.py",
-        "min(stage, pair.link.case_low or stage) < Stage.RESOLVED",
+        "min(stage, here.link.case_low or stage) < Stage.RESOLVED",
         "stage < Stage.RESOLVED",
         f"{WHO}::test_a_case_that_was_open_at_the_first_start_is_not_lost",
     ),
@@ -175,8 +175,8 @@ READING_FAULTS = (
     ),
     fault(
         "yesterday's acknowledgement is forgotten",
-        "core/planning/obstacles.py",
-        ", Stage.ACKNOWLEDGED: pair.case.acknowledged_at",
+        "core/planning/standing.py",
+        ", Stage.ACKNOWLEDGED: self.case.acknowledged_at",
         "",
         f"{PLANNER}::test_a_case_that_was_acknowledged_since_it_is_known_is_not_acknowledged_again",
     ),

@@ -22,8 +22,8 @@ WRITING_FAULTS = (
     fault(
         "a record is bound that lost its key meanwhile",
         "engine/acting/perform.py",
-        "if not self.policies.is_ours(found, action.case_id):",
-        "if not found.sys_id:",
+        "        here = self._look(pair, found)\n        if not here.is_ours:",
+        "        here = self._look(pair, found)\n        if not found.sys_id:",
         f"{UNDER_WAY}::test_the_key_goes_between_look_up_and_adoption",
     ),
     fault(
@@ -79,15 +79,15 @@ WRITING_FAULTS = (
     fault(
         "a Case is routed anew while its create is in doubt",
         "core/planning/admission.py",
-        "if not link.inbound or not (link.create_in_doubt_since or policies.further_records(pair)):",
-        "if not link.inbound or not policies.further_records(pair):",
+        "bool(here.link.inbound and (here.link.create_in_doubt_since or here.further))",
+        "bool(here.link.inbound and here.further)",
         f"{DOUBT}::test_a_create_in_doubt_commits_late_while_its_case_is_routed_elsewhere",
     ),
     fault(
         "create_when keeps a record from being adopted",
         "core/planning/admission.py",
-        "if not is_there and not policies",
-        "if not policies",
+        "route = None if _is_there(here) else here.route",
+        "route = here.route",
         f"{DOUBT}::test_create_when_does_not_keep_a_known_record_of_a_new_database_from_being_adopted",
     ),
     fault(
@@ -100,9 +100,8 @@ WRITING_FAULTS = (
     fault(
         "a record in an unknown state is adopted",
         "core/planning/decide.py",
-        "    if stage is None:\n"
-        "        return Decision(link=pair.link, skip=unknown_state(pair, incident))\n    action",
-        "    stage = stage or Stage.OPEN\n    action",
+        "    if stage is None:\n        return Decision(link=here.link, skip=unknown_state(found))\n",
+        "    stage = stage or Stage.OPEN\n",
         f"{OVER_TIME}::test_a_record_in_an_unknown_state_is_not_adopted",
     ),
     fault(
@@ -122,8 +121,8 @@ WRITING_FAULTS = (
     fault(
         "a hold outlives the change that ended it",
         "core/planning/decide.py",
-        "    if hold and hold.fingerprint != looks:",
-        "    if hold and not looks:",
+        'ignored_fingerprint="", hold=hold if is_unchanged else None',
+        'ignored_fingerprint="", hold=hold',
         f"{OVER_TIME}::test_a_rejection_that_changed_begins_its_waiting_anew",
     ),
     fault(

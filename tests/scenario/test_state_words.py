@@ -12,7 +12,7 @@ from itertools import chain, combinations
 import pytest
 
 from reconciler.core.model import SkipReason, Stage
-from reconciler.core.planning.following import asked_of_case
+from reconciler.core.planning.standing import asked_of_case
 from reconciler.core.policies.policies import Outbound
 from tests.builders import a_link, an_incident, an_outbound, policies
 from tests.scenario.configured import ConfiguredWorld

@@ -10,9 +10,9 @@ import pytest
 from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.model import Absence, ActionKind, Entity, Hold, Indicator, Pair, SkipReason, Stage, Verb
 from reconciler.core.planning.decide import decide, plan
-from reconciler.core.planning.following import asked_of_case
 from reconciler.core.planning.known import FIRST_RETRY, LAST_RETRY, SETTLE_AFTER, next_hold
 from reconciler.core.planning.plan import over_limits, plan_document
+from reconciler.core.planning.standing import asked_of_case
 from reconciler.core.policies.policies import Limits
 from tests.builders import (
     CASE_ID,

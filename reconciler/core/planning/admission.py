@@ -7,73 +7,111 @@ about new records alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.core.expressions.context import case_context
 from reconciler.core.lifecycle import PENDING
-from reconciler.core.model import Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.model import Link, Skip, SkipReason, Stage
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.policies.policies import Policies
-from reconciler.core.policies.routing import route_for
+from reconciler.core.planning.standing import Standing
 
 
-def skip(pair: Pair, reason: SkipReason, detail: str | None = None) -> Skip:
-    """Skip a pair for a reason."""
-    return Skip(case_id=pair.case.id, case_key=pair.case.key, reason=reason, detail=detail)
+def gone(here: Standing, _: Knowledge) -> Skip | None:
+    """Make no record for a Case that answered 404."""
+    return (
+        here.skip(SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case") if here.link.case_absence else None
+    )
 
 
-def admit(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
-    """Give the link of a Case that gets a record, with its route; or say why it gets none."""
-    return _unready(pair, policies) or _where_it_is(pair, policies) or _route(pair, policies, knowledge)
-
-
-def _unready(pair: Pair, policies: Policies) -> Skip | None:
-    case = pair.case
-    if pair.link.case_absence:
-        return skip(pair, SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case")
-    if case.status == PENDING or (policies.case_stage(case) and not pair.link.was_active):
-        return skip(pair, SkipReason.PENDING_ACTIVATION, "the Case was never active")
-    if policies.case_stage(case) is None:
-        return skip(pair, SkipReason.UNKNOWN_STATE, f"the Case has the unknown status {case.status!r}")
+def never_active(here: Standing, _: Knowledge) -> Skip | None:
+    """Wait for a Case until it is active: many never are."""
+    if here.case.status == PENDING or (here.case_stage and not here.link.was_active):
+        return here.skip(SkipReason.PENDING_ACTIVATION, "the Case was never active")
     return None
 
 
-def _where_it_is(pair: Pair, policies: Policies) -> Link | Skip | None:
-    """Keep to the rules by which a record was made, or by which a create was sent whose outcome is not known."""
-    link = pair.link
-    if not link.inbound or not (link.create_in_doubt_since or policies.further_records(pair)):
+def unknown_status(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a Case with a status that this program does not know; it is never guessed."""
+    if here.case_stage is None:
+        return here.skip(SkipReason.UNKNOWN_STATE, f"the Case has the unknown status {here.case.status!r}")
+    return None
+
+
+def lost_its_rules(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a Case whose record is there, or may be, when the rules by which it was made are gone."""
+    if _keeps_its_place(here) and here.lost_rules:
+        return here.skip(SkipReason.NOT_ROUTED, here.lost_rules)
+    return None
+
+
+def too_old(here: Standing, knowledge: Knowledge) -> Skip | None:
+    """Leave out what is older than this installation, unless a person asked for it."""
+    if here.link.admitted or _is_there(here) or _is_young_enough(here, knowledge):
         return None
-    lost = policies.lost_rules(link)
-    return skip(pair, SkipReason.NOT_ROUTED, lost) if lost else link
+    created = here.case.created_at.isoformat()
+    return here.skip(SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
 
 
-def _route(pair: Pair, policies: Policies, knowledge: Knowledge) -> Link | Skip:
-    is_there = bool(policies.further_records(pair))
-    if not pair.link.admitted and not is_there and not _is_young_enough(pair, policies, knowledge):
-        created = pair.case.created_at.isoformat()
-        return skip(pair, SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
-    route = route_for(pair.case, policies.routes)
-    if route is None:
-        return skip(pair, SkipReason.NOT_ROUTED, "no route took the Case")
-    if not is_there and not policies.inbound[route.inbound].create_when.holds(case_context(pair.case)):
-        return skip(pair, SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
+def not_routed(here: Standing, _: Knowledge) -> Skip | None:
+    """Leave out a Case that no route takes."""
+    if _keeps_its_place(here) or here.route:
+        return None
+    return here.skip(SkipReason.NOT_ROUTED, "no route took the Case")
+
+
+def not_wanted(here: Standing, _: Knowledge) -> Skip | None:
+    """Leave out a Case for which the policy of its route makes no record."""
+    route = None if _is_there(here) else here.route
+    if route is None or here.policies.inbound[route.inbound].create_when.holds(here.context):
+        return None
+    return here.skip(SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
+
+
+ADMISSION: tuple[Callable[[Standing, Knowledge], Skip | None], ...] = (
+    gone,
+    never_active,
+    unknown_status,
+    lost_its_rules,
+    too_old,
+    not_routed,
+    not_wanted,
+)
+"""The first that keeps a Case out is told."""
+
+
+def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
+    """Give the link of a Case that gets a record, with its route; or say why it gets none."""
+    kept_out = next((found for rule in ADMISSION if (found := rule(here, knowledge))), None)
+    route = None if kept_out else here.route
+    if route is None or _keeps_its_place(here):
+        return kept_out or here.link
     return replace(
-        pair.link,
+        here.link,
         admitted=True,
         route=route.name,
         inbound=route.inbound,
         outbound=route.outbound,
         connector=route.connector,
-        table=policies.inbound[route.inbound].table,
+        table=here.policies.inbound[route.inbound].table,
     )
 
 
-def _is_young_enough(pair: Pair, policies: Policies, knowledge: Knowledge) -> bool:
+def _is_there(here: Standing) -> bool:
+    """Say whether a record was, or may have been, made: then it stays where that is."""
+    return bool(here.further) or _keeps_its_place(here)
+
+
+def _keeps_its_place(here: Standing) -> bool:
+    """Say whether a record was made, or a create was sent, by rules that the link remembers."""
+    return bool(here.link.inbound and (here.link.create_in_doubt_since or here.further))
+
+
+def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
     """Say whether a Case is due by its age; what is over counts as open where it was when it was first seen."""
-    created, stage = pair.case.created_at, policies.case_stage(pair.case) or Stage.OPEN
-    looked_back_to = knowledge.origin - policies.first_lookback
+    created, stage = here.case.created_at, here.case_at
+    looked_back_to = knowledge.origin - here.policies.first_lookback
     floor = knowledge.since or looked_back_to
-    if created >= looked_back_to and min(stage, pair.link.case_low or stage) < Stage.RESOLVED:
+    if created >= looked_back_to and min(stage, here.link.case_low or stage) < Stage.RESOLVED:
         return True
     if stage >= Stage.RESOLVED:
         return created > knowledge.origin or (knowledge.include_resolved and created >= floor)

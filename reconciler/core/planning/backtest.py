@@ -8,23 +8,16 @@ difference in route or target is about records that are still to come.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from reconciler.core.expressions.context import case_context, incident_context
+from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Link, Pair, Skip, Stage
 from reconciler.core.planning.admission import admit
-from reconciler.core.planning.drafts import highest_step
-from reconciler.core.planning.following import asked_of_case
 from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.standing import highest_step, look_at
 from reconciler.core.planning.trial import render_parts
 from reconciler.core.policies.policies import Policies
-
-STEPS: Mapping[Stage, str] = {
-    Stage.ACKNOWLEDGED: "on_acknowledge",
-    Stage.RESOLVED: "on_resolve",
-    Stage.CLOSED: "on_close",
-}
 
 
 class DifferenceKind(StrEnum):
@@ -101,11 +94,11 @@ def replay(
 def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
     """Say what a config makes of a Case that has no record yet."""
     unlinked = Link(case_id=pair.case.id, was_active=pair.link.was_active, admitted=pair.link.admitted)
-    link = admit(Pair(link=unlinked, case=pair.case), policies, knowledge)
+    link = admit(look_at(Pair(link=unlinked, case=pair.case), policies), knowledge)
     if isinstance(link, Skip):
         return Version(why_none=_words(link))
     inbound = policies.inbound[link.inbound]
-    step = STEPS.get(highest_step(inbound, policies.case_stage(pair.case) or Stage.OPEN), "")
+    step = STEP_TO.get(highest_step(inbound, policies.case_stage(pair.case) or Stage.OPEN))
     parts: dict[str, dict[str, str]] = {}
     for one in render_parts(inbound, pair.case):
         value = f"(fails: {one.problem})" if one.problem else one.value
@@ -114,8 +107,8 @@ def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
         route=link.route,
         target=_target(link),
         in_step=parts.get("fields", {}),
-        once={**parts.get("on_create", {}), **parts.get(step, {})},
-        asks=_asks(link, pair, policies),
+        once={**parts.get("on_create", {}), **parts.get(step.inbound if step else "", {})},
+        asks=look_at(replace(pair, link=link), policies).asks_of_case,
     )
 
 
@@ -128,7 +121,7 @@ def done_for(pair: Pair, policies: Policies, knowledge: Knowledge, skip: Skip | 
         route=link.route,
         target=_target(link),
         in_step=_by_name(link, policies, knowledge),
-        asks=_asks(link, pair, policies),
+        asks=look_at(replace(pair, link=link), policies).asks_of_case,
     )
 
 
@@ -148,15 +141,6 @@ def _words(skip: Skip) -> str:
 
 def _target(link: Link) -> str:
     return f"{link.connector}/{link.table}"
-
-
-def _asks(link: Link, pair: Pair, policies: Policies) -> Stage | None:
-    outbound, incident = policies.outbound.get(link.outbound), pair.incident
-    if outbound is None or incident is None:
-        return None
-    word = policies.state_word(link, incident)
-    context = {**case_context(pair.case), **incident_context(incident, word)}
-    return asked_of_case(policies.words(link, incident), outbound) if outbound.when.holds(context) else None
 
 
 def _differences(pair: Pair, old: Version, new: Version) -> Iterator[Difference]:

@@ -1,16 +1,40 @@
 """The decision: from what is remembered about one Case to what is done about it, or why nothing is.
 
-The rules, in the order in which they are asked:
+**The scale.** Both sides of a link stand on one ordered scale, the stage. Nothing here ever moves a side down it.
 
-    no record yet     admit, route, look up; then create, adopt, or hold two records with one key
-    linked            is each side there, known, alone with its key, and not rejected before unchanged?
-    the Incident      follows the Case's stage, and the Case's fields where no person changed them
-    the Case          follows what the outbound policy hears from the Incident
-    never back        a side is only brought to a stage above every stage at which it was ever seen;
-                      one that was moved back across ``resolved`` is left alone until it is there again
+    stage          Case             record                                   verb that leads there
+    open           ACTIVE           New
+    acknowledged   ACKNOWLEDGED     In Progress, On Hold, assigned           acknowledge
+    resolved       RESOLVED         Resolved                                 resolve
+    closed         CLOSED           Closed, Canceled                         close (only from resolved)
 
-Everything here is a function of its arguments. ``decide`` is asked twice for each action: when the plan is
-made, and again with what was read just before the write.
+A *peak* is the highest stage at which a side ever stood. A side is brought to a stage only if that is above its peak:
+so the order in which news arrives does not matter, doing a thing twice changes nothing, and two sides never fight.
+
+**The decision table.** The first row that applies decides; a row that names a side decides for that side alone.
+
+    a person said to leave it alone, and nothing changed     nothing
+    it was rejected, nothing changed, its time not come      nothing: ``rejected``
+
+    no record yet
+      never active, unknown, or gone                         nothing: ``pending_activation``, ``unknown_state``, …
+      too old, no route, ``create_when`` false               nothing: ``before_origin``, ``not_routed``
+      nobody looked for records with its key                 ask
+      one bears it / several do                              adopt it, then as linked / nothing: ``duplicate_incidents``
+      none does                                              create it, at the stage where the Case stands
+
+    linked
+      an obstacle (``obstacles.OBSTACLES``, in their order)  nothing, with the obstacle's word
+      the record bears key and mark no more                  nothing: ``rejected``
+      record: moved back across ``resolved``                 nothing: ``incident_reopened``
+      record: closed or canceled                             nothing: ``incident_terminal`` where something differs
+      record: its Case stands above the record's peak        advance it, with the fields that differ
+      record: a field in step differs, and is still ours     update it
+      Case: moved back across ``resolved``                   nothing: ``case_moved_back``
+      Case: the record's words ask for more than its peak    advance it, verb by verb
+
+Everything here is a function of its arguments. The decision is asked twice for each action: when the plan is made, and
+again from what was read just before the write.
 """
 
 from __future__ import annotations
@@ -18,15 +42,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.core.identity import fingerprint
 from reconciler.core.model import Action, ActionKind, Incident, Link, Pair, Skip, SkipReason, Stage
-from reconciler.core.planning.admission import admit, skip
+from reconciler.core.planning.admission import admit
 from reconciler.core.planning.drafts import draft_create
-from reconciler.core.planning.events import is_event
-from reconciler.core.planning.following import alert_side, case_side, held, incident_side
-from reconciler.core.planning.known import SETTLE_AFTER, Knowledge
+from reconciler.core.planning.events import alert_side
+from reconciler.core.planning.following import case_side, incident_side
+from reconciler.core.planning.known import SETTLE_AFTER, Knowledge, next_hold
 from reconciler.core.planning.obstacles import blocked, duplicates, moved_back, stands_back, unknown_state
 from reconciler.core.planning.plan import Decision, Plan, Question
+from reconciler.core.planning.standing import Standing, look_at
 from reconciler.core.policies.policies import Policies
 
 
@@ -48,112 +72,103 @@ def plan(
 
 def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
     """Decide for one pair. Nothing in the answer moves either side back."""
-    looks = fingerprint(pair)
-    if pair.link.ignored_fingerprint == looks:
-        return Decision(link=replace(pair.link, hold=None))
-    link = replace(pair.link, ignored_fingerprint="")
-    hold = link.hold
-    if hold and hold.fingerprint == looks and knowledge.now < hold.next_retry_at:
-        return Decision(link=link, skip=skip(pair, SkipReason.REJECTED, hold.detail))
-    if hold and hold.fingerprint != looks:
-        link = replace(link, hold=None)
-    pair = replace(pair, link=link)
-    decided = _decide_linked(pair, policies, knowledge) if link.sys_id else _decide_new(pair, policies, knowledge)
-    is_moot = not decided.actions and not decided.questions and not _is_rejected(decided.skip)
-    return replace(decided, link=replace(decided.link, hold=None)) if is_moot else decided
+    return decide_standing(look_at(pair, policies), knowledge)
 
 
-def _is_rejected(skipped: Skip | None) -> bool:
-    return skipped is not None and skipped.reason is SkipReason.REJECTED
+def decide_standing(here: Standing, knowledge: Knowledge) -> Decision:
+    """Decide for a pair that was looked at already."""
+    link, hold = here.link, here.link.hold
+    if link.ignored_fingerprint == here.fingerprint:
+        return Decision(link=replace(link, hold=None))
+    is_unchanged = hold is not None and hold.fingerprint == here.fingerprint
+    link = replace(link, ignored_fingerprint="", hold=hold if is_unchanged else None)
+    if hold and is_unchanged and knowledge.now < hold.next_retry_at:
+        return Decision(link=link, skip=here.skip(SkipReason.REJECTED, hold.detail))
+    decided = _linked(here.on(link), knowledge) if link.sys_id else _unlinked(here.on(link), knowledge)
+    return _with_hold(decided, here.fingerprint, knowledge)
+
+
+def _with_hold(decided: Decision, looks: str, knowledge: Knowledge) -> Decision:
+    """Hold a link whose fields cannot be made or whose look-up was refused; end a hold that has become moot."""
+    link = decided.link
+    if decided.is_rejected and decided.skip and not decided.actions:
+        hold = next_hold(link.hold, detail=decided.skip.detail or "", fingerprint=looks, now=knowledge.now)
+        return replace(decided, link=replace(link, hold=hold))
+    is_moot = not decided.actions and not decided.questions
+    return replace(decided, link=replace(link, hold=None)) if is_moot else decided
 
 
 # -- no record yet ---------------------------------------------------------------------------------------------
 
 
-def _decide_new(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
-    admitted = admit(pair, policies, knowledge)
+def _unlinked(here: Standing, knowledge: Knowledge) -> Decision:
+    admitted = admit(here, knowledge)
     if isinstance(admitted, Skip):
-        return Decision(link=pair.link, skip=admitted)
-    pair = replace(pair, link=admitted)
-    if is_event(pair):
-        return alert_side(pair, policies, knowledge)
-    return _unanswered(pair, knowledge) or _create_or_adopt(pair, policies, knowledge)
-
-
-def _unanswered(pair: Pair, knowledge: Knowledge) -> Decision | None:
-    """Ask which records bear the Case's key; hold the link where that was refused."""
-    link, case_id = pair.link, pair.case.id
-    refused = knowledge.refused.get((link.connector, link.table, case_id))
+        return Decision(link=here.link, skip=admitted)
+    here = look_at(replace(here.pair, link=admitted), here.policies)
+    if here.is_event:
+        return alert_side(here)
+    where = (admitted.connector, here.case.id)
+    if where in knowledge.records:
+        return _create_or_adopt(here, knowledge.records[where], knowledge)
+    refused = knowledge.refused.get((admitted.connector, admitted.table, here.case.id))
     if refused:
-        return held(pair, refused, knowledge)
-    if (link.connector, case_id) in knowledge.records:
-        return None
-    return Decision(link=link, questions=(Question(connector=link.connector, table=link.table, name=case_id),))
+        return Decision(link=admitted, skip=here.skip(SkipReason.REJECTED, refused))
+    question = Question(connector=admitted.connector, table=admitted.table, name=here.case.id)
+    return Decision(link=admitted, questions=(question,))
 
 
-def _create_or_adopt(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
-    looked_up = knowledge.records[pair.link.connector, pair.case.id]
-    found = {incident.sys_id: incident for incident in (*policies.further_records(pair), *looked_up)}
+def _create_or_adopt(here: Standing, looked_up: tuple[Incident, ...], knowledge: Knowledge) -> Decision:
+    found = {incident.sys_id: incident for incident in (*here.further, *looked_up)}
     match list(found.values()):
         case []:
-            return _create(pair, policies, knowledge)
+            return _create(here, knowledge)
         case [incident]:
-            return _adopt(pair, incident, policies, knowledge)
+            return _adopt(here, incident, knowledge)
         case several:
-            return Decision(link=pair.link, skip=duplicates(pair, several))
+            return Decision(link=here.link, skip=duplicates(here, several))
 
 
-def _create(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
-    link, case = pair.link, pair.case
+def _create(here: Standing, knowledge: Knowledge) -> Decision:
+    link = here.link
     sent_at = link.create_in_doubt_since
     if sent_at and link.connector in knowledge.ids_not_honoured and knowledge.now < sent_at + SETTLE_AFTER:
         detail = f"a create sent at {sent_at.isoformat()} may still be running"
-        return Decision(link=link, skip=skip(pair, SkipReason.SETTLING, detail))
-    stage, draft = draft_create(link, case, policies, knowledge)
+        return Decision(link=link, skip=here.skip(SkipReason.SETTLING, detail))
+    draft = draft_create(here, knowledge)
     if draft.questions:
         return Decision(link=link, questions=draft.questions)
     if draft.problem:
-        return held(pair, draft.problem, knowledge)
-    action = Action(
-        kind=ActionKind.CREATE_INCIDENT,
-        case_id=case.id,
-        case_key=case.key,
-        connector=link.connector,
-        table=link.table,
-        sys_id=draft.fields["sys_id"],
+        return Decision(link=link, skip=here.skip(SkipReason.REJECTED, draft.problem))
+    action = Action.about(
+        here.pair,
+        ActionKind.CREATE_INCIDENT,
+        fingerprint=here.fingerprint,
+        to_stage=here.asks_of_record,
+        sys_id=here.chosen_id,
         number=None,
-        from_stage=None,
-        to_stage=stage,
         fields=draft.fields,
         written=draft.written,
-        fingerprint=fingerprint(pair),
     )
     return Decision(link=link, actions=(action,))
 
 
-def _adopt(pair: Pair, incident: Incident, policies: Policies, knowledge: Knowledge) -> Decision:
-    stage = policies.incident_stage(pair.link, incident)
-    link = adopted(pair.link, incident, stage)
+def _adopt(here: Standing, incident: Incident, knowledge: Knowledge) -> Decision:
+    """Bind the link to a record that is there already, and go on as if it had been linked before."""
+    found = look_at(replace(here.pair, incident=incident, others=()), here.policies)
+    stage = found.incident_stage
     if stage is None:
-        return Decision(link=pair.link, skip=unknown_state(pair, incident))
-    action = Action(
-        kind=ActionKind.ADOPT_INCIDENT,
-        case_id=pair.case.id,
-        case_key=pair.case.key,
-        connector=incident.connector,
-        table=incident.table,
-        sys_id=incident.sys_id,
-        number=incident.number,
-        from_stage=stage,
-        to_stage=stage,
-        fingerprint=fingerprint(pair),
-    )
-    then = _decide_linked(Pair(link=link, case=pair.case, incident=incident), policies, knowledge)
+        return Decision(link=here.link, skip=unknown_state(found))
+    linked = replace(found.pair, link=adopted(here.link, incident, stage))
+    then = _linked(look_at(linked, here.policies), knowledge)
     if then.questions:
-        return Decision(link=pair.link, questions=then.questions)
+        return Decision(link=here.link, questions=then.questions)
     if then.skip and then.skip.reason is SkipReason.NOT_ROUTED:
-        return Decision(link=pair.link, skip=then.skip)  # the config has no rules, or no way, to write it
-    return replace(then, link=pair.link, actions=(action, *then.actions))
+        return Decision(link=here.link, skip=then.skip)  # the config has no rules, or no way, to write it
+    adopt = Action.about(
+        found.pair, ActionKind.ADOPT_INCIDENT, fingerprint=here.fingerprint, from_stage=stage, to_stage=stage
+    )
+    return replace(then, link=here.link, actions=(adopt, *then.actions))
 
 
 def adopted(link: Link, incident: Incident, stage: Stage | None) -> Link:
@@ -172,33 +187,17 @@ def adopted(link: Link, incident: Incident, stage: Stage | None) -> Link:
 # -- linked ----------------------------------------------------------------------------------------------------
 
 
-def _decide_linked(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
-    obstacle = blocked(pair, policies)
+def _linked(here: Standing, knowledge: Knowledge) -> Decision:
+    obstacle = blocked(here)
     if obstacle:
-        return Decision(link=pair.link, skip=obstacle)
-    if is_event(pair):
-        return _decide_alert(pair, policies, knowledge)
-    incident = pair.incident
-    if incident is None:
-        return Decision(link=pair.link, skip=skip(pair, SkipReason.SETTLING, "the record was not read yet"))
-    if not policies.is_ours(incident, pair.case.id):
-        return held(pair, f"{incident.number} does not bear this Case's key and our mark any more", knowledge)
-    backwards = moved_back(pair, policies, incident)
-    forward = incident_side(pair, policies, knowledge, incident, backwards)
-    return _with_case_side(pair, policies, forward, backwards)
-
-
-def _decide_alert(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
-    """Decide for a link whose record is an alert: its own stage is known only where the way back is read."""
-    backwards = moved_back(pair, policies, pair.incident)
-    forward = Decision(link=pair.link) if backwards else alert_side(pair, policies, knowledge)
-    return _with_case_side(pair, policies, forward, backwards)
-
-
-def _with_case_side(pair: Pair, policies: Policies, forward: Decision, backwards: Skip | None) -> Decision:
-    if forward.questions or _is_rejected(forward.skip):
+        return Decision(link=here.link, skip=obstacle)
+    forward = Decision(link=here.link)
+    if here.is_event and not (here.is_case_back or here.is_incident_back):
+        forward = alert_side(here)
+    elif not here.is_event and not here.is_incident_back:
+        forward = incident_side(here, knowledge)
+    if forward.questions or forward.is_rejected:
         return forward
-    case_actions = () if backwards and backwards.reason is SkipReason.CASE_MOVED_BACK else case_side(pair, policies)
-    actions = forward.actions + case_actions
-    withheld = None if actions else stands_back(pair, policies)
-    return replace(forward, actions=actions, skip=backwards or forward.skip or withheld)
+    actions = forward.actions if here.is_case_back else forward.actions + case_side(here)
+    withheld = None if actions else stands_back(here)
+    return replace(forward, actions=actions, skip=moved_back(here) or forward.skip or withheld)

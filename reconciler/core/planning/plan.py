@@ -11,7 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.core.identity import digest
-from reconciler.core.model import Action, ActionKind, FieldNote, JsonObject, Link, Outcome, Skip, Stage, Verb
+from reconciler.core.model import (
+    Action,
+    ActionKind,
+    FieldNote,
+    JsonObject,
+    Link,
+    Outcome,
+    Skip,
+    SkipReason,
+    Stage,
+    Verb,
+)
 from reconciler.core.policies.policies import Limits
 
 DOCUMENT_VERSION = 1
@@ -38,6 +49,11 @@ class Decision:
     skip: Skip | None = None
     questions: tuple[Question, ...] = ()
     notes: tuple[FieldNote, ...] = ()
+
+    @property
+    def is_rejected(self) -> bool:
+        """Say whether the link is, or has to be, held because something was refused."""
+        return self.skip is not None and self.skip.reason is SkipReason.REJECTED
 
 
 @dataclass(frozen=True, kw_only=True)

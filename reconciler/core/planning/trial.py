@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context, incident_context
 from reconciler.core.expressions.templates import Template, TemplateFailed
-from reconciler.core.lifecycle import ASSIGNED, WORD_STAGES
+from reconciler.core.lifecycle import ASSIGNED, STEPS, WORD_STAGES
 from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage
 from reconciler.core.planning.admission import admit
 from reconciler.core.planning.decide import decide
-from reconciler.core.planning.following import asked_of_case
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Question
+from reconciler.core.planning.standing import asked_of_case, look_at
 from reconciler.core.policies.defaults import render_fields, resolution_reason
 from reconciler.core.policies.policies import Inbound, Outbound, Policies
 from reconciler.core.policies.requirements import parts_of
@@ -62,7 +62,7 @@ def rehearse(case: Case, policies: Policies, knowledge: Knowledge, incident: Inc
     """Show what becomes of a Case that has no record yet; the reason is made from ``incident``, or an example."""
     routes = explain_routes(case, policies.routes)
     unlinked = Link(case_id=case.id, was_active=True, admitted=True)
-    admitted = admit(Pair(link=unlinked, case=case), policies, knowledge)
+    admitted = admit(look_at(Pair(link=unlinked, case=case), policies), knowledge)
     if isinstance(admitted, Skip):
         return Rehearsal(case=case, routes=routes, refusal=admitted)
     decision = answered(Pair(link=admitted, case=case), policies, knowledge)
@@ -117,7 +117,7 @@ def _told(question: Question, knowledge: Knowledge) -> Knowledge:
 
 def _asks(outbound: Outbound) -> Mapping[str, Stage]:
     """Say of every word that a policy can hear what it asks."""
-    own = outbound.acknowledge_on | outbound.resolve_on | outbound.close_on
+    own = frozenset[str]().union(*(outbound.listens(step) for step in STEPS))
     words = dict.fromkeys([ASSIGNED, *WORD_STAGES, *sorted(own)])
     asked = {word: asked_of_case(frozenset({word}), outbound) for word in words}
     return {word: stage for word, stage in asked.items() if stage is not None}

@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.core.expressions.filters import TemplateFailed
 from reconciler.core.expressions.templates import Template
+from reconciler.core.model import Stage
 from reconciler.core.policies.policies import Reference
 from reconciler.core.text import cut
 
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT_ON_RESOLVE",
     "DEFAULT_REASON",
     "DEFAULT_REFERENCES",
+    "DEFAULT_STEPS",
     "JOURNAL_FIELDS",
     "LONGEST_REASON",
     "render_fields",
@@ -121,6 +123,12 @@ DEFAULT_ON_RESOLVE: Mapping[str, str] = {
 """Both close fields are mandatory on an instance with the usual data policy."""
 
 DEFAULT_ON_CLOSE: Mapping[str, str] = {**DEFAULT_ON_RESOLVE, "state": "7"}
+
+DEFAULT_STEPS: Mapping[Stage, Mapping[str, str]] = {
+    Stage.ACKNOWLEDGED: DEFAULT_ON_ACKNOWLEDGE,
+    Stage.RESOLVED: DEFAULT_ON_RESOLVE,
+    Stage.CLOSED: DEFAULT_ON_CLOSE,
+}
 
 DEFAULT_REASON = """\
 ServiceNow {{ incident.number }}\

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from reconciler.core.expressions.context import case_context
 from reconciler.core.expressions.templates import TemplateFailed
+from reconciler.core.lifecycle import STEPS
 from reconciler.core.model import Case
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES, render_fields
 from reconciler.core.policies.policies import Inbound, Policies, Route
@@ -97,5 +98,5 @@ def _of_inbound(inbound: Inbound) -> Iterator[str]:
 
 def _deaf(policies: Policies) -> Iterator[str]:
     for name, outbound in policies.outbound.items():
-        if not (outbound.acknowledge_on or outbound.resolve_on or outbound.close_on):
+        if not any(outbound.listens(step) for step in STEPS):
             yield f'[outbound.{name}] listens to nothing; write outbound = "none" in the route to say so'

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
-from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, WORD_STAGES, case_stage
+from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEP_TO, WORD_STAGES, Step, case_stage
 from reconciler.core.model import Case, Incident, Link, Pair, Stage
 
 INCIDENT_TABLE = "incident"
@@ -82,15 +82,10 @@ class Inbound:
 
     def step(self, stage: Stage) -> Mapping[str, Template] | None:
         """Give the fields that bring a record to a stage; None where that step is switched off."""
-        match stage:
-            case Stage.OPEN:
-                return {}
-            case Stage.ACKNOWLEDGED:
-                return self.on_acknowledge
-            case Stage.RESOLVED:
-                return self.on_resolve
-            case Stage.CLOSED:
-                return self.on_close
+        if stage is Stage.OPEN:
+            return {}
+        templates: Mapping[str, Template] | None = getattr(self, STEP_TO[stage].inbound)
+        return templates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +99,11 @@ class Outbound:
     when: Condition
     reason: Template
     """the resolution reason of the Case, from ``incident`` and ``case``"""
+
+    def listens(self, step: Step) -> frozenset[str]:
+        """Give the words that ask a step of the Case; none where the step is off."""
+        words: frozenset[str] = getattr(self, step.outbound)
+        return words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reconciler.core.expressions.templates import Template
 from reconciler.core.identity import SYS_ID
-from reconciler.core.lifecycle import STATE_WORDS
+from reconciler.core.lifecycle import STATE_WORDS, STEPS
 from reconciler.core.policies.policies import INCIDENT_TABLE, Inbound, Policies
 
 
@@ -37,13 +37,8 @@ class NamedRow:
 
 def parts_of(inbound: Inbound) -> Mapping[str, Mapping[str, Template]]:
     """Give the templates of a policy by the name of their table in the config, steps that are off left out."""
-    parts = {
-        "fields": inbound.fields,
-        "on_create": inbound.on_create,
-        "on_acknowledge": inbound.on_acknowledge,
-        "on_resolve": inbound.on_resolve,
-        "on_close": inbound.on_close,
-    }
+    steps = {step.inbound: inbound.step(step.stage) for step in STEPS}
+    parts = {"fields": inbound.fields, "on_create": inbound.on_create, **steps}
     return {name: part for name, part in parts.items() if part is not None}
 
 

@@ -12,20 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
-from reconciler.core.identity import fingerprint
+from reconciler.core.lifecycle import STEP_OF
 from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Link, Outcome, Pair, Result, Stage, Verb
-from reconciler.core.planning.decide import adopted, decide
+from reconciler.core.planning.decide import adopted, decide_standing
 from reconciler.core.planning.known import Knowledge, next_hold
+from reconciler.core.planning.standing import Standing, look_at
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
 INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INCIDENT})
-
-VERB_STAGES: Mapping[Verb, Stage] = {
-    Verb.ACKNOWLEDGE: Stage.ACKNOWLEDGED,
-    Verb.RESOLVE: Stage.RESOLVED,
-    Verb.CLOSE: Stage.CLOSED,
-}
 
 COMPUTED = frozenset({"sys_id", "correlation_id", "correlation_display", "state", "work_notes", "comments"})
 """Sent fields that are compared by name elsewhere, or are never read back."""
@@ -114,9 +109,9 @@ class Performer:
 
     def _created(self, action: Action, pair: Pair, made: Incident, words: str) -> Outcome:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
-        stage = self.policies.incident_stage(pair.link, made)
-        link = replace(adopted(pair.link, made, stage), written=dict(action.written), hold=None)
-        if not self.policies.is_ours(made, action.case_id):
+        here = self._look(pair, made)
+        link = replace(adopted(pair.link, made, here.incident_stage), written=dict(action.written), hold=None)
+        if not here.is_ours:
             detail = "the instance did not keep correlation_id and correlation_display: the record is not ours to write"
             held = self.hold(action, replace(pair, link=link, incident=made), detail)
             return replace(held, incident=made)
@@ -125,13 +120,10 @@ class Performer:
 
     def _adopt(self, action: Action, pair: Pair) -> Outcome:
         found = self.connectors[action.connector].get(action.table, action.sys_id)
-        if not self.policies.is_ours(found, action.case_id):
-            return self.hold(
-                action,
-                replace(pair, incident=found),
-                f"{found.number} does not bear this Case's key and our mark any more",
-            )
-        link = adopted(pair.link, found, self.policies.incident_stage(pair.link, found))
+        here = self._look(pair, found)
+        if not here.is_ours:
+            return self.hold(action, here.pair, f"{found.number} does not bear this Case's key and our mark any more")
+        link = adopted(pair.link, found, here.incident_stage)
         return Outcome(action=action, result=Result.DONE, incident=found, link=link)
 
     def _send_event(self, action: Action, pair: Pair) -> Outcome:
@@ -144,10 +136,10 @@ class Performer:
     def _change_incident(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
         client = self.connectors[action.connector]
         before = fresh or client.get(action.table, action.sys_id)
-        pair = replace(pair, incident=before)
-        if not self.policies.is_ours(before, action.case_id):
-            return self.hold(action, pair, f"{before.number} does not bear this Case's key and our mark any more")
-        now = self._still(action, pair, INCIDENT_CHANGES)
+        here = self._look(pair, before)
+        if not here.is_ours:
+            return self.hold(action, here.pair, f"{before.number} does not bear this Case's key and our mark any more")
+        now = self._still(action, here, INCIDENT_CHANGES)
         if now is None:
             return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", incident=before)
         try:
@@ -156,9 +148,10 @@ class Performer:
             if isinstance(error, Rejected) and error.status != 403:
                 raise
             after = self._look_after(action, error)
-            if _differences(now, after) or not self._arrived(now, pair, before, after):
-                return self._not_changed(action, replace(pair, incident=after), error)
-        return self._changed(now, pair, before, after)
+            there = self._look(pair, after)
+            if _differences(now, after) or not _arrived(now, there, before):
+                return self._not_changed(action, there.pair, error)
+        return self._changed(now, self._look(pair, after), before, after)
 
     def _not_changed(self, action: Action, pair: Pair, error: RemoteError) -> Outcome:
         """Tell a refusal, which is held, from a write that may still be on its way."""
@@ -173,30 +166,22 @@ class Performer:
         except (RemoteError, Malformed):
             raise error from None
 
-    def _changed(self, action: Action, pair: Pair, before: Incident, after: Incident) -> Outcome:
-        pair = replace(pair, incident=after)
-        if not self._arrived(action, pair, before, after):
+    def _changed(self, action: Action, here: Standing, before: Incident, after: Incident) -> Outcome:
+        if not _arrived(action, here, before):
             left = f"the service accepted the change and left {after.number} in state {after.state}"
             words = "; ".join(part for part in (left, _differences(action, after)) if part)
-            return replace(self.hold(action, pair, words), incident=after)
-        link = replace(pair.link, written=dict(action.written), hold=None)
+            return self.hold(action, here.pair, words)
+        link = replace(here.link, written=dict(action.written), hold=None)
         raced = "somebody else wrote at the same time" if after.mod_count > before.mod_count + 1 else ""
         detail = "; ".join(part for part in (raced, _differences(action, after)) if part)
         return Outcome(action=action, result=Result.DONE, detail=detail or None, incident=after, link=link)
-
-    def _arrived(self, action: Action, pair: Pair, before: Incident, after: Incident) -> bool:
-        """Say whether a write did what it was for: the stage is reached, or the record was changed at all."""
-        if action.kind is not ActionKind.ADVANCE_INCIDENT:
-            return after.mod_count > before.mod_count or not _differences(action, after)
-        stage = self.policies.incident_stage(pair.link, after)
-        return stage is not None and stage >= action.to_stage
 
     # -- the Case ----------------------------------------------------------------------------------------------
 
     def _advance_case(self, action: Action, pair: Pair) -> Outcome:
         case = self.cases.get_case(action.case_id)
         pair = replace(pair, case=case)
-        now = self._still(action, pair, frozenset({ActionKind.ADVANCE_CASE}))
+        now = self._still(action, look_at(pair, self.policies), frozenset({ActionKind.ADVANCE_CASE}))
         if now is None:
             return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", case=case)
         for verb in now.path:
@@ -214,7 +199,7 @@ class Performer:
             if not self._reached(case, verb):
                 detail = f"the service accepted {verb.value} and left the Case {case.status}"
                 return replace(self.hold(now, replace(pair, case=case), detail), case=case)
-            pair = replace(pair, case=case, link=_risen(pair.link, VERB_STAGES[verb]))
+            pair = replace(pair, case=case, link=_risen(pair.link, STEP_OF[verb].stage))
         return Outcome(action=now, result=Result.DONE, case=case, link=replace(pair.link, hold=None))
 
     def _ask(self, verb: Verb, action: Action) -> Case:
@@ -244,18 +229,23 @@ class Performer:
 
     def _reached(self, case: Case, verb: Verb) -> bool:
         stage = self.policies.case_stage(case)
-        return stage is not None and stage >= VERB_STAGES[verb]
+        return stage is not None and stage >= STEP_OF[verb].stage
 
     # -- both --------------------------------------------------------------------------------------------------
 
-    def _still(self, action: Action, pair: Pair, kinds: frozenset[ActionKind]) -> Action | None:
+    def _look(self, pair: Pair, record: Incident) -> Standing:
+        """Look at a pair with its record as it was just read."""
+        return look_at(replace(pair, incident=record), self.policies)
+
+    def _still(self, action: Action, here: Standing, kinds: frozenset[ActionKind]) -> Action | None:
         """Decide again from what was just read; None when nothing of the action is left to do."""
-        again = decide(pair, self.policies, self.knowledge).actions
+        again = decide_standing(here, self.knowledge).actions
         return next((now for now in again if now.kind in kinds and now.to_stage <= action.to_stage), None)
 
     def hold(self, action: Action, pair: Pair, words: str) -> Outcome:
         """Say that a service refused, and when that is worth another try."""
-        hold = next_hold(pair.link.hold, detail=words, fingerprint=fingerprint(pair), now=self.clock())
+        looks = look_at(pair, self.policies).fingerprint
+        hold = next_hold(pair.link.hold, detail=words, fingerprint=looks, now=self.clock())
         link = replace(pair.link, hold=hold)
         return Outcome(
             action=action, result=Result.REJECTED, detail=words, case=pair.case, incident=pair.incident, link=link
@@ -269,6 +259,14 @@ class Performer:
         if action.kind is ActionKind.ADOPT_INCIDENT:  # bound all the same, so that it is asked for again, by its id
             link = replace(link, sys_id=action.sys_id, number=action.number or "")
         return Outcome(action=action, result=Result.RETRY, detail=str(error), link=link)
+
+
+def _arrived(action: Action, here: Standing, before: Incident) -> bool:
+    """Say whether a write did what it was for: the stage is reached, or the record was changed at all."""
+    after = here.incident
+    if action.kind is ActionKind.ADVANCE_INCIDENT or after is None:
+        return here.incident_stage is not None and here.incident_stage >= action.to_stage
+    return after.mod_count > before.mod_count or not _differences(action, after)
 
 
 def _risen(link: Link, stage: Stage) -> Link:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from reconciler.core.lifecycle import STAGE_WORDS
-from reconciler.core.model import ActionKind, JsonObject, Outcome, Verb
+from reconciler.core.lifecycle import STAGE_WORDS, STEP_OF
+from reconciler.core.model import ActionKind, JsonObject, Outcome
 from reconciler.engine.report import CycleReport, ended_well
 from reconciler.sandbox.both import Sandbox
 from reconciler.sandbox.control.overview import SeenCase, overview
 from reconciler.store.store import Store
-
-DONE: Mapping[Verb, str] = {
-    Verb.ACKNOWLEDGE: "acknowledged",
-    Verb.RESOLVE: "resolved",
-    Verb.CLOSE: "closed",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +64,7 @@ def _done_words(outcome: Outcome) -> str:
         case ActionKind.CREATE_INCIDENT:
             return f"{number} created for {key}"
         case ActionKind.ADVANCE_CASE:
-            return f"{key} follows {number}: {', then '.join(DONE[verb] for verb in action.path)}"
+            return f"{key} follows {number}: {', then '.join(STEP_OF[verb].stage.word for verb in action.path)}"
         case ActionKind.ADVANCE_INCIDENT:
             return f"{number} follows {key}: {STAGE_WORDS[action.to_stage]}"
         case _:
