@@ -85,18 +85,24 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        _say("interrupted")
         sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except ReconcilerError as error:
-        click.echo(f"reconciler: {error}", err=True)
+        _say(f"reconciler: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        click.echo(f"reconciler: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        _say(f"reconciler: {error.filename or 'the system'}: {error.strerror or error}")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(words: str) -> None:
+    from reconciler.cli.terminal import say  # noqa: PLC0415 - only an error needs it
+
+    say(*words.split("\n"))

@@ -7,7 +7,8 @@ import uuid
 
 from reconciler.cli.build import build_context, open_store, read_config, start
 from reconciler.cli.options import Globals
-from reconciler.cli.output import ProgressBar, print_json, print_report, say
+from reconciler.cli.output import print_report
+from reconciler.cli.terminal import ProgressBar, print_json, say
 from reconciler.daemon.signals import stop_on_signal
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult

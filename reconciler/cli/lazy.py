@@ -6,7 +6,6 @@ The first line of each help text stands here, so that ``--help`` needs none of t
 from __future__ import annotations
 
 import importlib
-import json
 from typing import Any
 
 import click
@@ -30,9 +29,10 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except ReconcilerError as error:
             if ctx.meta.pop(JSON_ASKED, False):
+                from reconciler.cli.terminal import print_json_line  # noqa: PLC0415 - only an error needs it
                 from reconciler.core.planning.plan import DOCUMENT_VERSION  # noqa: PLC0415 - only an error needs it
 
-                click.echo(json.dumps({"version": DOCUMENT_VERSION, "error": str(error)}, ensure_ascii=False))
+                print_json_line({"version": DOCUMENT_VERSION, "error": str(error)})
             raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -24,7 +24,8 @@ Joiners and variants (U+200C, U+200D, U+FE00 to U+FE0F, U+E0100 to U+E01EF) are 
 them, as Arabic, Syriac and Egyptian need their number signs.
 """
 _UNWANTED = re.compile(f"[{_UNSEEN}]")
-_UNSAFE = re.compile(rf"[\t\n\u2028\u2029{_UNSEEN}]")
+UNSAFE = re.compile(rf"[\t\n\u2028\u2029{_UNSEEN}]")
+"""What a terminal or a log obeys, or what hides something in them."""
 
 # The possessive ``*+`` keeps these linear: a bracket before 60,000 blanks would else be tried in every way.
 _GAP = r"[\s\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]*+"
@@ -60,7 +61,7 @@ def one_line(text: str) -> str:
 
 def escape_controls(text: str) -> str:
     r"""Write what ``clean`` takes out, and line ends, as ``\n`` or ``\x1b``: the text stays on its line."""
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def without_code_blocks(text: str, *, more_follows: bool = False) -> str:

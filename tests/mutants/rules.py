@@ -136,4 +136,18 @@ RULES = (
         "sorted(JOURNAL_FIELDS)[:1],",
         f"{PROBLEMS}::test_whatever_is_wrong_is_a_problem_with_its_line",
     ),
+    fault(
+        "a line reaches the terminal as it is",
+        "cli/terminal.py",
+        "        click.echo(escape_controls(str(line)))\n",
+        "        click.echo(str(line))\n",
+        "tests/system/test_bad_input.py::test_no_word_of_a_service_moves_a_cursor_or_starts_a_line",
+    ),
+    fault(
+        "JSON reaches the terminal as it is",
+        "cli/terminal.py",
+        "UNSAFE.sub(lambda sign: json.dumps(sign[0])[1:-1], line)",
+        "line",
+        "tests/system/test_bad_input.py::test_no_word_of_a_service_moves_a_cursor_or_starts_a_line",
+    ),
 )

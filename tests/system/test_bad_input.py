@@ -39,30 +39,48 @@ def test_a_secret_that_is_not_set_is_named(bench: Bench) -> None:
     assert "NO_SUCH_SECRET" in ran.one_message()
 
 
-def test_a_config_that_everybody_can_write_or_that_is_no_config_is_refused(quick: Bench) -> None:
-    quick.config.chmod(0o602)
-    ran = quick.run("once")
+def test_a_config_that_everybody_can_write_or_that_is_no_config_is_refused(bench: Bench) -> None:
+    bench.config.chmod(0o602)
+    ran = bench.run("once")
     assert ran.code == 2
     assert "can be written by every user" in ran.one_message()
-    quick.config.chmod(0o600)
-    with quick.config.open("ab") as file:
+    bench.config.chmod(0o600)
+    with bench.config.open("ab") as file:
         file.truncate(1_000_001)
-    ran = quick.run("once")
+    ran = bench.run("once")
     assert ran.code == 2
     assert "longer than 1000000 bytes" in ran.one_message()
 
 
-def test_files_for_people_are_read_by_no_other_user(quick: Bench) -> None:
-    before = os.umask(0o000)
-    try:
-        assert quick.run("--config", str(quick.folder / "new.toml"), "init").code == 0
-        assert quick.run("plan", "--out", str(quick.folder / "plan.json")).code == 0
-        assert quick.run("once").code == 0
-        assert quick.run("state", "backup", str(quick.folder / "copy.db")).code == 0
-    finally:
-        os.umask(before)
-    files = [quick.folder / "new.toml", quick.folder / "plan.json", quick.folder / "copy.db"]
-    files += [file for file in quick.database.parent.iterdir() if file.name.startswith(quick.database.name)]
+def test_no_word_of_a_service_moves_a_cursor_or_starts_a_line(bench: Bench) -> None:
+    hostile = "INC1\x1b]0;owned\x07\x9b2J\u202e\nreconciler: ok"
+    case_id = bench.new_case(f"Disk {hostile}")
+    assert bench.run("once").code == 0
+    bench.world.servicenow.edit(bench.sys_id(case_id), number=hostile)
+    bench.world.coralogix.acknowledge(case_id)
+    for command in (
+        ["once"],
+        ["explain", case_id],
+        ["explain", case_id, "--json"],
+        ["status"],
+        ["plan"],
+        ["holds", "show"],
+    ):
+        ran = bench.run(*command)
+        shown = ran.out + ran.err
+        assert not set(shown) & set("\x1b\x07\x9b\u202e"), command
+        assert "\nreconciler: ok" not in shown, command
+    assert bench.run("explain", case_id, "--json").document["incident"]["number"] == hostile
+    assert "\\x1b]0;owned" in bench.run("explain", case_id).out
+
+
+def test_files_for_people_are_read_by_no_other_user(bench: Bench) -> None:
+    assert bench.run("--config", str(bench.folder / "new.toml"), "init").code == 0
+    assert bench.run("plan", "--out", str(bench.folder / "plan.json")).code == 0
+    assert bench.run("once").code == 0
+    assert bench.run("state", "backup", str(bench.folder / "copy.db")).code == 0
+    files = [bench.folder / "new.toml", bench.folder / "plan.json", bench.folder / "copy.db"]
+    files += [file for file in bench.database.parent.iterdir() if file.name.startswith(bench.database.name)]
     assert len(files) > 4
     assert {file.name: oct(file.stat().st_mode) for file in files if file.stat().st_mode & 0o027} == {}
 

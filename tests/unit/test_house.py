@@ -187,6 +187,22 @@ def is_package_of(place: str, allowed: frozenset[str]) -> bool:
     return any(one.startswith(f"{place}.") for one in allowed)
 
 
+PRINTING = frozenset({"cli.terminal", "cli.commands.demo.screen"})
+"""The one way to a terminal, and the demo's screen, which draws in colours and shows nothing that a service said."""
+
+
+def test_nothing_reaches_a_terminal_but_through_one_place() -> None:
+    calls = {
+        f"{module.name}:{node.lineno}"
+        for module in OURS
+        if module.name not in PRINTING
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"}
+    }
+    assert calls == set()
+
+
 # --- imports -------------------------------------------------------------------------------------------------
 
 

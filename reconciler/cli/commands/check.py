@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.build import Wire, coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import ProgressBar, print_json, say, table
+from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say, table
 from reconciler.config import Auth, Config, PartialView, ServiceNowConfig
 from reconciler.core.errors import ConfigError
 from reconciler.core.expressions.context import variables
@@ -21,7 +21,6 @@ from reconciler.core.policies.routing import in_order
 from reconciler.preflight.probes import CaseProbes, Finding, Verdict
 from reconciler.preflight.records import RecordProbes
 from reconciler.remotes.servicenow.codec import asked_fields
-from reconciler.telemetry.log import escape_controls
 
 NAMING_LOGINS = frozenset({Auth.BASIC, Auth.OAUTH_PASSWORD})
 """The kinds of login that say who the user is."""
@@ -132,14 +131,16 @@ def probe(config: Config) -> tuple[Finding, ...]:
 
 
 def _print_check(document: JsonObject, findings: Sequence[Finding]) -> None:
-    click.echo(f"config    {document['config']}\ndatabase  {document['database']}")
-    click.echo(f"Coralogix {document['coralogix']['base_url']}\n")
+    print_lines(f"config    {document['config']}", f"database  {document['database']}")
+    print_lines(f"Coralogix {document['coralogix']['base_url']}", "")
     connectors = [(one["name"], one["instance_url"], one["auth"], one["username"]) for one in document["connectors"]]
-    click.echo(table(("connector", "instance", "auth", "user"), connectors) + "\n")
-    click.echo(table(("route", "takes", "connector/table", "inbound", "outbound"), map(_route_row, document["routes"])))
+    print_lines(*table(("connector", "instance", "auth", "user"), connectors), "")
+    print_lines(
+        *table(("route", "takes", "connector/table", "inbound", "outbound"), map(_route_row, document["routes"]))
+    )
     if findings:
         rows = [(one.side, one.probe, one.verdict.value.replace("_", " "), one.words) for one in findings]
-        click.echo("\n" + table(("side", "probe", "verdict", "what was seen"), rows))
+        print_lines("", *table(("side", "probe", "verdict", "what was seen"), rows))
     for words in document["warnings"]:
         say(f"warning: {words}")
     for one in findings:
@@ -163,5 +164,5 @@ def _show_names(*, as_json: bool) -> None:
         print_json({"version": DOCUMENT_VERSION, "variables": [asdict(one) for one in known]})
         return
     for one in known:
-        example = f"  (for example {escape_controls(one.example)})" if one.example else ""
-        click.echo(f"{one.name}\n    {one.about}{example}")
+        example = f"  (for example {one.example})" if one.example else ""
+        print_lines(one.name, f"    {one.about}{example}")

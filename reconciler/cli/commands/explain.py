@@ -8,14 +8,13 @@ import click
 
 from reconciler.cli.build import read_config, start
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import print_json, table
 from reconciler.cli.refs import find_case
+from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject, Stage
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.store.store import Store
 from reconciler.store.values import Story
-from reconciler.telemetry.log import escape_controls
 
 
 @click.command()
@@ -93,13 +92,13 @@ def _word(stage: Stage | None) -> str | None:
 def print_story(story: Story) -> None:
     """Show a story to a person, events and actions in the order in which they came."""
     pair, link = story.pair, story.pair.link
-    click.echo(escape_controls(f"{pair.case.key or pair.case.id}  {pair.case.title}"))
-    click.echo(f"  Case      {pair.case.status}, {pair.case.priority}, id {pair.case.id}")
+    print_lines(f"{pair.case.key or pair.case.id}  {pair.case.title}")
+    print_lines(f"  Case      {pair.case.status}, {pair.case.priority}, id {pair.case.id}")
     if pair.incident:
-        click.echo(f"  record    {pair.incident.number} in {link.connector}/{link.table}, state {pair.incident.state}")
-    click.echo(f"  link      route {link.route or '-'}, agreed {_word(link.agreed) or '-'}")
+        print_lines(f"  record    {pair.incident.number} in {link.connector}/{link.table}, state {pair.incident.state}")
+    print_lines(f"  link      route {link.route or '-'}, agreed {_word(link.agreed) or '-'}")
     if story.skip:
-        click.echo(escape_controls(f"  skipped   {story.skip.reason.value}: {story.skip.detail or ''}"))
+        print_lines(f"  skipped   {story.skip.reason.value}: {story.skip.detail or ''}")
     events = [
         (row["observed_at"], row["source"], row["event"], _move(row), row["actor"]) for row in story.notifications
     ]
@@ -107,7 +106,7 @@ def print_story(story: Story) -> None:
         (row["started_at"], "reconciler", row["kind"], f"{row['from_stage'] or '-'} → {row['to_stage']}", _end(row))
         for row in story.actions
     ]
-    click.echo("\n" + table(("when", "who", "what", "change", "by / result"), _in_order([*events, *actions])))
+    print_lines("", *table(("when", "who", "what", "change", "by / result"), _in_order([*events, *actions])))
 
 
 def _in_order(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:

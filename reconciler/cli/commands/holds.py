@@ -15,15 +15,14 @@ import click
 
 from reconciler.cli.build import open_store, read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import print_json
 from reconciler.cli.refs import find_case
+from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.store.store import HoldRequest, HoldRequestKind, Store
 from reconciler.store.values import Row, Story
-from reconciler.telemetry.log import escape_controls
 
 WHAT_TO_DO: Mapping[SkipReason, str] = {
     SkipReason.INCIDENT_REOPENED: (
@@ -92,16 +91,16 @@ def holds_document(store: Store) -> JsonObject:
 def print_holds(document: JsonObject) -> None:
     """Show the holds to a person, each in a few lines."""
     for row in document["holds"]:
-        click.echo(escape_controls(f"{_name(row)}  {row['reason']}"))
-        click.echo(f"  since     {row['since']}{_next_try(row)}")
+        print_lines(f"{_name(row)}  {row['reason']}")
+        print_lines(f"  since     {row['since']}{_next_try(row)}")
         if row["detail"]:
-            click.echo(f"  words     {escape_controls(str(row['detail']))}")
-        click.echo(f"  to do     {row['what_to_do']}")
+            print_lines(f"  words     {row['detail']}")
+        print_lines(f"  to do     {row['what_to_do']}")
         if row["asked"]:
-            click.echo(f"  asked     {row['asked']}: the next cycle does it")
-        click.echo("")
+            print_lines(f"  asked     {row['asked']}: the next cycle does it")
+        print_lines("")
     count = len(document["holds"])
-    click.echo(f"{count} waiting for a person" if count else "nothing waits for a person")
+    print_lines(f"{count} waiting for a person" if count else "nothing waits for a person")
 
 
 def _name(row: Row) -> str:
@@ -195,4 +194,4 @@ def _asked(story: Story, kind: HoldRequestKind) -> JsonObject:
 def print_asked(document: JsonObject, path: Path) -> None:
     """Say what was asked, and who will do it."""
     for row in document["asked"]:
-        click.echo(escape_controls(f"{_name(row)}  {row['wish']}: the next cycle on {path} does it"))
+        print_lines(f"{_name(row)}  {row['wish']}: the next cycle on {path} does it")

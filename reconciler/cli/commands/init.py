@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals
-from reconciler.cli.output import say
+from reconciler.cli.terminal import print_lines, say
 from reconciler.core.errors import ConfigError
 
 
@@ -29,4 +29,4 @@ def init(options: Globals, force: bool) -> None:
             [f"{path} is there already; name another with --config, or replace it with --force"]
         ) from error
     say(f"wrote {path}; fill in the addresses and set the secrets, then try `reconciler plan`")
-    click.echo(path)
+    print_lines(path)

@@ -13,7 +13,8 @@ from reconciler.cli.build import build_context, read_config, start, utc_now
 from reconciler.cli.cycles import end, new_cycle_id
 from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals, json_option, limits_option, resolved_option, since_option
-from reconciler.cli.output import ProgressBar, print_json, print_plan, say
+from reconciler.cli.output import print_plan
+from reconciler.cli.terminal import ProgressBar, print_json, say
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import over_limits

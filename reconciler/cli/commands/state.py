@@ -15,7 +15,7 @@ import click
 from reconciler.cli.build import build_context, open_store, read_config, start, utc_now
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import ProgressBar, print_json, say
+from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import WHEN
 from reconciler.config import Config
 from reconciler.core.errors import ConfigError, Locked, Refused, StoreError
@@ -26,7 +26,7 @@ from reconciler.rebuild.report import RebuildReport
 from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import back_up
 from reconciler.store.store import Store
-from reconciler.telemetry.log import bind_cycle, escape_controls
+from reconciler.telemetry.log import bind_cycle
 
 
 @click.group()
@@ -90,12 +90,14 @@ def print_rebuild(document: JsonObject) -> None:
     """Show what a rebuild found, and what to know before the next cycle."""
     for row in document["findings"]:
         name = row["case_key"] or row["case_id"] or "no Case"
-        click.echo(escape_controls(f"{row['kind']}  {name}  {row['record']}: {row['why']}"))
+        print_lines(f"{row['kind']}  {name}  {row['record']}: {row['why']}")
     if document["findings"]:
-        click.echo("")
-    click.echo(f"{document['records']} records read, {document['links']} links, {len(document['findings'])} to look at")
+        print_lines("")
+    print_lines(
+        f"{document['records']} records read, {document['links']} links, {len(document['findings'])} to look at"
+    )
     if document["backup"]:
-        click.echo(f"the database as it was: {document['backup']}")
+        print_lines(f"the database as it was: {document['backup']}")
     say("`reconciler plan` shows what the next cycle would do; open Cases without a record that are older than")
     say("[schedule] first_lookback_hours are taken in by `reconciler once --since WHEN` only")
 
@@ -116,7 +118,7 @@ def backup(options: Globals, file: Path, as_json: bool) -> None:
     if problems:
         raise ConfigError(problems)
     document = {"version": DOCUMENT_VERSION, "database": str(path), "file": str(file), "bytes": back_up(path, file)}
-    print_json(document) if as_json else click.echo(f"{file}: {document['bytes']} bytes, checked")
+    print_json(document) if as_json else print_lines(f"{file}: {document['bytes']} bytes, checked")
 
 
 # -- prune -------------------------------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ def print_prune(document: JsonObject) -> None:
     """Show what was, or would be, deleted."""
     verb = "would go" if document["dry_run"] else "deleted"
     rows = ", ".join(f"{count} of {table}" for table, count in document["rows"].items())
-    click.echo(f"older than {document['older_than']}, {verb}: {rows}")
+    print_lines(f"older than {document['older_than']}, {verb}: {rows}")
     if any(document["rows"].values()) and not document["dry_run"] and not document["compacted"]:
         say("another process works on the database: its file keeps its size, and the freed space is used again;")
         say("prune once more while it is stopped to shrink the file")

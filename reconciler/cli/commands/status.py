@@ -9,13 +9,12 @@ import click
 
 from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import print_json, table
+from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.reading.window import is_unfinished
 from reconciler.store.store import Store
 from reconciler.store.values import StatusSummary
-from reconciler.telemetry.log import escape_controls
 
 
 @click.command()
@@ -56,25 +55,25 @@ def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
 
 def print_status(document: JsonObject) -> None:
     """Show the status to a person."""
-    click.echo(f"database   {document['database']}")
+    print_lines(f"database   {document['database']}")
     last = document["last_cycle"]
     if last is None:
-        click.echo("last cycle none yet")
+        print_lines("last cycle none yet")
     else:
         ended = last["finished_at"] or "not finished"
-        click.echo(
+        print_lines(
             f"last cycle {last['kind']} {last['result'] or 'running'}, began {last['started_at']}, ended {ended}"
         )
         if last["refused_because"]:
-            click.echo(f"           {escape_controls(str(last['refused_because']))}")
-    click.echo(f"links      {document['links']} in all, {document['open_links']} open, {document['waiting']} to plan")
-    click.echo(f"holds      {_counts(document['holds'])}")
-    click.echo(f"skips      {_counts(document['skips'])}")
+            print_lines(f"           {last['refused_because']}")
+    print_lines(f"links      {document['links']} in all, {document['open_links']} open, {document['waiting']} to plan")
+    print_lines(f"holds      {_counts(document['holds'])}")
+    print_lines(f"skips      {_counts(document['skips'])}")
     if document["quarantined"]:
-        click.echo(f"quarantine {document['quarantined']} records that could not be understood")
+        print_lines(f"quarantine {document['quarantined']} records that could not be understood")
     rows = [(name, cursor["time"], cursor["lag_seconds"]) for name, cursor in document["cursors"].items()]
     if rows:
-        click.echo("\n" + table(("cursor", "read up to", "lag, s"), rows))
+        print_lines("", *table(("cursor", "read up to", "lag, s"), rows))
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -22,7 +22,7 @@ from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
 from reconciler.cli.commands.sandbox.config import BASIC, ready_config, secrets_of
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import print_json
+from reconciler.cli.terminal import print_json
 from reconciler.config import parse_config
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle

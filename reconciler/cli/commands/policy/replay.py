@@ -14,7 +14,7 @@ import click
 from reconciler.cli.build import read_config, start
 from reconciler.cli.commands.policy.test import remembered_knowledge
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import print_json, say, table
+from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.cli.times import WHEN
 from reconciler.config import load_config
 from reconciler.core.model import JsonObject, Pair
@@ -88,12 +88,12 @@ def print_replayed(replayed: Replayed) -> None:
     shown = replayed.differences[:ROWS_SHOWN]
     if shown:
         rows = [(one.case_key or one.case_id, one.kind.value, one.name, one.before, one.after) for one in shown]
-        click.echo(table(("case", "difference", "field", "before", "after"), rows))
+        print_lines(*table(("case", "difference", "field", "before", "after"), rows))
     more = len(replayed.differences) - len(shown)
     if more:
         say(f"and {more} more; `--json` has them all")
     listed = [f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind]]
-    click.echo(
+    print_lines(
         f"{replayed.cases} Cases, {replayed.records_before} records before and {replayed.records_after} after: "
         + (", ".join(listed) or "no difference")
     )

@@ -9,8 +9,8 @@ import click
 
 from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.output import print_json, table
 from reconciler.cli.refs import find_case
+from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.config import Config
 from reconciler.core.errors import ConfigError, Malformed
 from reconciler.core.expressions.context import EXAMPLE_CASE
@@ -21,7 +21,6 @@ from reconciler.core.planning.trial import Rehearsal, Rendered, answered, rehear
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.store.store import Store
-from reconciler.telemetry.log import escape_controls
 
 
 @click.command()
@@ -135,18 +134,18 @@ def _link(pair: Pair | None, policies: Policies, knowledge: Knowledge) -> JsonOb
 def print_rehearsal(rehearsal: Rehearsal, document: JsonObject) -> None:
     """Show a rehearsal to a person."""
     case = rehearsal.case
-    click.echo(escape_controls(f"{case.key or case.id}  {case.title}") + "\n")
-    click.echo(table(("route", "verdict"), [(trace.route, trace.words) for trace in rehearsal.routes]))
+    print_lines(f"{case.key or case.id}  {case.title}", "")
+    print_lines(*table(("route", "verdict"), [(trace.route, trace.words) for trace in rehearsal.routes]))
     if rehearsal.refusal:
         words = f"no record: {rehearsal.refusal.reason.value}: {rehearsal.refusal.detail or ''}"
-        click.echo("\n" + escape_controls(words))
+        print_lines("", words)
     if rehearsal.rendered:
         rows = [
             (one.part, one.field, f"FAILS: {one.problem}" if one.problem else one.value) for one in rehearsal.rendered
         ]
-        click.echo("\n" + table(("part", "field", "value"), rows))
+        print_lines("", *table(("part", "field", "value"), rows))
     if rehearsal.problem:
-        click.echo("\n" + escape_controls(f"nothing can be sent: {rehearsal.problem}"))
+        print_lines("", f"nothing can be sent: {rehearsal.problem}")
     if rehearsal.request:
         _print_request(rehearsal.request, document["target"]["instance_url"])
     if rehearsal.asks is not None:
@@ -156,20 +155,20 @@ def print_rehearsal(rehearsal: Rehearsal, document: JsonObject) -> None:
 
 
 def _print_request(action: Action, instance_url: str) -> None:
-    click.echo(f"\n{action.kind.value} in {instance_url}, table {action.table}, at stage {action.to_stage.word}:")
+    print_lines("", f"{action.kind.value} in {instance_url}, table {action.table}, at stage {action.to_stage.word}:")
     for name, value in action.fields.items():
-        click.echo(escape_controls(f"  {name} = {json.dumps(value, ensure_ascii=False)}"))
+        print_lines(f"  {name} = {json.dumps(value, ensure_ascii=False)}")
 
 
 def _print_way_back(rehearsal: Rehearsal) -> None:
     asked = [(word, stage.word) for word, stage in (rehearsal.asks or {}).items()]
-    click.echo("\n" + (table(("a record that is", "makes its Case"), asked) if asked else "nothing comes back"))
-    click.echo("\n" + escape_controls(f"resolution reason: {rehearsal.reason}"))
+    print_lines("", *(table(("a record that is", "makes its Case"), asked) if asked else ["nothing comes back"]))
+    print_lines("", f"resolution reason: {rehearsal.reason}")
 
 
 def _print_link(link: JsonObject) -> None:
     words = [action["kind"] for action in link["actions"]] or ["nothing"]
-    click.echo(f"\nit has the record {link['number']} in {link['connector']}/{link['table']} and stays there")
-    click.echo(f"the next cycle would do: {', '.join(words)}")
+    print_lines("", f"it has the record {link['number']} in {link['connector']}/{link['table']} and stays there")
+    print_lines(f"the next cycle would do: {', '.join(words)}")
     if link["skip"]:
-        click.echo(escape_controls(f"skipped: {link['skip']['reason']}: {link['skip']['detail'] or ''}"))
+        print_lines(f"skipped: {link['skip']['reason']}: {link['skip']['detail'] or ''}")

@@ -18,7 +18,7 @@ import click
 
 from reconciler.cli.commands.sandbox.ports import CASE_PORT, TOKEN_VARIABLE, URL_VARIABLE
 from reconciler.cli.options import json_option
-from reconciler.cli.output import print_json, table
+from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.config.addresses import service_address
 from reconciler.core.errors import ConfigError, ReconcilerError, Refused
 from reconciler.core.model import JsonObject
@@ -106,7 +106,7 @@ def show(url: str, as_json: bool) -> None:
     headers = ("case", "title", "status", "stage", "record", "state", "stage", "assigned")
     rows = [row for one in document["cases"] for row in _case_rows(one)]
     rows += [("", "", "", "", *_record_cells(one)) for one in document["other_incidents"]]
-    click.echo(table(headers, rows) if rows else "no Cases yet: `reconciler sandbox case create TITLE` makes one")
+    print_lines(*(table(headers, rows) if rows else ["no Cases yet: `reconciler sandbox case create TITLE` makes one"]))
 
 
 def _case_rows(one: JsonObject) -> Sequence[Sequence[object]]:
@@ -135,7 +135,7 @@ def create(title: str, priority: str, labels: tuple[str, ...], url: str) -> None
         raise click.BadParameter(f"{wrong[0]!r} is not KEY=VALUE", param_hint="--label")
     pairs = {key: value for key, _, value in (label.partition("=") for label in labels)}
     made = ask(url, "POST", "cases", {"title": title, "priority": priority, "labels": pairs})
-    click.echo(made["key"])
+    print_lines(made["key"])
 
 
 @click.group()
@@ -148,7 +148,7 @@ def _add_act(group: click.Group, path: str, act: str, told: Callable[[JsonObject
     @click.argument("ref")
     @url_option
     def perform(ref: str, url: str) -> None:
-        click.echo(told(ask(url, "POST", f"{path}/{quote(ref, safe='')}/{act}", {})))
+        print_lines(told(ask(url, "POST", f"{path}/{quote(ref, safe='')}/{act}", {})))
 
 
 for _act in CASE_ACTS:
@@ -203,7 +203,7 @@ def add(
     ask(url, "POST", "faults", body)
     side = "after" if after_effect else "before"
     count = f"for {seconds} s all" if seconds else "all" if for_ever else f"the next {times}"
-    click.echo(f"{kind} strikes {count} {operation} {side} the effect")
+    print_lines(f"{kind} strikes {count} {operation} {side} the effect")
 
 
 @fault.command("clear")
@@ -211,4 +211,4 @@ def add(
 def clear(url: str) -> None:
     """Forget every planned fault."""
     ask(url, "DELETE", "faults")
-    click.echo("no faults are planned")
+    print_lines("no faults are planned")

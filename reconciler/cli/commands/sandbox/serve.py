@@ -18,7 +18,7 @@ import click
 from reconciler.cli.commands.sandbox.config import BASIC, FIRST_LINE, LOGINS, ready_config, secrets_of
 from reconciler.cli.commands.sandbox.ports import CASE_PORT, RECORD_PORT, TOKEN_VARIABLE, URL_VARIABLE
 from reconciler.cli.files import write_private
-from reconciler.cli.output import say
+from reconciler.cli.terminal import print_lines, say
 from reconciler.core.errors import ConfigError, ReconcilerError
 from reconciler.sandbox.both import API_USER, Credentials, Offers, Sandbox, Served
 from reconciler.sandbox.both import serve as serve_both
@@ -103,9 +103,9 @@ def serve(
     with _until_signal() as stop, _listening(world, case_port, record_port, token) as served:
         database = f"sandbox-{seed:08x}.db"
         if folder is None:
-            click.echo(ready_config(served, world.credentials, auth=auth, database=database), nl=False)
+            print_lines(*ready_config(served, world.credentials, auth=auth, database=database).splitlines())
         else:
-            click.echo(_write_folder(folder.absolute(), served, world.credentials, auth, database), nl=False)
+            print_lines(*_write_folder(folder.absolute(), served, world.credentials, auth, database).splitlines())
         for line in _next_steps(served, folder, world.credentials, token):
             say(line)
         stop.wait()
