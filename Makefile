@@ -1,7 +1,7 @@
 # What a change passes, by name. The gate, .ci/run, runs these recipes too, and does so without make: they are plain
 # lines of shell, with no variables.
 
-.PHONY: setup check fix fast test docs gate
+.PHONY: setup check fix fast test docs lock gate
 
 setup: .venv ## make .venv with everything that the others need
 
@@ -27,6 +27,11 @@ test: .venv ## every test
 docs: .venv ## write what is generated in the documentation anew, and check every page
 	.venv/bin/python -m tests.pages
 	.venv/bin/python -m pytest -q tests/unit/test_readme.py tests/unit/test_docs_commands.py tests/unit/test_pages.py tests/unit/test_store_readme.py
+
+lock: .venv ## choose the newest versions that are allowed, and write them with their hashes
+	.venv/bin/pip install --quiet uv
+	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock pyproject.toml
+	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras -o requirements-dev.lock pyproject.toml
 
 gate: ## all that a change has to pass, in a fresh clone
 	.ci/run

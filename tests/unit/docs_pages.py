@@ -23,7 +23,7 @@ PAGES = (
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
-_OF_THE_PROGRAM = re.compile(r"(?:\S*/)?reconciler$|by_hand$")
+_OF_THE_PROGRAM = re.compile(r"(?!\w+=)(?:\S*/)?reconciler(?:-by-hand)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,4 +99,4 @@ def mentioned_commands(text: str) -> list[str]:
 def _arguments(line: str) -> str:
     """Give what follows the program's name; empty for another program."""
     first, _, rest = line.strip().partition(" ")
-    return rest.strip() if _OF_THE_PROGRAM.fullmatch(first) else ""
+    return re.sub(r"^@\w+ ", "", rest.strip()) if _OF_THE_PROGRAM.fullmatch(first) else ""

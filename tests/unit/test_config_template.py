@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.config import config_template
+from reconciler.config import config_template, parse_config
 from reconciler.config.shape import TABLES, SecretTable
 from tests.unit.test_config import MINIMAL, read
 
@@ -32,6 +33,16 @@ def tables(data: Any, pattern: tuple[str, ...]) -> Iterator[dict[str, Any]]:
 
 def test_valid_as_it_stands() -> None:
     assert read(config_template()).hash == read(MINIMAL.replace(".acme]", ".main]")).hash
+
+
+def test_for_systemd_it_names_the_credentials_of_the_units(tmp_path: Path) -> None:
+    for name in ("coralogix_api_key", "servicenow_password"):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text("a secret")
+    text = config_template(systemd=True)
+    config = parse_config(text, environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}, folder=tmp_path)
+    assert config.coralogix.api_key.source == f"credential {tmp_path}/coralogix_api_key"
+    assert len(text.splitlines()) == len(config_template().splitlines())
 
 
 def test_valid_with_every_line_that_is_commented() -> None:

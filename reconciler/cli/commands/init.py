@@ -14,19 +14,27 @@ from reconciler.core.errors import ConfigError
 
 @click.command()
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--systemd", is_flag=True, help="Name the secrets as the shipped systemd units load them.")
 @click.pass_obj
-def init(options: Globals, force: bool) -> None:
-    """Write a commented config to start from, to --config or ./reconciler.toml."""
+def init(options: Globals, force: bool, systemd: bool) -> None:
+    """Write a commented config to start from, to --config or ./reconciler.toml.
+
+    \b
+    Examples:
+      reconciler init
+      reconciler --config /etc/reconciler/reconciler.toml init --systemd
+    """
     from reconciler.config import config_template  # noqa: PLC0415 - heavy
 
     path = options.config or Path("reconciler.toml")
     if force:
         path.unlink(missing_ok=True)
     try:
-        write_private(path, config_template(), replace=False)
+        write_private(path, config_template(systemd=systemd), replace=False)
     except FileExistsError as error:
         raise ConfigError(
             [f"{path} is there already; name another with --config, or replace it with --force"]
         ) from error
-    say(f"wrote {path}; fill in the addresses and set the secrets, then try `reconciler plan`")
+    look = "reconciler-by-hand plan" if systemd else "reconciler plan"
+    say(f"wrote {path}; fill in the addresses and set the secrets, then try `{look}`")
     print_lines(path)
