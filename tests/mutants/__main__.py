@@ -1,6 +1,7 @@
 """Put each fault in, run the test that has to notice, and say whether it did: ``python -m tests.mutants [NAME…]``.
 
-The checkout itself is never changed: every fault is put into a copy. Exit code 1 when a fault was not noticed.
+``--since REVISION`` keeps to the faults whose module or test differs from that revision of git. The checkout itself is
+never changed: every fault is put into a copy. Exit code 1 when a fault was not noticed.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.mutants.catalogue import MUTANTS, Mutant
+from tests.mutants.fault import ROOT
 
-ROOT = Path(__file__).parents[2]
 COPIED = ("reconciler", "tests", "pyproject.toml")
 
 
@@ -25,10 +26,14 @@ def main() -> int:
     """Run the faults that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="faults to put in; all when none is named")
+    parser.add_argument("--since", metavar="REVISION", help="only those whose module or test differs from it")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--list", action="store_true", help="only list the faults")
     asked = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if not asked.names or mutant.name in asked.names]
+    if asked.since:
+        changed = changed_since(asked.since)
+        chosen = [mutant for mutant in chosen if {mutant.file(), ROOT / mutant.test.partition("::")[0]} & changed]
     if asked.list:
         for mutant in chosen:
             print(f"{mutant.name:44} {mutant.test}")
@@ -40,11 +45,19 @@ def main() -> int:
     return 0 if all(noticed) else 1
 
 
+def changed_since(revision: str) -> set[Path]:
+    """List the files that differ from a revision; raise CalledProcessError where git knows no such revision."""
+    command = ["git", "diff", "--name-only", revision, "--"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {ROOT / name for name in listed.splitlines()}
+
+
 def run(mutant: Mutant) -> bool:
     """Put one fault into a copy, run its test there, and say whether it failed as it should."""
     with tempfile.TemporaryDirectory() as folder:
         copy(Path(folder))
-        put_in(mutant, Path(folder))
+        place = mutant.file(Path(folder))
+        place.write_text(mutant.put_in(place.read_text(encoding="utf-8")), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutant.test]
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     noticed = ended.returncode == 1
@@ -62,17 +75,6 @@ def copy(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             shutil.copy(source, folder / name)
-
-
-def put_in(mutant: Mutant, folder: Path) -> None:
-    """Change the one place of a fault; raise ValueError where it does not stand exactly once."""
-    path = folder / mutant.file
-    text = path.read_text()
-    if text.count(mutant.before) != 1:
-        raise ValueError(
-            f"{mutant.name}: {mutant.file} has {text.count(mutant.before)} places that read {mutant.before!r}"
-        )
-    path.write_text(text.replace(mutant.before, mutant.after))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,19 @@
-"""What one fault is, and the tests that have to notice."""
+"""What one fault is: a piece of code in one function, what it becomes, and the test that has to notice.
+
+A fault names its place by module and function, and its code as Python reads it, so that it survives when files move and
+lines are formatted anew. Where its function or its code is no longer there, or is there twice, it says so.
+"""
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent, indent
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "reconciler"
 
 MAIN = "tests/scenario/test_main_job.py"
 PLANNER = "tests/unit/test_planner.py"
@@ -23,18 +34,124 @@ LONG = "tests/scenario/test_long_readings.py"
 DRIFT = "tests/scenario/test_drift_check.py"
 WHO = "tests/scenario/test_who_gets_a_record.py"
 
+Code = Sequence[ast.AST]
+"""One expression or pattern, or statements that follow each other."""
+
+
+class NoSuchPlaceError(Exception):
+    """Say that a fault does not fit the code any more, and why."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """Hold one fault: a text that stands once in a file, and what it becomes."""
+    """Hold one fault."""
 
     name: str
-    file: str
+    where: str
+    """``module:function``, such as ``perform:Performer.create``; the module by as much of its name as tells it apart"""
     before: str
+    """an expression, a ``case`` pattern, or statements, which stand once in the function; of a text, a part will do"""
     after: str
+    """what it becomes; empty: statements that go"""
     test: str
 
+    def file(self, root: Path = ROOT) -> Path:
+        """Find the one file of its module; raise NoSuchPlaceError where none, or several, bear its name."""
+        module = self.where.partition(":")[0]
+        end = f"/{module.replace('.', '/')}.py"
+        found = [path for path in sorted((root / PACKAGE).rglob("*.py")) if f"/{path.relative_to(root)}".endswith(end)]
+        if len(found) != 1:
+            raise NoSuchPlaceError(f"{self.name}: {len(found)} modules are called {module!r}")
+        return found[0]
 
-def fault(name: str, file: str, before: str, after: str, test: str) -> Mutant:
+    def put_in(self, source: str) -> str:
+        """Give a module's text with the fault in it; raise NoSuchPlaceError where it does not fit exactly once."""
+        tree = ast.parse(source)
+        place = _function(tree, self.where.partition(":")[2])
+        if place is None:
+            raise NoSuchPlaceError(f"{self.name}: there is no {self.where}")
+        change = _Change(self.before, self.after)
+        changed = change.visit(place)
+        if change.count != 1:
+            raise NoSuchPlaceError(f"{self.name}: {change.count} places of {self.where} read {self.before!r}")
+        assert changed is place, "a function stays where it is"
+        return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def fault(name: str, where: str, before: str, after: str, test: str) -> Mutant:
     """Write one fault in one line or two."""
-    return Mutant(name=name, file=f"reconciler/{file}", before=before, after=after, test=test)
+    return Mutant(name=name, where=where, before=before, after=after, test=test)
+
+
+def _function(tree: ast.Module, qualified_name: str) -> ast.AST | None:
+    """Find a function or class by its qualified name; an empty name is the module."""
+    place: ast.AST | None = tree
+    for name in filter(None, qualified_name.split(".")):
+        inside = ast.walk(place) if place else ()
+        place = next((one for one in inside if getattr(one, "name", None) == name and isinstance(one, _NAMED)), None)
+    return place
+
+
+_NAMED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class _Change(ast.NodeTransformer):
+    """Put one piece of code in the place of another wherever it stands, and count how often that was."""
+
+    def __init__(self, before: str, after: str) -> None:
+        self.count = 0
+        self._before, self._after = _read(before, after)
+        self._looks = [ast.dump(one) for one in self._before]
+        self._text = _text_of(self._before)
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Change a node, or what is inside it."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and self._text:
+            self.count += node.value.count(self._text)
+            return ast.Constant(node.value.replace(self._text, _text_of(self._after)))
+        if not isinstance(node, ast.stmt) and [ast.dump(node)] == self._looks:
+            self.count += 1
+            return self._after[0]
+        for body in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
+            if isinstance(body, list):
+                self._change_statements(body)
+        return super().generic_visit(node)
+
+    def _change_statements(self, body: list[ast.stmt]) -> None:
+        size = len(self._before)
+        for start in range(len(body) - size, -1, -1):
+            if [ast.dump(one) for one in body[start : start + size]] == self._looks:
+                self.count += 1
+                body[start : start + size] = self._after  # type: ignore[assignment]
+
+
+def _read(before: str, after: str) -> tuple[Code, Code]:
+    """Read two pieces of code as expressions where both are, as patterns, or else as statements."""
+    if before.startswith("case "):
+        return [_pattern(before)], [_pattern(after)]
+    try:
+        return [ast.parse(before, mode="eval").body], [ast.parse(after, mode="eval").body]
+    except SyntaxError:
+        return _statements(before), _statements(after or "pass")
+
+
+def _text_of(code: Code) -> str:
+    """Give a text that stands there as code; empty where something else does."""
+    match list(code):
+        case [ast.Constant(value=str(text))]:
+            return text
+        case _:
+            return ""
+
+
+def _pattern(text: str) -> ast.pattern:
+    (match,) = ast.parse(f"match _:\n    {text}:\n        pass").body
+    assert isinstance(match, ast.Match)
+    return match.cases[0].pattern
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    """Read statements, which may ``return`` or ``continue``."""
+    (loop,) = ast.parse(f"while True:\n{indent(dedent(text), '    ')}").body
+    assert isinstance(loop, ast.While)
+    return loop.body
