@@ -26,7 +26,7 @@ test: .venv ## every test
 
 docs: .venv ## write what is generated in the documentation anew, and check every page
 	.venv/bin/python -m tests.pages
-	.venv/bin/python -m pytest -q tests/unit/test_readme.py tests/unit/test_docs_commands.py tests/unit/test_pages.py tests/unit/test_store_readme.py
+	.venv/bin/python -m pytest -q tests/unit/house/test_readme.py tests/unit/house/test_docs_commands.py tests/unit/house/test_pages.py tests/unit/house/test_store_readme.py
 
 lock: .venv ## choose the newest versions that are allowed, and write them with their hashes
 	.venv/bin/pip install --quiet uv

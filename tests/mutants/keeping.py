@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.fault import fault
 
 SIGNALS = "tests/system/test_signals.py"
-RELOAD = "tests/unit/test_daemon_reload.py"
+RELOAD = "tests/unit/daemon/test_reload.py"
 
 KEEPING = (
     fault(

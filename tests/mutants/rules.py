@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.mutants.fault import fault
 
-CONDITIONS = "tests/unit/test_conditions.py"
-TEMPLATES = "tests/unit/test_templates.py"
-TEXT = "tests/unit/test_text.py"
-PROBLEMS = "tests/unit/test_config_problems.py"
+CONDITIONS = "tests/unit/core/test_conditions.py"
+TEMPLATES = "tests/unit/core/test_templates.py"
+TEXT = "tests/unit/core/test_text.py"
+PROBLEMS = "tests/unit/config/test_problems.py"
 
 RULES = (
     fault(
@@ -112,28 +112,28 @@ RULES = (
         "secrets:_from_file",
         "stat.S_IWOTH",
         "stat.S_IXOTH",
-        "tests/unit/test_config_secrets.py::test_a_file_that_others_can_write",
+        "tests/unit/config/test_secrets.py::test_a_file_that_others_can_write",
     ),
     fault(
         "the database gets the mode that SQLite gives",
         "connection:open_file",
         "_make_file(path)",
         "",
-        "tests/unit/test_store_opening.py::test_no_other_user_reads_the_file_or_what_stands_beside_it",
+        "tests/unit/store/test_opening.py::test_no_other_user_reads_the_file_or_what_stands_beside_it",
     ),
     fault(
         "a lock file is followed through a link",
         "lock:DatabaseLock._locked_file",
         "os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW",
         "os.O_RDWR | os.O_CREAT | os.O_CLOEXEC",
-        "tests/unit/test_daemon_lock.py::test_a_lock_file_that_is_a_link_is_not_followed",
+        "tests/unit/store/test_lock.py::test_a_lock_file_that_is_a_link_is_not_followed",
     ),
     fault(
         "a file that is not ours is emptied",
         "lock:DatabaseLock._locked_file",
         "self._refuse_foreign(file)",
         "",
-        "tests/unit/test_daemon_lock.py::test_a_file_that_is_not_ours_is_neither_locked_nor_emptied",
+        "tests/unit/store/test_lock.py::test_a_file_that_is_not_ours_is_neither_locked_nor_emptied",
     ),
     fault(
         "a journal is kept in step",

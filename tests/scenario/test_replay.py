@@ -14,7 +14,7 @@ HISTORIES = Path(__file__).resolve().parents[3] / "shared" / "replay" / "inciden
 ALL = 890
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.gate,
     pytest.mark.skipif(not HISTORIES.exists(), reason="no real histories beside the checkout"),
 ]
 

@@ -33,7 +33,7 @@ from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import a_route, condition, policies
 from tests.clients import CasesInProcess, IncidentsInProcess
-from tests.unit.remotes_scripted import FakeTime
+from tests.unit.remotes.scripted import FakeTime
 from tests.world import FIELDS, World
 
 DRIFT_CYCLES = 45

@@ -20,7 +20,7 @@ import pytest
 from tests.system.forks import Forks
 from tests.system.support import THIS_PROGRAM
 from tests.system.test_sandbox_serve import BARE, serving
-from tests.unit.docs_pages import README, SANDBOX_PAGE, blocks, section
+from tests.unit.house.docs_pages import README, SANDBOX_PAGE, blocks, section
 
 TOUR = section(README.read_text(encoding="utf-8"), "A five-minute tour") + section(
     SANDBOX_PAGE.read_text(encoding="utf-8"), "The second half of the tour"

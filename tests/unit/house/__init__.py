@@ -1,0 +1,1 @@
+"""What holds for the whole house: its walls, its words, its pages, and its faults put in on purpose."""

@@ -1,0 +1,85 @@
+"""The page for whoever reads the database: it names what exists, nothing else, and its queries run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.store.store import CycleCounts, Decided, Store
+from tests.builders import NOW, a_case, a_link, an_incident
+from tests.store_helpers import an_action, remember, settle
+
+PAGE = (Path(__file__).parents[3] / "state" / "README.md").read_text(encoding="utf-8")
+QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+CONTRACT = {
+    "audit_links": "case_id, case_key, case_status, connector, target_table, sys_id, number, incident_state, "
+    "case_stage, incident_stage, agreed_stage, hold_reason, hold_detail, created_at, updated_at",
+    "audit_notifications": "seq, cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, "
+    "source_time",
+    "audit_actions": "seq, cycle_id, key, kind, case_id, connector, sys_id, from_stage, to_stage, result, detail, "
+    "attempts, started_at, finished_at",
+    "audit_cycles": "cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned, done, "
+    "failed, refused_because, config_hash, program_version",
+    "audit_http": "seq, cycle_id, action_seq, system, method, path, status, duration_ms, request_id, attempt, sent_at",
+    "audit_holds": "case_id, case_key, number, reason, detail, since, next_retry_at",
+}
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.in_memory() as opened:
+        remember(opened, a_case(), an_incident())
+        settle(opened, Decided(link=a_link(), needs_plan=False))
+        opened.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+        opened.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="h", program_version="1")
+        opened.journal.finish_cycle("c1", result="failed", counts=CycleCounts(failed=1), now=NOW)
+        yield opened
+
+
+def columns(store: Store, name: str) -> list[str]:
+    """List the columns of a table or view, the computed ones too."""
+    return [row[1] for row in store.database.read(f"PRAGMA table_xinfo({name})")]
+
+
+def documented() -> dict[str, list[str]]:
+    """Read the page: each heading of the third level names a table or view, the rows below it the columns."""
+    sections = re.split(r"^### `(\w+)`$", PAGE, flags=re.MULTILINE)[1:]
+    pairs = zip(sections[::2], sections[1::2], strict=True)
+    return {name: re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) for name, text in pairs}
+
+
+@pytest.mark.parametrize("view", CONTRACT)
+def test_the_views_are_the_contracts(store: Store, view: str) -> None:
+    assert columns(store, view) == CONTRACT[view].split(", ")
+
+
+def test_the_page_names_every_table_view_and_column_and_nothing_else(store: Store) -> None:
+    names = store.database.read(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+    )
+    assert documented() == {name: columns(store, name) for (name,) in names}
+
+
+def test_there_are_enough_queries() -> None:
+    assert len(QUERIES) >= 8
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_query_of_the_page_runs(store: Store, query: str) -> None:
+    store.database.connection.execute("PRAGMA query_only = ON")
+    store.database.named(query)
+
+
+def test_the_queries_that_should_find_nothing_can_find_something(store: Store) -> None:
+    backwards, twice = (next(each for each in QUERIES if word in each) for word in ("target < start", "records > 1"))
+    assert store.database.read(backwards) == []
+    assert store.database.read(twice) == []
+    store.database.connection.execute("UPDATE actions SET from_stage = 4")
+    assert len(store.database.read(backwards)) == 1
+    store.database.connection.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
+    store.journal.begin_action(an_action(sys_id="f" * 32), cycle_id="c1", now=NOW)
+    store.database.connection.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
+    assert len(store.database.read(twice)) == 1
