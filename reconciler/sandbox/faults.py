@@ -85,6 +85,9 @@ class FaultPlan:
         self._random = random.Random(seed)  # noqa: S311 - a replayable schedule, not a secret
         self._lock = threading.Lock()
         self.struck: Counter[str] = Counter()
+        self.kinds: Counter[FaultKind] = Counter()
+        self.waits_told = 0
+        """how many requests were told how long to wait"""
 
     def add(self, fault: Fault) -> None:
         """Plan one more fault."""
@@ -106,6 +109,8 @@ class FaultPlan:
                     self._use_up(fault)
                     side = "after" if fault.after_effect else "before"
                     self.struck[f"{operation} {fault.kind.value} {side}"] += 1
+                    self.kinds[fault.kind] += 1
+                    self.waits_told += fault.until is not None
                     return fault
         return None
 

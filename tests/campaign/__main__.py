@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from tests.campaign.campaign import Tally, run, seed_of
 from tests.campaign.generate import generate
+from tests.campaign.more import ALWAYS, Kind
 from tests.campaign.play import play
 from tests.campaign.shrink import shrink
 from tests.campaign.telling import story
@@ -22,21 +24,23 @@ def main() -> int:
     """Run the campaign that the command line asks for."""
     asked = _parser().parse_args()
     if asked.only is not None:
-        return _one(seed_of(asked.seed, asked.only), is_shrunk=asked.shrink)
+        return _one(seed_of(asked.seed, asked.only), asked.kinds, is_shrunk=asked.shrink)
     started = time.perf_counter()
-    tally = run(asked.schedules, asked.seed, workers=asked.workers, heard=partial(_tell, asked.seed, asked.schedules))
+    heard = partial(_tell, asked)
+    tally = run(asked.schedules, asked.seed, workers=asked.workers, kinds=asked.kinds, heard=heard)
     print(summary(tally, time.perf_counter() - started))
     return 1 if tally.failed else 0
 
 
-def _tell(seed: int, schedules: int, part: Tally, total: Tally) -> None:
+def _tell(asked: argparse.Namespace, part: Tally, total: Tally) -> None:
     """Name each schedule that failed as soon as it did, and show a person at a terminal how far it has come."""
     for number, promises in sorted(part.failed.items()):
         print(f"schedule {number}: {'; '.join(sorted(set(promises)))}")
-        print(f"  again: python -m tests.campaign --seed {seed} --only {number} --shrink", flush=True)
+        kinds = "" if asked.kinds == ALWAYS else f" --kinds {','.join(sorted(asked.kinds))}"
+        print(f"  again: python -m tests.campaign --seed {asked.seed} --only {number} --shrink{kinds}", flush=True)
     if sys.stderr.isatty():
-        end = "\r" if total.schedules < schedules else "\n"
-        print(f"{total.schedules} of {schedules} schedules, {len(total.failed)} failed", end=end, file=sys.stderr)
+        end = "\r" if total.schedules < asked.schedules else "\n"
+        print(f"{total.schedules} of {asked.schedules} schedules, {len(total.failed)} failed", end=end, file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,11 +50,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=1, help="processes side by side")
     parser.add_argument("--only", type=int, help="play this schedule alone and tell its story")
     parser.add_argument("--shrink", action="store_true", help="with --only: cut the schedule down while it fails")
+    parser.add_argument("--kinds", type=_kinds, default=ALWAYS, help=f"further trouble: all, none, or {','.join(Kind)}")
     return parser
 
 
-def _one(seed: str, *, is_shrunk: bool) -> int:
-    schedule = generate(seed)
+def _kinds(words: str) -> AbstractSet[Kind]:
+    if words in {"all", "none"}:
+        return frozenset(Kind) if words == "all" else frozenset()
+    return frozenset(Kind(word) for word in words.split(","))
+
+
+def _one(seed: str, kinds: AbstractSet[Kind], *, is_shrunk: bool) -> int:
+    schedule = generate(seed, kinds)
     played = play(schedule)
     if is_shrunk and played.findings:
         schedule = shrink(schedule, {finding.promise for finding in played.findings})

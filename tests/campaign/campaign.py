@@ -6,9 +6,11 @@ import gc
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from tests.campaign.generate import generate
+from tests.campaign.more import ALWAYS, Kind
 from tests.campaign.play import Played, play
 from tests.campaign.trace import Request
 
@@ -60,9 +62,16 @@ def seed_of(seed: int, number: int) -> str:
     return f"{seed}/{number}"
 
 
-def run(schedules: int, seed: int, *, workers: int = 1, heard: Callable[[Tally, Tally], None] | None = None) -> Tally:
+def run(
+    schedules: int,
+    seed: int,
+    *,
+    workers: int = 1,
+    kinds: AbstractSet[Kind] = ALWAYS,
+    heard: Callable[[Tally, Tally], None] | None = None,
+) -> Tally:
     """Play that many schedules; ``heard`` is told what each part brought, and what all parts have brought so far."""
-    chunks = [(seed, range(start, min(start + CHUNK, schedules))) for start in range(0, schedules, CHUNK)]
+    chunks = [(seed, range(start, min(start + CHUNK, schedules)), kinds) for start in range(0, schedules, CHUNK)]
     if workers <= 1:
         return _sum(map(_play_chunk, chunks), heard)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
@@ -78,14 +87,14 @@ def _sum(tallies: Iterable[Tally], heard: Callable[[Tally, Tally], None] | None)
     return total
 
 
-def _play_chunk(chunk: tuple[int, range]) -> Tally:
-    seed, numbers = chunk
+def _play_chunk(chunk: tuple[int, range, AbstractSet[Kind]]) -> Tally:
+    seed, numbers, kinds = chunk
     tally = Tally()
     gc.collect()
     gc.disable()  # a schedule's garbage is small; looking for it after every few objects costs a tenth of the time
     try:
         for number in numbers:
-            tally.count(number, play(generate(seed_of(seed, number))))
+            tally.count(number, play(generate(seed_of(seed, number), kinds)))
     finally:
         gc.enable()
     return tally

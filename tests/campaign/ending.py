@@ -26,9 +26,8 @@ class Ending(Protocol):
         """Give the one side."""
         ...
 
-    @property
-    def servicenow(self) -> ServiceNowWorld:
-        """Give the other side."""
+    def home_of(self, case: int) -> ServiceNowWorld:
+        """Give the instance to which a Case goes."""
         ...
 
     @property
@@ -46,8 +45,8 @@ def ended_apart(ending: Ending) -> list[Finding]:
     """Name the Cases that have no record, several of ours, or one that does not stand where they stand."""
     return [
         Finding(promise, case_id)
-        for case_id in ending.case_ids.values()
-        for promise in _apart(ending.coralogix, ending.servicenow, case_id, ending.started_at)
+        for case, case_id in ending.case_ids.items()
+        for promise in _apart(ending.coralogix, ending.home_of(case), case_id, ending.started_at)
     ]
 
 
@@ -67,7 +66,7 @@ def _apart(coralogix: CoralogixWorld, servicenow: ServiceNowWorld, case_id: str,
         return
     on_record = [write for write in servicenow.journal if write.sys_id == made[0].sys_id]
     on_case = [entry for entry in coralogix.journal if entry.case_id == case_id]
-    if len(made) > 1 or not (_only_forward(on_record) and _case_only_forward(on_case)):
+    if len(made) > 1 or not (only_forward(on_record) and _case_only_forward(on_case)):
         return
     if len(servicenow.incidents_for(case_id)) > 1:
         return
@@ -91,7 +90,7 @@ def _was_active(coralogix: CoralogixWorld, case_id: str) -> bool:
     )
 
 
-def _only_forward(writes: Iterable[Write]) -> bool:
+def only_forward(writes: Iterable[Write]) -> bool:
     """Say whether nobody moved a record back, deleted it, made it unknown or took our key or mark from it."""
     for write in writes:
         if not write.accepted:

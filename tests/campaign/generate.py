@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
+from tests.campaign.more import ALWAYS, Kind, weave
 from tests.campaign.schedule import (
     Backup,
     CaseAct,
@@ -115,9 +117,9 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
 """What somebody does before a cycle that is to ask for a write."""
 
 
-def generate(seed: str) -> Schedule:
-    """Make the schedule of a seed."""
-    return _Maker(seed).schedule()
+def generate(seed: str, kinds: AbstractSet[Kind] = ALWAYS) -> Schedule:
+    """Make the schedule of a seed, with further kinds of trouble woven in."""
+    return weave(_Maker(seed).schedule(), seed, kinds)
 
 
 class _Maker:

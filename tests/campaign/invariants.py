@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from reconciler.sandbox.coralogix.records import JournalEntry
 from reconciler.sandbox.servicenow.journal import Write
-from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Read, Request, Shown
+from tests.campaign.trace import MAIN, Acted, Began, Copied, Ended, Event, Read, Request, Shown
 from tests.scenario.oracle import CASE_STAGES, OVER, RECORD_STAGES, Stage
 
 OWNER = "Coralogix"
@@ -158,9 +158,7 @@ class _Judge:
                     self.known[cycle.database] = cycle.known
                     self._remember_answer(cycle)
             case Acted():
-                self.acted_at = self.events
-                self.is_late = self.is_late or "LateCommit(" in event.what
-                self.taken.add(event.takes_from)
+                self._act(event)
             case Copied(back=True):
                 for case_id, databases in self.made.items():
                     self.forgotten.setdefault(case_id, set()).update(databases & {event.database})
@@ -170,6 +168,19 @@ class _Judge:
                 self.saved[event.database] = self.known[event.database].copy()
             case _:
                 pass
+
+    def _act(self, event: Acted) -> None:
+        self.acted_at = self.events
+        self.is_late = self.is_late or "LateCommit(" in event.what
+        self.taken.update(event.takes_from)
+        if event.turns_back:
+            self._forget_latest()
+
+    def _forget_latest(self) -> None:
+        """Let whatever is shown of a record from now on be as good as what was shown before."""
+        for known in (*self.known.values(), *self.saved.values(), *(cycle.known for cycle in self.running.values())):
+            known.latest = {target: shown for target, shown in known.latest.items() if shown.is_case}
+            known.records.clear()
 
     def _remember_answer(self, cycle: _Cycle) -> None:
         if cycle.has_answer:
@@ -217,7 +228,7 @@ class _Judge:
             yield "created for no Case that was shown, or without our mark"
         if request.case_id not in cycle.looked_for:
             yield "created without a look for records of the Case"
-        if _bearing(cycle, request.case_id) and request.case_id not in self.taken:
+        if _bearing(cycle, request.case_id, request) and request.case_id not in self.taken:
             yield "created although a record of this Case was shown before"
         if any(effect.accepted for effect in request.effects):
             yield from self._judge_second(request.case_id, cycle)
@@ -249,7 +260,7 @@ class _Judge:
             yield "written to a record that is over"
         if shown.mark != OWNER or not shown.case_id:
             yield "written to a record that is not ours"
-        if len(_bearing(cycle, shown.case_id)) > 1:
+        if len(_bearing(cycle, shown.case_id, request)) > 1:
             yield "written to one of two records with one key"
         for name, value in request.asked.items():
             if shown.fields.get(name, "").split() == value.split():
@@ -272,7 +283,7 @@ class _Judge:
             yield "written to a side that came back from resolved"
         elif target is not None and peak is not None and target <= peak:
             yield "pushed forward again to where it stood before"
-        newest = cycle.known.latest[request.target]
+        newest = cycle.known.latest.get(request.target, shown)
         is_behind = shown.version < newest.version and shown.moved_at <= newest.moved_at
         if cycle.listed.get(request.target) and is_behind:
             yield "decided from an older state than the daemon knew"
@@ -315,10 +326,11 @@ def _broken_by(effect: Write | JournalEntry) -> Iterator[str]:
         yield "effected a step back"
 
 
-def _bearing(cycle: _Cycle, case_id: str) -> list[Shown]:
-    """Give the records of ours that, as far as was shown, bear a Case's id."""
-    latest = [cycle.known.latest[sys_id] for sys_id in cycle.known.records[case_id]]
-    return [shown for shown in latest if shown.case_id == case_id and shown.mark == OWNER]
+def _bearing(cycle: _Cycle, case_id: str, request: Request) -> list[Shown]:
+    """Give the records of ours on the instance that is asked which, as far as was shown, bear a Case's id."""
+    latest = [cycle.known.latest[target] for target in cycle.known.records[case_id]]
+    here = [shown for shown in latest if (shown.target.rpartition("/")[0] or MAIN) == request.connector]
+    return [shown for shown in here if shown.case_id == case_id and shown.mark == OWNER]
 
 
 def judge(events: Iterable[Event]) -> tuple[tuple[Finding, ...], Counter[str]]:

@@ -67,7 +67,7 @@ TAKING = frozenset({"remove", "drop_key", "drop_mark"})
 def act(stage: Stage, step: CaseAct | RecordAct) -> None:
     """Let somebody do something; nothing happens where there is nothing to do it to."""
     taken = isinstance(step, RecordAct) and step.verb in TAKING
-    stage.note(step, takes_from=stage.case_ids.get(step.case, "") if taken else "")
+    stage.note(step, takes_from=[stage.case_ids.get(step.case, "")] if taken else ())
     if step.verb.startswith("silent"):
         stage.announces_all = False
     if isinstance(step, CaseAct):
@@ -80,7 +80,9 @@ def _act_on_case(stage: Stage, step: CaseAct) -> None:
     if step.verb in {"create", "create_pending"}:
         if step.case not in stage.case_ids:
             active = step.verb == "create"
-            stage.case_ids[step.case] = stage.coralogix.create_case("Payments are slow", activate=active)
+            labels = [("team", "second")] if stage.home_of(step.case) is stage.neighbour else []
+            made = stage.coralogix.create_case("Payments are slow", labels=labels, activate=active)
+            stage.case_ids[step.case] = made
         return
     case_id = stage.case_ids.get(step.case)
     if case_id is not None:
@@ -90,12 +92,12 @@ def _act_on_case(stage: Stage, step: CaseAct) -> None:
 
 def _act_on_record(stage: Stage, step: RecordAct) -> None:
     if step.verb == "auto_close":
-        stage.servicenow.auto_close()
+        stage.home_of(step.case).auto_close()
         return
     if step.verb == "stranger":
         if step.case in stage.case_ids:
-            stage.servicenow.open_incident("by hand", correlation_id=stage.case_ids[step.case])
+            stage.home_of(step.case).open_incident("by hand", correlation_id=stage.case_ids[step.case])
         return
     for sys_id in stage.records_of(step.case)[:1]:
         with suppress(LookupError):
-            ON_RECORDS[step.verb](stage.servicenow, sys_id, step.value)
+            ON_RECORDS[step.verb](stage.home_of(step.case), sys_id, step.value)

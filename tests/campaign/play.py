@@ -10,20 +10,24 @@ time, no clock was wrong and no link waits, both sides must stand together befor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from traceback import format_exception
 
 from reconciler.sandbox.faults import Fault
+from reconciler.sandbox.servicenow.copies import clone, restore, turn_back
 from tests.campaign.ending import ended_apart
+from tests.campaign.further import further_findings
 from tests.campaign.invariants import Finding, judge
 from tests.campaign.people import act
 from tests.campaign.promises import overwritten, unbraked
 from tests.campaign.schedule import (
     Backup,
     CaseAct,
+    Clone,
     Cycle,
     Interrupt,
     Kill,
@@ -35,6 +39,7 @@ from tests.campaign.schedule import (
     Skew,
     Step,
     Strike,
+    TurnBack,
     Wait,
 )
 from tests.campaign.stage import Stage, no_gate
@@ -72,7 +77,8 @@ def play(schedule: Schedule) -> Played:
     try:
         found = _play(stage, schedule)
         found += overwritten(stage.events)
-        found += unbraked(stage.events, schedule.setting.limit, stage.braked_cycles)
+        found += unbraked(stage.events, schedule.setting.limit, stage.braked_cycles, stage.homes)
+        found += further_findings(stage)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         found = [Finding("an error that nobody expected", "".join(format_exception(error)))]
     finally:
@@ -81,7 +87,7 @@ def play(schedule: Schedule) -> Played:
     return Played(
         findings=(*findings, *found),
         events=tuple(stage.events),
-        struck=stage.faults.struck,
+        struck=stage.faults.struck + stage.neighbour.faults.struck,
         kills=stage.kills,
         cycles=stage.cycles,
         races=races,
@@ -139,7 +145,18 @@ def _skew(stage: Stage, step: Skew) -> None:
 
 
 def _strike(stage: Stage, step: Strike) -> None:
-    stage.faults.add(Fault(step.kind, step.operation, after_effect=step.after_effect, times=step.times))
+    until = stage.clock.now() + timedelta(seconds=step.seconds) if step.seconds else None
+    fault = Fault(
+        step.kind,
+        step.operation,
+        after_effect=step.after_effect,
+        times=None if until else step.times,
+        until=until,
+        echoes=step.echoes,
+    )
+    stage.closed_until = max(stage.closed_until, until or stage.closed_until)
+    stage.echoes = stage.echoes or step.echoes
+    (stage.neighbour.faults if step.neighbour else stage.faults).add(fault)
 
 
 def _late(stage: Stage, step: LateCommit) -> None:
@@ -154,6 +171,34 @@ def _restore(stage: Stage, step: Restore) -> None:
     stage.restore(step.host)
 
 
+def _turn_back(stage: Stage, step: TurnBack) -> None:
+    at = stage.clock.now() - timedelta(seconds=step.seconds)
+    worlds = (stage.servicenow, stage.neighbour)
+    seen = [len(world.journal) for world in worlds]
+    if step.case < 0:
+        for world in worlds:
+            restore(world, at)
+    for sys_id in stage.records_of(step.case)[:1]:
+        with suppress(LookupError):
+            turn_back(stage.home_of(step.case), sys_id, at)
+    _note_replaced(stage, step, seen)
+
+
+def _clone(stage: Stage, step: Clone) -> None:
+    seen = [len(stage.servicenow.journal), len(stage.neighbour.journal)]
+    clone(stage.servicenow, over=stage.neighbour)
+    _note_replaced(stage, step, seen)
+
+
+def _note_replaced(stage: Stage, step: Step, seen: Sequence[int]) -> None:
+    """Write down which Cases lost their record; what was announced before says nothing of the present any more."""
+    stage.announces_all = False
+    worlds = (stage.servicenow, stage.neighbour)
+    replaced = [write for world, count in zip(worlds, seen, strict=True) for write in world.journal[count:]]
+    gone = [write.correlation_id for write in replaced if not write.state_after]
+    stage.note(step, takes_from=gone, turns_back=True)
+
+
 DEEDS: Mapping[type, Callable[..., None]] = {
     Cycle: _cycle,
     Wait: _wait,
@@ -162,6 +207,8 @@ DEEDS: Mapping[type, Callable[..., None]] = {
     LateCommit: _late,
     Backup: _backup,
     Restore: _restore,
+    TurnBack: _turn_back,
+    Clone: _clone,
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.invariants import Finding
-from tests.campaign.trace import Began, Ended, Event, Read, Request
+from tests.campaign.trace import Began, Ended, Event, Read, Request, side_of, target_of
 
 KEPT_IN_STEP = ("short_description", "impact", "urgency")
 PULLS = frozenset({"cases.list", "records.list.changed"})
@@ -50,7 +50,7 @@ class _Fields:
         for effect in request.effects:
             if isinstance(effect, Write):  # an instance may choose another id, and keep a value in its own way
                 for name in KEPT_IN_STEP:
-                    self.ours[effect.sys_id, name].add(_folded(effect.changed, name))
+                    self.ours[target_of(request.connector, effect.sys_id), name].add(_folded(effect.changed, name))
         if request.answer is not None:
             self.shown[request.host, request.answer.target] = dict(request.answer.fields)
 
@@ -74,8 +74,8 @@ class _Count:
     creates: int = 0
     case_resolves: int = 0
     record_resolves: int = 0
-    blind: str = ""
-    """the listing that failed, or did not show everything"""
+    blind: dict[str, str] = field(default_factory=dict)
+    """side -> the listing of it that failed, or did not show everything"""
     states: dict[str, str] = field(default_factory=dict)
 
     def add(self, request: Request) -> None:
@@ -91,10 +91,13 @@ class _Count:
         return max(self.creates, self.case_resolves, self.record_resolves)
 
 
-def unbraked(events: Iterable[Event], limit: int, braked_cycles: int) -> Iterator[Finding]:
+def unbraked(
+    events: Iterable[Event], limit: int, braked_cycles: int, homes: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
     """Name each request beyond a brake, and each after a pull that failed or did not show everything.
 
-    Cycles with a number above ``braked_cycles`` are those of the quiet end, which have no brakes.
+    Cycles with a number above ``braked_cycles`` are those of the quiet end, which have no brakes. ``homes`` are the
+    connectors of Cases: of two instances, the one may go on while the other is down.
     """
     running: dict[int, _Count] = {}
     for event in events:
@@ -102,14 +105,15 @@ def unbraked(events: Iterable[Event], limit: int, braked_cycles: int) -> Iterato
             case Began():
                 running[event.host] = _Count(number=event.number)
             case Read() if event.operation in PULLS and (event.error or event.partial):
-                running[event.host].blind = event.operation
+                running[event.host].blind[side_of(event)] = event.operation
             case Read() if event.targeted:
                 running[event.host].states.update({one.target: one.word for one in event.shown})
             case Request():
                 count = running[event.host]
                 count.add(event)
-                if count.blind:
-                    yield Finding("wrote although a pull had not come whole", f"{count.blind}: {event}")
+                home = (homes or {}).get(event.case_id, event.connector)
+                if blind := count.blind.get("cases") or count.blind.get(home):
+                    yield Finding("wrote although a pull had not come whole", f"{blind}: {event}")
                 if count.most > limit and count.number <= braked_cycles:
                     yield Finding("went beyond a brake", str(event))
             case Ended():

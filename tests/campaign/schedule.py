@@ -72,6 +72,11 @@ class Strike:
     operation: str
     after_effect: bool = False
     times: int = 1
+    seconds: int = 0
+    """0: so many times; else as long as this, and the answers say how long still"""
+    echoes: bool = False
+    neighbour: bool = False
+    """it strikes the second instance, which has faults of its own"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,19 @@ class Restore:
     """Put the last copy in the place of a host's database; without a copy nothing happens."""
 
     host: int
+
+
+@dataclass(frozen=True)
+class TurnBack:
+    """Put the record of a Case back to how it stood a while ago; with ``case`` -1 every record of the instance."""
+
+    seconds: int
+    case: int = -1
+
+
+@dataclass(frozen=True)
+class Clone:
+    """Clone the first instance over the second."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +147,7 @@ class Cycle:
     interrupts: tuple[Interrupt, ...] = ()
 
 
-Step = CaseAct | RecordAct | Wait | Skew | Strike | LateCommit | Backup | Restore | Cycle
+Step = CaseAct | RecordAct | Wait | Skew | Strike | LateCommit | Backup | Restore | TurnBack | Clone | Cycle
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,8 @@ class Setting:
     """how many rows a page of a listing holds at the most"""
     short_rows: int = 100
     """how many rows an overlap may hold and still be read in depth each time"""
+    connectors: int = 1
+    """2: every second Case goes to a second instance"""
 
 
 @dataclass(frozen=True)
@@ -167,6 +187,8 @@ def _shown(value: object) -> str:
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, tuple):
         return f"({''.join(f'{_shown(each)}, ' for each in value)})".replace(", )", ",)")
+    if isinstance(value, frozenset):
+        return f"frozenset({{{', '.join(sorted(map(_shown, value)))}}})"
     if not hasattr(value, "__dataclass_fields__"):
         return repr(value)
     usual = _usual(type(value))

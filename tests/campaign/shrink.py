@@ -39,7 +39,7 @@ def _smaller(schedule: Schedule) -> Iterator[Schedule]:
 def _plainer(setting: Setting) -> Iterator[Setting]:
     """Put one choice after another back to what is usual."""
     usual = Setting()
-    for name in ("profile", "record_lag_seconds", "hosts", "limit"):
+    for name in ("profile", "record_lag_seconds", "hosts", "limit", "connectors"):
         if getattr(setting, name) != getattr(usual, name):
             yield replace(setting, **{name: getattr(usual, name)})
     for name in ("knobs", "switches"):

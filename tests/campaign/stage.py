@@ -7,9 +7,9 @@ cycle of that host builds everything anew over the same database.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,9 @@ from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
-from tests.builders import policies
+from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import Hosts, Interrupt, Setting, When
-from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Gate
+from tests.campaign.trace import MAIN, OTHER, Acted, Began, Copied, Ended, Event, Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
 from tests.clients import CasesInProcess, IncidentsInProcess
 from tests.world import FIELDS
@@ -128,11 +128,14 @@ def _short_overlap(rows: int) -> Iterator[None]:
 
 
 @functools.cache
-def _policies(limit: int) -> Policies:
+def _policies(limit: int, connectors: int = 1) -> Policies:
     limits = Limits(
         max_creates_per_cycle=limit, max_case_resolves_per_cycle=limit, max_incident_resolves_per_cycle=limit
     )
-    return policies(limits=limits)
+    if connectors == 1:
+        return policies(limits=limits)
+    second = a_route(name="second", when=condition('case.labels.team is containing("second")'), connector=OTHER)
+    return policies(limits=limits, routes=(second, a_route()))
 
 
 class Stage:
@@ -145,7 +148,13 @@ class Stage:
         self.faults = FaultPlan()
         self.coralogix = CoralogixWorld(self.clock, self.faults, profile=setting.profile, knobs=setting.knobs)
         self.servicenow = ServiceNowWorld(self.clock, self.faults, switches=setting.switches)
-        self.servicenow.list_lag = timedelta(seconds=setting.record_lag_seconds)
+        self.neighbour = ServiceNowWorld(self.clock, FaultPlan(), switches=setting.switches)
+        """the second instance, which shares nothing with the first but the clock"""
+        for world in (self.servicenow, self.neighbour):
+            world.list_lag = timedelta(seconds=setting.record_lag_seconds)
+        self.closed_until = START
+        """until when a side wants to be left alone"""
+        self.echoes = False
         self.events: list[Event] = []
         self.case_ids: dict[int, str] = {}
         self.kills = 0
@@ -166,9 +175,20 @@ class Stage:
         for database in self.databases:
             database.close()
 
-    def note(self, what: object, *, takes_from: str = "") -> None:
+    def note(self, what: object, *, takes_from: Sequence[str] = (), turns_back: bool = False) -> None:
         """Write down that somebody did something."""
-        self.events.append(Acted(what=f"{self.clock.now():%d %H:%M:%S} {what}", takes_from=takes_from))
+        told = f"{self.clock.now():%d %H:%M:%S} {what}"
+        self.events.append(Acted(what=told, takes_from=tuple(takes_from), turns_back=turns_back))
+
+    def home_of(self, case: int) -> ServiceNowWorld:
+        """Give the instance to which a Case goes."""
+        return self.neighbour if self.setting.connectors == 2 and case % 2 else self.servicenow
+
+    @property
+    def homes(self) -> Mapping[str, str]:
+        """Give the connector of each Case by its id."""
+        worlds = {case_id: self.home_of(case) for case, case_id in self.case_ids.items()}
+        return {case_id: OTHER if world is self.neighbour else MAIN for case_id, world in worlds.items()}
 
     # -- hosts ------------------------------------------------------------------------------------------------
 
@@ -198,19 +218,30 @@ class Stage:
     def _context(self, host: int, gate: Gate) -> Context:
         database = MortalDatabase(self.databases[self.database_of(host)].connection, IN_MEMORY)
         database.gate = gate
-        watch = Watch(host=host, gate=gate, events=self.events)
-        records = IncidentsInProcess(self.servicenow, extra_fields=FIELDS)
+        watch = Watch(host=host, gate=gate, events=self.events, faults=self.faults)
         rows = self.setting.page_rows
         return Context(
             cases=WatchedCases(CasesInProcess(self.coralogix), self.coralogix, watch, page_rows=rows),
-            connectors={"main": WatchedIncidents(records, watch, page_rows=rows)},
+            connectors=self._connectors(watch),
             store=Store(database),
-            policies=_policies(self.setting.limit),
+            policies=_policies(self.setting.limit, self.setting.connectors),
             policy_hash="policies",
             clock=lambda: self.clock.now() + self.skews[host],
             settings=Settings(workers=1),
             program_version="test",
         )
+
+    def _connectors(self, watch: Watch) -> dict[str, WatchedIncidents]:
+        worlds = {MAIN: self.servicenow, OTHER: self.neighbour}
+        names = list(worlds)[: self.setting.connectors]
+        return {
+            name: WatchedIncidents(
+                IncidentsInProcess(worlds[name], name, extra_fields=FIELDS),
+                replace(watch, connector=name, faults=worlds[name].faults),
+                page_rows=self.setting.page_rows,
+            )
+            for name in names
+        }
 
     def kill(self) -> None:
         """End the process that is at work."""
@@ -231,10 +262,12 @@ class Stage:
 
     def calm(self) -> None:
         """Plan no fault and no late commit any more, and give back every right to read."""
-        self.faults.clear()
-        self.servicenow._delays.clear()
-        self.servicenow._hidden.clear()
+        for world in (self.servicenow, self.neighbour):
+            world.faults.clear()
+            world._delays.clear()
+            world._hidden.clear()
         self.coralogix._shelf.hidden.clear()
+        self.clock.advance(seconds=max(0.0, (self.closed_until - self.clock.now()).total_seconds()))
 
     def rejected(self, host: int) -> set[str]:
         """Name the Cases whose link waits for a retry time, as a host's database has it."""
@@ -248,7 +281,8 @@ class Stage:
     def records_of(self, case: int) -> list[str]:
         """Name the records that bear a Case's id, and those that did when they were made."""
         case_id = self.case_ids.get(case, "")
-        made = [write.sys_id for write in self.servicenow.journal if write.accepted and write.correlation_id == case_id]
+        journal = self.home_of(case).journal
+        made = [write.sys_id for write in journal if write.accepted and write.correlation_id == case_id]
         return [sys_id for sys_id in dict.fromkeys(made) if case_id and sys_id]
 
 

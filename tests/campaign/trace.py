@@ -13,6 +13,9 @@ from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.schedule import Interrupt, When
 
 T = TypeVar("T")
+MAIN = "main"
+OTHER = "other"
+"""the connectors"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,9 @@ class Read:
     asked: tuple[str, ...]
     shown: tuple[Shown, ...]
     error: str = ""
+    connector: str = MAIN
+    told_to_wait: str = ""
+    """the side that answered that it wants to be left alone; empty where none did"""
     partial: bool = False
     """the answer itself says that it does not show everything"""
 
@@ -79,6 +85,10 @@ class Request:
     """what the service wrote down while it worked on this"""
     answer: Shown | None
     error: str
+    connector: str = MAIN
+    told_to_wait: str = ""
+    hung: bool = False
+    """no answer came in time"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +112,12 @@ class Copied:
 
 @dataclass(frozen=True, kw_only=True)
 class Acted:
-    """Somebody, or time, did something; ``takes_from`` is the Case whose record was deleted or made another's."""
+    """Somebody, or time, did something; ``takes_from`` are the Cases whose records were deleted or made others'."""
 
     what: str
-    takes_from: str = ""
+    takes_from: tuple[str, ...] = ()
+    turns_back: bool = False
+    """records may stand where they stood before, which is no lag of a listing"""
 
 
 Event = Began | Read | Request | Ended | Copied | Acted
@@ -131,6 +143,16 @@ class Gate:
                 self._strike(interrupt)
 
 
+def target_of(connector: str, sys_id: str) -> str:
+    """Name a record among those of all instances, since a cloned one has the same id as its original."""
+    return sys_id if connector == MAIN else f"{connector}/{sys_id}"
+
+
+def side_of(event: Read | Request) -> str:
+    """Name the side that was asked: ``cases``, or a connector."""
+    return "cases" if event.operation.startswith("cases") else event.connector
+
+
 def shown_case(case: Case) -> Shown:
     """Note what an answer shows of a Case."""
     moment = case.updated_at or case.created_at
@@ -147,7 +169,7 @@ def shown_case(case: Case) -> Shown:
 def shown_record(incident: Incident) -> Shown:
     """Note what an answer shows of a record."""
     return Shown(
-        target=incident.sys_id,
+        target=target_of(incident.connector, incident.sys_id),
         case_id=incident.correlation_id,
         is_case=False,
         word=incident.state,

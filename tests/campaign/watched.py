@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,9 +12,10 @@ from reconciler.core.model import Case, Incident, JsonObject
 from reconciler.remotes.ports import CaseOrder, CasePage, IncidentPage, Position
 from reconciler.sandbox.coralogix.records import JournalEntry
 from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.faults import FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.schedule import When
-from tests.campaign.trace import Event, Gate, Read, Request, Shown, shown_case, shown_record
+from tests.campaign.trace import MAIN, Event, Gate, Read, Request, Shown, shown_case, shown_record, target_of
 from tests.clients import CasesInProcess, IncidentsInProcess
 
 T = TypeVar("T")
@@ -27,6 +28,9 @@ class Watch:
     host: int
     gate: Gate
     events: list[Event]
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    """those of the side that is asked"""
+    connector: str = MAIN
 
     def read(
         self,
@@ -37,10 +41,11 @@ class Watch:
     ) -> T:
         """Pass on one read."""
         self.gate.meet(operation, When.BEFORE)
+        told = self.faults.waits_told
         try:
             answer = call()
         except RemoteError as error:
-            self._note_read(operation, asked, (), type(error).__name__)
+            self._note_read(operation, asked, (), type(error).__name__, told=told)
             self.gate.meet(operation, When.AFTER)
             raise
         self._note_read(operation, asked, show(answer), "", partial=_is_partial(answer))
@@ -48,10 +53,24 @@ class Watch:
         return answer
 
     def _note_read(
-        self, operation: str, asked: Sequence[str], shown: Sequence[Shown], error: str, *, partial: bool = False
+        self,
+        operation: str,
+        asked: Sequence[str],
+        shown: Sequence[Shown],
+        error: str,
+        *,
+        partial: bool = False,
+        told: int | None = None,
     ) -> None:
         read = Read(
-            host=self.host, operation=operation, asked=tuple(asked), shown=tuple(shown), error=error, partial=partial
+            host=self.host,
+            operation=operation,
+            asked=tuple(asked),
+            shown=tuple(shown),
+            error=error,
+            connector=self.connector,
+            told_to_wait=self._side(operation) if told not in {None, self.faults.waits_told} else "",
+            partial=partial,
         )
         self.events.append(read)
 
@@ -64,10 +83,15 @@ class Watch:
     ) -> T:
         """Pass on one write; ``request`` still lacks what comes of it."""
         self.gate.meet(request.operation, When.BEFORE)
-        seen = len(journal)
+        seen, told, hung = len(journal), self.faults.waits_told, self.faults.kinds[FaultKind.TIMEOUT]
         try:
             answer = call()
         except RemoteError as error:
+            request = replace(
+                request,
+                told_to_wait=self._side(request.operation) if told != self.faults.waits_told else "",
+                hung=hung != self.faults.kinds[FaultKind.TIMEOUT],
+            )
             self._note_write(request, journal[seen:], None, type(error).__name__)
             self.gate.meet(request.operation, When.AFTER)
             raise
@@ -78,18 +102,12 @@ class Watch:
     def _note_write(
         self, request: Request, effects: Sequence[Write | JournalEntry], answer: Shown | None, error: str
     ) -> None:
-        self.events.append(
-            Request(
-                host=request.host,
-                operation=request.operation,
-                target=answer.target if answer and request.operation == "records.create" else request.target,
-                case_id=request.case_id,
-                asked=request.asked,
-                effects=tuple(effects),
-                answer=answer,
-                error=error,
-            )
-        )
+        target = answer.target if answer and request.operation == "records.create" else request.target
+        noted = replace(request, target=target, effects=tuple(effects), answer=answer, error=error)
+        self.events.append(noted)
+
+    def _side(self, operation: str) -> str:
+        return "cases" if operation.startswith("cases") else self.connector
 
     def asking(self, operation: str, target: str, case_id: str, asked: Mapping[str, str]) -> Request:
         """Begin to note one request for a change."""
@@ -102,6 +120,7 @@ class Watch:
             effects=(),
             answer=None,
             error="",
+            connector=self.connector,
         )
 
 
@@ -179,19 +198,27 @@ class WatchedIncidents:
 
     def get(self, table: str, sys_id: str) -> Incident:
         return self._watch.read(
-            "records.get", lambda: self._client.get(table, sys_id), lambda one: [shown_record(one)], [sys_id]
+            "records.get",
+            lambda: self._client.get(table, sys_id),
+            lambda one: [shown_record(one)],
+            self._targets([sys_id]),
         )
 
     def get_many(self, table: str, sys_ids: Sequence[str]) -> tuple[Incident, ...]:
-        return self._watch.read("records.list.many", lambda: self._client.get_many(table, sys_ids), _records, sys_ids)
+        asked = self._targets(sys_ids)
+        return self._watch.read("records.list.many", lambda: self._client.get_many(table, sys_ids), _records, asked)
+
+    def _targets(self, sys_ids: Sequence[str]) -> list[str]:
+        return [target_of(self.connector, sys_id) for sys_id in sys_ids]
 
     def create(self, table: str, fields: Mapping[str, str]) -> Incident:
-        request = self._watch.asking("records.create", fields["sys_id"], fields["correlation_id"], fields)
+        target = target_of(self.connector, fields["sys_id"])
+        request = self._watch.asking("records.create", target, fields["correlation_id"], fields)
         journal = self._client.world.journal
         return self._watch.write(request, journal, lambda: self._client.create(table, fields), shown_record)
 
     def update(self, table: str, sys_id: str, fields: Mapping[str, str]) -> Incident:
-        request = self._watch.asking("records.update", sys_id, "", fields)
+        request = self._watch.asking("records.update", target_of(self.connector, sys_id), "", fields)
         journal = self._client.world.journal
         return self._watch.write(request, journal, lambda: self._client.update(table, sys_id, fields), shown_record)
 

@@ -5,13 +5,17 @@ The gate plays some thousands: ``python -m tests.campaign --schedules 2000 --see
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from tests.campaign.campaign import run, seed_of
+from tests.campaign.further import further_findings, impatient, misplaced, pressed
 from tests.campaign.generate import generate
 from tests.campaign.invariants import judge
+from tests.campaign.more import Kind
 from tests.campaign.play import play
 from tests.campaign.schedule import (
     CaseAct,
@@ -29,6 +33,7 @@ from tests.campaign.schedule import (
     Wait,
     When,
 )
+from tests.campaign.stage import Stage, no_gate
 from tests.campaign.trace import Acted, Began, Ended, Event, Read, Request, Shown
 
 SCHEDULES = 40
@@ -176,3 +181,98 @@ def test_a_wrong_request_is_found(events: list[Event], promise: str) -> None:
 def test_a_right_request_is_not_condemned() -> None:
     findings, _ = judge([Began(host=0, database=0, number=1), shows(a_record("1")), asks(state="2", impact="2")])
     assert findings == ()
+
+
+# -- further kinds of trouble ---------------------------------------------------------------------------------
+
+
+def test_a_kind_adds_to_a_schedule_and_changes_nothing_else() -> None:
+    for number in range(60):
+        seed = seed_of(3, number)
+        plain, full = generate(seed, frozenset()), generate(seed, frozenset(Kind))
+        left = iter(full.steps)
+        assert all(step in left for step in plain.steps), seed
+        assert generate(seed, frozenset({Kind.PATIENCE})).setting == plain.setting
+
+
+def test_every_kind_is_woven_in_and_told_as_text() -> None:
+    told = "".join(str(generate(seed_of(3, number), frozenset(Kind))) for number in range(40))
+    for word in ("Rewrite.", "TurnBack(", "echoes=True", "seconds=", "connectors=2", "neighbour=True", "Clone()"):
+        assert word in told
+
+
+def asked(host: int = 0, connector: str = "main", **more: object) -> Request:
+    """Give a request of an update."""
+    whole: dict[str, object] = {"operation": "records.update", "target": SYS_ID, "case_id": "", "asked": {}}
+    return Request(host=host, connector=connector, effects=(), answer=None, error="", **(whole | more))  # type: ignore[arg-type]
+
+
+def begin(host: int = 0) -> Began:
+    return Began(host=host, database=host, number=1)
+
+
+def end(why: str = "") -> Ended:
+    return Ended(host=0, number=1, well=not why, why=why)
+
+
+def test_a_side_that_wants_patience_is_left_alone() -> None:
+    told = asked(told_to_wait="main")
+    other = Read(host=0, operation="cases.list", asked=(), shown=())
+    assert not list(impatient([begin(), told, told, other, end()]))
+    assert len(list(impatient([begin(), told, other, told, end(), begin(), told]))) == 1
+    assert not list(impatient([begin(), told, told, asked(), told]))
+    assert not list(impatient([begin(), told, told, end("killed"), begin(), told]))
+    assert not list(impatient([begin(), told, told, begin(1), asked(1, told_to_wait="main")]))
+
+
+def test_an_instance_whose_writes_hang_is_not_pressed() -> None:
+    hung = asked(hung=True)
+    assert not list(pressed([begin(), hung, hung, asked(connector="other"), begin(), asked()]))
+    assert len(list(pressed([begin(), hung, hung, asked()]))) == 1
+
+
+def test_a_record_on_another_instance_is_not_written() -> None:
+    there = Shown(target=f"other/{SYS_ID}", case_id=CASE_ID, is_case=False, word="1", version=1)
+    seen = Read(host=0, operation="records.get", asked=(there.target,), shown=(there,), connector="other")
+    wrong = asked(connector="other", target=there.target)
+    assert len(list(misplaced([seen, wrong], {CASE_ID: "main"}))) == 1
+    assert not list(misplaced([seen, wrong], {CASE_ID: "other"}))
+    assert len(list(misplaced([asked(connector="other", case_id=CASE_ID)], {CASE_ID: "main"}))) == 1
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    opened = Stage(Setting())
+    opened.case_ids[0] = opened.coralogix.create_case("Payments are slow")
+    opened.clock.advance(seconds=1)
+    opened.cycle(0, no_gate())
+    yield opened
+    opened.close()
+
+
+def found(stage: Stage) -> list[str]:
+    return [finding.promise for finding in further_findings(stage)]
+
+
+def test_a_title_that_does_not_follow_is_found(stage: Stage) -> None:
+    assert not found(stage)
+    stage.coralogix.set_title(stage.case_ids[0], "R&D is slow")
+    assert found(stage) == ["the title of a record does not follow its Case"]
+    stage.servicenow.edit(stage.records_of(0)[0], short_description="mine")
+    assert not found(stage)
+
+
+def test_a_record_that_is_remembered_otherwise_is_found(stage: Stage) -> None:
+    stage.servicenow.progress(stage.records_of(0)[0])
+    assert found(stage) == ["a database remembers a record otherwise than it is"]
+
+
+def test_a_secret_that_came_to_rest_is_found(stage: Stage) -> None:
+    stage.echoes = True
+    assert not found(stage)
+    stage.databases[0].connection.execute("CREATE TABLE note (words TEXT) STRICT")
+    stage.databases[0].connection.execute("INSERT INTO note VALUES ('Bearer sandbox-key')")
+    assert found(stage) == ["a secret came to rest in a database"]
+    stage.databases[0].connection.execute("DROP TABLE note")
+    stage.events.append(end("echoed: sandbox-password"))
+    assert found(stage) == ["a secret was told in an error"]

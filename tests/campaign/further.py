@@ -1,0 +1,155 @@
+"""What must hold under the further kinds of trouble: fields that follow, secrets that are kept, patience, neighbours.
+
+Nothing of the program's own deciding is imported. What a service keeps of a value is asked of the sandbox.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from urllib.parse import quote
+
+from reconciler.core.model import Case
+from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
+from reconciler.sandbox.coralogix.records import NoSuchCaseError
+from reconciler.sandbox.servicenow.rewriting import kept_value
+from reconciler.sandbox.servicenow.schema import INCIDENT
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from tests.campaign.ending import only_forward
+from tests.campaign.invariants import Finding
+from tests.campaign.stage import Stage
+from tests.campaign.trace import Began, Copied, Ended, Event, Read, Request, side_of
+
+OPEN_STATES = frozenset({"1", "2", "3"})
+NOT_OVER = OPEN_STATES | {"6"}
+OPEN_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
+MOST_TOLD = 2
+"""requests that may be told to wait before a side is left alone: one for each worker, and one more"""
+MOST_HUNG = 2
+"""writes without an answer after which an instance gets no more in that cycle"""
+BASIC = base64.b64encode(f"{API_USER}:{API_PASSWORD}".encode()).decode()
+PLAIN = (API_KEY, API_PASSWORD, BASIC)
+SECRETS = frozenset({*PLAIN, *(quote(one, safe="") for one in PLAIN), base64.b64encode(API_KEY.encode()).decode()})
+
+
+def further_findings(stage: Stage) -> Iterator[Finding]:
+    """Name what was broken of all this."""
+    yield from impatient(stage.events)
+    yield from pressed(stage.events)
+    yield from misplaced(stage.events, stage.homes)
+    yield from left_behind(stage)
+    yield from forgotten(stage)
+    if stage.echoes:
+        yield from told_secrets(stage)
+
+
+def impatient(events: Iterable[Event]) -> Iterator[Finding]:
+    """Name each request to a side that had asked to be left alone; a process that was killed need not remember it."""
+    told: Counter[tuple[int, str]] = Counter()
+    databases: dict[int, int] = {}
+    for event in events:
+        match event:
+            case Began():
+                databases[event.host] = event.database
+            case Read() | Request():
+                side = event.told_to_wait or side_of(event)
+                told[databases[event.host], side] = told[databases[event.host], side] + 1 if event.told_to_wait else 0
+                if told[databases[event.host], side] == MOST_TOLD + 1:
+                    yield Finding("asked a side again that had asked to be left alone", f"{side}: {event}")
+            case Ended(why="killed"):
+                told = _without(told, databases[event.host])
+            case Copied(back=True):
+                told = _without(told, event.database)
+            case _:
+                pass
+
+
+def _without(told: Counter[tuple[int, str]], database: int) -> Counter[tuple[int, str]]:
+    return Counter({key: count for key, count in told.items() if key[0] != database})
+
+
+def pressed(events: Iterable[Event]) -> Iterator[Finding]:
+    """Name each write to an instance whose writes had hung twice in the same cycle."""
+    hung: Counter[tuple[int, str]] = Counter()
+    for event in events:
+        match event:
+            case Began():
+                hung = Counter({key: count for key, count in hung.items() if key[0] != event.host})
+            case Request():
+                if hung[event.host, event.connector] >= MOST_HUNG and not event.operation.startswith("cases"):
+                    yield Finding("wrote to an instance whose writes had hung twice", str(event))
+                hung[event.host, event.connector] += event.hung
+            case _:
+                pass
+
+
+def misplaced(events: Iterable[Event], homes: Mapping[str, str]) -> Iterator[Finding]:
+    """Name each write to a record on another instance than the one to which its Case goes."""
+    bears: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, Read):
+            bears |= {one.target: one.case_id for one in event.shown if not one.is_case}
+        elif isinstance(event, Request) and event.operation.startswith("records."):
+            home = homes.get(event.case_id or bears.get(event.target, ""), event.connector)
+            if home != event.connector:
+                yield Finding("written to a record of another connector than its Case's", str(event))
+
+
+def left_behind(stage: Stage) -> Iterator[Finding]:
+    """Name each open pair whose record does not bear the title of its Case, though nobody else ever wrote one.
+
+    A daemon that does not know what was written before it, or by another on another database, takes it for a person's.
+    """
+    if len(stage.databases) > 1 or any(isinstance(event, Copied) and event.back for event in stage.events):
+        return
+    for case, case_id in stage.case_ids.items():
+        try:
+            found = stage.coralogix.case(case_id)
+        except NoSuchCaseError:
+            continue
+        if found.status in OPEN_STATUSES and _is_behind(stage.home_of(case), found):
+            yield Finding("the title of a record does not follow its Case", case_id)
+
+
+def _is_behind(world: ServiceNowWorld, case: Case) -> bool:
+    rows = world.incidents_for(case.id)
+    if len(rows) != 1 or rows[0]["state"] not in OPEN_STATES:
+        return False
+    writes = [write for write in world.journal if write.sys_id == rows[0]["sys_id"]]
+    others = [write for write in writes if not write.via_api and {"short_description", "sys_id"} & write.changed.keys()]
+    if others or not writes[-1].accepted or not only_forward(writes):
+        return False
+    title = " ".join(case.title.split())
+    kept = kept_value(world.table(INCIDENT).schema, "short_description", title, world.switches)
+    return kept.removeprefix("[EMEA] ")[:40] not in rows[0]["short_description"]
+
+
+def forgotten(stage: Stage) -> Iterator[Finding]:
+    """Name each open record that a database remembers in another state than it is in, after a day and a full check."""
+    for number in range(len(stage.databases)):
+        for case, case_id in stage.case_ids.items():
+            pair = stage.store(number).links.pair(case_id)
+            if pair is None or pair.incident is None or pair.incident.state not in NOT_OVER:
+                continue
+            with suppress(LookupError):
+                state = stage.home_of(case).record(pair.incident.sys_id)["state"]
+                if state != pair.incident.state:
+                    yield Finding("a database remembers a record otherwise than it is", f"{case_id}: {state}")
+
+
+def told_secrets(stage: Stage) -> Iterator[Finding]:
+    """Name each table of a database, and each error, in which a secret came to rest."""
+    for number, database in enumerate(stage.databases):
+        tables = database.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            rows = database.connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own names
+            if _holds_secret(str(value) for row in rows for value in row):
+                yield Finding("a secret came to rest in a database", f"database {number}, table {table}")
+    if _holds_secret(event.why for event in stage.events if isinstance(event, Ended)):
+        yield Finding("a secret was told in an error", "")
+
+
+def _holds_secret(texts: Iterable[str]) -> bool:
+    return any(secret in text for text in texts for secret in SECRETS)
