@@ -94,6 +94,7 @@ def main() -> None:
         _say(f"reconciler: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
+        # Whoever read the output is gone (`| head`). Python would fail once more when it flushes at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The one place where objects are built: a config becomes two sides, a memory and an context."""
+"""The one place where objects are built: a config becomes the clients, the store and the context of a cycle."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SNAPSHOT_NAMES = frozenset(
 
 
 def utc_now() -> datetime:
-    """Tell the time; the only clock that the commands use."""
+    """Give the time; the only clock that the commands use."""
     return datetime.now(UTC)
 
 
@@ -83,6 +83,7 @@ def build_context(
             drift_check_every=config.schedule.drift_check,
             accept_partial_view=config.coralogix.partial_view is PartialView.ACCEPT,
             ask_deep_links=config.coralogix.deep_links,
+            # One pool serves all connectors; the one that allows most decides its size.
             workers=max(one.workers for one in config.servicenow.values()),
         ),
         should_stop=stop.is_set,
@@ -93,7 +94,7 @@ def build_context(
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """Hold what all clients share: who is told of each request, and who asks to stop."""
+    """What all clients share: the log of requests, and the question whether to stop."""
 
     observe: Observer = ignore_record
     stop: threading.Event = field(default_factory=threading.Event)

@@ -17,7 +17,7 @@ JSON_ASKED = "reconciler.json"
 
 
 class LazyGroup(click.Group):
-    """Hold commands by name: where each one lives, and its one line of help."""
+    """A group of commands known by name: the module of each, and its one line of help."""
 
     def __init__(self, *args: object, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from reconciler.cli.times import WHEN
 
 @dataclass(frozen=True, kw_only=True)
 class Globals:
-    """Hold the options that every command shares."""
+    """The options that every command takes."""
 
     config: Path | None
     log_level: str
@@ -21,7 +21,7 @@ class Globals:
 
 
 def _note(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> bool:
-    """Leave word for the outermost group, which then writes an error as JSON too."""
+    """Tell the outermost group that JSON was asked for, so that an error is written as JSON too."""
     ctx.meta[JSON_ASKED] = is_asked
     return is_asked
 

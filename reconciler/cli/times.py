@@ -12,7 +12,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 class When(click.ParamType[datetime]):
-    """Read ``30m``, ``12h``, ``7d``, or an ISO 8601 instant; a date alone is midnight UTC."""
+    """Parse ``30m``, ``12h``, ``7d``, or an ISO 8601 instant; a date alone is midnight UTC."""
 
     name = "when"
 

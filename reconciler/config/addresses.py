@@ -60,6 +60,7 @@ def _bare(text: str, *, ours: str) -> SplitResult:
 
 def _joined(parts: SplitResult) -> str:
     host = parts.hostname or ""
+    # ``hostname`` gives a literal IPv6 address without the brackets that an address needs.
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
 

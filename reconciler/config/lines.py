@@ -1,6 +1,6 @@
-"""Find the line on which each key of a TOML text stands, which the standard reader does not tell.
+"""Find the line number of each key of a TOML text, which ``tomllib`` does not give.
 
-Rules of this file: the text was read by ``tomllib`` before, so it is valid and the scan need not judge it. A place
+Rules of this file: the text was read by ``tomllib`` before, so it is valid and the scan checks nothing. A place
 is a path of keys and list positions; values are stepped over and never kept.
 """
 
@@ -38,7 +38,7 @@ def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
 
 
 class _Scan:
-    """Walk through one text once, from its first character to its last."""
+    """Scan one text once, from its first character to its last."""
 
     def __init__(self, text: str) -> None:
         self.text = text

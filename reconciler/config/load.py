@@ -1,6 +1,7 @@
 """From a file to a Config: find it, read it, and tell every problem at once.
 
 The order is: TOML, shape, then meaning. A syntax error ends the reading; everything after it is told together.
+Errors are raised ``from None``: the cause would show the text around it, which may hold a secret put there by mistake.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def _existing(path: Path, words: str) -> Path:
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a config file; raise ConfigError with every problem, each one line that begins with ``file:line:``."""
     try:
+        # Some editors begin a file with a byte order mark, which TOML does not know.
         text = _bytes_of(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -69,7 +71,7 @@ def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            raw = file.read(MOST_BYTES + 1)
+            raw = file.read(MOST_BYTES + 1)  # one more than allowed shows that it is too long
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     if mode & stat.S_IWOTH:

@@ -1,4 +1,4 @@
-"""The config as frozen values: what the file says once every default and every secret's place is settled.
+"""The config as frozen values, with every default filled in.
 
 Durations are ``timedelta``; addresses are bare and have no slash at the end; paths are absolute where the config
 file's own path is. Nothing here holds the value of a secret.
@@ -23,7 +23,7 @@ from reconciler.core.policies.policies import Policies
 
 
 class Auth(StrEnum):
-    """Name how a connector logs in to ServiceNow."""
+    """List the ways to log in to ServiceNow."""
 
     BASIC = "basic"
     OAUTH_PASSWORD = "oauth_password"  # noqa: S105 - the name of a grant
@@ -46,7 +46,7 @@ REGION_HOSTS: Mapping[str, str] = {
 
 
 class PartialView(StrEnum):
-    """Say what becomes of a cycle when the key does not see every Case."""
+    """List what a cycle may do when the key does not see every Case."""
 
     REFUSE = "refuse"
     ACCEPT = "accept"
@@ -54,7 +54,7 @@ class PartialView(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CoralogixConfig:
-    """Say how Coralogix is reached."""
+    """Configure the connection to Coralogix."""
 
     base_url: str
     """``https://host``, without a slash at the end; of the region where one is named"""
@@ -71,7 +71,7 @@ class CoralogixConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNowConfig:
-    """Say how one ServiceNow instance is reached; ``AUTH_KEYS`` says which parts of the login are set."""
+    """Configure the connection to one ServiceNow instance; ``AUTH_KEYS`` says which parts of the login are set."""
 
     name: str
     """the connector's name, as routes and links have it"""
@@ -94,7 +94,7 @@ class ServiceNowConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StateConfig:
-    """Say where the database is and what it may hold."""
+    """Configure the database: where it is, and what is kept in it."""
 
     path: Path
     keep_bodies: bool = False
@@ -103,7 +103,7 @@ class StateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
-    """Say when a cycle runs and how far it looks behind its cursors."""
+    """Configure when a cycle runs, and how far each pull looks behind its cursor."""
 
     poll: timedelta = timedelta(seconds=30)
     case_overlap: timedelta = timedelta(seconds=600)
@@ -130,13 +130,13 @@ class Config:
 
     @property
     def policy_hash(self) -> str:
-        """Digest what decides about links: owner, routes, policies and state words; no brakes, no hosts."""
+        """Hash what decides about links: owner, routes, policies and state words; brakes and addresses do not count."""
         policies = self.policies
         return _digest([policies.owner, policies.routes, policies.inbound, policies.outbound, policies.states])
 
     @property
     def hash(self) -> str:
-        """Digest everything but the secrets' values and the file's own path."""
+        """Hash everything but the values of secrets and the path of the file."""
         return _digest({item.name: getattr(self, item.name) for item in fields(self) if item.name != "source"})
 
 
@@ -146,7 +146,7 @@ def _digest(value: object) -> str:
 
 
 def _plain(value: object) -> Any:  # noqa: PLR0911 - one line for each kind of value
-    """Reduce a value of the config to what JSON can hold, the same in every process."""
+    """Turn a value of the config into JSON, so that its hash is the same in every process."""
     match value:
         case Condition() | Template() | Secret():
             return value.source

@@ -29,7 +29,7 @@ class Problems:
     _found: dict[KeyPath, str] = field(default_factory=dict)
 
     def add(self, path: KeyPath, words: str) -> None:
-        """Note a problem, unless its place or one around it has one already.
+        """Add a problem, unless its place or one around it has one already.
 
         Words from elsewhere may quote the file, so they are put on one line that a terminal can show.
         """
@@ -41,7 +41,7 @@ class Problems:
         return any(path[:length] in self._found for length in range(1, len(path) + 1))
 
     def told(self) -> tuple[str, ...]:
-        """Give every problem in words, in the order of the file."""
+        """List every problem as text, in the order of the file."""
         placed = sorted((line_of(self.lines, path), dotted(path), words) for path, words in self._found.items())
         return tuple(f"{self.file}:{line}: {key}: {words}" for line, key, words in placed)
 
@@ -81,14 +81,14 @@ def one_of(words: Iterable[str], *, last: str = "or") -> str:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """Find the right word that looks most like a wrong one; None when none looks like it."""
+    """Find the allowed word that is most like a wrong one; None when none is like it."""
     by_lower = {item.lower(): item for item in allowed}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else None
 
 
 def not_one_of(found: object, allowed: Iterable[str]) -> str:
-    """Say that a word is none of those that are allowed, with the nearest one."""
+    """Describe a word that is not allowed, and suggest the nearest allowed one."""
     words = list(allowed)
     close = nearest(found, words) if isinstance(found, str) else None
     hint = f" (did you mean {shown(close)}?)" if close else ""

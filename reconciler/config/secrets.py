@@ -24,7 +24,7 @@ _PATH_LIKE = ("/", "./", "../")
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """Know where a secret is kept; two are equal when they are kept in the same place."""
+    """Read a secret from where it is kept; two are equal when they are kept in the same place."""
 
     source: str
     """the place in words, e.g. ``env CORALOGIX_API_KEY``; never the value"""
@@ -50,7 +50,7 @@ def open_secret(kind: str, place: str, *, folder: Path, environ: Mapping[str, st
         path = folder / place if kind == "file" else _credential_path(place, environ)
         shown = str(path) if place.startswith(_PATH_LIKE) else "that is named there"
         secret = Secret(source=f"{kind} {path}", read=lambda: _from_file(path, shown))
-    secret.read()
+    secret.read()  # at the start, so that a secret that is missing is a problem of the config, not of the first cycle
     return secret
 
 
@@ -94,7 +94,7 @@ def _text_of(path: Path) -> str:
 
 
 def _usable(value: str) -> str:
-    """Take off the line end that editors and ``echo`` leave; refuse what no header could carry."""
+    """Remove the line end that editors and ``echo`` add; refuse a value that cannot stand in an HTTP header."""
     value = value.rstrip("\r\n")
     if not value.strip():
         raise ValueError("the secret is empty")

@@ -1,6 +1,6 @@
 """The tables of the two services and of the database, made into values.
 
-Every function notes what is wrong and goes on with something harmless: a file with a problem is never used.
+Every function adds a problem for what is wrong and goes on with a harmless value; a file with a problem is never used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STAGE_WORDS: Mapping[str, str] = {stage.word: word for stage, word in STAGE_WOR
 
 @dataclass(frozen=True, kw_only=True)
 class FileContext:
-    """Hold what one reading of a file needs beside the file."""
+    """Hold what reading a file needs beside the file itself: folder, environment, problems."""
 
     folder: Path
     """where relative paths start"""
@@ -46,7 +46,7 @@ class FileContext:
     problems: Problems
 
     def checked(self, path: KeyPath, check: Callable[[str], str], text: str) -> str:
-        """Run a check that raises ValueError, and note its words at a place."""
+        """Run a check that raises ValueError, and add its message as a problem at a place."""
         try:
             return check(text)
         except ValueError as error:
@@ -191,7 +191,7 @@ def _connector(name: str, table: ServiceNowTable, reading: FileContext) -> Servi
 
 
 def _check_login(table: ServiceNowTable, path: KeyPath, problems: Problems) -> None:
-    """Ask for every key of the kind of login, and for no key of another kind."""
+    """Require every key of this kind of login, and refuse the keys of other kinds."""
     if problems.at((*path, "auth")):
         return
     needed = AUTH_KEYS[Auth(table.auth)]
@@ -249,5 +249,5 @@ def schedule(table: ScheduleTable) -> ScheduleConfig:
 
 
 def _no_secret() -> Secret:
-    """Stand in for a secret that is missing."""
+    """Give a placeholder for a secret that is missing."""
     return Secret(source="nowhere", read=str)

@@ -17,7 +17,7 @@ from reconciler.config.secrets import RIGHT_WAYS
 
 
 def _told(allowed: str) -> PydanticCustomError:
-    """Make an error that is told as "found …; allowed is" these words."""
+    """Make an error whose message ends with what is allowed."""
     return PydanticCustomError("allowed", "{allowed}", {"allowed": allowed})
 
 
@@ -56,13 +56,13 @@ def _values(value: object) -> object:
 
 
 class Table(BaseModel):
-    """Be one table of the file: no key but those named, no kind but theirs."""
+    """Check one table of the file: an unknown key, or a value of another type, is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class SecretTable(Table):
-    """Name the place of a secret; exactly one of the three."""
+    """Describe where a secret is kept; exactly one of the three keys is given."""
 
     env: str | None = None
     file: str | None = None
@@ -79,7 +79,7 @@ StateWords = dict[str, str]
 
 
 class RemoteTable(Table):
-    """Hold what both services have in common."""
+    """Describe the keys that both services have."""
 
     ca_bundle: str | None = None
     proxy: str | None = None
@@ -87,7 +87,7 @@ class RemoteTable(Table):
 
 
 class CoralogixTable(RemoteTable):
-    """Be ``[coralogix]``."""
+    """Describe the keys of ``[coralogix]``."""
 
     region: str | None = None
     base_url: str | None = None
@@ -97,7 +97,7 @@ class CoralogixTable(RemoteTable):
 
 
 class ServiceNowTable(RemoteTable):
-    """Be one ``[servicenow.NAME]``."""
+    """Describe the keys of one ``[servicenow.NAME]``."""
 
     instance_url: str | None = None
     auth: Literal["basic", "oauth_password", "oauth_client_credentials", "api_key"] = "basic"
@@ -111,14 +111,14 @@ class ServiceNowTable(RemoteTable):
 
 
 class StateTable(Table):
-    """Be ``[state]``."""
+    """Describe the keys of ``[state]``."""
 
     path: str | None = None
     keep_bodies: bool = False
 
 
 class ScheduleTable(Table):
-    """Be ``[schedule]``."""
+    """Describe the keys of ``[schedule]``."""
 
     poll_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
     case_overlap_seconds: OverlapSeconds = 600
@@ -128,7 +128,7 @@ class ScheduleTable(Table):
 
 
 class LimitsTable(Table):
-    """Be ``[limits]``."""
+    """Describe the keys of ``[limits]``."""
 
     max_creates_per_cycle: Count = 100
     max_case_resolves_per_cycle: Count = 100
@@ -137,7 +137,7 @@ class LimitsTable(Table):
 
 
 class RouteTable(Table):
-    """Be one ``[[route]]``."""
+    """Describe the keys of one ``[[route]]``."""
 
     name: str = "everything"
     when: str = "true"
@@ -150,7 +150,7 @@ class RouteTable(Table):
 
 
 class ReferenceTable(Table):
-    """Be one reference field of ``[inbound.NAME.references]``."""
+    """Describe the keys of one reference field of ``[inbound.NAME.references]``."""
 
     table: str | None = None
     name_field: str | None = None
@@ -158,7 +158,7 @@ class ReferenceTable(Table):
 
 
 class InboundTable(Table):
-    """Be one ``[inbound.NAME]``."""
+    """Describe the keys of one ``[inbound.NAME]``."""
 
     table: str = "incident"
     create_when: str = "true"
@@ -173,7 +173,7 @@ class InboundTable(Table):
 
 
 class OutboundTable(Table):
-    """Be one ``[outbound.NAME]``; a list that is left out is off."""
+    """Describe the keys of one ``[outbound.NAME]``; a list that is left out is off."""
 
     acknowledge_on: list[str] = []
     resolve_on: list[str] = []
@@ -183,7 +183,7 @@ class OutboundTable(Table):
 
 
 class File(Table):
-    """Be the whole file."""
+    """Describe the tables of the file."""
 
     owner: str = "Coralogix"
     coralogix: CoralogixTable | None = None

@@ -1,4 +1,4 @@
-"""Shape check: what pydantic finds wrong, in our own words, and what is left when that is taken out.
+"""The shape check: pydantic's errors in our own words, and the file without the wrong values.
 
 A wrong value hides nothing else: it is told, taken out as if it had been left out, and the rest is checked again.
 """
@@ -29,9 +29,10 @@ _FILLER = "P1"
 
 
 def read_shape(data: dict[str, Any], problems: Problems) -> File:
-    """Check the shape of a parsed file; give what is right of it, and note what is wrong."""
+    """Check the shape of a parsed file; return what is right, and add a problem for what is wrong."""
     for name in NAMED_TABLES:
         _take_out_nameless(name, data, problems)
+    # Pydantic stops at the first problem of a value, so each round may find problems that the last one hid.
     while True:
         try:
             return File.model_validate(data)
@@ -42,7 +43,7 @@ def read_shape(data: dict[str, Any], problems: Problems) -> File:
 
 
 def _take_out_nameless(kind: str, data: dict[str, Any], problems: Problems) -> None:
-    """Tell of keys that stand in ``[servicenow]`` itself where ``[servicenow.NAME]`` was meant."""
+    """Report keys that stand in ``[servicenow]`` itself where ``[servicenow.NAME]`` was meant."""
     table = data.get(kind)
     if not isinstance(table, dict):
         return
@@ -56,7 +57,7 @@ def _take_out_nameless(kind: str, data: dict[str, Any], problems: Problems) -> N
 
 
 def _take_out(data: Any, path: KeyPath) -> None:
-    """Leave a wrong value out; in a list a filler takes its place, so that the others keep theirs."""
+    """Remove a wrong value; in a list a placeholder takes its place, so that the positions of the others stay right."""
     *way, last = path
     for part in way:
         data = data[part]
@@ -67,7 +68,7 @@ def _take_out(data: Any, path: KeyPath) -> None:
 
 
 def _words(details: ErrorDetails) -> str:
-    """Say one problem of shape."""
+    """Describe one problem of shape."""
     path: KeyPath = details["loc"]
     found = "a value that is not shown" if holds_secret(path) else shown(details["input"])
     match details["type"]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class SandboxClock:
-    """Tell a time that is set by hand, or follow the real one from a given offset."""
+    """A clock that is set by hand, or that follows the real one from a given offset."""
 
     def __init__(self, start: datetime | None = None, *, follow_real_time: bool = False) -> None:
         self._follow = follow_real_time

@@ -62,17 +62,18 @@ _PUT_INCIDENT = """INSERT INTO incidents
     updated_at = excluded.updated_at, snapshot = excluded.snapshot, changed_at = excluded.changed_at"""
 _PUT_CASE_ON_LINK = """INSERT INTO links
     (case_id, first_seen_at, changed_at, case_stage, case_peak, was_active, case_low)
-    VALUES (?1, ?2, ?2, ?3, ?3, ?4, coalesce(?3, 1))
+    VALUES (:case_id, :now, :now, :stage, :stage, :was_active, coalesce(:stage, 1))
     ON CONFLICT (case_id) DO UPDATE SET changed_at = excluded.changed_at, case_stage = excluded.case_stage,
     case_peak = nullif(max(coalesce(case_peak, 0), coalesce(excluded.case_peak, 0)), 0),
     was_active = max(was_active, excluded.was_active),
     case_low = min(coalesce(case_low, excluded.case_low), excluded.case_low), needs_plan = 1"""
-_PUT_INCIDENT_ON_LINK = """UPDATE links SET incident_stage = ?1,
-    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(?1, 0)), 0),
-    number = ?2, changed_at = ?3, needs_plan = 1 WHERE case_id = ?4"""
-_PUT_STAGES = """UPDATE links SET case_stage = ?1, incident_stage = ?2,
-    case_peak = nullif(max(coalesce(case_peak, 0), coalesce(?1, 0)), 0),
-    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(?2, 0)), 0) WHERE case_id = ?3"""
+_PUT_INCIDENT_ON_LINK = """UPDATE links SET incident_stage = :stage,
+    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:stage, 0)), 0),
+    number = :number, changed_at = :now, needs_plan = 1 WHERE case_id = :case_id"""
+_PUT_STAGES = """UPDATE links SET case_stage = :case_stage, incident_stage = :incident_stage,
+    case_peak = nullif(max(coalesce(case_peak, 0), coalesce(:case_stage, 0)), 0),
+    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:incident_stage, 0)), 0)
+    WHERE case_id = :case_id"""
 _PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
 _PUT_NOTE = """INSERT INTO notifications
     (cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, source_time)
@@ -242,7 +243,11 @@ def _put_cases(sight: Sight, news: Sequence[_Seen[str, Case]]) -> None:
         _PUT_CASE, [(c.id, c.key, c.status, optional_text(c.updated_at), text, now) for c, text in cases]
     )
     sight.conn.executemany(
-        _PUT_CASE_ON_LINK, [(c.id, now, rules.case_stage(c), int(shows_activity(c))) for c, _ in cases]
+        _PUT_CASE_ON_LINK,
+        [
+            {"case_id": c.id, "now": now, "stage": rules.case_stage(c), "was_active": int(shows_activity(c))}
+            for c, _ in cases
+        ],
     )
 
 
@@ -254,7 +259,12 @@ def _put_incidents(
     sight.conn.executemany(
         _PUT_INCIDENT_ON_LINK,
         [
-            (sight.stage_rules.incident_stage(link, each.after), each.after.number, now, link.case_id)
+            {
+                "stage": sight.stage_rules.incident_stage(link, each.after),
+                "number": each.after.number,
+                "now": now,
+                "case_id": link.case_id,
+            }
             for each in news
             for link in links.get(each.key, ())
         ],
@@ -316,9 +326,12 @@ def restage(conn: sqlite3.Connection, stage_rules: StageRules, case_ids: Sequenc
         conn.executemany(_PUT_STAGES, [_stages(stage_rules, pair) for pair in read_pairs(conn, chunk)])
 
 
-def _stages(stage_rules: StageRules, pair: Pair) -> tuple[int | None, int | None, str]:
-    incident_stage = None if pair.incident is None else stage_rules.incident_stage(pair.link, pair.incident)
-    return (stage_rules.case_stage(pair.case), incident_stage, pair.link.case_id)
+def _stages(stage_rules: StageRules, pair: Pair) -> dict[str, int | str | None]:
+    return {
+        "case_id": pair.link.case_id,
+        "case_stage": stage_rules.case_stage(pair.case),
+        "incident_stage": stage_rules.incident_stage(pair.link, pair.incident) if pair.incident else None,
+    }
 
 
 def _claimed_case(incident: Incident) -> str:

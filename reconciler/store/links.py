@@ -272,7 +272,7 @@ class Links:
             for seq, case_id, kind, fingerprint, asked_by, asked_at in rows
         )
 
-    def grant(self, request: HoldRequest, link: Link, *, cycle_id: str, now: datetime) -> None:
+    def apply_hold_request(self, request: HoldRequest, link: Link, *, cycle_id: str, now: datetime) -> None:
         """Store a link as a request makes it, mark it for planning, note who asked, and forget the request."""
         event, asked_at, at = f"hold_{request.kind}", time_text(request.asked_at), time_text(now)
         with self._db.transaction() as conn:

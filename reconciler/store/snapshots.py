@@ -20,7 +20,8 @@ QUARANTINE_ROWS = 1000
 _ORIGIN = "origin"
 
 _PUT_QUARANTINE = """INSERT INTO quarantine
-    (system, record_key, message, raw, times, first_seen_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
+    (system, record_key, message, raw, times, first_seen_at, last_seen_at)
+    VALUES (:system, :key, :message, :raw, 1, :now, :now)
     ON CONFLICT (system, record_key) DO UPDATE SET message = excluded.message, raw = excluded.raw,
     times = times + 1, last_seen_at = excluded.last_seen_at"""
 _CUT_QUARANTINE = """DELETE FROM quarantine WHERE rowid IN
@@ -186,8 +187,8 @@ def _kept_row(note: FieldNote, cycle_id: str, now: datetime) -> dict[str, str]:
     }
 
 
-def _quarantine_row(system: System, malformed: Malformed, now: str) -> tuple[str, ...]:
+def _quarantine_row(system: System, malformed: Malformed, now: str) -> dict[str, str]:
     """Key a record by its id, or, where none could be read, by what it looks like."""
     raw = json.dumps(malformed.raw, sort_keys=True, default=str, ensure_ascii=False)
     key = malformed.record_id or f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}"
-    return (system, key, str(malformed), raw, now)
+    return {"system": system, "key": key, "message": str(malformed), "raw": raw, "now": now}

@@ -51,7 +51,12 @@ class Step:
 
 def steps() -> Iterator[Step]:
     """Read the tour."""
-    for block in blocks(TOUR, "console"):
+    yield from steps_of(TOUR)
+
+
+def steps_of(page: str) -> Iterator[Step]:
+    """Read each line that is typed in a text, and what it is shown to print."""
+    for block in blocks(page, "console"):
         for part in re.split(r"^\$ ", block.body, flags=re.MULTILINE)[1:]:
             command, _, shown = part.partition("\n")
             yield Step(command=command, shown=shown)

@@ -1,4 +1,4 @@
-"""The command ``check``: what a config says, what is odd about it, and with ``--live`` whether both services agree."""
+"""The command ``check``: what a config says, warnings about it, and with ``--live`` what both services say."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check(options: Globals, live: bool, names: bool, as_json: bool) -> int:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Give 2 where something has to be changed, 1 where only trying again, or another password, is needed."""
+    """Give 2 if a setting has to be changed, 1 if trying again or another password may help."""
     failed = [one for one in findings if one.verdict is Verdict.FAILED]
     if any(not one.may_pass for one in failed):
         return ConfigError.exit_code
@@ -65,7 +65,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def config_document(config: Config) -> JsonObject:
-    """Write what a config says as the document of ``check --json``; no secret is in it."""
+    """Give a config as the document of ``check --json``; no secret is in it."""
     return {
         "version": DOCUMENT_VERSION,
         "config": str(config.source),

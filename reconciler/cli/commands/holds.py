@@ -1,7 +1,7 @@
-"""The command ``holds``: what waits for a person, and what a person can say about it.
+"""The command ``holds``: what waits for a person, and the requests that a person can make.
 
-Rules of this file: it works beside a running daemon, so it takes no lock and changes no link itself; it leaves a
-request that the next cycle does.
+Rules of this file: it works beside a running daemon, so it takes no lock and changes no link itself; it stores
+a request, and the next cycle applies it.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _ask(options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_jso
 
 
 def held_stories(store: Store, refs: Sequence[str], kind: HoldRequestKind) -> list[Story]:
-    """Find the held links that a person names, each once; raise ConfigError with every problem at once.
+    """Find the held links that a person names, each once. Raises ConfigError with every problem at once.
 
     A link that is ignored counts as held for a retry, which ends that.
     """
@@ -174,7 +174,7 @@ def _hold_request(story: Story, kind: HoldRequestKind) -> HoldRequest:
 
 
 def _user() -> str:
-    """Name the system's user for the journal; a container may have no name for it."""
+    """Give the name of the operating system's user for the journal; a container may have none for it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -192,6 +192,6 @@ def _asked(story: Story, kind: HoldRequestKind) -> JsonObject:
 
 
 def print_asked(document: JsonObject, path: Path) -> None:
-    """Say what was asked, and who will do it."""
+    """Print what was asked, and that the next cycle does it."""
     for row in document["asked"]:
         print_lines(f"{_name(row)}  {row['wish']}: the next cycle on {path} does it")

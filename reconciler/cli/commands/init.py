@@ -35,6 +35,6 @@ def init(options: Globals, force: bool, systemd: bool) -> None:
         raise ConfigError(
             [f"{path} is there already; name another with --config, or replace it with --force"]
         ) from error
-    look = "reconciler-by-hand plan" if systemd else "reconciler plan"
+    look = f"reconciler{'-by-hand' if systemd else ''} check --live"
     say(f"wrote {path}; fill in the addresses and set the secrets, then try `{look}`")
     print_lines(path)

@@ -58,7 +58,7 @@ def rebuild_command(options: Globals, force: bool, as_json: bool) -> None:
 
 
 def _make_way(path: Path, *, force: bool) -> Path | None:
-    """Refuse a database that holds links, or back it up beside itself and name the copy."""
+    """Refuse to replace a database that holds links; with ``force``, back it up beside itself and return the copy."""
     try:
         with open_store(path) as store:
             links = store.reports.status_summary().links

@@ -32,7 +32,9 @@ def apply_hold_requests(context: Context, *, cycle_id: str) -> None:
             words = "; ".join(map(str, failed.values()))
             log.warning("a retry that a person asked for waits for the service", extra={"why": words})
             continue
-        context.store.links.grant(request, granted(request, pair.link), cycle_id=cycle_id, now=context.clock())
+        context.store.links.apply_hold_request(
+            request, granted(request, pair.link), cycle_id=cycle_id, now=context.clock()
+        )
 
 
 def granted(request: HoldRequest, link: Link) -> Link:

@@ -135,7 +135,7 @@ def by_indicator(host: Host, call: RouteCall) -> JsonObject:
 
 
 def sync_thread(host: Host, call: RouteCall) -> JsonObject:
-    """Take the wish for an outside thread's comments; there is none, so that nothing comes of it."""
+    """Accept the request to read an outside thread's comments; there is no such thread, so nothing changes."""
     host.world.visible_case(call.id)
     return {"syncRegistered": False}
 

@@ -99,7 +99,7 @@ class CaseShelf:
         return [row.case for row in self._rows.values()]
 
     def add(self, case: Case, *, created: datetime, updated: datetime | None) -> None:
-        """Put a new Case on the shelf."""
+        """Add a new Case."""
         self._rows[case.id] = CaseRow(case, created, updated, [(created, case, updated)])
         insort(self._orders[SortField.CREATED], self._time_key(created, case.id))
         insort(self._orders[SortField.UPDATED], self._time_key(updated, case.id))
@@ -117,7 +117,7 @@ class CaseShelf:
         self._index_key(case)
 
     def remove(self, case_id: str) -> None:
-        """Take a Case away for good."""
+        """Remove a Case for good."""
         row = self._rows.pop(case_id)
         for order, moment in ((SortField.CREATED, row.created), (SortField.UPDATED, row.updated)):
             keys = self._orders[order]

@@ -99,11 +99,11 @@ class CoralogixWorld(CaseLedger):
             return case
 
     def acknowledge(self, case_id: str, by: Actor | str = PERSON) -> Case:
-        """Say that somebody is on it."""
+        """Acknowledge a Case: somebody works on it."""
         return self.step(case_id, Step.ACKNOWLEDGE, by)
 
     def unacknowledge(self, case_id: str, by: Actor | str = PERSON) -> Case:
-        """Take an acknowledgement back: the only step back that a person has."""
+        """Undo an acknowledgement: the only step back that a person can take."""
         return self.step(case_id, Step.UNACKNOWLEDGE, by)
 
     def resolve(self, case_id: str, reason: str = "", by: Actor | str = PERSON) -> Case:

@@ -19,7 +19,7 @@ from reconciler.sandbox.servicenow.journal import Write
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """Say one thing that must be true, and what was found."""
+    """One thing that must be true, and what was found."""
 
     words: str
     holds: bool
@@ -28,7 +28,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class CycleSeen:
-    """Hold what one cycle of the reconciler said of itself."""
+    """What one cycle of the reconciler reported of itself."""
 
     planned: int
     went_well: bool
@@ -100,7 +100,7 @@ def closed_after_resolved(sandbox: Sandbox) -> Claim:
 
 
 def faults_survived(sandbox: Sandbox, story: Sequence[Chapter], cycles: Sequence[CycleSeen]) -> Claim:
-    """Claim that what was to go wrong did, and nothing else."""
+    """Claim that faults struck, and that exactly those cycles failed that were meant to."""
     wrong = [
         f"the cycle of chapter {number} {'went well' if cycle.went_well else 'failed'}"
         for number, (chapter, cycle) in enumerate(zip(story, cycles, strict=True), start=1)
@@ -118,7 +118,7 @@ def silent_end(cycles: Sequence[CycleSeen]) -> Claim:
 
 
 def least_writes(sandbox: Sandbox, needed: int) -> Claim:
-    """Claim that as many writes arrived as the story needs, and that each changed something."""
+    """Claim that no more writes arrived than the story needs, and that each changed something."""
     ours = len(_record_writes(sandbox)) + len(_case_writes(sandbox))
     moot = sum(write.changed_nothing or not write.accepted for write in _record_writes(sandbox))
     moot += sum(not entry.changed for entry in _case_writes(sandbox))

@@ -283,9 +283,9 @@ class TestFinding:
 
 def test_loading_is_quick() -> None:
     read(FULL)
-    started = time.perf_counter()
+    started = time.process_time()
     read(FULL)
-    assert time.perf_counter() - started < 0.15
+    assert time.process_time() - started < 0.15
 
 
 class TestHashes:

@@ -342,6 +342,12 @@ def test_nothing_is_left_for_later() -> None:
     assert {name: found for name, found in marks.items() if found} == {}
 
 
+def test_no_sql_numbers_its_parameters() -> None:
+    """Python 3.12 warns of ``?1`` with a sequence of values, and Python 3.14 refuses it; a name does the same."""
+    numbered = {module.name: found for module in OURS if (found := re.findall(r"[( =]\?\d", module.text))}
+    assert numbered == {}
+
+
 # --- time ----------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ from tests.unit.house.docs_pages import (
     headings,
     rows,
     section,
+    without_blocks,
 )
 
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
@@ -75,6 +76,23 @@ LINKS = {
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     if not target.startswith(("http://", "https://"))
 }
+_UNITS = "seconds|minutes|hours|days|ms|bytes|total|per_cycle|per_second|per_day"
+KEYS = sorted(
+    {
+        (page, table, key)
+        for page, text in TEXTS.items()
+        for table, key in re.findall(r"`\[+([a-z]+)(?:\.[A-Za-z]+)*\]+ ([a-z_]+)", without_blocks(text))
+    }
+)
+NAMES = sorted(
+    {
+        (page, name)
+        for page, text in TEXTS.items()
+        if page != "state/README.md"
+        for name in re.findall(rf"`((?:[a-z0-9]+_)+(?:{_UNITS})|reconciler_[a-z_]+)`", without_blocks(text))
+    }
+)
+CODE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "reconciler").rglob("*.py"))
 FILES = {
     f"{page}: {path}": path
     for page, text in TEXTS.items()
@@ -181,6 +199,35 @@ def test_every_condition_compiles(condition: str) -> None:
 def test_every_filter_is_in_the_table_of_templates() -> None:
     named = [part.partition("(")[0] for row in rows(section(CONFIG, "Templates")) for part in code(row[0])]
     assert set(named) == set(FILTERS)
+
+
+def keys_of(table: str) -> set[str]:
+    """List the keys of the tables of the file that begin with one word, and of the tables inside them."""
+    return {key for pattern, model in TABLES.items() if pattern[:1] == (table,) for key in model.model_fields}
+
+
+@pytest.mark.parametrize(("page", "table", "key"), KEYS)
+def test_a_key_that_is_named_with_its_table_exists(page: str, table: str, key: str) -> None:
+    assert key in keys_of(table), page
+
+
+def is_said_by_the_program(name: str) -> bool:
+    """Say whether a name stands in the code as a text: a key of JSON, a metric with or without what all begin with."""
+    bare = re.sub(r"^reconciler_|_(?:bucket|count|sum)$", "", name)
+    return any(f'"{one}"' in CODE for one in (name, bare, f"reconciler_{bare}"))
+
+
+@pytest.mark.parametrize(("page", "name"), NAMES)
+def test_a_name_with_a_unit_and_a_metric_is_a_key_or_is_said_by_the_program(page: str, name: str) -> None:
+    assert name in {key for model in TABLES.values() for key in model.model_fields} or is_said_by_the_program(name), (
+        page
+    )
+
+
+@pytest.mark.parametrize("name", ["pol_seconds", "reconciler_no_such_thing"])
+def test_a_name_that_does_not_exist_would_be_noticed(name: str) -> None:
+    assert not is_said_by_the_program(name)
+    assert is_said_by_the_program("cycle_id")
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The command ``demo``: the story of the sandbox, told with the real clients over real HTTP.
 
-Everything is as in ``once``, but for two things: the engine's clock is the sandbox's own, which the story moves, so
-that nobody waits; and the database is gone afterwards. What is claimed at the end is asked of the two services.
+Everything is as in ``once``, except that the clock is the sandbox's own, which the story moves so that nobody waits,
+and that the database is deleted afterwards. What is claimed at the end is asked of the two services.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SECONDS_BETWEEN_ACTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """Hold one chapter that was told: its cycle, and how the links stood after it."""
+    """One chapter that was played: its cycle, and the links after it."""
 
     chapter: Chapter
     acts: tuple[str, ...]
@@ -85,7 +85,7 @@ class Demo:
 
 
 def stay_away(_sandbox: Sandbox) -> None:
-    """Do nothing to a sandbox."""
+    """Change nothing in a sandbox; the default of ``before_check``."""
 
 
 def perform(screen: Screen, *, before_check: Callable[[Sandbox], object] = stay_away) -> tuple[Demo, tuple[Claim, ...]]:

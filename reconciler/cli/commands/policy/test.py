@@ -53,7 +53,7 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
 
 
 def remembered_knowledge(store: Store, policies: Policies) -> Knowledge:
-    """Give what a decision may know without asking anybody: the first start and the names looked up before."""
+    """Collect what a decision may use without a request: the time of the first start, and names looked up before."""
     now = utc_now()
     tables = {rule.table for inbound in policies.inbound.values() for rule in inbound.references.values()}
     references = {
@@ -117,7 +117,7 @@ def _way_back(rehearsal: Rehearsal) -> JsonObject | None:
 
 
 def _link(pair: Pair | None, policies: Policies, knowledge: Knowledge) -> JsonObject | None:
-    """Say of a Case that has a record what would be done about it now; it stays where its record is."""
+    """Show what would be done now about a Case that has a record; it stays with that record."""
     if pair is None or not pair.link.sys_id:
         return None
     decision = answered(pair, policies, knowledge)

@@ -21,7 +21,7 @@ LOGINS: Mapping[str, Sequence[str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Secret:
+class SandboxSecret:
     """Hold one secret of a sandbox and the names under which a config finds it."""
 
     variable: str
@@ -29,15 +29,19 @@ class Secret:
     value: str
 
 
-def secrets_of(credentials: Credentials) -> Mapping[str, Secret]:
+def secrets_of(credentials: Credentials) -> Mapping[str, SandboxSecret]:
     """Give every secret that a config may name, ServiceNow's by their key, Coralogix's as ``case_key``."""
     return {
-        "case_key": Secret(variable="CORALOGIX_API_KEY", file="coralogix-api-key", value=credentials.case_key),
-        "password": Secret(variable="SERVICENOW_PASSWORD", file="servicenow-password", value=credentials.password),
-        "client_secret": Secret(
+        "case_key": SandboxSecret(variable="CORALOGIX_API_KEY", file="coralogix-api-key", value=credentials.case_key),
+        "password": SandboxSecret(
+            variable="SERVICENOW_PASSWORD", file="servicenow-password", value=credentials.password
+        ),
+        "client_secret": SandboxSecret(
             variable="SERVICENOW_CLIENT_SECRET", file="servicenow-client-secret", value=credentials.client_secret
         ),
-        "api_key": Secret(variable="SERVICENOW_API_KEY", file="servicenow-api-key", value=credentials.record_key),
+        "api_key": SandboxSecret(
+            variable="SERVICENOW_API_KEY", file="servicenow-api-key", value=credentials.record_key
+        ),
     }
 
 
@@ -70,7 +74,7 @@ poll_seconds = {POLL_SECONDS}
 """
 
 
-def _reference(secret: Secret, folder: str) -> str:
+def _reference(secret: SandboxSecret, folder: str) -> str:
     if folder:
         return f"{{ file = {_text(f'{folder}/{secret.file}')} }}"
     return f"{{ env = {_text(secret.variable)} }}"

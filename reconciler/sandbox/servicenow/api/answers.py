@@ -1,6 +1,6 @@
 """The answers of a ServiceNow instance beside its data: the error envelope, HTML pages, what faults look like.
 
-The texts are those that instances send; their sources stand in the project's facts.
+The texts are those that instances send; ``reconciler/remotes/README.md`` names their sources.
 """
 
 from __future__ import annotations

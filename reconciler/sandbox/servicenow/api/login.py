@@ -96,7 +96,7 @@ class Logins:
         del self._failures[user_name]
 
     def expire_tokens(self) -> None:
-        """End every access token now; refresh tokens live on."""
+        """Expire every access token now; refresh tokens stay valid."""
         self._grants = [replace(grant, expires_at=self._now()) for grant in self._grants]
 
     def grant(self, request: Request) -> Response:
