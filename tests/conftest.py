@@ -22,8 +22,8 @@ class _Closing(sqlite3.Connection):
 
 @pytest.fixture(autouse=True, scope="session")
 def databases_close_when_they_are_forgotten() -> Iterator[None]:
-    """Open every database of this process in that way."""
+    """Open every database of this process in that way; any thread may be the one that clears up."""
     connect = sqlite3.connect
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite3, "connect", partial(connect, factory=_Closing))
+        patch.setattr(sqlite3, "connect", partial(connect, factory=_Closing, check_same_thread=False))
         yield

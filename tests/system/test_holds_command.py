@@ -78,7 +78,7 @@ def test_every_wrong_ref_is_named_at_once_and_nothing_is_asked(bench: Bench, rej
     assert (ran.code, ran.out) == (2, "")
     assert all(name in ran.one_message() for name in ("'CASE-99'", "'INC0000001'", "'CASE-2' does not wait"))
     assert "'CASE-1'" not in ran.err
-    assert bench.query("SELECT * FROM wishes") == []
+    assert bench.query("SELECT * FROM hold_requests") == []
 
 
 def test_without_a_database_nothing_is_held_and_none_is_made(bench: Bench) -> None:
