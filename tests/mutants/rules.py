@@ -156,4 +156,18 @@ RULES = (
         "line",
         "tests/system/test_bad_input.py::test_no_word_of_a_service_moves_a_cursor_or_starts_a_line",
     ),
+    fault(
+        "an empty column is a value",
+        "compiler:_Compiler._path",
+        "held is _MISSING or (isinstance(held, str) and not held)",
+        "held is _MISSING",
+        f"{CONDITIONS}::test_an_outbound_condition_sees_record_and_case",
+    ),
+    fault(
+        "a number in place of a text goes unsaid",
+        "vocabulary:never_true",
+        'operand.op in {"eq", "ne"} and {_is_number(left), _is_number(right)} == {True, False}',
+        'operand.op == "eq" and {_is_number(left), _is_number(right)} == {True, False}',
+        f"{CONDITIONS}::test_a_comparison_that_can_never_be_true_is_a_doubt",
+    ),
 )

@@ -16,7 +16,7 @@ from reconciler.core.expressions import tera
 from reconciler.core.expressions.label_values import EntityText
 from reconciler.core.expressions.names import ANY_KEY, find_name
 from reconciler.core.expressions.tera import Undecided
-from reconciler.core.expressions.vocabulary import check_comparison, check_test
+from reconciler.core.expressions.vocabulary import check_comparison, check_test, never_true
 
 Evaluate = Callable[[Mapping[str, Any]], Any]
 """Give the value of an expression in a context; raise Undecided where it has none."""
@@ -40,6 +40,8 @@ class Built:
 
     run: Evaluate
     names: set[str] = field(default_factory=set)
+    doubts: list[str] = field(default_factory=list)
+    """comparisons that can never be true, each in words"""
 
 
 def build(expression: nodes.Expr, roots: Sequence[str]) -> Built:
@@ -47,7 +49,7 @@ def build(expression: nodes.Expr, roots: Sequence[str]) -> Built:
     if _depth(expression) > DEEPEST:
         raise ValueError(f"the condition is nested more than {DEEPEST} deep")
     compiler = _Compiler(roots)
-    return Built(run=compiler.value(expression), names=compiler.names)
+    return Built(run=compiler.value(expression), names=compiler.names, doubts=compiler.doubts)
 
 
 def _depth(expression: nodes.Node) -> int:
@@ -64,6 +66,7 @@ class _Compiler:
 
     roots: Sequence[str]
     names: set[str] = field(default_factory=set)
+    doubts: list[str] = field(default_factory=list)
 
     def value(self, node: nodes.Node) -> Evaluate:
         """Compile what has a value; a missing one raises Undecided when it is evaluated."""
@@ -122,7 +125,7 @@ class _Compiler:
                 held = _step(held, key(context) if callable(key) else key)
                 if held is _MISSING:
                     raise Undecided(f"{shown} has no value here")
-            if held is _MISSING:
+            if held is _MISSING or (isinstance(held, str) and not held):
                 raise Undecided(f"{shown} has no value here")
             return held
 
@@ -161,6 +164,7 @@ class _Compiler:
         if len(node.ops) != 1:
             raise ValueError("comparisons are not chained: write them with and")
         check_comparison(node, self.roots)
+        self.doubts += never_true(node)
         left, right = self.value(node.expr), self.value(node.ops[0].expr)
         match node.ops[0].op:
             case "eq":

@@ -31,6 +31,8 @@ class Condition:
     source: str
     names: frozenset[str] = field(repr=False, compare=False)
     """what it looks at, as ``root.name``, e.g. ``incident.close_code``"""
+    doubts: tuple[str, ...] = field(repr=False, compare=False)
+    """what in it can never be true, in words; it is no error"""
     _run: Evaluate = field(repr=False, compare=False)
 
     @classmethod
@@ -40,7 +42,7 @@ class Condition:
         Raises ValueError with one sentence: not understood, too long, an unknown name, a word that is never true.
         """
         built = build(_read(source), roots)
-        return cls(source, frozenset(built.names), built.run)
+        return cls(source, frozenset(built.names), tuple(built.doubts), built.run)
 
     def holds(self, context: Mapping[str, Any]) -> bool:
         """Say whether the condition is true; a missing value, or a result that is not true or false, makes it false."""

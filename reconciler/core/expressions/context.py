@@ -86,7 +86,11 @@ def _case_parts(case: Case, labels: Mapping[str, LabelValue]) -> dict[str, Any]:
         "priority_details": _held({"system": case.priority_system, "override": case.priority_override}),
     }
     resolution = _held(
-        {"reason": case.resolution_reason, "resolved_by": case.resolved_by, "resolved_at": _iso(case.resolved_at)}
+        {
+            "reason": case.resolution_reason,
+            "resolved_by": case.resolved_by and ("SYSTEM" if case.resolved_by == "system" else "USER"),
+            "resolved_at": _iso(case.resolved_at),
+        }
     )
     return with_twins(parts | ({"resolution_details": resolution} if resolution else {}))
 

@@ -20,6 +20,20 @@ T = TypeVar("T")
 STATUS_WORDS = (PENDING, *CASE_STAGES)
 PRIORITY_WORDS = ("P1", "P2", "P3", "P4", "P5")
 CATEGORY_WORDS = ("AVAILABILITY", "SECURITY")
+RESOLVER_WORDS = (
+    "system",
+    "cxUser",
+    "apiKey",
+    "serviceNow",
+    "slack",
+    "pagerDuty",
+    "microsoftTeams",
+    "prometheusAlertManager",
+)
+"""The markers of the Cases API."""
+RESOLVER_KINDS = ("SYSTEM", "USER")
+"""Notification Center's words. Source: its page on the variables of conditions."""
+INDICATOR_KINDS = ("alert", "generic", "prometheus")
 ANY_KEY = "*"
 """Stands in a path for a key or an index that is only known when a Case is there."""
 
@@ -73,7 +87,8 @@ def _list(about: str, each: Name) -> Name:
 
 _LABEL = Name(about="one value, or several where the key repeats", each=_text("one of the values"))
 _ENTITY_LABELS = Name(about="the labels by key, as in case.labels", keyed=True, each=_LABEL)
-_RESOLVED_BY = _text("who resolved it: system, cxUser, apiKey, serviceNow, slack, …; only once resolved")
+_RESOLVED_BY = _text("what resolved it: " + ", ".join(RESOLVER_WORDS) + "; only once resolved", RESOLVER_WORDS)
+_RESOLVED_BY_WHOM = _text("SYSTEM, or USER for whatever else resolved it; only once resolved", RESOLVER_KINDS)
 _RESOLVED_AT = _text("when it was resolved; only once resolved")
 _REASON = _text("the resolution reason; only where one was given")
 _SYSTEM = _text("the priority that Coralogix computed, where it says so", PRIORITY_WORDS)
@@ -84,7 +99,7 @@ _URL = _text("the Case in the Coralogix console; only when it is known")
 
 _INDICATOR = _record(
     "one alert or signal",
-    kind=_text("alert, generic or prometheus"),
+    kind=_text("alert, generic or prometheus", INDICATOR_KINDS),
     id=_text("its id"),
     alert_definition_id=_text("the id, of an alert only"),
     name=_text("its name, where the service gives one"),
@@ -117,7 +132,7 @@ _CASE = _record(
     resolved_by=_RESOLVED_BY,
     resolved_at=_RESOLVED_AT,
     resolution_details=_record(
-        "the resolution; only once resolved", reason=_REASON, resolved_by=_RESOLVED_BY, resolved_at=_RESOLVED_AT
+        "the resolution; only once resolved", reason=_REASON, resolved_by=_RESOLVED_BY_WHOM, resolved_at=_RESOLVED_AT
     ),
     labels=Name(about='the labels by key, e.g. case.labels["routing.team"]', keyed=True, each=_LABEL),
     groupings=Name(about="the grouping values by key", keyed=True, each=_LABEL),
@@ -178,7 +193,7 @@ _COLUMNS = (
 )
 
 _INCIDENT = Name(
-    about="the record as it was last read, raw values of the Table API; an empty column is empty text",
+    about="the record as it was last read, raw values of the Table API, all of them text; an empty column has no value",
     extensible=True,
     parts={
         "number": _text("the number, e.g. INC0010001"),

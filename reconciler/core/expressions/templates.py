@@ -19,7 +19,7 @@ from reconciler.core.expressions.context import example_context
 from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, TooMuch
 from reconciler.core.expressions.jinja_sandbox import BUDGET, ENVIRONMENT, guarded, read
 from reconciler.core.expressions.names import find_name, roots_with_twins
-from reconciler.core.expressions.vocabulary import path_of
+from reconciler.core.expressions.vocabulary import check_comparison, check_test, path_of
 from reconciler.core.text import clean, has_code_block, without_code_blocks
 
 __all__ = ["Template", "TemplateFailed"]
@@ -51,7 +51,8 @@ class Template:
             return cls(source, frozenset(), None)
         try:
             tree = read(source)
-            names = _check_names(tree, roots)
+            # Jinja2 computes what is constant in a tree that it looks through, so that gets a tree of its own.
+            names = _check_names(tree, meta.find_undeclared_variables(ENVIRONMENT.parse(source)), roots)
             compiled = ENVIRONMENT.from_string(guarded(tree))
         except jinja2.TemplateSyntaxError as error:
             raise ValueError(f"the template is not understood: {error.message} (line {error.lineno})") from error
@@ -103,11 +104,16 @@ def _collect(pieces: Any) -> str:
     return "".join(held)
 
 
-def _check_names(tree: nodes.Template, roots: Sequence[str]) -> set[str]:
-    """Check every name that comes from outside the template, and list them."""
-    free = meta.find_undeclared_variables(tree)
+def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> set[str]:
+    """Check every name that comes from outside the template, those in ``free``, and list them."""
     for root in sorted(free - set(ENVIRONMENT.globals) - set(roots_with_twins(roots))):
         find_name([root], roots)
+    known_roots = [root for root in roots if root in free]
+    for compared in tree.find_all(nodes.Compare):
+        check_comparison(compared, known_roots)
+    for tested in tree.find_all(nodes.Test):
+        if tested.args:
+            check_test(tested, known_roots)
     names: set[str] = set()
     methods = {id(call.node) for call in tree.find_all(nodes.Call)}
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):

@@ -1,4 +1,4 @@
-"""The check of the words that a condition compares a status, priority or category with.
+"""The check of what a condition compares: words that a value never is, and kinds that are never equal.
 
 A word that the value can never be is a mistake in the config, most often a word that Notification Center uses for
 something else: its ``OPEN`` is our ``ACTIVE``, its ``CLOSED`` covers ``RESOLVED``.
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from jinja2 import nodes
 
-from reconciler.core.expressions.names import STATUS_WORDS, find_name
+from reconciler.core.expressions.names import RESOLVER_KINDS, RESOLVER_WORDS, STATUS_WORDS, find_name, roots_with_twins
 from reconciler.core.expressions.patterns import rust_pattern
 
 _CHANGES: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "trim": str.strip}
@@ -19,7 +19,9 @@ _FITS: Mapping[str, Callable[[str, str], bool]] = {
     "starting_with": str.startswith,
     "ending_with": str.endswith,
     "containing": str.__contains__,
+    "matching": lambda word, pattern: rust_pattern(pattern).found_in(word),
 }
+_ORDERS = frozenset({"gt", "gteq", "lt", "lteq"})
 
 
 def path_of(node: nodes.Node) -> list[str | int] | None:
@@ -43,7 +45,7 @@ def words_of(node: nodes.Node, roots: Sequence[str]) -> tuple[str, ...]:
         known = words_of(node.node, roots)
         return tuple(change(word) for word in known) if change else known if node.name == "default" else ()
     path = path_of(node)
-    name = find_name(path, roots) if path else None
+    name = find_name(path, roots) if path and path[0] in roots_with_twins(roots) else None
     return name.words if name else ()
 
 
@@ -58,6 +60,34 @@ def check_comparison(node: nodes.Compare, roots: Sequence[str]) -> None:
                 _check_word(words, literal.value)
     elif operand.op in {"in", "notin"}:
         _check_membership(left, operand.expr, roots)
+
+
+def never_true(node: nodes.Compare) -> list[str]:
+    """Say in words why a comparison can never be true, whatever the Case and the record; nothing where it can.
+
+    Every value that has a name is a text, a list or a map: times and numbers are text too.
+    """
+    left, operand = node.expr, node.ops[0]
+    right = operand.expr
+    if operand.op in _ORDERS and {_is_number(left), _is_number(right)} != {True}:
+        return ["<, <=, > and >= compare numbers, such as a length; times and columns are text, so this is never true"]
+    if operand.op in {"eq", "ne"} and {_is_number(left), _is_number(right)} == {True, False}:
+        return ["a number equals no text, so this is never true: write the number in quotes"]
+    if operand.op == "eq" and any(isinstance(side, nodes.Const) and side.value == "" for side in (left, right)):
+        return ["what is empty has no value, so this is never true: write is undefined"]
+    numbers = isinstance(right, nodes.List) and right.items and all(_is_number(item) for item in right.items)
+    if operand.op == "in" and numbers and not _is_number(left):
+        return ["a number equals no text, so this is never true: write the numbers in quotes"]
+    return []
+
+
+def _is_number(node: nodes.Expr) -> bool:
+    match node:
+        case nodes.Const(value=value):
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case nodes.Filter(name="default", node=nodes.Expr() as inner, args=args, kwargs=kwargs):
+            return _is_number(inner) or any(_is_number(one) for one in [*args, *(kwarg.value for kwarg in kwargs)])
+    return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Filter) and node.name == "length")
 
 
 def _check_membership(item: nodes.Expr, container: nodes.Expr, roots: Sequence[str]) -> None:
@@ -98,8 +128,13 @@ def _refuse_closed(words: tuple[str, ...], word: object) -> None:
 
 
 def _never(word: object, words: tuple[str, ...]) -> str:
+    if words == RESOLVER_KINDS and word in RESOLVER_WORDS:
+        return f"{word!r} is a word of case.resolved_by; this name is one of {', '.join(words)}"
+    if words == RESOLVER_WORDS and word in RESOLVER_KINDS:
+        return f"{word!r} is a word of case.resolution_details.resolved_by; this name is one of {', '.join(words)}"
     if words == STATUS_WORDS and word == "OPEN":
         return '"OPEN" is a word of Notification Center: write "ACTIVE" for an open Case'
-    near = get_close_matches(str(word).upper(), words, 1, 0.6)
+    by_upper = {one.upper(): one for one in words}
+    near = [by_upper[close] for close in get_close_matches(str(word).upper(), by_upper, 1, 0.6)]
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{word!r} is never there: it is one of {', '.join(words)}{hint}"

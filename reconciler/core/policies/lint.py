@@ -38,6 +38,7 @@ def advice(policies: Policies) -> tuple[str, ...]:
         *_unused(policies),
         *(words for inbound in policies.inbound.values() for words in _of_inbound(inbound)),
         *_deaf(policies),
+        *_never_true(policies),
     )
 
 
@@ -100,3 +101,12 @@ def _deaf(policies: Policies) -> Iterator[str]:
     for name, outbound in policies.outbound.items():
         if not any(outbound.listens(step) for step in STEPS):
             yield f'[outbound.{name}] listens to nothing; write outbound = "none" in the route to say so'
+
+
+def _never_true(policies: Policies) -> Iterator[str]:
+    conditions = {f"[[route]] {route.name}: when": route.when for route in policies.routes}
+    conditions |= {f"[inbound.{one.name}] create_when": one.create_when for one in policies.inbound.values()}
+    conditions |= {f"[outbound.{one.name}] when": one.when for one in policies.outbound.values()}
+    for place, condition in conditions.items():
+        for words in condition.doubts:
+            yield f"{place}: {words}"

@@ -44,7 +44,9 @@ DOCUMENTED = {
     'case.category == "AVAILABILITY"': True,
     "case.createdAt is starting_with('2026-01-15T10:30')": True,
     "case.updatedAt is defined and case.acknowledgedAt is defined": True,
-    'case.resolutionDetails.resolvedBy == "cxUser"': True,
+    'case.resolutionDetails.resolvedBy == "USER"': True,
+    'case.resolution_details.resolved_by != "SYSTEM"': True,
+    'case.resolved_by == "cxUser"': True,
     'case.indicators.alerts[0].state == "RESOLVED"': True,
     "case.caseDetailUrl is containing(case.id)": True,
 }
@@ -177,6 +179,14 @@ def test_a_condition_means_what_tera_means(source: str, wanted: bool) -> None:
         ("case.priority == 1", "1 is never there"),
         ('case.category == "SECURTY"', "did you mean 'SECURITY'"),
         ('alertDef.priority in ["P1", "P0"]', "'P0' is never there"),
+        (
+            'case.resolutionDetails.resolvedBy == "cxUser"',
+            "is a word of case.resolved_by; this name is one of SYSTEM, USER",
+        ),
+        ('case.resolved_by in ["USER"]', "is a word of case.resolution_details.resolved_by"),
+        ('case.resolved_by == "CXUSER"', "did you mean 'cxUser'?"),
+        ('case.indicators.all[0].kind == "log"', "alert, generic, prometheus"),
+        ('case.status is matching("^OPEN$")', "is never there"),
         ("{{ case.title }}", "without {{ }}"),
         ("case.title ==", "not understood"),
         ("case.title case.id", "not understood from 'case' on"),
@@ -299,6 +309,12 @@ def test_an_outbound_condition_sees_record_and_case() -> None:
     assert check('incident.u_region == "eu"')
     assert not check("incident.close_code")
     assert not check('incident.state_word == "resolved"')
+    assert check("incident.u_region is defined")
+    assert check("incident.close_code is undefined")
+    assert not check("incident.close_code is defined")
+    assert not check('incident.close_code != "x"')
+    assert not check("incident.assigned_to is undefined")
+    assert check('incident.close_code | default(value="none") == "none"')
     with pytest.raises(ValueError, match=r"did you mean incident\.close_code"):
         Condition.compile("incident.clsoe_code is defined", both)
     with pytest.raises(ValueError, match="there is no incident"):
@@ -331,3 +347,36 @@ def test_a_hostile_title_is_only_ever_a_value(title: str) -> None:
     assert not Condition.compile('case.title == "x"').holds(context)
     assert Condition.compile("case.title == alertDef.name").holds(context)
     assert Condition.compile("case.labels[case.title] == case.title").holds(context)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ('case.created_at > "2026-01-01"', "compare numbers"),
+        ("incident.reopen_count >= 3", "compare numbers"),
+        ('not (case.title < "a")', "compare numbers"),
+        ("incident.state == 6", "write the number in quotes"),
+        ("case.labels.x != 5", "write the number in quotes"),
+        ("incident.state in [6, 7]", "write the numbers in quotes"),
+        ('incident.close_code == ""', "write is undefined"),
+    ],
+)
+def test_a_comparison_that_can_never_be_true_is_a_doubt(source: str, words: str) -> None:
+    (doubt,) = Condition.compile(source, ("incident", "case")).doubts
+    assert words in doubt
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "case.labels.x | length > 1",
+        "case.services | length == 2",
+        "case.labels.x | default(value=3) == 3",
+        'incident.state == "6"',
+        '"6" in [incident.state]',
+        "1 == 1",
+        'case.title != ""',
+    ],
+)
+def test_a_comparison_that_can_be_true_is_none(source: str) -> None:
+    assert Condition.compile(source, ("incident", "case")).doubts == ()

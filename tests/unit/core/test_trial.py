@@ -237,6 +237,11 @@ class TestAdvice:
         assert words.startswith("[inbound.default.fields] assignment_group: ")
         assert "default(" in words
 
+    def test_a_comparison_that_can_never_be_true(self) -> None:
+        routes = (a_route(name="new", when=condition('case.created_at > "2026-01-01"')), a_route(fallback=True))
+        (words,) = advice(policies(routes=routes))
+        assert words.startswith("[[route]] new: when: <, <=, > and >= compare numbers")
+
     def test_a_way_back_that_listens_to_nothing(self) -> None:
         deaf = an_outbound(acknowledge_on=frozenset(), resolve_on=frozenset(), close_on=frozenset())
         (words,) = advice(policies(outbound=deaf))
