@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -53,3 +55,18 @@ def test_every_package_has_its_hash_and_names_no_place(lock: Path) -> None:
 def test_a_developer_runs_what_an_operator_runs() -> None:
     developing = pins(DEVELOPING)
     assert {name: version for name, version in pins(RUNNING).items() if developing.get(name) != version} == {}
+
+
+def test_what_is_imported_is_declared() -> None:
+    imported = {
+        name.partition(".")[0]
+        for file in (ROOT / "reconciler").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    foreign = imported - sys.stdlib_module_names - {"reconciler"}
+    distributions = {"re2": "google-re2", "sqlite_utils": "sqlite-utils", "pydantic_core": "pydantic"}
+    assert {distributions.get(name, name) for name in foreign} == {
+        Requirement(one).name for one in PROJECT["dependencies"]
+    }
