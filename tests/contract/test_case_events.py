@@ -229,6 +229,12 @@ def test_events_are_put_in_order_and_broken_ones_aside(theatre: Theatre) -> None
     assert aside == len(broken)
 
 
+def test_what_happened_earlier_than_it_was_stored_keeps_both_times(theatre: Theatre) -> None:
+    raw = {"eventId": EVENT_ID, "createTime": "2025-09-22T10:30:00Z", "eventTime": "2025-09-22T10:29:45Z"}
+    (event,), _ = read(theatre, raw)
+    assert event.stored_at - event.happened_at == timedelta(seconds=15)
+
+
 @pytest.mark.parametrize("document", [{}, {"events": {}}, {"events": "none"}])
 def test_an_answer_without_its_events_is_an_error(theatre: Theatre, document: object) -> None:
     stage = EventStage(theatre)

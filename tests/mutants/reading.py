@@ -196,4 +196,25 @@ READING_FAULTS = (
         "{Stage.RESOLVED: self.case.reactivated_at}",
         f"{PLANNER}::test_a_case_that_was_acknowledged_since_it_is_known_is_not_acknowledged_again",
     ),
+    fault(
+        "the events of a Case come in any order",
+        "coralogix.events:CoralogixEventClient.events",
+        "events.sort(key=lambda event: event.stored_at)",
+        "",
+        "tests/contract/test_case_events.py::test_events_are_put_in_order_and_broken_ones_aside",
+    ),
+    fault(
+        "an event happened when it was stored",
+        "event_codec:event_from_json",
+        "seen.happened_at or seen.stored_at",
+        "seen.stored_at",
+        "tests/contract/test_case_events.py::test_what_happened_earlier_than_it_was_stored_keeps_both_times",
+    ),
+    fault(
+        "a console user stands for whoever acted",
+        "event_codec:_actor",
+        "CaseActor(kind=kind, id=_first(data, IDS), name=_first(data, NAMES))",
+        'CaseActor(kind="user", id=_first(data, IDS), name=_first(data, NAMES))',
+        "tests/contract/test_case_events.py::test_every_step_has_its_event_with_its_own_person",
+    ),
 )
