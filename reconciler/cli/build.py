@@ -83,8 +83,10 @@ def build_context(
             drift_check_every=config.schedule.drift_check,
             accept_partial_view=config.coralogix.partial_view is PartialView.ACCEPT,
             ask_deep_links=config.coralogix.deep_links,
-            # One pool serves all connectors; the one that allows most decides its size.
-            workers=max(one.workers for one in config.servicenow.values()),
+            workers_of={
+                "coralogix": config.coralogix.workers,
+                **{name: one.workers for name, one in config.servicenow.items()},
+            },
         ),
         should_stop=stop.is_set,
         program_version=__version__,
@@ -105,13 +107,15 @@ def coralogix_client(config: CoralogixConfig, wire: Wire) -> CoralogixClient:
     """Build the client of Coralogix."""
     settings = _settings(config.base_url, config, wire)
     login = bearer_login(config.api_key.reveal())
-    return CoralogixClient(HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop))
+    http = HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop, name="coralogix")
+    return CoralogixClient(http)
 
 
 def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) -> ServiceNowClient:
     """Build the client of one ServiceNow instance, which reads every field that a policy maps."""
     settings = _settings(config.instance_url, config, wire)
-    http = HttpService(System.SERVICENOW, settings, _login(config), observe=wire.observe, stop=wire.stop)
+    login = _login(config)
+    http = HttpService(System.SERVICENOW, settings, login, observe=wire.observe, stop=wire.stop, name=config.name)
     return ServiceNowClient(config.name, http, owner=policies.owner, extra_fields=mapped_fields(policies))
 
 
@@ -139,6 +143,7 @@ def _settings(base_url: str, config: CoralogixConfig | ServiceNowConfig, wire: W
         proxies=proxies,
         ca_bundle=bundle,
         requests_per_second=config.requests_per_second,
+        pool_size=config.workers + 1,
         keep_bodies=wire.keep_bodies,
     )
 

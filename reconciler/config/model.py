@@ -64,7 +64,10 @@ class CoralogixConfig:
     partial_view: PartialView = PartialView.REFUSE
     deep_links: bool = False
     """read each new Case's address in the console, for one more request"""
-    requests_per_second: float = 10.0
+    requests_per_second: float = 100.0
+    """a ceiling"""
+    workers: int = 8
+    """how many Cases are written side by side"""
     ca_bundle: Path | None = None
     proxy: str | None = None
 
@@ -85,9 +88,10 @@ class ServiceNowConfig:
     api_key: Secret | None = None
     states: Mapping[str, str] = field(default_factory=dict)
     """raw state value -> state word, beside the usual ones"""
-    requests_per_second: float = 20.0
-    workers: int = 4
-    """how many links are written side by side"""
+    requests_per_second: float = 100.0
+    """a ceiling"""
+    workers: int = 8
+    """how many records are written side by side"""
     ca_bundle: Path | None = None
     proxy: str | None = None
 

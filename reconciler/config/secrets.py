@@ -17,6 +17,8 @@ from reconciler.core.errors import ConfigError
 
 RIGHT_WAYS = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 LONGEST_CHARACTERS = 16_384
+_MOST_BYTES = 4 * LONGEST_CHARACTERS + 5
+"""As UTF-8, with a byte order mark and a line end."""
 
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _PATH_LIKE = ("/", "./", "../")
@@ -85,17 +87,23 @@ def _from_file(path: Path, shown: str) -> str:
 
 
 def _text_of(path: Path) -> str:
+    """Read no more of a file than a secret may have, and say of a longer one that it is too long."""
     try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text") from None
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ValueError(f"the file {path} cannot be read: {_reason(error)}") from None
+    if len(raw) > _MOST_BYTES:
+        raise ValueError(f"{path} is longer than the {LONGEST_CHARACTERS} characters that a secret may have")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
 
 
 def _usable(value: str) -> str:
-    """Remove the line end that editors and ``echo`` add; refuse a value that cannot stand in an HTTP header."""
-    value = value.rstrip("\r\n")
+    """Remove what editors and ``echo`` add (byte order mark, line end); refuse what cannot stand in an HTTP header."""
+    value = value.removeprefix("\ufeff").rstrip("\r\n")
     if not value.strip():
         raise ValueError("the secret is empty")
     if len(value) > LONGEST_CHARACTERS:

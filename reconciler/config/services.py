@@ -126,6 +126,7 @@ def coralogix(table: CoralogixTable | None, reading: FileContext) -> CoralogixCo
         partial_view=PartialView(table.partial_view),
         deep_links=table.deep_links,
         requests_per_second=table.requests_per_second,
+        workers=table.workers,
         ca_bundle=reading.file((*path, "ca_bundle"), table.ca_bundle),
         proxy=_proxy(table, path, reading),
     )

@@ -71,6 +71,7 @@ class SecretTable(Table):
 
 SecretPlace = Annotated[SecretTable | None, BeforeValidator(_secret)]
 Rate = Annotated[float, Field(ge=0.1, le=1000, allow_inf_nan=False)]
+Workers = Annotated[int, Field(ge=1, le=32)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 OverlapSeconds = Annotated[int, Field(ge=0, le=604_800)]
 FieldTemplates = dict[str, Annotated[str | None, BeforeValidator(_template)]]
@@ -93,7 +94,8 @@ class CoralogixTable(RemoteTable):
     base_url: str | None = None
     partial_view: Literal["refuse", "accept"] = "refuse"
     deep_links: bool = False
-    requests_per_second: Rate = 10.0
+    requests_per_second: Rate = 100.0
+    workers: Workers = 8
 
 
 class ServiceNowTable(RemoteTable):
@@ -106,8 +108,8 @@ class ServiceNowTable(RemoteTable):
     client_id: str | None = None
     client_secret: SecretPlace = None
     states: StateWords = {}
-    requests_per_second: Rate = 20.0
-    workers: Annotated[int, Field(ge=1, le=32)] = 4
+    requests_per_second: Rate = 100.0
+    workers: Workers = 8
 
 
 class StateTable(Table):

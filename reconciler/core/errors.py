@@ -10,6 +10,7 @@ ReconcilerError
 ├─ Malformed                  one record could not be understood
 └─ RemoteError(system, …)
    ├─ Transient               nothing was written -> the next cycle tries again
+   │  └─ Paused               the service asked to be left alone, so nothing was sent
    ├─ Ambiguous               a write may have landed -> look before doing anything
    ├─ Rejected                they said no and will say it again -> hold
    │  └─ Missing              there is no such record, or it is hidden
@@ -102,6 +103,10 @@ class RemoteError(ReconcilerError):
 
 class Transient(RemoteError):
     """Say that nothing was written and that trying again may help."""
+
+
+class Paused(Transient):
+    """Say that the service asked to be left alone, so that nothing was sent."""
 
 
 class Ambiguous(RemoteError):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import CycleFailed
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.engine.request_log import RequestLog
-from reconciler.remotes.ports import CaseClient, IncidentClient
+from reconciler.remotes.ports import CaseClient, IncidentClient, Side
 from reconciler.store.store import Store
 
 
@@ -22,8 +22,10 @@ class Settings:
     drift_check_every: timedelta = timedelta(minutes=15)
     accept_partial_view: bool = False
     ask_deep_links: bool = False
-    workers: int = 4
-    """writes side by side; those of one link are always in order"""
+    workers: int = 8
+    """actions side by side, those of one link always in order, at all sides together that ``workers_of`` leaves out"""
+    workers_of: Mapping[str, int] = field(default_factory=dict)
+    """side -> its own number, whatever the others do"""
 
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -60,6 +62,10 @@ class Context:
         if self.should_stop():
             raise CycleFailed(f"asked to stop while {what}; nothing is lost, and the next cycle reads it again")
         self.progress(what, done, total)
+
+    def sides(self) -> Mapping[str, Side]:
+        """Name both services: ``coralogix``, and each connector."""
+        return {"coralogix": self.cases.side, **{name: one.side for name, one in self.connectors.items()}}
 
     def tables(self) -> tuple[tuple[str, str], ...]:
         """List the (connector, table) pairs whose records are pulled: those of the routes, and those of old links."""

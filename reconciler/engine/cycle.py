@@ -35,6 +35,7 @@ from reconciler.engine.report import (
     result_of,
 )
 from reconciler.engine.saved_plan import changes_since, saved_scope
+from reconciler.engine.sides import remember_sides, resume_sides
 from reconciler.store.store import CycleCounts, Decided
 
 LAST_DRIFT_CHECK = "last_drift_check"
@@ -119,6 +120,7 @@ class _Cycle:
             config_hash=self.context.policy_hash,
             program_version=self.context.program_version,
         )
+        resume_sides(self.context)
         close_unfinished(self.context)
         apply_hold_requests(self.context, cycle_id=self.cycle_id)
 
@@ -266,6 +268,7 @@ class _Cycle:
             done=len(self.outcomes) - report.failed,
             failed=report.failed,
         )
+        remember_sides(self.context)
         store.journal.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
         store.journal.finish_cycle(
             self.cycle_id,

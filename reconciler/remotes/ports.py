@@ -18,6 +18,54 @@ from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, Incident, JsonObject
 
 
+@dataclass(frozen=True, kw_only=True)
+class SideState:
+    """Say how one service wants to be treated, as its answers told; kept over restarts. Times are of our own clock."""
+
+    paused_until: datetime | None = None
+    """nothing is sent before"""
+    pauses: int = 0
+    """complaints in a row"""
+    refused_logins: int = 0
+    """in a row"""
+    login_paused_until: datetime | None = None
+    refused_mark: str = ""
+    """tells a changed login from the one that was refused"""
+    requests_per_second: float = 0.0
+    """the pace that it bears; 0 where that is the ceiling of the config"""
+
+    @property
+    def silent_until(self) -> datetime | None:
+        """Give the time before which nothing is sent, for either reason."""
+        return max((time for time in (self.paused_until, self.login_paused_until) if time), default=None)
+
+
+class Side(Protocol):
+    """Be one of the services, as far as it wants to be treated well.
+
+    Must: send nothing during a pause; let one request go first behind it. Must not: count a refusal of ours as theirs.
+    """
+
+    @property
+    def state(self) -> SideState:
+        """Give what is to be remembered of it, and shown."""
+        ...
+
+    @property
+    def is_troubled(self) -> bool:
+        """Say whether it complained (429, 503) and has not answered well since."""
+        ...
+
+    @property
+    def writes_unanswered(self) -> int:
+        """Count the writes that found no answer within the time limit since the start."""
+        ...
+
+    def resume(self, state: SideState) -> None:
+        """Go on from what was remembered of it."""
+        ...
+
+
 class CaseOrder(StrEnum):
     """Choose the time by which Cases are listed, newest first."""
 
@@ -46,6 +94,11 @@ class CaseClient(Protocol):
     Must: answer with what the service holds now; raise when the answer is not whole or is an error; give each
     request a time limit; retry reads only. Must not: send a write twice; guess an unknown status.
     """
+
+    @property
+    def side(self) -> Side:
+        """Give how the service wants to be treated."""
+        ...
 
     def list_cases(
         self,
@@ -137,6 +190,11 @@ class IncidentClient(Protocol):
     @property
     def connector(self) -> str:
         """Give the connector's name in the config."""
+        ...
+
+    @property
+    def side(self) -> Side:
+        """Give how the service wants to be treated."""
         ...
 
     def changed(

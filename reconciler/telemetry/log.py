@@ -69,7 +69,8 @@ def configure_logging(
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(handler.level)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # Its warnings quote the headers of odd answers as they came; what matters of them is told by ourselves.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     # Its only warning in this program says that a cycle outlasted its interval, once for each poll: that is no news.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
@@ -96,7 +97,7 @@ _REDACTIONS = (
     # a header, in HTTP's own form or in that of a printed dict; an unquoted value runs to the end of the line
     (
         re.compile(
-            r"""(?i)((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*api-?key)(["']?\s*[:=]\s*)"""
+            r"""(?i)((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,40}api-?key)(["']?\s*[:=]\s*)"""
             r"""("[^"]*"|'[^']*'|[^\r\n"'}]+)"""
         ),
         rf"\1\2{_REDACTED}",

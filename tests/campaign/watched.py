@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Case, Incident, JsonObject
-from reconciler.remotes.ports import CaseOrder, CasePage, IncidentPage, Position
+from reconciler.remotes.ports import CaseOrder, CasePage, IncidentPage, Position, Side
 from reconciler.sandbox.coralogix.records import JournalEntry
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultKind, FaultPlan
@@ -131,6 +131,10 @@ class WatchedCases:
         """Take how many rows a page of a listing holds at the most."""
         self._client, self._world, self._watch, self._page_rows = client, world, watch, page_rows
 
+    @property
+    def side(self) -> Side:
+        return self._client.side
+
     def list_cases(
         self,
         *,
@@ -183,6 +187,10 @@ class WatchedIncidents:
     @property
     def connector(self) -> str:
         return self._client.connector
+
+    @property
+    def side(self) -> Side:
+        return self._client.side
 
     def changed(
         self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500

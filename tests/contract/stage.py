@@ -17,7 +17,6 @@ from reconciler.core.model import HttpRecord, System
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.http.auth import Login, basic_login, bearer_login
 from reconciler.remotes.http.client import HttpService
-from reconciler.remotes.http.pacing import ClientClock
 from reconciler.remotes.http.settings import HttpSettings
 from reconciler.remotes.ports import CaseClient, IncidentClient
 from reconciler.remotes.servicenow.client import ServiceNowClient
@@ -34,6 +33,7 @@ from reconciler.sandbox.servicenow.journal import Actor
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.contract.descriptions import Descriptions
+from tests.unit.remotes.scripted import FakeTime
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 OWNER = "Coralogix"
@@ -161,7 +161,7 @@ class Theatre:
             requests_per_second=1e6,
             burst=1_000_000,
         )
-        clock = ClientClock(sleep=lambda _seconds: None)
+        clock = FakeTime().clock
         adapter = InProcessAdapter(self.desk) if way is Way.IN_PROCESS else None
         service = HttpService(system, settings, login, observe=self.sent.append, clock=clock, adapter=adapter)
         self._services.append(service)

@@ -8,8 +8,17 @@ from tests.mutants.fault import Mutant
 from tests.mutants.keeping import KEEPING
 from tests.mutants.reading import READING_FAULTS
 from tests.mutants.rules import RULES
+from tests.mutants.wire import WIRE_FAULTS
 from tests.mutants.writing import WRITING_FAULTS
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = DECIDING + ACTING + KEEPING + READING_FAULTS + WRITING_FAULTS + RULES
+MUTANTS: tuple[Mutant, ...] = (
+    *DECIDING,
+    *ACTING,
+    *KEEPING,
+    *READING_FAULTS,
+    *WRITING_FAULTS,
+    *RULES,
+    *WIRE_FAULTS,
+)

@@ -43,8 +43,8 @@ READING_FAULTS = (
     fault(
         "the head is that of the last page",
         "pull:_sweep_cases",
-        "sweep.head or max(times, default=None)",
-        "max(times, default=None) or sweep.head",
+        "sweep.head or max(sound, default=None)",
+        "max(sound, default=None) or sweep.head",
         f"{READING}::test_the_head_of_a_listing_is_its_newest_row",
     ),
     fault(

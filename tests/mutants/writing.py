@@ -29,13 +29,13 @@ WRITING_FAULTS = (
     fault(
         "a link goes on behind a failed action",
         "acting.apply:Applier._finish",
-        "outcome.result not in (Result.DONE, Result.ALREADY)",
-        "outcome.result is Result.REJECTED",
+        "work.actions and outcome.result in (Result.DONE, Result.ALREADY)",
+        "work.actions and outcome.result is not Result.REJECTED",
         f"{UNDER_WAY}::test_nothing_follows_a_failed_action_on_its_own_link",
     ),
     fault(
         "a batch that was read long ago is fresh",
-        "acting.apply:Fresh.of",
+        "lanes:Fresh.of",
         "timedelta() <= now - self.read_at <= FRESH_FOR",
         "timedelta() <= now - self.read_at",
         f"{BETWEEN}::test_a_record_that_is_closed_while_the_writes_before_it_are_under_way",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.core.model import Incident, Result, SkipReason, Stage
-from reconciler.engine.acting.apply import LINKS_READ_AT_ONCE
+from reconciler.engine.acting.lanes import LINKS_READ_AT_ONCE
 from reconciler.sandbox.faults import FaultKind
 from tests.scenario.wild_support import MeddledRecords, WildWorld
 from tests.world import FIELDS

@@ -88,7 +88,7 @@ def test_a_batch_read_that_fails_stops_nothing() -> None:
     world = WildWorld()
     case_id, _ = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.once("before get_many", lambda: world.strike_records(FaultKind.ERROR_503_HTML, "records.list"))
+    world.once("before get_many", lambda: world.strike_records(FaultKind.ERROR_502_HTML, "records.list"))
     assert results(world.cycle()) == [Result.DONE]
     assert world.state(case_id) == "2"
 

@@ -245,7 +245,7 @@ def test_a_rebuild_that_fails_half_way_leaves_the_memory_as_it_was_and_can_be_ru
 def test_what_a_service_hides_stops_a_rebuild() -> None:
     world = World()
     linked(world)
-    world.strike_records(FaultKind.HIDDEN_ROWS, "records.list")
+    world.strike_records(FaultKind.HIDDEN_ROWS, "records.list", times=2)
     with pytest.raises(PartialTruth):
         rebuild(world.context, cycle_id="rebuild")
     world.coralogix.hide(world.new_case())

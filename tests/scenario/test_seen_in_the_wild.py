@@ -140,7 +140,7 @@ def test_hidden_rows() -> None:
     case_id, sys_id = world.link_one()
     stood = world.store.snapshots.cursors()["incidents.main.incident"]
     world.servicenow.resolve(sys_id)
-    world.strike_records(FaultKind.HIDDEN_ROWS, "records.list")
+    world.strike_records(FaultKind.HIDDEN_ROWS, "records.list", times=2)
     report = world.cycle()
     assert (report.exit_code, report.plan.actions) == (3, ())
     assert world.store.snapshots.cursors()["incidents.main.incident"] == stood

@@ -250,7 +250,7 @@ class HttpWorld(World):
 
     def _service(self, system: System, url: str, login: Login) -> HttpService:
         settings = HttpSettings(base_url=url)
-        return HttpService(system, settings, login, observe=self.asked.append, clock=FakeTime().clock)
+        return HttpService(system, settings, login, observe=self.asked.append, clock=FakeTime(self.clock.now).clock)
 
     def writes(self) -> int:
         """Count the mutating requests that reached both services."""

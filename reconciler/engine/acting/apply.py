@@ -1,20 +1,21 @@
 """The plan's actions, link by link: journal, act, finish the journal.
 
-Rules of this file: links stand side by side in a small pool, each link strictly in order; the store is touched
-from the calling thread alone; the journal row is committed before the request leaves; a failed action stops
-only what follows it on its own link, but a refused login stops its side for this cycle.
+Rules of this file: links stand side by side, each side with its own workers, each link strictly in order; the store
+is touched from the calling thread alone; the journal row is committed before the request leaves; a failed action stops
+only what follows it on its own link, but a refused login, a service that asks to be left alone, and one that lets two
+writes find no answer, stop that side for this cycle.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from reconciler.core.errors import AuthFailed, RemoteError
 from reconciler.core.identity import record_id
@@ -22,43 +23,15 @@ from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, R
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan
 from reconciler.engine.acting.decisions import store_decisions
+from reconciler.engine.acting.lanes import Fresh, Lanes, Work, side_of
 from reconciler.engine.acting.perform import INCIDENT_CHANGES, Performer
 from reconciler.engine.context import Context
 from reconciler.engine.request_log import made_for
 
 log = logging.getLogger(__name__)
 
-LINKS_READ_AT_ONCE = 50
-"""Records are read just before they are written, this many in one request."""
-FRESH_FOR = timedelta(seconds=5)
-"""What was read longer ago is read again, by itself: on a slow instance the last of a batch waits for the others."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fresh:
-    """Hold the records of one batch as they were just now."""
-
-    read_at: datetime
-    records: Mapping[tuple[str, str], Incident]
-
-    def of(self, action: Action, known: Incident | None, now: datetime) -> Incident | None:
-        """Give an action's target; None where it has to be read by itself.
-
-        That is so where it was left out, where the batch has grown old, and where its listing lags behind what is
-        remembered.
-        """
-        target = self.records.get((action.connector, action.sys_id))
-        is_fresh = timedelta() <= now - self.read_at <= FRESH_FOR
-        lags = target is not None and known is not None and target.mod_count < known.mod_count
-        return target if is_fresh and not lags else None
-
-
-@dataclass
-class _Work:
-    """Follow one link through its actions."""
-
-    pair: Pair
-    actions: list[Action]
+WRITES_UNANSWERED = 2
+"""A side that let so many writes of one cycle find no answer in time gets no more in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +51,24 @@ class Applier:
     cycle_id: str
     outcomes: list[Outcome] = field(default_factory=list)
     _down: dict[str, str] = field(default_factory=dict)
-    """sides whose login was refused, with the words"""
+    """sides to which nothing more is sent in this cycle, with the words"""
+    _unanswered: Mapping[str, int] = field(default_factory=dict)
+    """how many writes to each side had found no answer before this plan"""
 
     def apply(self, plan: Plan, pairs: Mapping[str, Pair]) -> tuple[Outcome, ...]:
         """Carry out the plan and give the outcomes in the order in which they came.
 
         Ends early, between two actions, when the engine is asked to stop; what was not begun is planned again.
         """
+        settings, sides = self.context.settings, self.context.sides()
+        self._unanswered = {name: side.writes_unanswered for name, side in sides.items()}
+        busy = [decision for decision in plan.decisions if decision.actions]
+        lanes = Lanes(busy, workers=settings.workers, workers_of=settings.workers_of)
+        with ThreadPoolExecutor(max_workers=lanes.most) as pool:
+            self._run(pool, lanes, pairs, len(plan.actions))
+        return tuple(self.outcomes)
+
+    def _run(self, pool: ThreadPoolExecutor, lanes: Lanes, pairs: Mapping[str, Pair], total: int) -> None:
         performer = Performer(
             cases=self.context.cases,
             connectors=self.context.connectors,
@@ -92,75 +76,91 @@ class Applier:
             knowledge=self.knowledge,
             clock=self.context.clock,
         )
-        busy = [decision for decision in plan.decisions if decision.actions]
-        total = len(plan.actions)
-        with ThreadPoolExecutor(max_workers=self.context.settings.workers) as pool:
-            for chunk in _chunks(busy):
-                if self.context.should_stop():
-                    break
-                store_decisions(self.context, chunk, cycle_id=self.cycle_id)
-                fresh = self._read(chunk)
-                works = [_work(pairs[decision.link.case_id], decision) for decision in chunk]
-                self._run(pool, performer, works, fresh, total)
-        return tuple(self.outcomes)
-
-    def _run(
-        self, pool: ThreadPoolExecutor, performer: Performer, works: Sequence[_Work], fresh: Fresh, total: int
-    ) -> None:
-        waiting = list(reversed(works))
-        running: dict[Future[_Ended], tuple[_Work, int]] = {}
-        while waiting or running:
-            while waiting and len(running) < self.context.settings.workers and not self.context.should_stop():
-                self._begin(pool, performer, waiting.pop(), fresh, running)
-            if not running:
+        reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]] = {}
+        acting: dict[Future[_Ended], tuple[Work, int]] = {}
+        while True:
+            if not self.context.should_stop():
+                self._look(pool, lanes, reading)
+                self._begin(pool, performer, lanes, acting)
+            if not reading and not acting:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                work, seq = running.pop(future)
-                self._finish(work, seq, future)
-                self.context.progress("apply", len(self.outcomes), total)
-                if work.actions:
-                    waiting.append(work)
+            under_way: list[Future[Any]] = [*reading, *acting]
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for looked in [future for future in reading if future in done]:
+                name, batch = reading.pop(looked)
+                fresh = self._heard(looked.result())
+                lanes.looked_at(name, [_work(pairs[one.link.case_id], one, fresh) for one in batch])
+            self._finish([(*acting.pop(future), future.result()) for future in list(acting) if future in done], lanes)
+            self.context.progress("apply", len(self.outcomes), total)
+
+    def _look(
+        self, pool: ThreadPoolExecutor, lanes: Lanes, reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]]
+    ) -> None:
+        """Store the decisions on the links that come next, and read their records."""
+        for name, batch in lanes.batches():
+            store_decisions(self.context, batch, cycle_id=self.cycle_id)
+            down = frozenset(self._down)
+            reading[pool.submit(copy_context().run, self._read, batch, down)] = (name, batch)
+
+    def _heard(self, fresh: Fresh) -> Fresh:
+        """Go by what a batch's reading told of its sides."""
+        for connector, error in fresh.failures.items():
+            if isinstance(error, AuthFailed):
+                self._down[connector] = str(error)
+            self._leave_alone(connector, str(error))
+        return fresh
 
     def _begin(
         self,
         pool: ThreadPoolExecutor,
         performer: Performer,
-        work: _Work,
-        fresh: Fresh,
-        running: dict[Future[_Ended], tuple[_Work, int]],
+        lanes: Lanes,
+        acting: dict[Future[_Ended], tuple[Work, int]],
     ) -> None:
-        action = work.actions.pop(0)
-        words = self._down.get(side_of(action))
-        if words is not None:
-            self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=words))
-            work.actions.clear()
-            return
-        seq = self.context.store.journal.begin_action(action, cycle_id=self.cycle_id, now=self.context.clock())
-        target = None
-        if action.kind in INCIDENT_CHANGES:
-            target = fresh.of(action, work.pair.incident, self.context.clock())
-        task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
-        running[pool.submit(task)] = (work, seq)
+        for work in lanes.starting():
+            side = work.side
+            action = work.actions.pop(0)
+            if side in self._down:
+                self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=self._down[side]))
+                lanes.ended(side)
+                continue
+            seq = self.context.store.journal.begin_action(action, cycle_id=self.cycle_id, now=self.context.clock())
+            target = None
+            if action.kind in INCIDENT_CHANGES:
+                target = work.fresh.of(action, work.pair.incident, self.context.clock())
+            task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
+            acting[pool.submit(task)] = (work, seq)
 
-    def _finish(self, work: _Work, seq: int, future: Future[_Ended]) -> None:
-        ended = future.result()
-        outcome = ended.outcome
-        if ended.refused is not None:
-            self._down[side_of(outcome.action)] = ended.refused
-        self._learn(outcome)
-        self.context.store.journal.finish_action(
-            seq,
-            outcome,
-            stage_rules=self.context.policies,
-            now=self.context.clock(),
-            requests=self.context.requests.take_of(seq),
-        )
-        _log(outcome)
-        self.outcomes.append(outcome)
-        work.pair = _after(work.pair, outcome)
-        if outcome.result not in (Result.DONE, Result.ALREADY):
-            work.actions.clear()
+    def _finish(self, ended: Sequence[tuple[Work, int, _Ended]], lanes: Lanes) -> None:
+        for work, seq, one in ended:
+            outcome, side = one.outcome, side_of(one.outcome.action)
+            lanes.ended(side)
+            if one.refused is not None:
+                self._down[side] = one.refused
+            self._leave_alone(side, outcome.detail or "")
+            self._learn(outcome)
+            self.context.store.journal.finish_action(
+                seq,
+                outcome,
+                stage_rules=self.context.policies,
+                now=self.context.clock(),
+                requests=self.context.requests.take_of(seq),
+            )
+            _log(outcome)
+            self.outcomes.append(outcome)
+            work.pair = _after(work.pair, outcome)
+            if work.actions and outcome.result in (Result.DONE, Result.ALREADY):
+                lanes.go_on(work)
+
+    def _leave_alone(self, name: str, words: str) -> None:
+        """Send no more to a side in this cycle that asked to be left alone, or lets writes find no answer."""
+        side = self.context.sides()[name]
+        if name in self._down:
+            return
+        if side.is_troubled:
+            self._down[name] = f"left alone for the rest of this cycle: {words}"
+        elif side.writes_unanswered - self._unanswered[name] >= WRITES_UNANSWERED:
+            self._down[name] = f"two writes of this cycle found no answer in time, so no more are sent in it: {words}"
 
     def _learn(self, outcome: Outcome) -> None:
         """Remember of a connector that its instance does not keep the ``sys_id`` that we choose.
@@ -173,25 +173,27 @@ class Applier:
         if record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation):
             self.context.store.facts.put(f"ids_not_honoured.{record.connector}", record.sys_id)
 
-    def _read(self, chunk: Sequence[Decision]) -> Fresh:
-        """Read the records that this chunk changes; one that is left out is asked for by itself later."""
+    def _read(self, batch: Sequence[Decision], down: Collection[str]) -> Fresh:
+        """Read the records that this batch changes; one that is left out is asked for by itself later.
+
+        Runs in a thread of its own, so nothing of this object is changed here.
+        """
         read_at = self.context.clock()
         wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for decision in chunk:
+        for decision in batch:
             first = decision.actions[0]
-            if first.kind in INCIDENT_CHANGES:
+            if first.kind in INCIDENT_CHANGES and first.connector not in down:
                 wanted[first.connector, first.table].append(first.sys_id)
         fresh: dict[tuple[str, str], Incident] = {}
+        failures: dict[str, RemoteError] = {}
         for (connector, table), sys_ids in wanted.items():
             try:
                 records = self.context.connectors[connector].get_many(table, sys_ids)
-            except AuthFailed as error:
-                self._down[connector] = str(error)
-                continue
-            except RemoteError:
+            except RemoteError as error:
+                failures[connector] = error
                 continue
             fresh |= {(connector, record.sys_id): record for record in records}
-        return Fresh(read_at=read_at, records=fresh)
+        return Fresh(read_at=read_at, records=fresh, failures=failures)
 
 
 def _log(outcome: Outcome) -> None:
@@ -207,13 +209,8 @@ def _log(outcome: Outcome) -> None:
     log.info("action ended", extra={name: value for name, value in facts.items() if value})
 
 
-def side_of(action: Action) -> str:
-    """Name the side that an action writes to: a connector, or ``coralogix``."""
-    return "coralogix" if action.kind is ActionKind.ADVANCE_CASE else action.connector
-
-
-def _work(pair: Pair, decision: Decision) -> _Work:
-    return _Work(pair=replace(pair, link=decision.link), actions=list(decision.actions))
+def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:
+    return Work(pair=replace(pair, link=decision.link), actions=list(decision.actions), fresh=fresh)
 
 
 def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident | None, seq: int) -> _Ended:
@@ -240,8 +237,3 @@ def _after(pair: Pair, outcome: Outcome) -> Pair:
         case=outcome.case or pair.case,
         incident=outcome.incident or pair.incident,
     )
-
-
-def _chunks(decisions: Sequence[Decision]) -> Iterator[Sequence[Decision]]:
-    for start in range(0, len(decisions), LINKS_READ_AT_ONCE):
-        yield decisions[start : start + LINKS_READ_AT_ONCE]

@@ -6,6 +6,7 @@ then the Cases must have come, at least one connector, and no answer may have be
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from reconciler.engine.reading.window import Window
 from reconciler.engine.report import failure_words
 from reconciler.store.store import Pulled, RememberedCounts
 
+log = logging.getLogger(__name__)
+
+MOST_NAMED = 10
 DOUBTFUL_READS_PER_CYCLE = 50
 """Cases that a listing showed with an older time than is remembered are read one by one, so many in a cycle."""
 
@@ -80,6 +84,7 @@ class Gathering:
         accept = self.context.settings.accept_partial_view
         side = pull_cases(self.context.cases, cursors, window, accept_partial=accept, progress=self.context.step)
         self.context.store.facts.set_origin(side.server_time or window.now)
+        self._tell_ahead("coralogix", side.ahead)
         doubtful = self._remember(side).doubtful
         read_cases(self.context, doubtful[:DOUBTFUL_READS_PER_CYCLE], cycle_id=self.cycle_id)
         self.cases = len(side.pulled.cases)
@@ -88,9 +93,19 @@ class Gathering:
         cursor = self.context.store.snapshots.cursors().get(incident_cursor(connector, table))
         window = self._window(self.context.settings.incident_overlap)
         side = pull_incidents(self.context.connectors[connector], table, cursor, window, progress=self.context.step)
+        self._tell_ahead(f"{connector}.{table}", side.ahead)
         self._remember(side)
         if side.failed:
             raise side.failed
+
+    def _tell_ahead(self, where: str, names: tuple[str, ...]) -> None:
+        """Say once which rows bear a time ahead of the service's own clock; they are kept in step like any other."""
+        told = ", ".join(names[:MOST_NAMED])
+        fact = f"ahead_of_clock.{where}"
+        if told and self.context.store.facts.get(fact) != told:
+            self.context.store.facts.put(fact, told)
+            facts = {"side": where, "rows": len(names), "first": told}
+            log.warning("times ahead of the service's own clock move no cursor", extra=facts)
 
     def _remember(self, side: SidePull) -> RememberedCounts:
         if side.partial:

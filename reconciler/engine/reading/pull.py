@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.core.errors import AuthFailed, Malformed, PartialTruth, RemoteError, Transient
 from reconciler.core.model import Case, Incident, System
 from reconciler.engine.context import ProgressCallback, no_progress
 from reconciler.engine.reading.window import Reach, Window, deep_floor, resume_position, shallow_floor
-from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage, IncidentClient, Position
+from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage, IncidentClient, IncidentPage, Position
 from reconciler.store.store import Cursor, Pulled
 
 CASE_PAGE_ROWS = 100
 """A quiet cycle reads one page of each listing, so a page is not made larger than news needs."""
 INCIDENT_PAGE_ROWS = 1000
+AHEAD_OF_CLOCK = timedelta(hours=1)
+"""What bears a time further ahead of the service's own clock is read, and moves no cursor."""
 INCIDENT_PAGES_PER_CYCLE = 100
 """A longer backlog goes on where it stopped, in the next cycle."""
 
@@ -33,6 +35,8 @@ class SidePull:
     server_time: datetime | None = None
     failed: RemoteError | None = None
     """why the reading stopped in the middle; what came before is whole, and the next cycle goes on behind it"""
+    ahead: tuple[str, ...] = ()
+    """what bears a time ahead of the service's own clock, by number or key"""
 
 
 # -- Cases -----------------------------------------------------------------------------------------------------
@@ -48,6 +52,7 @@ class _CaseListing:
     is_deep: bool = True
     server_time: datetime | None = None
     truncated: bool = False
+    ahead: set[str] = field(default_factory=set)
 
 
 def pull_cases(
@@ -67,6 +72,7 @@ def pull_cases(
     moved: list[Cursor] = []
     truncated = False
     server_time: datetime | None = None
+    ahead: set[str] = set()
     for order in CaseOrder:
         cursor = cursors.get(f"cases.{order.value}")
         sweep = _sweep_cases(client, order, cursor, window, progress)
@@ -74,6 +80,7 @@ def pull_cases(
         malformed += sweep.malformed
         truncated = truncated or sweep.truncated
         server_time = server_time or sweep.server_time
+        ahead |= sweep.ahead
         moved.append(_case_cursor(order, cursor, sweep, window))
     partial = "Coralogix hides Cases from this key (pbacTruncated)" if truncated and not accept_partial else ""
     pulled = Pulled(
@@ -82,7 +89,7 @@ def pull_cases(
         malformed=tuple(malformed),
         cursors=() if partial else tuple(moved),
     )
-    return SidePull(pulled=pulled, partial=partial, server_time=server_time)
+    return SidePull(pulled=pulled, partial=partial, server_time=server_time, ahead=tuple(sorted(ahead)))
 
 
 def _sweep_cases(
@@ -95,7 +102,11 @@ def _sweep_cases(
         sweep.truncated = sweep.truncated or page.truncated
         sweep.malformed += page.malformed
         times = [time for case in page.cases if (time := _time_of(case, order))]
-        sweep.head = sweep.head or max(times, default=None)
+        sound = [time for time in times if not _is_ahead(time, page.server_time)]
+        sweep.head = sweep.head or max(sound, default=None)
+        sweep.ahead |= {
+            case.key or case.id for case in page.cases if _is_ahead(_time_of(case, order), page.server_time)
+        }
         sweep.cases |= {case.id: case for case in page.cases}
         progress(f"reading Cases, last {order.value}", len(sweep.cases), 0)
         oldest = min(times, default=None)
@@ -141,6 +152,10 @@ def _time_of(case: Case, order: CaseOrder) -> datetime | None:
     return case.updated_at if order is CaseOrder.UPDATED else case.created_at
 
 
+def _is_ahead(time: datetime | None, server_time: datetime | None) -> bool:
+    return time is not None and server_time is not None and time - server_time > AHEAD_OF_CLOCK
+
+
 def _latest(cursor: Cursor | None, head: datetime | None) -> datetime | None:
     return max((time for time in (cursor.time if cursor else None, head) if time), default=None)
 
@@ -155,6 +170,8 @@ class _RecordListing:
     incidents: dict[str, Incident] = field(default_factory=dict)
     malformed: list[Malformed] = field(default_factory=list)
     last: Position | None = None
+    """behind the last row but for those ahead of the service's clock"""
+    ahead: tuple[str, ...] = ()
     pages: int = 0
     hidden: int = 0
     ended: bool = False
@@ -191,7 +208,7 @@ def pull_incidents(
         malformed=tuple(reading.malformed),
         cursors=() if partial else (_record_cursor(name, cursor, start, reading, window),),
     )
-    return SidePull(pulled=pulled, partial=partial, failed=reading.failed)
+    return SidePull(pulled=pulled, partial=partial, failed=reading.failed, ahead=reading.ahead)
 
 
 def _read_records(
@@ -212,9 +229,21 @@ def _read_records(
         reading.hidden = page.hidden + sum(not one.raw for one in page.malformed)  # some ACLs leave an empty row
         reading.ended = page.last is None or reading.hidden > 0
         reading.pages += not reading.ended
-        reading.last = position = page.last or position
+        position = page.last or position
+        reading.ahead += tuple(
+            one.number or one.sys_id for one in page.incidents if _is_ahead(one.updated_at, page.server_time)
+        )
+        reading.last = _settled(page) or reading.last or start
         progress(f"reading records of {table}", len(reading.incidents), 0)
     return reading
+
+
+def _settled(page: IncidentPage) -> Position | None:
+    """Give the position behind the last row of a page that is not ahead of the service's own clock."""
+    if page.last is None or not _is_ahead(page.last.updated_at, page.server_time):
+        return page.last
+    rows = [one for one in page.incidents if not _is_ahead(one.updated_at, page.server_time)]
+    return Position(updated_at=rows[-1].updated_at, sys_id=rows[-1].sys_id) if rows else None
 
 
 def _record_cursor(

@@ -17,7 +17,7 @@ from reconciler.core.model import Case, JsonObject, System
 from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Operation, Reply
-from reconciler.remotes.ports import CaseOrder, CasePage
+from reconciler.remotes.ports import CaseOrder, CasePage, Side
 
 PREFIX = "/mgmt/openapi/5"
 """The version is pinned: 3 and 4 have other shapes under the same names."""
@@ -37,6 +37,11 @@ class CoralogixClient:
 
     def __init__(self, http: HttpService) -> None:
         self._http = http
+
+    @property
+    def side(self) -> Side:
+        """Give how the service wants to be treated."""
+        return self._http
 
     def list_cases(
         self,

@@ -7,6 +7,7 @@ Source: ``cases_service.openapi.json`` of coralogix/coralogix-management-sdk.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -16,6 +17,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from reconciler.core.errors import Malformed
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import Case, Entity, Indicator
+
+FIRST_YEAR = 1970
+_FAR_AHEAD = re.compile(r"\+?\d{5,}-|(?:2[2-9]|[3-9]\d)\d\d-", re.ASCII)
+"""From the year 2200 on."""
 
 
 def _text(value: object) -> str:
@@ -39,12 +44,20 @@ def _texts(value: object) -> object:
 
 
 def _moment(value: object) -> datetime | None:
-    """Read RFC 3339 with 0 to 9 fractional digits, cut to microseconds; None for anything else."""
+    """Read RFC 3339 with 0 to 9 fractional digits, cut to microseconds; None for anything else, and before 1970.
+
+    Services written in Go send an unset time as that of the year 1. Raises ValueError for one far ahead, which no Case
+    can have, and which would go before every other in a listing by time.
+    """
+    text = _text(value)
+    if _FAR_AHEAD.match(text):
+        raise ValueError("no time that a clock shows")
     try:
-        moment = datetime.fromisoformat(_text(value))
-    except ValueError:
+        read = datetime.fromisoformat(text)
+        moment = read.astimezone(UTC) if read.tzinfo else None
+    except (ValueError, OverflowError):  # the second: the first day of all, with an offset
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
+    return moment if moment and moment.year >= FIRST_YEAR else None
 
 
 def _case_id(value: str) -> str:

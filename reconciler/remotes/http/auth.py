@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from reconciler.core.errors import AuthFailed
@@ -35,12 +35,21 @@ class Login(Protocol):
         """Say whether asking again for headers may help after a 401 to the ``refused`` ones."""
         ...
 
+    def identity(self) -> frozenset[str]:
+        """Give everything that the login is made from, to tell it from a changed one; no token."""
+        ...
+
+    def secrets(self) -> frozenset[str]:
+        """Give the values that no answer may bring into the program, as they are at this moment."""
+        ...
+
 
 class FixedLogin:
     """Send the same headers with every request; a refusal is final."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], *, secrets: Collection[str]) -> None:
         self._headers = dict(headers)
+        self._secrets = frozenset(secrets)
 
     def headers(self, ask: Ask) -> Mapping[str, str]:  # noqa: ARG002 - nothing has to be asked for
         """Give the headers."""
@@ -50,21 +59,29 @@ class FixedLogin:
         """Say no: there is nothing newer to send."""
         return False
 
+    def identity(self) -> frozenset[str]:
+        """Give the headers."""
+        return frozenset(self._headers.values())
+
+    def secrets(self) -> frozenset[str]:
+        """Give what the headers were made from."""
+        return self._secrets
+
 
 def basic_login(username: str, password: str) -> FixedLogin:
     """Log in by user name and password, as UTF-8."""
     pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-    return FixedLogin({"Authorization": f"Basic {pair}"})
+    return FixedLogin({"Authorization": f"Basic {pair}"}, secrets=[password, pair])
 
 
 def bearer_login(key: str) -> FixedLogin:
     """Log in by a Coralogix API key, as all official clients send it."""
-    return FixedLogin({"Authorization": f"Bearer {key}"})
+    return FixedLogin({"Authorization": f"Bearer {key}"}, secrets=[key])
 
 
 def api_key_login(key: str) -> FixedLogin:
     """Log in by a ServiceNow REST API key (documentation page ``configure-api-key``)."""
-    return FixedLogin({"x-sn-apikey": key})
+    return FixedLogin({"x-sn-apikey": key}, secrets=[key])
 
 
 class OAuthLogin:
@@ -95,6 +112,15 @@ class OAuthLogin:
             if refused.get("Authorization") == f"Bearer {self._access}":
                 self._access = self._refresh = ""
         return True
+
+    def identity(self) -> frozenset[str]:
+        """Give what tokens are asked for with."""
+        return frozenset(self._grant.values())
+
+    def secrets(self) -> frozenset[str]:
+        """Give what tokens are asked for with, and the tokens; takes no lock, since a thread asks for one under it."""
+        named = [self._grant.get(name, "") for name in ("password", "client_secret")]
+        return frozenset(filter(None, (*named, self._access, self._refresh)))
 
     def _answer(self, ask: Ask) -> JsonObject:
         if self._refresh:

@@ -5,40 +5,51 @@ Rules: every request has limits; no redirect is followed; reads are tried again 
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import requests
 import tenacity
 import urllib3
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
-from reconciler.core.errors import AuthFailed, Rejected, Transient
+from reconciler.core.errors import AuthFailed, Paused, Rejected, Transient
 from reconciler.core.model import HttpRecord, JsonObject, System
 from reconciler.remotes.http.auth import Login
+from reconciler.remotes.http.echoes import SHORTEST_IN_DATA, SHORTEST_IN_REFUSALS, Echoes
 from reconciler.remotes.http.failures import Abandoned, failure_of
+from reconciler.remotes.http.manners import Manners, Turned
 from reconciler.remotes.http.outcomes import (
+    REQUEST_ID_LIMIT,
     STALE_USER_SESSION,
     Answer,
     Call,
     Failure,
     Operation,
     Reply,
+    clean,
     error_from,
     judge,
+    odd_headers,
 )
-from reconciler.remotes.http.pacing import ClientClock, TokenBucket
+from reconciler.remotes.http.pacing import ClientClock, Pace
 from reconciler.remotes.http.redaction import kept_body
 from reconciler.remotes.http.settings import HABITS, HttpSettings, Observer, ignore_record
+from reconciler.remotes.http.watch import Watch, WatchedAdapter, watched
+from reconciler.remotes.ports import SideState
+
+log = logging.getLogger(__name__)
 
 READ_BUDGET_SECONDS = 5.0
 """Counted from the first attempt, with the coming wait: after this a read is not tried again."""
@@ -55,6 +66,8 @@ class _Sending:
     query: Mapping[str, str]
     body: bytes | None
     content_type: str
+    is_grant: bool = False
+    """asks for a token, so that its answer may hold one"""
     attempts: count[int] = field(default_factory=lambda: count(1))
 
 
@@ -85,7 +98,8 @@ class HttpService:
 
     ``stop`` ends every wait at once, and no read is tried again after it; what is in hand may still be
     finished. ``observe`` is called after each request, in the thread that sent it. ``adapter`` carries the requests
-    in place of sockets.
+    in place of sockets. ``name`` stands in the log: the connector's, where there are several. Keeps the promises of
+    ``Side``.
     """
 
     def __init__(
@@ -98,21 +112,28 @@ class HttpService:
         stop: threading.Event | None = None,
         clock: ClientClock | None = None,
         adapter: BaseAdapter | None = None,
+        name: str = "",
     ) -> None:
         self.system = system
+        self.name = name or system.value
+        self.writes_unanswered = 0
         self._settings = settings
         self._login = login
         self._observe = observe
         self._stop = stop or threading.Event()
         self._clock = clock or ClientClock()
         self._habits = HABITS[system]
+        self._proxy_secrets = _proxy_secrets(settings.proxies)
+        self._known_echoes: dict[int, tuple[frozenset[str], Echoes]] = {}
+        self._odd: set[str] = set()
         self._session = _open_session(settings, adapter, keeps_cookies=self._habits.keeps_cookies)
-        self._bucket = TokenBucket(
-            per_second=settings.requests_per_second,
+        pace = Pace(
+            ceiling=settings.requests_per_second,
             burst=settings.burst,
             monotonic=self._clock.monotonic,
             sleep=self._pause,
         )
+        self._manners = Manners(pace=pace, now=self._clock.now)
 
     def request(
         self,
@@ -125,11 +146,45 @@ class HttpService:
     ) -> Reply:
         """Send one call and give its JSON object; raise the RemoteError that its outcome means."""
         call = Call(system=self.system, operation=operation, method=method, path=path)
+        turned = self._manners.enter_login()
+        if turned is not None:
+            raise error_from(AuthFailed, call, turned.words)
+        try:
+            reply = self._request(call, query or {}, body)
+        except AuthFailed:
+            if self._manners.login_refused(self._identity):
+                facts = {"side": self.name, "until": self._manners.state.login_paused_until}
+                log.warning("a login was refused again and again, so it is tried every 15 minutes", extra=facts)
+            raise
+        self._manners.login_worked()
+        return reply
+
+    def _request(self, call: Call, query: Mapping[str, str], body: Mapping[str, object] | None) -> Reply:
         data = None if body is None else json.dumps(body).encode("ascii")
-        sending = _Sending(call=call, query=query or {}, body=data, content_type="application/json")
-        if operation is Operation.READ:
+        sending = _Sending(call=call, query=query, body=data, content_type="application/json")
+        if call.operation is Operation.READ:
             return _granted(self._with_retries(lambda: self._signed(sending)))
         return _granted(self._signed(sending))
+
+    @property
+    def state(self) -> SideState:
+        """Give what is to be remembered of this service, and shown."""
+        return self._manners.state
+
+    @property
+    def is_troubled(self) -> bool:
+        """Say whether the service complained and has not answered well since."""
+        return self._manners.is_troubled
+
+    def resume(self, state: SideState) -> None:
+        """Go on from what was remembered of this service; refusals of another login than ours are forgotten."""
+        self._manners.resume(state)
+        if not self._manners.is_refused(self._identity):
+            self._manners.forget_refusals()
+
+    @property
+    def _identity(self) -> frozenset[str]:
+        return frozenset({self._settings.base_url}) | self._login.identity()
 
     def close(self) -> None:
         """Close every connection."""
@@ -142,7 +197,8 @@ class HttpService:
         """Ask for a token. Whatever refuses it is a failed login; no answer at all is only transient."""
         call = Call(system=self.system, operation=Operation.READ, method="POST", path=path)
         data = urlencode(form).encode("ascii")
-        sending = _Sending(call=call, query={}, body=data, content_type="application/x-www-form-urlencoded")
+        form_type = "application/x-www-form-urlencoded"
+        sending = _Sending(call=call, query={}, body=data, content_type=form_type, is_grant=True)
         try:
             return _granted(self._with_retries(lambda: self._once(sending, {}))).document
         except Rejected as error:
@@ -193,16 +249,52 @@ class HttpService:
         return False
 
     def _once(self, sending: _Sending, headers: Mapping[str, str]) -> Reply | Failure:
-        """Send one request and report it."""
-        self._bucket.take()
+        """Send one request when the service may be asked; whatever leaves here is free of the login's secrets."""
+        ticket = self._manners.enter()
+        if isinstance(ticket, int):
+            self._manners.pace.take()
+            ticket = self._manners.still(ticket)
+        if isinstance(ticket, Turned):
+            return _turned(sending.call, ticket)
+        outcome: Reply | Failure | None = None
+        try:
+            outcome = self._sent(sending, headers)
+        finally:
+            if self._manners.leave(ticket, outcome):
+                self._tell_pause(outcome)
+        if isinstance(outcome, Failure) and outcome.timed_out and sending.call.operation is not Operation.READ:
+            self.writes_unanswered += 1  # a count that threads may blur by one: two are as good as three
+        if isinstance(outcome, Failure) and outcome.is_complaint:
+            return replace(outcome, retry_after_seconds=self._manners.seconds_left)
+        return outcome
+
+    def _tell_pause(self, outcome: Reply | Failure | None) -> None:
+        status = outcome.error.status if isinstance(outcome, Failure) else None
+        facts = {"side": self.name, "status": status, "until": self._manners.state.paused_until}
+        log.warning("a service asked to be left alone, so nothing is sent to it for a while", extra=facts)
+
+    def _sent(self, sending: _Sending, headers: Mapping[str, str]) -> Reply | Failure:
         own_id = {self._habits.sends_id: str(uuid.uuid4())} if self._habits.sends_id else {}
         sent_at, started = self._clock.now(), self._clock.monotonic()
+        watch = self._watch()
         try:
-            outcome: Answer | Failure = self._exchange(sending, {**headers, **own_id})
+            with watched(watch):
+                outcome: Answer | Failure = self._exchange(sending, {**headers, **own_id})
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, Abandoned) as error:
-            outcome = failure_of(sending.call, error)
+            outcome = self._told(failure_of(sending.call, error, was_connecting=watch.is_connecting), headers)
+        if isinstance(outcome, Answer):
+            self._tell_odd(odd_headers(outcome.headers, sent_at))
+            outcome = self._cleaned(sending, outcome, headers, sent_at)
         self._report(sending, outcome, own_id, sent_at, started)
         return outcome if isinstance(outcome, Failure) else judge(sending.call, outcome, sent_at)
+
+    def _watch(self) -> Watch:
+        return Watch(
+            monotonic=self._clock.monotonic,
+            should_stop=self._stop.is_set,
+            silence_seconds=self._settings.read_seconds,
+            total_seconds=self._settings.total_seconds,
+        )
 
     def _exchange(self, sending: _Sending, headers: Mapping[str, str]) -> Answer:
         settings = self._settings
@@ -217,25 +309,50 @@ class HttpService:
             allow_redirects=False,
             stream=True,
         ) as response:
-            body = self._body(response, self._clock.monotonic() + settings.total_seconds)
+            body = self._body(response)
         own_id = headers.get(self._habits.sends_id)
         lowered = {name.lower(): value for name, value in response.headers.items()}
-        request_id = lowered.get(self._habits.answers_id) or own_id
+        request_id = clean(lowered.get(self._habits.answers_id) or own_id or "")[:REQUEST_ID_LIMIT] or None
         return Answer(status=response.status_code, headers=lowered, body=body, request_id=request_id)
 
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
-        """Read an answer piece by piece: a time limit for each read alone does not stop a drip."""
-        settings = self._settings
+    def _body(self, response: requests.Response) -> bytes:
+        """Read an answer piece by piece, up to its largest size unpacked."""
+        most_bytes = self._settings.max_answer_bytes
         chunks: list[bytes] = []
         size = 0
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             size += len(chunk)
-            if size > settings.max_answer_bytes:
-                raise Abandoned(f"the answer is larger than {settings.max_answer_bytes} bytes", repeatable=False)
-            if self._clock.monotonic() > deadline:
-                raise Abandoned(f"the answer took longer than {settings.total_seconds:g} s", repeatable=True)
+            if size > most_bytes:
+                raise Abandoned(f"the answer is larger than {most_bytes} bytes", repeatable=False)
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def _cleaned(self, sending: _Sending, answer: Answer, headers: Mapping[str, str], now: datetime) -> Answer:
+        """Blot the login's secrets out of an answer; a token that was asked for is no echo."""
+        is_success = isinstance(judge(sending.call, answer, now), Reply) if sending.is_grant else answer.status < 300
+        if sending.is_grant and is_success:
+            return answer
+        return self._echoes(headers, shortest=SHORTEST_IN_DATA if is_success else SHORTEST_IN_REFUSALS).clean(answer)
+
+    def _told(self, failure: Failure, headers: Mapping[str, str]) -> Failure:
+        """Keep no cause that repeats a secret: a status line that makes no sense is quoted whole in it."""
+        echoes = self._echoes(headers, shortest=SHORTEST_IN_REFUSALS)
+        return replace(failure, cause=None) if echoes.are_in(str(failure.cause).encode()) else failure
+
+    def _echoes(self, headers: Mapping[str, str], *, shortest: int) -> Echoes:
+        """Give the forms of every secret that this service may repeat, made anew only where one changed."""
+        sent = {value.rpartition(" ")[2] for value in headers.values()}
+        secrets = frozenset(sent) | self._login.secrets() | self._proxy_secrets
+        known = self._known_echoes.get(shortest)
+        if known is None or known[0] != secrets:
+            known = self._known_echoes[shortest] = (secrets, Echoes(secrets, shortest=shortest))
+        return known[1]
+
+    def _tell_odd(self, names: tuple[str, ...]) -> None:
+        """Say once of each header that it makes no sense."""
+        for name in set(names) - self._odd:
+            self._odd.add(name)
+            log.warning("a header makes no sense and is ignored", extra={"side": self.name, "header": name})
 
     def _report(
         self,
@@ -270,10 +387,28 @@ def _open_session(settings: HttpSettings, adapter: BaseAdapter | None, *, keeps_
     session.headers["User-Agent"] = "coralogix-servicenow-reconciler"
     if not keeps_cookies:
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    carrier = adapter or HTTPAdapter(pool_connections=2, pool_maxsize=settings.pool_size, max_retries=0)
+    carrier = adapter or WatchedAdapter(pool_connections=2, pool_maxsize=settings.pool_size, max_retries=0)
     session.mount("https://", carrier)
     session.mount("http://", carrier)
     return session
+
+
+def _turned(call: Call, turned: Turned) -> Failure:
+    """Describe a request that was not sent; a read may be sent once the pause is over, where that is soon."""
+    error = error_from(Paused, call, turned.words)
+    return Failure(error=error, repeatable=turned.seconds is not None, retry_after_seconds=turned.seconds)
+
+
+def _proxy_secrets(proxies: Mapping[str, str]) -> frozenset[str]:
+    """Give the passwords that stand in the addresses of proxies, and the headers that they become."""
+    found: set[str] = set()
+    for address in filter(None, proxies.values()):
+        parts = urlsplit(address)
+        if parts.password:
+            password = unquote(parts.password)
+            pair = f"{unquote(parts.username or '')}:{password}"
+            found |= {password, base64.b64encode(pair.encode()).decode("ascii")}
+    return frozenset(found)
 
 
 def _granted(outcome: Reply | Failure) -> Reply:

@@ -1,16 +1,31 @@
 """What it means that a request brought no answer: it was never built, never sent, or sent with an unknown outcome.
 
-Rules of this file: what requests and urllib3 raise is mapped here and nowhere else; only what is sure never to have
-left counts as unsent, since a write that may have landed is looked for before it is planned again.
+Rules of this file: what requests and urllib3 raise is mapped here and nowhere else; only what failed while the
+connection was being made counts as unsent, since a write that may have landed is looked for before it is planned again.
 """
 
 from __future__ import annotations
 
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import replace
+
 import requests
 import urllib3
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError
 
 from reconciler.core.errors import Rejected
 from reconciler.remotes.http.outcomes import Call, Failure, error_from, lost, unsent
+
+_EXPIRED, _NOT_YET = 10, 9
+_OTHER_NAME = frozenset({62, 64})
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
+"""``X509_V_ERR_…`` of OpenSSL's x509_vfy.h: no issuer found, or one that is not trusted."""
+_NOT_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+)
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 class Abandoned(Exception):
@@ -21,26 +36,97 @@ class Abandoned(Exception):
         self.repeatable = repeatable
 
 
-def failure_of(call: Call, error: Exception) -> Failure:
+def failure_of(call: Call, error: Exception, *, was_connecting: bool) -> Failure:
     """Map what requests and urllib3 raise: never built, never sent, or sent with an unknown outcome.
 
     No cause is kept of what could not be built, since its text holds the header; and of no other its request.
     """
     if isinstance(error, requests.RequestException):
         error.request = None
-    if isinstance(error, Abandoned):
-        return lost(call, str(error), cause=error, repeatable=error.repeatable)
     if _is_unbuilt(error):
         words = f"the request cannot be built ({type(error).__name__}): check base URL, certificates and credentials"
         return Failure(error=error_from(Rejected, call, words))
-    words = _unsent_words(error)
-    if words:
-        return unsent(call, words, cause=error)
-    return lost(call, _lost_words(error), cause=error)
+    if was_connecting or any(isinstance(one, NewConnectionError) for one in _inside(error)):
+        return unsent(call, unsent_words(error), cause=error)
+    if isinstance(error, Abandoned):
+        return replace(lost(call, str(error), cause=error, repeatable=error.repeatable), timed_out=True)
+    return replace(lost(call, _lost_words(error), cause=error), timed_out=_is_timeout(error))
+
+
+def unsent_words(error: BaseException) -> str:
+    """Say why a connection could not be made."""
+    inner = list(_inside(error))
+    whose = "the proxy's" if any(isinstance(one, ProxyError) for one in inner) else "the service's"
+    known = (words for one in inner if (words := _words_of(one, whose)))
+    return next(known, f"{whose} connection was cut before anything was sent")
+
+
+def _words_of(error: BaseException, whose: str) -> str:
+    """Say what one error means; empty for one that says nothing by itself."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            words = _certificate_words(error, whose)
+        case ssl.SSLError():
+            words = _handshake_words(error, whose)
+        case NameResolutionError():
+            words = f"{whose} host name is not known"
+        case NewConnectionError():
+            words = f"nobody answers at {whose} address"
+        case ConnectTimeoutError() | requests.ConnectTimeout():
+            words = f"no connection within the time limit to {whose} address"
+        case _:
+            tunnel = _TUNNEL.search(str(error)) if isinstance(error, OSError) else None
+            words = _tunnel_words(int(tunnel[1])) if tunnel else ""
+    return words
+
+
+def _inside(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and every error that it was made from, each once."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [*one.args, getattr(one, "reason", None), getattr(one, "original_error", None)]
+        waiting += [one.__cause__, one.__context__]
+
+
+def _certificate_words(error: ssl.SSLCertVerificationError, whose: str) -> str:
+    code = error.verify_code
+    if code == _EXPIRED:
+        return f"{whose} TLS certificate has expired"
+    if code == _NOT_YET:
+        return f"{whose} TLS certificate is not valid yet: is the clock of this machine right?"
+    if code in _OTHER_NAME:
+        return f"{whose} TLS certificate is for another name: is the address right?"
+    if code in _UNKNOWN_ISSUER:
+        return f"{whose} TLS certificate is signed by an authority (CA) that is not known here: name it in ca_bundle"
+    return f"{whose} TLS certificate was not accepted: {error.verify_message}"
+
+
+def _handshake_words(error: ssl.SSLError, whose: str) -> str:
+    if getattr(error, "reason", None) in _NOT_TLS:
+        return f"{whose} port does not speak TLS: is it https:// and the right port?"
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return f"{whose} side ended the TLS handshake"
+    return f"the TLS handshake was not accepted ({getattr(error, 'reason', None) or 'no reason given'})"
+
+
+def _tunnel_words(status: int) -> str:
+    if status == requests.codes.proxy_authentication_required:
+        return "the proxy refuses its login (407): are name and password in its address right?"
+    return f"the proxy refuses to connect ({status}): may it reach this host, and is it a proxy?"
+
+
+def _is_timeout(error: Exception) -> bool:
+    return isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
 
 
 def _lost_words(error: Exception) -> str:
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+    if _is_timeout(error):
         return "no answer within the time limit"
     where = "the TLS connection" if isinstance(error, requests.exceptions.SSLError) else "the connection"
     return f"{where} was cut before the answer was whole"
@@ -54,36 +140,3 @@ def _is_unbuilt(error: Exception) -> bool:
     is_local = isinstance(error, OSError) and not isinstance(error, requests.RequestException)
     is_about_answer = isinstance(error.__context__, urllib3.exceptions.HTTPError)
     return is_local or (isinstance(error, ValueError) and not is_about_answer)
-
-
-def _unsent_words(error: Exception) -> str:
-    """Say why a request never left; empty when it may have arrived."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy cannot be reached, or refuses to connect" if _is_proxy_refusal(reason) else ""
-    if isinstance(reason, urllib3.exceptions.NameResolutionError):
-        return "the host name is not known"
-    if isinstance(error, requests.ConnectTimeout):
-        return "no connection within the time limit"
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return "nobody answers at this address"
-    if isinstance(error, requests.exceptions.SSLError) and _is_handshake(reason):
-        return "the TLS certificate or handshake was not accepted"
-    return ""
-
-
-def _is_proxy_refusal(reason: object) -> bool:
-    """Tell a proxy that let nothing through from one behind which the connection was cut.
-
-    urllib3 calls both a ProxyError, the second also after the whole request was sent; the error inside differs.
-    """
-    inner = getattr(reason, "original_error", None)
-    never_connected = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    return isinstance(inner, never_connected) or str(inner).startswith("Tunnel connection failed")
-
-
-def _is_handshake(reason: object) -> bool:
-    """Tell a refused handshake from TLS that broke later, by OpenSSL's own name for it."""
-    inner = reason.args[0] if isinstance(reason, urllib3.exceptions.SSLError) and reason.args else reason
-    name = str(getattr(inner, "reason", ""))
-    return any(word in name for word in ("CERTIFICATE", "HANDSHAKE", "UNSUPPORTED_PROTOCOL", "HTTP_REQUEST"))

@@ -17,7 +17,15 @@ from enum import StrEnum
 from reconciler.core.errors import Ambiguous, AuthFailed, Missing, Rejected, RemoteError, Transient
 from reconciler.core.model import JsonObject, System
 
-WORDS_LIMIT = 500
+WORDS_LIMIT = 2000
+"""What others say is cut to so many characters where it enters the program."""
+REQUEST_ID_LIMIT = 200
+LONGEST_NUMBER = 12
+"""A number of more digits in a header is no count of rows and no wait."""
+LONGEST_DATE = 64
+LONGEST_INTEGER = 18
+"""What fits into 64 bits with its sign."""
+COMPLAINTS = frozenset({429, 503})
 CANCELLED = "Transaction cancelled"
 """ServiceNow's words for a quota that was hit; they may stand behind an array that was cut (KB0546297)."""
 STALE_USER_SESSION = "Failed API level ACL Validation"
@@ -61,6 +69,10 @@ class Failure:
 
     error: RemoteError
     repeatable: bool = False
+    is_complaint: bool = False
+    """the service has too much to do, so everything is asked more slowly"""
+    timed_out: bool = False
+    """nothing was refused: the answer did not come within its time"""
     retry_after_seconds: float | None = None
     cause: BaseException | None = None
 
@@ -81,8 +93,7 @@ class Reply:
     @property
     def total_count(self) -> int | None:
         """Give ServiceNow's ``X-Total-Count``; None where it is absent or no number."""
-        text = self.answer.headers.get("x-total-count", "")
-        return int(text) if text.isascii() and text.isdigit() else None
+        return _whole_number(self.answer.headers.get("x-total-count", ""))
 
     def unusable(self, words: str) -> RemoteError:
         """Make the error for an answer that is JSON and yet not what was asked for."""
@@ -108,6 +119,7 @@ def judge(call: Call, answer: Answer, now: datetime) -> Reply | Failure:
     kind, words = _refusal(call, answer)
     return Failure(
         error=error_from(kind, call, words, answer),
+        is_complaint=answer.status in COMPLAINTS,
         repeatable=answer.status in {408, 429, 499} or answer.status >= 500,
         retry_after_seconds=retry_after(answer.headers, now),
     )
@@ -149,8 +161,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     A date is measured against the answer's own ``Date``, so that a wrong local clock does no harm.
     """
     text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+    seconds = _whole_number(text)
+    if seconds is not None:
+        return float(seconds)
     moment = read_http_date(text)
     if moment is None:
         return None
@@ -161,15 +174,29 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 def read_http_date(text: str) -> datetime | None:
     """Read an HTTP date as UTC; None for any other text."""
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = parsedate_to_datetime(text[:LONGEST_DATE])
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser raises all of them on odd text
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def odd_headers(headers: Mapping[str, str], now: datetime) -> tuple[str, ...]:
+    """Name the headers that we would go by and that make no sense, so that they can be told and are ignored."""
+    readings = {
+        "date": read_http_date(headers.get("date", "")),
+        "retry-after": retry_after(headers, now),
+        "x-total-count": _whole_number(headers.get("x-total-count", "")),
+    }
+    return tuple(name for name, read in readings.items() if read is None and headers.get(name, "").strip())
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
 
 
 def clean(text: str) -> str:
-    """Make a service's words fit for a terminal and a log: one line, nothing unprintable, 500 characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 8 * WORDS_LIMIT]).split())
+    """Make a service's words fit for a terminal and a log: one line, nothing unprintable, 2,000 characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * WORDS_LIMIT]).split())
     return line if len(line) <= WORDS_LIMIT else line[: WORDS_LIMIT - 1] + "…"
 
 
@@ -190,7 +217,7 @@ def _unknown_outcome(call: Call) -> type[RemoteError]:
 
 
 def _judge_success(call: Call, answer: Answer) -> Reply | Failure:
-    document = _parsed(answer.body)
+    document = read_json(answer.body)
     if isinstance(document, dict) and not document.get("error"):
         return Reply(call=call, answer=answer, document=document)
     is_page = document is None and _is_html(answer)
@@ -209,7 +236,7 @@ def _unreadable_words(answer: Answer, *, is_page: bool) -> str:
 
 def _refusal(call: Call, answer: Answer) -> tuple[type[RemoteError], str]:
     kind = error_kind(call.operation, answer.status)
-    document = _parsed(answer.body)
+    document = read_json(answer.body)
     if answer.status == 404 and _is_wrong_address(call.system, document):
         return Rejected, "there is no such address in the API: is the base URL right?"
     if 300 <= answer.status < 400:
@@ -237,15 +264,21 @@ def _is_html(answer: Answer) -> bool:
     return "text/html" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] == b"<"
 
 
-def _parsed(body: bytes) -> object:
+def read_json(body: bytes) -> object:
     """Parse JSON; None for anything else (``null`` is as useless to us as a page).
 
-    Half a surrogate pair is legal in JSON and in nothing that comes after, so it becomes a question mark.
+    Half a surrogate pair is legal in JSON and in nothing that comes after, so it becomes a question mark. A whole
+    number of too many digits for a database stays text, and what is no number (``NaN``) becomes null: the Case or
+    record that holds one is judged by itself, and the others on its page are not lost.
     """
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_int=_int_or_text, parse_constant=lambda _name: None)
         if b"\\ud" in body or b"\\uD" in body:
             document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
     return document
+
+
+def _int_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) <= LONGEST_INTEGER else digits

@@ -29,24 +29,41 @@ class ClientClock:
     """waits so many seconds; None: waits on the stop event, which ends every wait at once"""
 
 
-class TokenBucket:
-    """Let through a burst, then a steady number of requests a second. Safe for several threads."""
+HALVINGS = 6
+"""The slowest pace is this many halvings below the ceiling."""
+RISE_AFTER_SECONDS, RISE_BY = 10.0, 1.25
+"""So long without a complaint, and the pace rises by so much: from the slowest to the ceiling in three minutes."""
+
+
+class Pace:
+    """Let through a burst, then so many requests a second as a service bears. Safe for several threads.
+
+    The pace begins at its ceiling, is halved by each complaint, and rises again by itself.
+    """
 
     def __init__(
         self,
         *,
-        per_second: float,
+        ceiling: float,
         burst: int,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._per_second = per_second
+        self._ceiling = ceiling
+        self._per_second = ceiling
         self._burst = float(burst)
         self._monotonic = monotonic
         self._sleep = sleep
         self._tokens = float(burst)
-        self._filled_at = monotonic()
+        self._filled_at = self._changed_at = monotonic()
         self._lock = threading.Lock()
+
+    @property
+    def slowed_to(self) -> float:
+        """Give the pace as it is now; 0 at the ceiling."""
+        with self._lock:
+            self._rise(self._monotonic())
+            return self._per_second if self._per_second < self._ceiling else 0.0
 
     def take(self) -> None:
         """Take one token, after waiting for it where there is none."""
@@ -54,10 +71,32 @@ class TokenBucket:
         if wait_seconds > 0:
             self._sleep(wait_seconds)
 
+    def slow_down(self) -> None:
+        """Halve the pace, and let no burst through that was saved up."""
+        with self._lock:
+            self._rise(self._monotonic())
+            self._per_second = max(self._per_second / 2, self._ceiling / 2**HALVINGS)
+            self._changed_at = self._monotonic()
+            self._tokens = min(self._tokens, 0.0)
+
+    def resume(self, per_second: float) -> None:
+        """Go on with a pace that was remembered, no faster than the ceiling; 0 stands for none."""
+        if 0 < per_second < self._ceiling:
+            with self._lock:
+                self._per_second = max(per_second, self._ceiling / 2**HALVINGS)
+                self._changed_at = self._monotonic()
+
+    def _rise(self, now: float) -> None:
+        steps = int((now - self._changed_at) / RISE_AFTER_SECONDS)
+        if steps > 0 or now < self._changed_at:
+            self._changed_at = now
+            self._per_second = min(self._ceiling, self._per_second * RISE_BY ** min(steps, 100))
+
     def _reserve(self) -> float:
         """Count one token as taken, in advance where needed, and give the seconds until it is there."""
         with self._lock:
             now = self._monotonic()
+            self._rise(now)
             gained = (now - self._filled_at) * self._per_second
             self._filled_at = now
             self._tokens = min(self._burst, self._tokens + gained) - 1.0

@@ -32,10 +32,11 @@ class HttpSettings:
     read_seconds: float = 75.0
     """longest silence; ServiceNow's own limit for a request is 60 s"""
     total_seconds: float = 120.0
-    """longest whole answer once its first byte came"""
+    """longest whole answer, from the first byte sent to the last received"""
     max_answer_bytes: int = 64 * 1024 * 1024
     """unpacked"""
-    requests_per_second: float = 10.0
+    requests_per_second: float = 100.0
+    """a ceiling: the service's complaints make the pace slower"""
     burst: int = 20
     read_attempts: int = 3
     """how often a read is sent before its failure counts; a write is never sent again"""

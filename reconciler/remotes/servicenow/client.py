@@ -15,7 +15,7 @@ from reconciler.core.errors import Malformed, Transient
 from reconciler.core.model import Incident, JsonObject
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import CANCELLED, Operation, Reply
-from reconciler.remotes.ports import IncidentPage, Position
+from reconciler.remotes.ports import IncidentPage, Position, Side
 from reconciler.remotes.servicenow import encoded_query as queries
 from reconciler.remotes.servicenow.codec import (
     asked_fields,
@@ -55,6 +55,11 @@ class ServiceNowClient:
     def connector(self) -> str:
         """Give the connector's name in the config."""
         return self._connector
+
+    @property
+    def side(self) -> Side:
+        """Give how the service wants to be treated."""
+        return self._http
 
     def changed(
         self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500
@@ -170,7 +175,7 @@ class ServiceNowClient:
     def _changed(self, table: str, since: datetime | None, after: Position | None, limit: int) -> IncidentPage:
         asked = queries.changes(self._ours, since, after)
         reply = self._listing(table, asked, self._fields(table), limit)
-        if _rows(reply) and _hidden(reply, limit):  # a record may have moved between rows and count: look again
+        if _hidden(reply, limit):  # a record may have moved between rows and count: look again
             reply = self._listing(table, asked, self._fields(table), limit)
         page = read_changes(
             _rows(reply), connector=self._connector, table=table, owner=self._owner, since=since, after=after

@@ -12,8 +12,9 @@ from datetime import datetime
 
 from reconciler.core.errors import Malformed, PartialTruth
 from reconciler.core.model import Incident, JsonObject, System
+from reconciler.remotes.http.outcomes import clean
 from reconciler.remotes.ports import IncidentPage, Position
-from reconciler.remotes.servicenow.encoded_query import read_time, time_text
+from reconciler.remotes.servicenow.encoded_query import read_any_time, read_time, time_text
 
 NEEDED = (
     "sys_id",
@@ -29,6 +30,9 @@ NEEDED = (
 )
 """Without any of these nothing can be decided; every task table has them."""
 OPTIONAL = ("reopen_count", "close_code", "close_notes")
+LONGEST_COUNT = 12
+LONGEST_ID = 100
+"""A ``sys_id`` has 32; what is longer is none, and stands in no message."""
 _OWN_PLACE = frozenset(NEEDED) | {"reopen_count"}
 
 
@@ -56,7 +60,7 @@ def incident_from_row(row: object, *, connector: str, table: str) -> Incident:
     try:
         return _incident(row, connector, table)
     except ValueError as error:
-        words = f"a record of {table} cannot be understood: {error}"
+        words = clean(f"a record of {table} cannot be understood: {error}")
         raise Malformed(words, record_id=value_of(row, "sys_id") or None, raw=row) from error
 
 
@@ -64,6 +68,8 @@ def _incident(row: JsonObject, connector: str, table: str) -> Incident:
     sys_id = value_of(row, "sys_id")
     if not sys_id:
         raise ValueError("its sys_id is empty")
+    if len(sys_id) > LONGEST_ID:
+        raise ValueError(f"its sys_id has {len(sys_id)} characters")
     return Incident(
         connector=connector,
         table=table,
@@ -83,13 +89,15 @@ def _incident(row: JsonObject, connector: str, table: str) -> Incident:
 
 
 def _count(text: str) -> int:
-    """Read an integer column, which may be empty on old rows."""
+    """Read an integer column, which may be empty on old rows; raise ValueError for more than such a column holds."""
+    if len(text) > LONGEST_COUNT:
+        raise ValueError(f"a count has at most {LONGEST_COUNT} digits, not {len(text)}")
     return int(text) if text else 0
 
 
 def partial(words: str) -> PartialTruth:
     """Make the error for a listing that is not what was asked for."""
-    return PartialTruth(words, system=System.SERVICENOW.value)
+    return PartialTruth(clean(words), system=System.SERVICENOW.value)
 
 
 def same_text(left: str, right: str) -> bool:
@@ -134,7 +142,7 @@ def read_changes(
             continue
         if incident.correlation_display == owner:
             incidents.append(incident)
-    if rows and last is None:
+    if rows and last is None and not any(map(_shows_position, rows)):
         raise partial(f"no row of {table} shows both sys_id and sys_updated_on: no right to read them")
     for key in ("correlation_display", "correlation_id"):
         if rows and not any(isinstance(row, dict) and key in row for row in rows):
@@ -162,9 +170,13 @@ def _position(row: object) -> Position | None:
         return None
     sys_id = value_of(row, "sys_id")
     try:
-        return Position(updated_at=read_time(value_of(row, "sys_updated_on")), sys_id=sys_id) if sys_id else None
+        return Position(updated_at=read_any_time(value_of(row, "sys_updated_on")), sys_id=sys_id) if sys_id else None
     except ValueError:
         return None
+
+
+def _shows_position(row: object) -> bool:
+    return isinstance(row, dict) and bool(value_of(row, "sys_id") and value_of(row, "sys_updated_on"))
 
 
 def _check_owner(row: object, owner: str, table: str) -> None:

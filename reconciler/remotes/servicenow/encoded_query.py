@@ -20,6 +20,9 @@ BY_CHANGE = "^ORDERBYsys_updated_on^ORDERBYsys_id"
 BY_ID = "^ORDERBYsys_id"
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+YEARS = (1970, 2199)
+"""Outside of them no instance has written a record; what has such a time is put aside by itself."""
+LONGEST_SHOWN = 40
 _LIST_BREAKERS = frozenset("^,=")
 
 
@@ -94,13 +97,21 @@ def batches(values: Sequence[str], size: int) -> list[Sequence[str]]:
 
 def time_text(moment: datetime) -> str:
     """Write a time as the Table API does: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat(sep=" ")
 
 
 def read_time(text: str) -> datetime:
-    """Read a raw time of the Table API, which is UTC; raise ValueError for any other form."""
+    """Read a raw time of the Table API, which is UTC; raise ValueError for any other form, and outside of ``YEARS``."""
+    moment = read_any_time(text)
+    if not YEARS[0] <= moment.year <= YEARS[1]:
+        raise ValueError(f"{text!r} is no time that a record can have")
+    return moment
+
+
+def read_any_time(text: str) -> datetime:
+    """Read a raw time of whatever year, as listings are ordered by it."""
     if not _TIME.fullmatch(text):
-        raise ValueError(f"{text!r} is no time of the form YYYY-MM-DD HH:MM:SS")
+        raise ValueError(f"{text[:LONGEST_SHOWN]!r} is no time of the form YYYY-MM-DD HH:MM:SS")
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 

@@ -103,7 +103,7 @@ class TestDefaults:
         assert config.coralogix.base_url == "https://api.eu2.coralogix.com"
         assert config.coralogix.partial_view is PartialView.REFUSE
         assert config.servicenow["acme"].auth is Auth.BASIC
-        assert config.servicenow["acme"].workers == 4
+        assert config.servicenow["acme"].workers == 8
         assert config.schedule.poll == timedelta(seconds=30)
         assert config.schedule.case_overlap == timedelta(minutes=10)
         assert config.schedule.incident_overlap == timedelta(minutes=5)

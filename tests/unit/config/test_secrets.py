@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,11 @@ class TestRefused:
         assert problem.startswith("config:4: coralogix.api_key: ")
         assert words in problem
 
+    def test_a_byte_order_mark_is_no_part_of_a_secret(self, tmp_path: Path) -> None:
+        path = secret_file(tmp_path)
+        path.write_bytes(b"\xef\xbb\xbf" + VALUE.encode() + b"\r\n")
+        assert read(key(f'{{ file = "{path}" }}')).coralogix.api_key.reveal() == VALUE
+
     def test_a_credential_is_no_path(self, tmp_path: Path) -> None:
         (problem,) = problems_of(key('{ credential = "../cx" }'), CREDENTIALS_DIRECTORY=str(tmp_path))
         assert "without a folder" in problem
@@ -137,3 +143,14 @@ def test_a_file_that_others_can_write(tmp_path: Path) -> None:
     (problem,) = problems_of(key(f'{{ file = "{path}" }}'))
     assert "can be written by every user" in problem
     assert f"chmod o= {path}" in problem
+
+
+def test_a_file_that_is_too_long_is_read_no_further_than_its_limit(tmp_path: Path) -> None:
+    path = secret_file(tmp_path)
+    os.truncate(path, 500_000_000)
+    tracemalloc.start()
+    (problem,) = problems_of(key(f'{{ file = "{path}" }}'))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "is longer than the 16384 characters that a secret may have" in problem
+    assert most < 10_000_000

@@ -66,8 +66,12 @@ GROUND_FLOOR = {"core": frozenset({"core.expressions", "core.policies", "core.pl
 """room -> its inner rooms, which the files beside them do not import"""
 
 LIBRARIES: dict[str, frozenset[str]] = {
-    "requests": frozenset({"remotes.http.client", "remotes.http.failures", "sandbox.http.in_process"}),
-    "urllib3": frozenset({"remotes.http.client", "remotes.http.failures", "sandbox.http.in_process"}),
+    "requests": frozenset(
+        {"remotes.http.client", "remotes.http.watch", "remotes.http.failures", "sandbox.http.in_process"}
+    ),
+    "urllib3": frozenset(
+        {"remotes.http.client", "remotes.http.watch", "remotes.http.failures", "sandbox.http.in_process"}
+    ),
     "tenacity": frozenset({"remotes.http.client"}),
     "sqlite_utils": frozenset({"store"}),
     "sqlite3": frozenset({"store"}),

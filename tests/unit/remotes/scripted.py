@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +20,7 @@ from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.pacing import ClientClock
 from reconciler.remotes.http.settings import HttpSettings
 
+BEGINNING = datetime(2026, 11, 2, 10, tzinfo=UTC)
 Spoil = Callable[["_Handler"], None]
 
 
@@ -74,6 +76,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(scripted.body)
 
+    def do_CONNECT(self) -> None:
+        if self.server.connect_with is not None:
+            self.server.connect_with(self)
+        else:
+            self.send_error(self.server.connect_status)
+        self.close_connection = True
+
     do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 - the names are the standard library's
 
     def date_time_string(self, timestamp: float | None = None) -> str:
@@ -90,7 +99,15 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.left = list(answers)
         self.seen: list[Seen] = []
+        self.connections = 0
+        self.connect_with: Spoil | None = None
+        """what is done to whoever asks for a tunnel"""
+        self.connect_status = 407
         self.lock = threading.Lock()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().finish_request(request, client_address)
 
     def answer_to(self, seen: Seen) -> Scripted:
         with self.lock:
@@ -126,9 +143,13 @@ def free_url() -> str:
 class FakeTime:
     """A clock that moves only when something sleeps on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: Callable[[], datetime] = lambda: BEGINNING) -> None:
+        self._world = world
         self.seconds = 0.0
         self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self._world() + timedelta(seconds=self.seconds)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -136,7 +157,7 @@ class FakeTime:
 
     @property
     def clock(self) -> ClientClock:
-        return ClientClock(monotonic=lambda: self.seconds, sleep=self.sleep)
+        return ClientClock(now=self.now, monotonic=lambda: self.seconds, sleep=self.sleep)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -155,6 +155,19 @@ def test_times_have_up_to_nine_fractional_digits(digits: int) -> None:
     assert read.updated_at == at(10, 30, 0, int("123456789"[:digits].ljust(9, "0")[:6]))
 
 
+@pytest.mark.parametrize("unset", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z", ""])
+def test_a_time_before_there_were_services_is_none(unset: str) -> None:
+    """Go writes an unset time as that of the year 1."""
+    assert case_from_json({**LEAST, "updateTime": unset}).updated_at is None
+
+
+@pytest.mark.parametrize("far", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "20000-01-01T00:00:00Z"])
+@pytest.mark.parametrize("name", ["updateTime", "createTime", "acknowledgeTime", "lastReactivatedAt"])
+def test_a_time_far_ahead_puts_its_case_aside(name: str, far: str) -> None:
+    with pytest.raises(Malformed, match=f"understood: {name} missing or not readable"):
+        case_from_json({**LEAST, name: far})
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

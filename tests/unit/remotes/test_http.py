@@ -14,9 +14,8 @@ from reconciler.core.model import System
 from reconciler.remotes.http.auth import api_key_login, basic_login, client_credentials_login, password_login
 from reconciler.remotes.http.client import environment_settings
 from reconciler.remotes.http.outcomes import Operation
-from reconciler.remotes.http.pacing import ClientClock, TokenBucket
+from reconciler.remotes.http.pacing import ClientClock
 from tests.unit.remotes.scripted import (
-    FakeTime,
     Scripted,
     as_json,
     begin_and_hang,
@@ -233,22 +232,3 @@ def test_nothing_of_the_environment_is_used_for_a_request(monkeypatch: pytest.Mo
         it.http.request(READ, "GET", "/x")
     assert "authorization" not in it.seen[0].headers
     assert it.seen[0].headers["x-sn-apikey"] == "mine"
-
-
-def test_the_bucket_lets_a_burst_through_and_then_paces() -> None:
-    time = FakeTime()
-    bucket = TokenBucket(per_second=10, burst=3, monotonic=lambda: time.seconds, sleep=time.sleep)
-    for _ in range(5):
-        bucket.take()
-    assert time.slept == pytest.approx([0.1, 0.1])
-    time.seconds += 1000
-    for _ in range(3):
-        bucket.take()
-    assert len(time.slept) == 2
-
-
-def test_requests_are_paced() -> None:
-    with talking(*[FINE] * 4, requests_per_second=2, burst=2) as it:
-        for _ in range(4):
-            it.http.request(READ, "GET", "/x")
-    assert it.time.slept == pytest.approx([0.5, 0.5])

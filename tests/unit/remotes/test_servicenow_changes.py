@@ -47,10 +47,32 @@ def test_a_listing_says_what_it_asks_for_and_where_it_ends() -> None:
 
 
 def test_an_empty_page_that_counts_rows_hides_them() -> None:
-    with client(listing(count=12)) as (it, _):
+    with client(listing(count=12), listing(count=12)) as (it, _):
         assert it.changed("incident", since=NOON).hidden == 12
     with client(as_json({"result": []})) as (it, _):
         assert it.changed("incident", since=NOON).hidden == 0
+
+
+def test_a_count_that_is_wrong_once_is_no_lack_of_rights() -> None:
+    with client(listing(count=1), listing()) as (it, _):
+        assert it.changed("incident", since=NOON).hidden == 0
+    with client(listing(count=1), listing(row(1))) as (it, _):
+        assert numbers(it.changed("incident", since=NOON).incidents) == [1]
+
+
+@pytest.mark.parametrize("time", ["0001-01-01 00:00:00", "9999-12-31 23:59:59", "1969-12-31 23:59:59"])
+def test_a_time_that_no_record_can_have_costs_that_record_alone(time: str) -> None:
+    rows = sorted([row(1, sys_updated_on=time), row(2)], key=lambda one: str(one["sys_updated_on"]))
+    with client(listing(*rows), listing(row(1, sys_updated_on=time)), listing()) as (it, talk):
+        page = it.changed("incident", since=None)
+        assert numbers(page.incidents) == [2]
+        assert page.malformed[0].record_id == sys_id(1)
+        assert page.last is not None
+        alone = it.changed("incident", since=None)
+        assert alone.last is not None
+        assert alone.malformed[0].record_id == sys_id(1)
+        assert it.changed("incident", since=None, after=alone.last).last is None
+    assert time in talk.seen[2].query["sysparm_query"]
 
 
 def test_a_page_that_shows_less_than_it_counts_is_looked_at_again() -> None:
@@ -117,7 +139,18 @@ def test_a_key_that_is_missing_is_named_and_stops_no_other_row(name: str) -> Non
     assert f"without {name}: no right" in str(page.malformed[0])
 
 
-@pytest.mark.parametrize("odd", [{}, None, "text", row(1, sys_mod_count="many"), row(1, sys_created_on="")])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        None,
+        "text",
+        row(1, sys_mod_count="many"),
+        row(1, sys_mod_count="9" * 5000),
+        row(1, sys_id="0" * 5000),
+        row(1, sys_created_on=""),
+    ],
+)
 def test_an_odd_row_stops_no_other(odd: object) -> None:
     with client(listing(odd, row(2))) as (it, _):
         page = it.changed("incident", since=NOON)

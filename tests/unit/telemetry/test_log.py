@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -205,6 +206,29 @@ def test_a_fact_named_like_a_secret_is_taken_out(name: str) -> None:
 )
 def test_plain_words_are_left_alone(text: str) -> None:
     assert redact(text) == text
+
+
+LONG = {
+    "x-": "x-" * 100_000,
+    "x-a": "x-a" * 66_666,
+    "cookie:": "cookie:" * 28_571,
+    'token="': 'token="' * 28_571,
+    "basic ": "basic " * 33_333,
+    "bearer and blanks": "bearer" + " " * 200_000,
+    "://a:": "://a:" * 40_000,
+    "cxab_": "cxab_" * 40_000,
+    "authorization and blanks": ("authorization" + " " * 1000) * 200,
+    "password' and blanks": ("password'" + " " * 1000) * 200,
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_redaction_takes_a_time_that_grows_with_the_text_alone(kind: str) -> None:
+    """The first of these took two minutes; a second is two hundred times what it needs."""
+    text = LONG[kind]
+    started = time.process_time()
+    redact(text)
+    assert time.process_time() - started < 1.0
 
 
 def test_escaping_leaves_printable_text_alone() -> None:

@@ -107,7 +107,9 @@ def _stage(screen: Screen) -> Iterator[Demo]:
         with open_store(config.state.path) as store:
             context = build_context(config, store)
             # One write at a time, so that the record numbers are the same in every telling.
-            context = replace(context, clock=sandbox.clock.now, settings=replace(context.settings, workers=1))
+            context = replace(
+                context, clock=sandbox.clock.now, settings=replace(context.settings, workers=1, workers_of={})
+            )
             yield Demo(sandbox=sandbox, context=context, screen=screen)
 
 

@@ -1,0 +1,122 @@
+"""Which link is worked on next, at each side by itself: a side that is slow holds up no other.
+
+Rules of this file: a side has as many requests under way as it has workers, and no more; a link stands in the lane of
+the side that its next action goes to, and is in one place only; nothing here sends or stores anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.core.errors import RemoteError
+from reconciler.core.model import Action, ActionKind, Incident, Pair
+from reconciler.core.planning.plan import Decision
+
+LINKS_READ_AT_ONCE = 50
+"""Records are read just before they are written, this many in one request."""
+FRESH_FOR = timedelta(seconds=5)
+"""What was read longer ago is read again, by itself: on a slow instance the last of a batch waits for the others."""
+SHARED = ""
+"""the lane of the sides that have none of their own"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """Hold the records of one batch as they were just now."""
+
+    read_at: datetime
+    records: Mapping[tuple[str, str], Incident]
+    failures: Mapping[str, RemoteError] = field(default_factory=dict)
+    """connector -> why its records could not be read together"""
+
+    def of(self, action: Action, known: Incident | None, now: datetime) -> Incident | None:
+        """Give an action's target; None where it has to be read by itself.
+
+        That is so where it was left out, where the batch has grown old, and where its listing lags behind what is
+        remembered.
+        """
+        target = self.records.get((action.connector, action.sys_id))
+        is_fresh = timedelta() <= now - self.read_at <= FRESH_FOR
+        lags = target is not None and known is not None and target.mod_count < known.mod_count
+        return target if is_fresh and not lags else None
+
+
+@dataclass
+class Work:
+    """Follow one link through its actions."""
+
+    pair: Pair
+    actions: list[Action]
+    fresh: Fresh
+
+    @property
+    def side(self) -> str:
+        """Name the side that the next action goes to."""
+        return side_of(self.actions[0])
+
+
+@dataclass
+class _Lane:
+    """Be one side's share of a plan."""
+
+    workers: int
+    backlog: deque[Decision] = field(default_factory=deque)
+    """links on which nothing was begun"""
+    ready: deque[Work] = field(default_factory=deque)
+    busy: int = 0
+    is_reading: bool = False
+
+
+class Lanes:
+    """Hold a plan's links side by side. Not for several threads."""
+
+    def __init__(self, decisions: Iterable[Decision], *, workers: int, workers_of: Mapping[str, int]) -> None:
+        self._lanes = {name: _Lane(workers=count) for name, count in workers_of.items()}
+        self._lanes[SHARED] = _Lane(workers=workers)
+        for decision in decisions:
+            self._lane(side_of(decision.actions[0])).backlog.append(decision)
+
+    @property
+    def most(self) -> int:
+        """Give the most that can be under way at one time: every worker, and one read for each side."""
+        return sum(lane.workers + 1 for lane in self._lanes.values())
+
+    def batches(self) -> Iterator[tuple[str, Sequence[Decision]]]:
+        """Take the links that have to be looked at now, so that no worker waits for its next one."""
+        for name, lane in self._lanes.items():
+            soon_idle = len(lane.ready) + lane.busy < 2 * lane.workers - 1
+            if lane.backlog and not lane.is_reading and soon_idle:
+                lane.is_reading = True
+                count = min(LINKS_READ_AT_ONCE, len(lane.backlog))
+                yield name, [lane.backlog.popleft() for _ in range(count)]
+
+    def looked_at(self, name: str, works: Iterable[Work]) -> None:
+        """Take back the links of one batch, ready to be worked on."""
+        self._lanes[name].is_reading = False
+        self._lanes[name].ready.extend(works)
+
+    def starting(self) -> Iterator[Work]:
+        """Take the links whose next action starts now, each in the order of the plan."""
+        for lane in self._lanes.values():
+            while lane.ready and lane.busy < lane.workers:
+                lane.busy += 1
+                yield lane.ready.popleft()
+
+    def ended(self, side: str) -> None:
+        """Free the worker of an action that ended."""
+        self._lane(side).busy -= 1
+
+    def go_on(self, work: Work) -> None:
+        """Let a link's next action come before those of links that were not begun."""
+        self._lane(work.side).ready.appendleft(work)
+
+    def _lane(self, side: str) -> _Lane:
+        return self._lanes.get(side, self._lanes[SHARED])
+
+
+def side_of(action: Action) -> str:
+    """Name the side that an action writes to: a connector, or ``coralogix``."""
+    return "coralogix" if action.kind is ActionKind.ADVANCE_CASE else action.connector

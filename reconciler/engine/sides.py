@@ -1,0 +1,46 @@
+"""How each service wants to be treated, remembered from cycle to cycle and over restarts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+
+from reconciler.engine.context import Context
+from reconciler.remotes.ports import SideState
+
+_TIMES = ("paused_until", "login_paused_until")
+
+
+def side_fact(name: str) -> str:
+    """Name the fact under which one side's state is remembered: ``coralogix`` or a connector."""
+    return f"side.{name}"
+
+
+def resume_sides(context: Context) -> None:
+    """Let every side go on from what was remembered of it."""
+    for name, side in context.sides().items():
+        text = context.store.facts.get(side_fact(name))
+        if text is not None and text != _text(side.state):
+            side.resume(read_side(text))
+
+
+def remember_sides(context: Context) -> None:
+    """Remember what every side's answers told in this cycle; a side that never complained needs no fact."""
+    for name, side in context.sides().items():
+        text, known = _text(side.state), context.store.facts.get(side_fact(name))
+        if text != known and (known is not None or side.state != SideState()):
+            context.store.facts.put(side_fact(name), text)
+
+
+def read_side(text: str) -> SideState:
+    """Read a remembered state."""
+    saved = json.loads(text)
+    times = {name: datetime.fromisoformat(saved[name]) if saved[name] else None for name in _TIMES}
+    return SideState(**(saved | times))
+
+
+def _text(state: SideState) -> str:
+    saved = asdict(state)
+    times = {name: saved[name].isoformat() if saved[name] else None for name in _TIMES}
+    return json.dumps(saved | times | {"requests_per_second": round(state.requests_per_second, 1)}, sort_keys=True)

@@ -1,0 +1,194 @@
+"""How one service wants to be treated, by its answers: when to leave it alone, how fast to ask, which login to try.
+
+Rules of this file: it sends nothing; during a pause nothing leaves, and behind it one request goes first, alone; what
+is remembered is a plain value, so that a restart honours it. Of the requests that were under way when a complaint came,
+none makes it a second one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.remotes.http.outcomes import CANCELLED, Failure, Reply
+from reconciler.remotes.http.pacing import Pace
+from reconciler.remotes.ports import SideState
+
+LONGEST_PAUSE = timedelta(hours=1)
+FIRST_PAUSE_SECONDS, LONGEST_BACK_OFF_SECONDS = 1, 60
+"""Without ``Retry-After``: doubled with each complaint, from the first to the second."""
+ALMOST_OVER = timedelta(milliseconds=50)
+"""Who slept for a pause may wake a moment early, by the other of our two clocks."""
+REFUSALS_IN_A_ROW = 3
+REFUSED_LOGIN_PAUSE = timedelta(minutes=15)
+"""Services lock an account after a few refusals in a row, so a wrong password is tried four times an hour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turned:
+    """Say that nothing may be sent now, why, and for how long."""
+
+    words: str
+    seconds: float | None = None
+    """None: until another request has come back"""
+    for_login: bool = False
+
+
+class Manners:
+    """Remember what one service asked for. Safe for several threads."""
+
+    def __init__(self, *, pace: Pace, now: Callable[[], datetime]) -> None:
+        self.pace = pace
+        self._now = now
+        self._state = SideState()
+        self._complaints = 0
+        """how often it complained since the start: what was sent before the last is no news"""
+        self._is_troubled = False
+        self._probing: int | None = None
+        """the thread whose request goes first behind a pause"""
+        self._lock = threading.RLock()
+
+    @property
+    def state(self) -> SideState:
+        """Give what is worth remembering, and for ``status``."""
+        with self._lock:
+            return replace(self._state, requests_per_second=self.pace.slowed_to)
+
+    def resume(self, state: SideState) -> None:
+        """Go on from what was remembered."""
+        with self._lock:
+            self._state = state
+            self._is_troubled = state.paused_until is not None
+            self.pace.resume(state.requests_per_second)
+
+    @property
+    def is_troubled(self) -> bool:
+        """Say whether the service complained, and has not answered well since."""
+        return self._is_troubled
+
+    # -- pauses ------------------------------------------------------------------------------------------------
+
+    def enter(self) -> int | Turned:
+        """Let one request out and give its ticket, or say why it has to wait."""
+        with self._lock:
+            left = self._left(self._state.paused_until)
+            if left > ALMOST_OVER:
+                at = f"{self._state.paused_until:%H:%M:%S}"
+                words = f"the service asked to be left alone, so nothing is sent before {at} UTC"
+                return Turned(words=words, seconds=left.total_seconds())
+            if self._is_troubled:
+                if self._probing is not None:
+                    return Turned(
+                        words="the service asked to be left alone, and one request is to show that it is over"
+                    )
+                self._probing = threading.get_ident()
+            return self._complaints
+
+    def still(self, ticket: int) -> int | Turned:
+        """Ask again for a request that waited for its turn: a complaint may have come meanwhile."""
+        with self._lock:
+            if ticket == self._complaints:
+                return ticket
+            self._end_probe()
+            return self.enter()
+
+    def leave(self, ticket: int, outcome: Reply | Failure | None) -> bool:
+        """Hear how a request ended, None where nobody knows; say whether it is a complaint that is news."""
+        with self._lock:
+            self._end_probe()
+            if isinstance(outcome, Failure) and outcome.is_complaint:
+                return self._complain(outcome.retry_after_seconds, is_news=ticket == self._complaints)
+            if isinstance(outcome, Failure) and CANCELLED in outcome.error.words and ticket == self._complaints:
+                self._complaints += 1
+                self.pace.slow_down()
+            answered = isinstance(outcome, Reply) or (outcome is not None and outcome.error.status is not None)
+            if answered and ticket == self._complaints and self._is_troubled:
+                self._is_troubled = False
+                self._state = replace(self._state, paused_until=None, pauses=0)
+            return False
+
+    def _end_probe(self) -> None:
+        if self._probing == threading.get_ident():
+            self._probing = None
+
+    def _complain(self, asked_seconds: float | None, *, is_news: bool) -> bool:
+        """Begin a pause, or make the one that stands longer."""
+        if asked_seconds is None and not is_news:
+            return False
+        pauses = self._state.pauses + is_news
+        seconds = asked_seconds
+        if seconds is None:
+            seconds = min(FIRST_PAUSE_SECONDS * 2.0 ** min(pauses - 1, 10), LONGEST_BACK_OFF_SECONDS)
+        until = self._now() + timedelta(seconds=min(seconds, LONGEST_PAUSE.total_seconds()))
+        stands = self._state.paused_until
+        self._state = replace(self._state, paused_until=max(until, stands) if stands else until, pauses=pauses)
+        self._is_troubled = True
+        if is_news:
+            self._complaints += 1
+            self.pace.slow_down()
+        return is_news
+
+    @property
+    def seconds_left(self) -> float:
+        """Give the seconds that the pause still lasts."""
+        with self._lock:
+            return max(0.0, self._left(self._state.paused_until).total_seconds())
+
+    def _left(self, until: datetime | None) -> timedelta:
+        """Give what is left of a pause: none where our clock was set back, since no pause is longer than an hour."""
+        left = until - self._now() if until else timedelta()
+        return left if left <= LONGEST_PAUSE else timedelta()
+
+    # -- the login ---------------------------------------------------------------------------------------------
+
+    def enter_login(self) -> Turned | None:
+        """Say whether the login may be tried; after three refusals in a row, once in a quarter of an hour."""
+        with self._lock:
+            if self._state.refused_logins < REFUSALS_IN_A_ROW:
+                return None
+            left = self._left(self._state.login_paused_until)
+            if left > timedelta():
+                words = (
+                    f"the login was refused {self._state.refused_logins} times in a row, so nothing is sent before "
+                    f"{self._state.login_paused_until:%H:%M:%S} UTC, or a change of the config or of the secret's file"
+                )
+                return Turned(words=words, seconds=left.total_seconds(), for_login=True)
+            self._state = replace(self._state, login_paused_until=self._now() + REFUSED_LOGIN_PAUSE)
+            return None
+
+    def login_refused(self, login: Collection[str]) -> bool:
+        """Count one refusal of a login, which is made of these values; say whether a pause begins by it."""
+        with self._lock:
+            refused = self._state.refused_logins + 1
+            self._state = replace(self._state, refused_logins=refused)
+            if refused >= REFUSALS_IN_A_ROW:
+                until = self._now() + REFUSED_LOGIN_PAUSE
+                mark = self._state.refused_mark or mark_of(login)
+                self._state = replace(self._state, login_paused_until=until, refused_mark=mark)
+            return refused == REFUSALS_IN_A_ROW
+
+    def login_worked(self) -> None:
+        """Forget earlier refusals."""
+        if self._state.refused_logins:
+            self.forget_refusals()
+
+    def forget_refusals(self) -> None:
+        """Begin anew, as with a login that was never refused."""
+        with self._lock:
+            self._state = replace(self._state, refused_logins=0, login_paused_until=None, refused_mark="")
+
+    def is_refused(self, login: Collection[str]) -> bool:
+        """Say whether it is this login that was refused; True where no refusal is remembered."""
+        mark = self._state.refused_mark
+        return not mark or mark_of(login, salt=mark.partition(":")[0]) == mark
+
+
+def mark_of(login: Collection[str], *, salt: str = "") -> str:
+    """Mark a login so that a changed one is noticed and none can be found from it: 16 bits of a slow, salted hash."""
+    salt = salt or secrets.token_hex(8)
+    text = "\0".join(sorted(login)).encode()
+    return f"{salt}:{hashlib.scrypt(text, salt=salt.encode(), n=2**14, r=8, p=1, dklen=2).hex()}"

@@ -1,0 +1,233 @@
+"""Faults in what is made of answers and of their absence, and in how a service is treated."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import fault
+
+REMOTES = "tests/unit/remotes"
+ECHOES = f"{REMOTES}/test_echoes.py"
+WATCH = f"{REMOTES}/test_watch.py"
+FAILURES = f"{REMOTES}/test_failures.py"
+OUTCOMES = f"{REMOTES}/test_outcomes.py"
+CHANGES = f"{REMOTES}/test_servicenow_changes.py"
+CASES = f"{REMOTES}/test_case_codec.py"
+MANNERS = f"{REMOTES}/test_manners.py"
+PACING = f"{REMOTES}/test_pacing.py"
+SECRETS = "tests/unit/config/test_secrets.py"
+TELEMETRY = "tests/unit/telemetry/test_log.py"
+AHEAD = "tests/scenario/test_times_ahead.py"
+GUEST = "tests/scenario/test_good_guest.py"
+SIDES = "tests/scenario/test_side_by_side.py"
+
+WIRE_FAULTS = (
+    fault(
+        "an echo in data is let in",
+        "echoes:Echoes.clean",
+        "not self.are_in(answer.body)",
+        "answer.status < 300",
+        f"{ECHOES}::test_data_that_repeats_a_secret_comes_in_without_it",
+    ),
+    fault(
+        "Base64 is looked for at one offset",
+        "echoes:_base64_cores",
+        "enumerate((0, 2, 3))",
+        "enumerate((0,))",
+        f"{ECHOES}::test_a_refusal_that_repeats_a_secret_tells_nothing_of_it",
+    ),
+    fault(
+        "the escapes of JSON hide a secret",
+        "echoes:Echoes.are_in",
+        "_JSON_ESCAPE.sub(_unescaped, data)",
+        "data",
+        f"{ECHOES}::test_a_secret_behind_the_escapes_of_json_is_found",
+    ),
+    fault(
+        "a token that is given again is an echo",
+        "http.client:HttpService._cleaned",
+        "sending.is_grant and is_success",
+        "sending.is_grant and not is_success",
+        f"{ECHOES}::test_a_token_that_is_given_again_still_works",
+    ),
+    fault(
+        "a login does not know its password",
+        "auth:basic_login",
+        "[password, pair]",
+        "[pair]",
+        f"{ECHOES}::test_a_refusal_that_repeats_a_secret_tells_nothing_of_it",
+    ),
+    fault(
+        "each read has its own limit alone",
+        "watch:Watch._nap_seconds",
+        "left_seconds <= 0",
+        "left_seconds <= 0 and self._is_stopping",
+        f"{WATCH}::test_a_body_that_ends_too_late_is_cut_off",
+    ),
+    fault(
+        "a stop waits for the whole answer",
+        "watch:Watch._nap_seconds",
+        "min(self._deadline, now + self.silence_seconds)",
+        "self._deadline",
+        f"{WATCH}::test_a_stop_ends_an_answer_that_drips_within_the_limit_of_one_read",
+    ),
+    fault(
+        "what failed in the handshake may have landed",
+        "failures:failure_of",
+        "was_connecting or any(isinstance(one, NewConnectionError) for one in _inside(error))",
+        "any(isinstance(one, NewConnectionError) for one in _inside(error))",
+        f"{FAILURES}::test_an_authority_that_is_not_known",
+    ),
+    fault(
+        "what was cut behind a proxy was never sent",
+        "watch:_connecting",
+        "watch.is_connecting = False",
+        "watch.is_connecting = True",
+        f"{FAILURES}::test_a_connection_cut_behind_a_proxy_leaves_a_write_unknown",
+    ),
+    fault(
+        "a number without end is read",
+        "outcomes:_int_or_text",
+        "len(digits) <= LONGEST_INTEGER",
+        "True",
+        f"{OUTCOMES}::test_a_number_beyond_all_bounds_costs_no_more_than_its_own_record",
+    ),
+    fault(
+        "a date of the year 9999 with an offset is a traceback",
+        "outcomes:read_http_date",
+        "(ValueError, OverflowError, TypeError, IndexError)",
+        "ValueError",
+        f"{OUTCOMES}::test_a_date_that_no_clock_shows_is_none_and_told",
+    ),
+    fault(
+        "a wrong count of an empty page is believed at once",
+        "servicenow.client:ServiceNowClient._changed",
+        "if _hidden(reply, limit):\n    reply = self._listing(table, asked, self._fields(table), limit)",
+        "",
+        f"{CHANGES}::test_a_count_that_is_wrong_once_is_no_lack_of_rights",
+    ),
+    fault(
+        "a far time makes a listing end",
+        "servicenow.codec:_position",
+        "read_any_time(value_of(row, 'sys_updated_on'))",
+        "read_time(value_of(row, 'sys_updated_on'))",
+        f"{CHANGES}::test_a_time_that_no_record_can_have_costs_that_record_alone",
+    ),
+    fault(
+        "a Case of the year 9999 is taken",
+        "coralogix.codec:_moment",
+        "_FAR_AHEAD.match(text)",
+        "False",
+        f"{CASES}::test_a_time_far_ahead_puts_its_case_aside",
+    ),
+    fault(
+        "a record from the future moves the cursor",
+        "pull:_read_records",
+        "_settled(page) or reading.last or start",
+        "page.last or reading.last or start",
+        f"{AHEAD}::test_a_record_from_the_year_2099_does_not_poison_its_cursor",
+    ),
+    fault(
+        "a Case from the future is the head",
+        "pull:_sweep_cases",
+        "[time for time in times if not _is_ahead(time, page.server_time)]",
+        "times",
+        f"{AHEAD}::test_a_case_from_the_year_2099_does_not_poison_its_cursors",
+    ),
+    fault(
+        "a pause is not kept",
+        "manners:Manners.enter",
+        "left > ALMOST_OVER",
+        "False",
+        f"{GUEST}::test_a_long_wait_is_honoured_by_this_cycle_by_the_next_ones_and_over_restarts",
+    ),
+    fault(
+        "a day is waited where a service says so",
+        "manners:Manners._complain",
+        "min(seconds, LONGEST_PAUSE.total_seconds())",
+        "seconds",
+        f"{MANNERS}::test_nothing_leaves_until_the_wait_that_was_asked_for_is_over",
+    ),
+    fault(
+        "all go at once behind a pause",
+        "manners:Manners.enter",
+        "self._probing is not None",
+        "False",
+        f"{MANNERS}::test_behind_a_pause_one_request_goes_first_alone",
+    ),
+    fault(
+        "each of eight workers makes a complaint of its own",
+        "manners:Manners.leave",
+        "self._complain(outcome.retry_after_seconds, is_news=ticket == self._complaints)",
+        "self._complain(outcome.retry_after_seconds, is_news=True)",
+        f"{MANNERS}::test_what_was_under_way_when_a_complaint_came_makes_no_second_one",
+    ),
+    fault(
+        "a restart forgets a pause",
+        "cycle:_Cycle._record",
+        "remember_sides(self.context)",
+        "",
+        f"{GUEST}::test_a_long_wait_is_honoured_by_this_cycle_by_the_next_ones_and_over_restarts",
+    ),
+    fault(
+        "a side that complained gets the rest of the plan",
+        "acting.apply:Applier._leave_alone",
+        "side.is_troubled",
+        "False",
+        f"{GUEST}::test_a_service_that_complains_gets_no_more_in_this_cycle",
+    ),
+    fault(
+        "all sides share one lane",
+        "lanes:Lanes._lane",
+        "self._lanes.get(side, self._lanes[SHARED])",
+        "self._lanes[SHARED]",
+        f"{SIDES}::test_a_connector_whose_writes_hang_holds_up_no_other",
+    ),
+    fault(
+        "a side has as many workers as it has links",
+        "lanes:Lanes.starting",
+        "lane.ready and lane.busy < lane.workers",
+        "lane.ready",
+        f"{SIDES}::test_the_workers_of_a_connector_are_what_it_says_whatever_another_has",
+    ),
+    fault(
+        "a side that does not answer gets all the same",
+        "acting.apply:Applier._leave_alone",
+        "side.writes_unanswered - self._unanswered[name] >= WRITES_UNANSWERED",
+        "False",
+        f"{SIDES}::test_after_two_writes_without_an_answer_a_side_gets_no_more_in_that_cycle",
+    ),
+    fault(
+        "a refused login is tried in each cycle",
+        "manners:Manners.enter_login",
+        "self._state.refused_logins < REFUSALS_IN_A_ROW",
+        "True",
+        f"{GUEST}::test_a_refused_login_is_tried_every_quarter_of_an_hour",
+    ),
+    fault(
+        "a changed login waits for the refused one",
+        "http.client:HttpService.resume",
+        "not self._manners.is_refused(self._identity)",
+        "False",
+        f"{MANNERS}::test_a_restart_honours_refusals_of_this_login_alone",
+    ),
+    fault(
+        "a cancelled transaction is no reason to go slower",
+        "manners:Manners.leave",
+        "CANCELLED in outcome.error.words",
+        "False",
+        f"{MANNERS}::test_a_cancelled_transaction_makes_the_pace_slower_and_no_pause",
+    ),
+    fault(
+        "the pace never rises again",
+        "pacing:Pace._rise",
+        "steps > 0 or now < self._changed_at",
+        "False",
+        f"{PACING}::test_it_rises_slowly_and_no_higher_than_its_ceiling",
+    ),
+    fault(
+        "a secret file is read whole",
+        "secrets:_text_of",
+        "file.read(_MOST_BYTES + 1)",
+        "file.read()",
+        f"{SECRETS}::test_a_file_that_is_too_long_is_read_no_further_than_its_limit",
+    ),
+)
