@@ -120,13 +120,10 @@ def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) 
 
 
 def mapped_fields(policies: Policies) -> Mapping[str, tuple[str, ...]]:
-    """List, for each table, the fields that its policies write, and those that an outbound policy reads."""
-    read = {
-        name.removeprefix("incident.")
-        for outbound in policies.outbound.values()
-        for name in outbound.when.names | outbound.reason.names
-        if name.startswith("incident.")
-    }
+    """List, for each table, the fields that its policies write, and those that a condition or a reason reads."""
+    looked_at = [outbound.when.names | outbound.reason.names for outbound in policies.outbound.values()]
+    looked_at += [inbound.update_when.names for inbound in policies.inbound.values()]
+    read = {name.removeprefix("incident.") for names in looked_at for name in names if name.startswith("incident.")}
     fields: dict[str, set[str]] = {}
     for inbound in policies.inbound.values():
         names = {name for part in parts_of(inbound).values() for name in part}

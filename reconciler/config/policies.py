@@ -158,6 +158,7 @@ def _inbound(name: str, table: InboundTable, reading: FileContext) -> Inbound:
         name=name,
         table=table.table,
         create_when=_condition(table.create_when, (*path, "create_when"), reading),
+        update_when=_condition(table.update_when, (*path, "update_when"), reading, roots=("case", "incident")),
         fields=_templates(_without(usual.fields, table.on_create), table.fields, (*path, "fields"), reading),
         on_create=_templates(_without(usual.on_create, table.fields), table.on_create, (*path, "on_create"), reading),
         **{step.inbound: _step(step.inbound, getattr(table, step.inbound), usual, path, reading) for step in STEPS},

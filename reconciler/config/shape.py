@@ -164,6 +164,7 @@ class InboundTable(Table):
 
     table: str = "incident"
     create_when: str = "true"
+    update_when: str = "true"
     fields: FieldTemplates = {}
     on_create: FieldTemplates = {}
     on_acknowledge: StepTemplates = {}

@@ -83,6 +83,7 @@ class SkipReason(StrEnum):
     CASE_MISSING = "case_missing"
     UNKNOWN_STATE = "unknown_state"
     INCIDENT_TERMINAL = "incident_terminal"
+    UPDATE_WITHHELD = "update_withheld"
 
 
 HOLD_REASONS = frozenset(

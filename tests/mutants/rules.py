@@ -170,4 +170,11 @@ RULES = (
         'operand.op == "eq" and {_is_number(left), _is_number(right)} == {True, False}',
         f"{CONDITIONS}::test_a_comparison_that_can_never_be_true_is_a_doubt",
     ),
+    fault(
+        "a record follows its Case though update_when is false",
+        "decide:_unless_withheld",
+        "is_moot or not here.withheld",
+        "is_moot or here.withheld",
+        "tests/scenario/test_update_when.py::test_while_it_is_false_a_record_gets_nothing_and_then_one_write",
+    ),
 )

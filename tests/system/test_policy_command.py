@@ -131,3 +131,21 @@ def test_a_changed_config_waits_at_the_gate_until_it_is_accepted(bench: Bench) -
     assert bench.run("once", "--accept-config").code == 0
     assert bench.record(case_id)["urgency"] == "3"
     assert bench.run("once").code == 0
+
+
+def test_a_condition_on_update_is_told_by_every_command_that_explains(bench: Bench) -> None:
+    bench.new_case("Disk is full")
+    assert bench.run("once").code == 0
+    bench.write_config(rest="[inbound.default]\nupdate_when = 'incident.assignment_group is defined'\n")
+    bench.world.coralogix.set_title(bench.world.coralogix.cases()[0].id, "Disk is really full")
+    assert bench.run("once", "--json").document["actions"] == []
+    words = "update_when of [inbound.default] does not hold: it is false"
+    assert f"skipped   update_withheld: {words}" in bench.run("explain", "CASE-1").out
+    assert f"gets nothing now: {words}" in quiet(bench, "policy", "test", "CASE-1").out
+    assert quiet(bench, "policy", "test", "CASE-1", "--json").document["update_withheld"] == words
+    (difference,) = [
+        one
+        for one in quiet(bench, "policy", "replay", "--json").document["differences"]
+        if one["name"] == "short_description"
+    ]
+    assert difference["after"].endswith("really full")

@@ -19,6 +19,8 @@ from reconciler.core.planning.standing import highest_step, look_at
 from reconciler.core.planning.trial import render_parts
 from reconciler.core.policies.policies import Policies
 
+FOLLOWS = "follows its Case"
+
 
 class DifferenceKind(StrEnum):
     """Name what differs between two configs for one Case."""
@@ -31,6 +33,8 @@ class DifferenceKind(StrEnum):
     FIELD = "field"
     ASKS = "asks"
     """what the record, as it is now, asks of its Case"""
+    UPDATES = "updates"
+    """whether the record, as it is now, follows its Case"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class Version:
     once: Mapping[str, str] | None = None
     """what is written once; None where that is not remembered"""
     asks: Stage | None = None
+    withheld: str = ""
+    """why the record, as it is now, gets nothing from its Case; empty where it follows or there is none"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +115,7 @@ def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
         in_step=parts.get("fields", {}),
         once={**parts.get("on_create", {}), **parts.get(step.inbound if step else "", {})},
         asks=look_at(replace(pair, link=link), policies).asks_of_case,
+        withheld=_withheld(pair, link, policies),
     )
 
 
@@ -122,7 +129,13 @@ def done_for(pair: Pair, policies: Policies, knowledge: Knowledge, skip: Skip | 
         target=_target(link),
         in_step=_by_name(link, policies, knowledge),
         asks=look_at(replace(pair, link=link), policies).asks_of_case,
+        withheld=_withheld(pair, link, policies),
     )
+
+
+def _withheld(pair: Pair, link: Link, policies: Policies) -> str:
+    known = pair.incident is not None and link.inbound in policies.inbound
+    return look_at(replace(pair, link=link), policies).withheld if known else ""
 
 
 def _by_name(link: Link, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:
@@ -165,6 +178,8 @@ def _differences(pair: Pair, old: Version, new: Version) -> Iterator[Difference]
         yield difference(DifferenceKind.FIELD, before, after, name)
     if old.asks != new.asks:
         yield difference(DifferenceKind.ASKS, _word(old.asks), _word(new.asks))
+    if old.withheld != new.withheld:
+        yield difference(DifferenceKind.UPDATES, old.withheld or FOLLOWS, new.withheld or FOLLOWS)
 
 
 def _changed_fields(old: Version, new: Version) -> Iterator[tuple[str, str, str]]:

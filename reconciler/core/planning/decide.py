@@ -28,6 +28,7 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       the record bears key and mark no more                  nothing: ``rejected``
       record: moved back across ``resolved``                 nothing: ``incident_reopened``
       record: closed or canceled                             nothing: ``incident_terminal`` where something differs
+      record: something differs, ``update_when`` is false    nothing: ``update_withheld``
       record: its Case stands above the record's peak        advance it, with the fields that differ
       record: a field in step differs, and is still ours     update it
       Case: moved back across ``resolved``                   nothing: ``case_moved_back``
@@ -196,8 +197,20 @@ def _linked(here: Standing, knowledge: Knowledge) -> Decision:
         forward = alert_side(here)
     elif not here.is_event and not here.is_incident_back:
         forward = incident_side(here, knowledge)
+    forward = _unless_withheld(here, forward)
     if forward.questions or forward.is_rejected:
         return forward
     actions = forward.actions if here.is_case_back else forward.actions + case_side(here)
     withheld = None if actions else stands_back(here)
     return replace(forward, actions=actions, skip=moved_back(here) or forward.skip or withheld)
+
+
+def _unless_withheld(here: Standing, forward: Decision) -> Decision:
+    """Leave the record as it is while ``update_when`` is false; what it would have got is planned when it is true.
+
+    Nothing of it is remembered as written, so that the one write then has all that differs from the last one.
+    """
+    is_moot = not (forward.actions or forward.questions or forward.is_rejected)
+    if is_moot or not here.withheld:
+        return forward
+    return Decision(link=here.link, skip=here.skip(SkipReason.UPDATE_WITHHELD, here.withheld))

@@ -151,6 +151,12 @@ class Standing:
         return asked if asked is not None and self.outbound.when.holds(self.context) else None
 
     @cached_property
+    def withheld(self) -> str:
+        """Say why a record that exists gets nothing from its Case now; empty when it does."""
+        why = self.inbound.update_when.why_not(self.context)
+        return f"update_when of [inbound.{self.link.inbound}] does not hold: {why}" if why else ""
+
+    @cached_property
     def context(self) -> Mapping[str, object]:
         """Give what conditions and templates may read: the Case, and its record where there is one."""
         case = case_context(self.case)

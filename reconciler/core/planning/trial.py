@@ -56,6 +56,8 @@ class Rehearsal:
     reason: str = ""
     """with which the Case would be resolved"""
     full_reason: str = ""
+    withheld: str = ""
+    """why a record that exists would get nothing from the Case now; empty where it would follow"""
 
 
 def rehearse(case: Case, policies: Policies, knowledge: Knowledge, incident: Incident | None = None) -> Rehearsal:
@@ -78,7 +80,13 @@ def rehearse(case: Case, policies: Policies, knowledge: Knowledge, incident: Inc
         asks=_asks(outbound) if outbound else None,
         reason=reason[0],
         full_reason=reason[1],
+        withheld=_withheld(case, admitted, policies, incident),
     )
+
+
+def _withheld(case: Case, link: Link, policies: Policies, incident: Incident | None) -> str:
+    record = incident or _example_record(case, link)
+    return look_at(Pair(link=link, case=case, incident=record), policies).withheld
 
 
 def render_parts(inbound: Inbound, case: Case) -> Iterator[Rendered]:
@@ -126,6 +134,10 @@ def _asks(outbound: Outbound) -> Mapping[str, Stage]:
 def _reason(
     case: Case, link: Link, policies: Policies, outbound: Outbound, incident: Incident | None
 ) -> tuple[str, str]:
-    record = incident or replace(EXAMPLE_INCIDENT, connector=link.connector, table=link.table, correlation_id=case.id)
+    record = incident or _example_record(case, link)
     word = policies.state_word(link, record)
     return resolution_reason(outbound.reason, {**case_context(case), **incident_context(record, word)})
+
+
+def _example_record(case: Case, link: Link) -> Incident:
+    return replace(EXAMPLE_INCIDENT, connector=link.connector, table=link.table, correlation_id=case.id)

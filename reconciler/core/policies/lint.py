@@ -106,6 +106,7 @@ def _deaf(policies: Policies) -> Iterator[str]:
 def _never_true(policies: Policies) -> Iterator[str]:
     conditions = {f"[[route]] {route.name}: when": route.when for route in policies.routes}
     conditions |= {f"[inbound.{one.name}] create_when": one.create_when for one in policies.inbound.values()}
+    conditions |= {f"[inbound.{one.name}] update_when": one.update_when for one in policies.inbound.values()}
     conditions |= {f"[outbound.{one.name}] when": one.when for one in policies.outbound.values()}
     for place, condition in conditions.items():
         for words in condition.doubts:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from reconciler.core.expressions.conditions import Condition
+from reconciler.core.expressions.conditions import ALWAYS, Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEP_TO, WORD_STAGES, Step, case_stage
 from reconciler.core.model import Case, Incident, Link, Pair, Stage
@@ -67,6 +67,8 @@ class Inbound:
     name: str
     table: str = INCIDENT_TABLE
     create_when: Condition
+    update_when: Condition = field(default=Condition.compile(ALWAYS))
+    """while it is false, a record that exists gets nothing from its Case"""
     fields: Mapping[str, Template] = field(default_factory=dict)
     """kept in step with the Case, unless a person changes them"""
     on_create: Mapping[str, Template] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.core.expressions.conditions import Condition
 from reconciler.core.model import ActionKind, Skip, SkipReason, Stage
 from reconciler.core.planning.backtest import Difference, DifferenceKind, Replayed, replay
 from reconciler.core.planning.trial import rehearse
@@ -97,6 +98,16 @@ class TestRehearsal:
         assert (shown.asks, shown.reason) == (None, "")
 
 
+def both_sides(source: str) -> Condition:
+    return Condition.compile(source, ("case", "incident"))
+
+
+def test_a_rehearsal_says_whether_a_record_would_follow() -> None:
+    rules = policies(inbound=an_inbound(update_when=both_sides("incident.state == '2'")))
+    assert "update_when of [inbound.default]" in rehearse(a_case(), rules, known(), an_incident(state="6")).withheld
+    assert rehearse(a_case(), rules, known(), an_incident(state="2")).withheld == ""
+
+
 class TestReplay:
     """Each difference by itself: the present policies against one change."""
 
@@ -118,6 +129,12 @@ class TestReplay:
         replayed = replay([an_unlinked()], narrow, policies(), known(), {})
         assert [one.kind for one in replayed.differences] == [DifferenceKind.RECORD_MORE]
         assert (replayed.records_before, replayed.records_after) == (0, 1)
+
+    def test_a_record_that_would_follow_no_longer(self) -> None:
+        narrow = policies(inbound=an_inbound(update_when=both_sides("incident.state == '2'")))
+        (one,) = self.compared(narrow)
+        assert (one.kind, one.before) == (DifferenceKind.UPDATES, "follows its Case")
+        assert one.after == "update_when of [inbound.default] does not hold: it is false"
 
     def test_another_route_and_place(self) -> None:
         moved = policies(routes=(a_route(name="new", connector="other"),))

@@ -31,6 +31,7 @@ WORDS = {
     DifferenceKind.TARGET: "records in another place",
     DifferenceKind.FIELD: "fields with another value",
     DifferenceKind.ASKS: "records that ask something else of their Case",
+    DifferenceKind.UPDATES: "records that follow their Case or no longer do",
 }
 
 

@@ -98,6 +98,7 @@ def rehearsal_document(rehearsal: Rehearsal, config: Config) -> JsonObject:
         "rendered": [_rendered(one) for one in rehearsal.rendered],
         "request": action_document(rehearsal.request) if rehearsal.request else None,
         "problem": rehearsal.problem or None,
+        "update_withheld": rehearsal.withheld or None,
         "way_back": _way_back(rehearsal),
     }
 
@@ -148,6 +149,8 @@ def print_rehearsal(rehearsal: Rehearsal, document: JsonObject) -> None:
         print_lines("", f"nothing can be sent: {rehearsal.problem}")
     if rehearsal.request:
         _print_request(rehearsal.request, document["target"]["instance_url"])
+    if rehearsal.withheld:
+        print_lines("", f"a record that exists gets nothing now: {rehearsal.withheld}")
     if rehearsal.asks is not None:
         _print_way_back(rehearsal)
     if document["link"]:
