@@ -3,7 +3,7 @@
 ReconcilerError
 ├─ ConfigError(problems)      wrong usage or config: exit 2
 ├─ StoreError                 the database is damaged, full, or newer than this program
-│  └─ StoreBusy               another process writes to it; trying again may help
+│  └─ StoreBusy               it cannot be written for now (another writer, a full disk); trying again may help
 ├─ Refused                    on purpose; a person must look: exit 3
 │  └─ Locked                  another process works on this database
 ├─ CycleFailed                a pull failed; the next cycle tries again
@@ -44,7 +44,7 @@ class StoreError(ReconcilerError):
 
 
 class StoreBusy(StoreError):
-    """Say that another process writes to the database for longer than we wait."""
+    """Say that the database cannot be written for now: another process writes, the disk is full or read-only."""
 
 
 class Refused(ReconcilerError):

@@ -28,10 +28,11 @@ PRIVATE = 0o640
 """What the database and its companions may be read and written by at most; the umask takes more away."""
 
 _DAMAGED = "stop every reconciler, keep the file for a look, and restore a backup or run 'reconciler state rebuild'"
-_BUSY = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED"})
+_PASSES = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY"})
+"""What may be over the next time, without anybody touching this program."""
 _ADVICE: dict[str, str] = {
-    "SQLITE_FULL": "the disk, or the database's page limit, is full: free space and start again",
-    "SQLITE_READONLY": "the file or its folder may not be written: check owner, mode and mount of both",
+    "SQLITE_FULL": "the disk, or the database's page limit, is full: free space; the next cycle goes on",
+    "SQLITE_READONLY": "the file or its folder may not be written: check owner, mode and mount of both, then try again",
     "SQLITE_CANTOPEN": "the file could not be opened: check that its folder exists and may be entered and written",
     "SQLITE_PERM": "the file may not be opened: check its owner and mode",
     "SQLITE_BUSY": "another process is writing to it: end that one, or try again",
@@ -47,7 +48,7 @@ def explain(path: str, error: Exception) -> StoreError:
     name = str(getattr(error, "sqlite_errorname", None) or "")
     kind = "_".join(name.split("_")[:2])
     advice = _ADVICE.get(kind, "nothing of this step was written; if it happens again, report it with this line")
-    failure = StoreBusy if kind in _BUSY else StoreError
+    failure = StoreBusy if kind in _PASSES else StoreError
     return failure(f"{path}: {error}{f' ({name})' if name else ''}; {advice}")
 
 

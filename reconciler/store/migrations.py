@@ -254,6 +254,12 @@ def refuse_foreign(db: sqlite3.Connection, path: str) -> None:
         )
 
 
+def is_older(connection: sqlite3.Connection) -> bool:
+    """Say whether a database was made by an older version of this program, so that migrating it changes it."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return 0 < version < SCHEMA_VERSION
+
+
 def migrate(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Bring a database to this version's schema, all steps or none; ``now`` goes into the record of each step.
 

@@ -14,8 +14,8 @@ from reconciler.store.connection import IN_MEMORY, Database, check, configure, c
 from reconciler.store.copying import copy_into_memory
 from reconciler.store.journal import Journal
 from reconciler.store.links import Links
-from reconciler.store.maintenance import Maintenance
-from reconciler.store.migrations import migrate
+from reconciler.store.maintenance import Maintenance, back_up
+from reconciler.store.migrations import is_older, migrate
 from reconciler.store.reports import Reports
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.values import (
@@ -85,9 +85,17 @@ class Store:
     def open(cls, path: Path, *, now: datetime) -> Self:
         """Open a database for writing, make it where there is none, and bring it to this version's schema.
 
-        Raises StoreError for a file that is damaged, foreign, from a newer version, or may not be written.
+        One of an older version is copied beside itself first: the older program refuses what this one makes of it.
+        Raises StoreError for a file that is damaged, foreign, from a newer version, or may not be written or copied.
         """
-        return cls._migrated(open_file(path), str(path), now)
+        connection = open_file(path)
+        try:
+            if is_older(connection):
+                back_up(path, path.with_name(f"{path.name}.before-migration-{now:%Y%m%dT%H%M%S.%fZ}"))
+        except BaseException:
+            connection.close()
+            raise
+        return cls._migrated(connection, str(path), now)
 
     @classmethod
     def in_memory(cls) -> Self:

@@ -9,6 +9,20 @@ RELOAD = "tests/unit/daemon/test_reload.py"
 
 KEEPING = (
     fault(
+        "a database is migrated without a copy of it",
+        "store:Store.open",
+        "is_older(connection)",
+        "False",
+        "tests/unit/store/test_opening.py::test_a_database_of_an_older_version_is_copied_before_it_is_changed",
+    ),
+    fault(
+        "a full disk ends the daemon",
+        "connection:explain",
+        "kind in _PASSES",
+        "kind == 'SQLITE_BUSY'",
+        "tests/system/test_disk.py::test_a_full_disk_stops_cycles_and_nothing_else",
+    ),
+    fault(
         "a secret that changed on disk is not taken up",
         "live:Live._take_up_secrets",
         "secret_values(self._config) == self._secrets",

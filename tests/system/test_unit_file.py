@@ -63,7 +63,8 @@ def runnable(unit: Path, folder: Path) -> Path:
     command.write_text("#!/bin/sh\n")
     command.chmod(0o755)
     copy = folder / unit.name.replace("@", "@acme")
-    copy.write_text(unit.read_text().replace(shlex.split(service("ExecStart"))[0], str(command)))
+    programs = "|".join((shlex.split(service("ExecStart"))[0], "/usr/local/sbin/reconciler-by-hand"))
+    copy.write_text(re.sub(programs, str(command), unit.read_text()))
     return copy
 
 
@@ -116,7 +117,7 @@ def test_the_unit_of_a_tenant_is_the_other_one_with_the_tenant_s_names() -> None
     expected = {
         section: {
             name: [
-                re.sub(r"^reconciler$", "reconciler-%i", value)
+                re.sub(r"^reconciler$", "reconciler-%i", value.replace("by-hand ", "by-hand @%i "))
                 .replace("/etc/reconciler/", "/etc/reconciler/%i/")
                 .replace("%S/reconciler", "%S/reconciler-%i")
                 for value in values
@@ -134,8 +135,9 @@ def test_the_command_and_its_flags_are_real() -> None:
     check, signal = directives()["Service"]["ExecReload"]
     assert Path(program).is_absolute()
     assert arguments[-1] == "run"
-    assert shlex.split(check) == [program, *arguments[:-1], "check"]
-    assert signal == "/bin/kill -HUP $MAINPID"
+    assert shlex.split(check) == ["+/usr/local/sbin/reconciler-by-hand", "check"]
+    assert 'reconciler-by-hand" /usr/local/sbin/' in README.read_text()
+    assert signal == '/bin/sh -c "kill -HUP ${MAINPID}"'
     for command in ("run", "check"):
         answered = subprocess.run(
             [sys.executable, "-m", "reconciler", *arguments[:-1], command, "--help"],

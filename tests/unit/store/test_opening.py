@@ -101,6 +101,32 @@ def old_database(path: Path, *, before: str) -> Path:
     return path
 
 
+def test_a_database_of_an_older_version_is_copied_before_it_is_changed(tmp_path: Path) -> None:
+    path = old_database(tmp_path / "x.db", before="one_word_for_one_thing")
+    with Store.open(path, now=NOW):
+        pass
+    with Store.open(path, now=NOW):
+        pass
+    [copy] = tmp_path.glob("x.db.before-migration-*")
+    assert copy.name == "x.db.before-migration-20260301T120000.000000Z"
+    assert raw(copy, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION - 1,)]
+    assert raw(copy, "SELECT count(*) FROM wishes") == [(0,)], "the table that the step renames"
+    assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION,)]
+
+
+def test_without_its_copy_nothing_is_migrated(tmp_path: Path) -> None:
+    path = old_database(tmp_path / "x.db", before="one_word_for_one_thing")
+    (tmp_path / "x.db.before-migration-20260301T120000.000000Z").touch()
+    with pytest.raises(StoreError, match="is there already"):
+        Store.open(path, now=NOW)
+    assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION - 1,)]
+
+
+def test_a_new_database_needs_no_copy(tmp_path: Path) -> None:
+    made(tmp_path / "x.db")
+    assert list(tmp_path.glob("*before*")) == []
+
+
 def test_a_database_of_an_older_version_keeps_what_it_knew(tmp_path: Path) -> None:
     path = old_database(tmp_path / "x.db", before="one_word_for_one_thing")
     raw(

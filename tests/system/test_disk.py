@@ -1,0 +1,117 @@
+"""The disk under the database: full, read-only, lost and restored. One message, nothing lost, no repair afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.support import Bench, Running
+
+SMALL_BYTES = 3_000_000
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of a few megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    order = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(order, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small disk needs root, and a machine that allows it")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take every free byte of a disk; give the file that does."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return filler
+
+
+def settle(bench: Bench) -> None:
+    """Run cycles until nothing is left to do; fail when there is no end of it."""
+    for _ in range(6):
+        ran = bench.run("once", "--json")
+        assert ran.code == 0, ran
+        if not ran.document["actions"]:
+            return
+    raise AssertionError("not at rest after six cycles")
+
+
+def test_a_full_disk_stops_cycles_and_nothing_else(small_disk: Path) -> None:
+    """What cannot be remembered is not written to a service either; with room again the same daemon goes on."""
+    with Bench(small_disk) as bench, bench.started("run") as daemon:
+        daemon.read_until("cycle done")
+        filler = fill(small_disk)
+        bench.new_case()
+        said = daemon.read_until("cycle failed")
+        assert "free space; the next cycle goes on" in said
+        assert "Traceback" not in said
+        filler.unlink()
+        daemon.read_until("cycle done")
+        bench.traffic.wait_for(lambda _: len(bench.traffic.mutations) == 1)
+        daemon.terminate()
+        assert daemon.end()[0] == 0
+        settle(bench)
+        assert len(bench.world.servicenow.records()) == 1
+
+
+def test_a_read_only_disk_is_told_in_one_message_and_nothing_is_lost(small_disk: Path) -> None:
+    with Bench(small_disk) as bench:
+        bench.new_case()
+        bench.run("status")
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+        ran = bench.run("once")
+        assert ran.code == 1
+        assert "Read-only file system" in ran.one_message()
+        subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+        settle(bench)
+        assert len(bench.world.servicenow.records()) == 1
+
+
+def test_a_backup_of_a_busy_daemon_is_restored_and_nothing_is_made_twice(bench: Bench) -> None:
+    """As the page of operations has it: stop, move the database away, put the backup in place, start."""
+    backup = bench.folder / "backup.db"
+    bench.write_config(poll_seconds=1, rest="[limits]\nmax_creates_per_cycle = 500")
+    with bench.started("run") as daemon:
+        early = [bench.new_case(f"Early {number}") for number in range(20)]
+        wait_for_records(bench, daemon, 20)
+        late: list[str] = []
+        people = threading.Thread(target=lambda: late.extend(bench.new_case(f"Late {number}") for number in range(40)))
+        people.start()
+        assert bench.run("state", "backup", str(backup)).code == 0
+        people.join()
+        bench.world.servicenow.resolve(bench.sys_id(early[0]))
+        wait_for_records(bench, daemon, 60)
+        daemon.kill()
+    lost = bench.folder / "lost"
+    lost.mkdir()
+    for path in bench.folder.glob("reconciler.db*"):
+        path.rename(lost / path.name)
+    shutil.copy(backup, bench.database)
+    settle(bench)
+    assert len(bench.world.servicenow.records()) == 60
+    assert {bench.record(case_id)["correlation_id"] for case_id in [*early, *late]} == {*early, *late}
+    assert bench.status(early[0]) in {"RESOLVED", "CLOSED"}
+
+
+def wait_for_records(bench: Bench, daemon: Running, count: int) -> None:
+    while len(bench.world.servicenow.records()) < count:
+        daemon.read_until("cycle done")
