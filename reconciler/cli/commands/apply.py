@@ -23,7 +23,13 @@ from reconciler.engine.saved_plan import saved_scope
 @json_option
 @click.pass_obj
 def apply(options: Globals, file: Path, limits: str, as_json: bool) -> int:
-    """Carry out the plan saved in FILE, only if it is still what would be planned."""
+    """Carry out the plan saved in FILE, only if it is still what would be planned.
+
+    \b
+    Examples:
+      reconciler plan --out plan.json
+      reconciler apply plan.json
+    """
     saved = read_saved(file)
     since = datetime.fromisoformat(saved["since"]) if saved.get("since") else None
     request = CycleRequest(

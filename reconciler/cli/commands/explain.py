@@ -22,7 +22,13 @@ from reconciler.store.values import Story
 @json_option
 @click.pass_obj
 def explain(options: Globals, ref: str, as_json: bool) -> None:
-    """Tell the whole story of one link. REF is a Case id, CASE-123, INC0010001 or a sys_id."""
+    """Tell the whole story of one link. REF is a Case id, CASE-123, INC0010001 or a sys_id.
+
+    \b
+    Examples:
+      reconciler explain CASE-123
+      reconciler explain INC0010001 --json
+    """
     start(options, quiet=True)
     config = read_config(options)
     with Store.copy_of(config.state.path) as store:

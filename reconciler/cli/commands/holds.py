@@ -63,6 +63,12 @@ def holds() -> None:
 
     A REF is a Case id, CASE-123, INC0010001 or a sys_id. A daemon may run meanwhile: what is said here is done at
     the start of the next cycle.
+
+    \b
+    Examples:
+      reconciler holds list
+      reconciler holds retry CASE-123 CASE-124
+      reconciler holds ignore INC0010001
     """
 
 

@@ -21,7 +21,14 @@ from reconciler.engine.report import CycleRequest
 def once(
     options: Globals, since: datetime | None, include_resolved: bool, limits: str, accept_config: bool, as_json: bool
 ) -> int:
-    """Run one cycle, or a backfill from WHEN."""
+    """Run one cycle, or a backfill from WHEN.
+
+    \b
+    Examples:
+      reconciler once
+      reconciler once --since 30d        # older open Cases, too
+      reconciler once --limits off       # past a brake, after a look at `reconciler plan`
+    """
     request = CycleRequest(
         since=since, include_resolved=include_resolved, limits_on=limits == "on", accept_config=accept_config
     )

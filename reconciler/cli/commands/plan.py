@@ -37,7 +37,13 @@ from reconciler.store.store import Store
 def plan(
     options: Globals, since: datetime | None, include_resolved: bool, limits: str, as_json: bool, out: Path | None
 ) -> int:
-    """Show what `once` would do. Nothing is written: neither remotely nor to the database."""
+    """Show what `once` would do. Nothing is written: neither remotely nor to the database.
+
+    \b
+    Examples:
+      reconciler plan
+      reconciler plan --since 7d --out plan.json   # then: reconciler apply plan.json
+    """
     start(options, quiet=True)
     config = read_config(options)
     if out and is_of_database(out, config.state.path):

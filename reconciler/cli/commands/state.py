@@ -46,6 +46,10 @@ def rebuild_command(options: Globals, force: bool, as_json: bool) -> None:
 
     Nothing is written to either service. Where the two sides of a link differ nothing is pushed afterwards, and the
     link is named. It may be interrupted and started again.
+
+    \b
+    Examples:
+      reconciler state rebuild
     """
     start(options, quiet=True)
     config = read_config(options)
@@ -110,7 +114,12 @@ def print_rebuild(document: JsonObject) -> None:
 @json_option
 @click.pass_obj
 def backup(options: Globals, file: Path, as_json: bool) -> None:
-    """Copy the database into FILE, whole and checked, also while a daemon runs."""
+    """Copy the database into FILE, whole and checked, also while a daemon runs.
+
+    \b
+    Examples:
+      reconciler state backup /backup/reconciler.db
+    """
     start(options, quiet=True)
     path = read_config(options).state.path
     problems = [f"{file} is there already; name another file"] if file.exists() else []
@@ -133,6 +142,11 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
     """Delete old rows of the journal that no open link needs.
 
     Links and snapshots stay, and so does everything that `explain` tells of a link that is open or held.
+
+    \b
+    Examples:
+      reconciler state prune --older-than 90d --dry-run
+      reconciler state prune --older-than 90d
     """
     start(options, quiet=True)
     path = read_config(options).state.path
