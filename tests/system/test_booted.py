@@ -48,6 +48,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if reason := why_not():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("given")
+    folder.chmod(0o755)  # the user of the service reads the authority there
     wheels = folder / "wheels"
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     for what in (
