@@ -306,7 +306,7 @@ def run_cycle():
     print("write 1 finished, stopping:", stop.is_set(), flush=True)
     return TickResult(ok=True, summary="done")
 
-timetable = Timetable(poll_seconds=3600, look_seconds=3600)
+timetable = Timetable(poll_seconds=3600, look_seconds=1)
 code = Daemon(run_cycle, timetable=timetable, stop=stop, reload=lambda: timetable).run()
 print("exit", code, flush=True)
 sys.exit(code)
