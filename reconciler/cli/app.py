@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from pathlib import Path
 
 import click
 
 from reconciler import __version__
 from reconciler.cli.lazy import LazyGroup
-from reconciler.cli.options import Globals
+from reconciler.cli.options import Globals, global_options
 from reconciler.core.errors import ReconcilerError
-
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 COMMANDS = {
     "run": ("reconciler.cli.commands.run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
@@ -44,37 +41,21 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="reconciler")
-@click.option("--config", type=click.Path(path_type=Path), metavar="PATH", help="The config file (reconciler.toml).")
-@click.option(
-    "--log-level",
-    type=click.Choice(LEVELS, case_sensitive=False),
-    default="INFO",
-    envvar="RECONCILER_LOG_LEVEL",
-    show_envvar=True,
-    show_default=True,
-    help="How much is told on standard error.",
-)
-@click.option(
-    "--log-format",
-    type=click.Choice(("text", "json"), case_sensitive=False),
-    default="text",
-    envvar="RECONCILER_LOG_FORMAT",
-    show_envvar=True,
-    show_default=True,
-    help="How it is written.",
-)
 @click.pass_context
-def cli(ctx: click.Context, config: Path | None, log_level: str, log_format: str) -> None:
+def cli(ctx: click.Context) -> None:
     """Keep Coralogix Cases and ServiceNow Incidents in step, forward only.
 
     Without --config, $RECONCILER_CONFIG, ./reconciler.toml and /etc/reconciler/reconciler.toml are tried in
-    this order.
+    this order. The first three options are taken after the command, too.
 
     \b
     Exit codes: 0 done; 1 something failed and trying again may help; 2 wrong usage or config;
     3 refused on purpose, a person must look.
     """
-    ctx.obj = Globals(config=config, log_level=log_level.upper(), log_format=log_format.lower())
+    ctx.obj = ctx.obj or Globals()
+
+
+cli.params[:0] = global_options(outermost=True)
 
 
 def main() -> None:

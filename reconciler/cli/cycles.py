@@ -21,7 +21,7 @@ def new_cycle_id() -> str:
     return uuid.uuid4().hex
 
 
-def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool) -> int:
+def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool, is_brief: bool) -> int:
     """Run one cycle that acts, show its report, and give the exit code; ``command`` is what the lock names.
 
     SIGTERM and Ctrl-C let the action in hand finish; a second one ends the process at once.
@@ -34,7 +34,7 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
         with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop):
             report = run_cycle(build_context(config, store, stop=stop, progress=progress), request, cycle_id=cycle_id)
     progress.clear()
-    print_json(report.document()) if as_json else print_report(report)
+    print_json(report.document()) if as_json else print_report(report, is_brief=is_brief)
     return end(report)
 
 

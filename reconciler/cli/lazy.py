@@ -10,10 +10,16 @@ from typing import Any
 
 import click
 
+from reconciler.cli.options import JSON_ASKED, global_options
 from reconciler.core.errors import ReconcilerError
 
-JSON_ASKED = "reconciler.json"
-"""The word in a call's ``meta`` that says that it was made with ``--json``."""
+
+def take_global_options(command: click.Command) -> None:
+    """Let a command, and all below it, take the global options too; one that has such an option keeps its own."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    command.params += [option for option in global_options() if not taken & set(option.opts)]
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        take_global_options(inner)
 
 
 class LazyGroup(click.Group):
@@ -47,6 +53,7 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{attribute} is not a command")
+        take_global_options(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

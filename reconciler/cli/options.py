@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from reconciler.cli.lazy import JSON_ASKED
 from reconciler.cli.times import WHEN
 
 
@@ -15,9 +15,59 @@ from reconciler.cli.times import WHEN
 class Globals:
     """The options that every command takes."""
 
-    config: Path | None
-    log_level: str
-    log_format: str
+    config: Path | None = None
+    log_level: str = "INFO"
+    log_format: str = "text"
+
+
+JSON_ASKED = "reconciler.json"
+"""The word in a call's ``meta`` that says that it was made with ``--json``."""
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def global_options(*, outermost: bool = False) -> list[click.Parameter]:
+    """Make the three options that are taken before the command and after it; there they stay out of its help.
+
+    Only the outermost read the environment: what is typed before the command must not be undone behind it.
+    """
+    return [
+        _GlobalOption("config", click.Path(path_type=Path), "The config file (reconciler.toml).", outermost=outermost),
+        _GlobalOption(
+            "log_level",
+            click.Choice(LEVELS, case_sensitive=False),
+            "How much is told on standard error.  [default: INFO]",
+            outermost=outermost,
+        ),
+        _GlobalOption(
+            "log_format",
+            click.Choice(("text", "json"), case_sensitive=False),
+            "How it is written.  [default: text]",
+            outermost=outermost,
+        ),
+    ]
+
+
+class _GlobalOption(click.Option):
+    """Be one of the options in ``Globals``: where it is given, it holds for its command and all below."""
+
+    def __init__(self, name: str, kind: click.ParamType[Any], words: str, *, outermost: bool) -> None:
+        is_from_environment = outermost and name != "config"
+        super().__init__(
+            [f"--{name.replace('_', '-')}"],
+            type=kind,
+            expose_value=False,
+            callback=_keep,
+            hidden=not outermost,
+            help=words,
+            metavar="PATH" if name == "config" else None,
+            envvar=f"RECONCILER_{name.upper()}" if is_from_environment else None,
+            show_envvar=is_from_environment,
+        )
+
+
+def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is not None:
+        ctx.obj = replace(ctx.obj or Globals(), **{str(parameter.name): value})
 
 
 def _note(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> bool:
@@ -39,3 +89,4 @@ limits_option = click.option(
     show_default=True,
     help="Set the brakes aside, this once.",
 )
+brief_option = click.option("--brief", is_flag=True, help="One line for each action.")

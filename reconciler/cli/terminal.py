@@ -1,26 +1,34 @@
 """The one way to a terminal: ``print_lines``, ``say``, ``print_json`` and the progress bar.
 
 A text of a service may hold signs that move the cursor or turn the writing. Here each is written as an escape, so that
-nobody can forget it; a test holds every other module of this room to that.
+nobody can forget it; a test holds every other module of this room to that. Where output is no terminal nothing is
+coloured and nothing is cut; on a terminal tables wrap to its width, in colours unless ``NO_COLOR`` is set.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from reconciler.core.text import UNSAFE, cut, escape_controls
+from reconciler.core.text import UNSAFE, escape_controls
 
 if TYPE_CHECKING:
     from reconciler.core.model import JsonObject
 
-WIDEST_COLUMN = 60
 PROGRESS_AFTER_SECONDS = 2.0
+_STYLES: dict[str, dict[str, Any]] = {
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "green": {"fg": "green"},
+    "yellow": {"fg": "yellow"},
+    "bold red": {"fg": "red", "bold": True},
+}
 
 
 def print_json(document: JsonObject) -> None:
@@ -39,10 +47,28 @@ def _harmless_json(document: JsonObject, *, indent: int | None) -> str:
     return "\n".join(UNSAFE.sub(lambda sign: json.dumps(sign[0])[1:-1], line) for line in lines)
 
 
+class Painted(str):
+    """Be text that was made harmless before it was given a colour, so that its colour reaches the terminal."""
+
+    __slots__ = ()
+
+
+def paint(text: object, style: str = "") -> Painted:
+    """Make a text harmless and, where colours are taken, give it one."""
+    harmless = escape_controls(str(text))
+    takes_colours = style and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return Painted(click.style(harmless, **_STYLES[style]) if takes_colours else harmless)
+
+
+def side_by_side(*parts: Painted) -> Painted:
+    """Join painted texts to one line."""
+    return Painted("  ".join(part for part in parts if part))
+
+
 def print_lines(*lines: object) -> None:
     """Write lines to standard output, each on one line, whatever it holds."""
     for line in lines:
-        click.echo(escape_controls(str(line)))
+        click.echo(line if isinstance(line, Painted) else escape_controls(str(line)))
 
 
 def say(*lines: object) -> None:
@@ -52,20 +78,36 @@ def say(*lines: object) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lay rows out in columns, each text on one line and cut to a readable width; give the lines."""
+    """Lay rows out in columns, each text whole and, where there is room, on one line; give the lines."""
     cells = [[_cell(value) for value in row] for row in rows]
-    widths = [
-        max(len(header), *(len(row[i]) for row in cells)) if cells else len(header) for i, header in enumerate(headers)
-    ]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in [list(headers), *cells]
-    ]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    return _wrapped(headers, cells) if sys.stdout.isatty() else _in_columns([list(headers), *cells])
 
 
 def _cell(value: object) -> str:
-    return cut(escape_controls("" if value is None else str(value)).replace("\\n", " "), WIDEST_COLUMN)
+    return escape_controls("" if value is None else str(value)).replace("\\n", " ")
+
+
+def _in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    ruled = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in ruled]
+
+
+def _wrapped(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    from rich import box  # noqa: PLC0415 - a tenth of a second, which only a terminal pays
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for header in headers:
+        drawn.add_column(header, overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        console.print(drawn)
+    return [Painted(line.rstrip()) for line in capture.get().splitlines()]
 
 
 class ProgressBar:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
-from reconciler.core.model import ActionKind, Outcome, Pair, Result, SkipReason
+from reconciler.core.model import HOLD_REASONS, ActionKind, Outcome, Pair, Result, SkipReason
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
@@ -246,6 +246,9 @@ class _Cycle:
 
     def _record(self, kind: CycleKind, started_at: datetime, error: ReconcilerError | None) -> CycleReport:
         store, now = self.context.store, self.context.clock()
+        skips = store.links.count_skips()
+        held = sum(count for reason, count in skips.items() if reason in HOLD_REASONS)
+        acted_on = {action.case_id for action in self.plan.actions}
         report = CycleReport(
             cycle_id=self.cycle_id,
             kind=kind,
@@ -258,7 +261,9 @@ class _Cycle:
             pulled_cases=self.pulled.cases,
             pulled_incidents=self.pulled.incidents,
             malformed=self.pulled.malformed,
-            skipped=store.links.count_skips(),
+            skipped=sum(skips.values()) - held,
+            held=held,
+            pairs={case_id: pair for case_id, pair in self.pairs.items() if case_id in acted_on},
             error=error,
         )
         counts = CycleCounts(

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.core.errors import AuthFailed, ReconcilerError, Refused, RemoteError
-from reconciler.core.model import JsonObject, Outcome, Result
+from reconciler.core.model import JsonObject, Outcome, Pair, Result
 from reconciler.core.planning.plan import Plan, outcome_document, plan_document
 from reconciler.store.store import Cursor
 
@@ -70,8 +70,12 @@ class CycleReport:
     pulled_cases: int = 0
     pulled_incidents: int = 0
     malformed: int = 0
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
+    """both sides of each Case that an action is about, as they were when it was decided"""
     skipped: int = 0
-    """links about which nothing is done, for a reason"""
+    """links about which nothing is done for now, for a reason; those that wait for a person are counted as held"""
+    held: int = 0
+    """links that wait for a person"""
     error: ReconcilerError | None = None
     """why the cycle failed or was refused, for a person"""
 

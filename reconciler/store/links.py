@@ -63,6 +63,9 @@ _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.ca
     WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
     HAVING sum(i.sys_id <> l.sys_id) + (l.sys_id <> '') > 1 ORDER BY l.case_id"""
 _TABLES_IN_USE = "SELECT DISTINCT connector, table_name FROM links WHERE sys_id <> '' ORDER BY connector, table_name"
+_SKIP_COUNTS = (
+    "SELECT skip_reason, count(*) FROM links WHERE skip_reason IS NOT NULL GROUP BY skip_reason ORDER BY skip_reason"
+)
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
 
@@ -218,9 +221,9 @@ class Links:
             for case_id, case_key, reason, detail in self._db.read(_SKIPS)
         )
 
-    def count_skips(self) -> int:
-        """Count the skips that stand."""
-        return int(self._db.value("SELECT count(*) FROM links WHERE skip_reason IS NOT NULL"))
+    def count_skips(self) -> Mapping[str, int]:
+        """Count the skips that stand, by their reason."""
+        return dict(self._db.read(_SKIP_COUNTS))
 
     def keep_decisions(self, decisions: Iterable[Decided], now: datetime) -> None:
         """Store what was decided about links, all or none, before any action on them begins.

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.core.errors import Locked, StoreError
-from reconciler.telemetry.log import escape_controls
+from reconciler.core.text import escape_controls
 
 _CONTENT_LIMIT_BYTES = 4096
 _SIGNED = b'{"pid": '

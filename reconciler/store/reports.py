@@ -22,7 +22,7 @@ class Reports:
 
     def status_summary(self) -> StatusSummary:
         """Sum up the database as it is now."""
-        reasons = dict(self._counts_by_reason())
+        reasons = Links(self._db).count_skips()
         last = Journal(self._db).last_cycles(1)
         return StatusSummary(
             links=self._count("links"),
@@ -42,12 +42,6 @@ class Reports:
 
     def _count(self, what: str) -> int:
         return int(self._db.value(f"SELECT count(*) FROM {what}"))  # noqa: S608 - called with our own constants
-
-    def _counts_by_reason(self) -> list[tuple[str, int]]:
-        rows = self._db.read(
-            "SELECT skip_reason, count(*) FROM links WHERE skip_reason IS NOT NULL GROUP BY skip_reason ORDER BY 1"
-        )
-        return [(reason, count) for reason, count in rows]
 
     def story(self, case_id: str) -> Story | None:
         """Tell all that is known of one Case, None where it is not known."""

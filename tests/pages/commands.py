@@ -67,7 +67,8 @@ def _argument(argument: click.Argument) -> str:
 
 
 def _options(command: click.Command) -> str:
-    rows = [f"| `{_spelled(one)}` | {_meaning(one)} |\n" for one in command.params if isinstance(one, click.Option)]
+    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    rows = [f"| `{_spelled(one)}` | {_meaning(one)} |\n" for one in options]
     return "| option | meaning |\n|---|---|\n" + "".join(rows) if rows else ""
 
 

@@ -29,7 +29,7 @@ CUT = "…"
 SHELL_SIGNS = set("|&;<>()$`*?~#=%!{[")
 SERVE = "reconciler sandbox serve"
 VARYING = (
-    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|\+00:00| UTC)"), "TIME"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{8})\b"), "HEX"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "PORT"),
@@ -79,8 +79,12 @@ def agrees(shown: str, real: str) -> bool:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Mapping[str, str]:
+    return environment_in(tmp_path)
+
+
+def environment_in(folder: Path) -> Mapping[str, str]:
     """Put the program into the path by its name, as an activated environment does."""
-    program = tmp_path / "bin" / "reconciler"
+    program = folder / "bin" / "reconciler"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m reconciler "$@"\n', encoding="utf-8")
     program.chmod(0o755)
@@ -105,21 +109,24 @@ def typed(forks: Forks, command: str, folder: Path, environment: Mapping[str, st
     ).stdout
 
 
-@pytest.mark.slow
-def test_the_tour_goes_as_it_is_told(forks: Forks, tmp_path: Path, environment: Mapping[str, str]) -> None:
-    lines = {step.command: step for step in steps()}
-    serve = next(step for command, step in lines.items() if command.startswith(SERVE))
-    with serving(forks, tmp_path, *serve.command.removeprefix(SERVE).split()) as sandbox:
-        said = "\n".join((sandbox.config, *sandbox.words))
-        assert agrees(serve.shown, said), said
+def walked(forks: Forks, folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[Step, str]]:
+    """Take the tour: each line that is typed, with all that it printed; serving comes first."""
+    serve = next(step for step in steps() if step.command.startswith(SERVE))
+    with serving(forks, folder, *serve.command.removeprefix(SERVE).split()) as sandbox:
+        yield serve, "\n".join((sandbox.config, *sandbox.words))
         here = {**environment, **sandbox.exports}
         for step in steps():
             if step.command.startswith("export "):
                 name, _, value = step.command.removeprefix("export ").partition("=")
                 here[name] = value
-            elif step.command.startswith("reconciler") and step is not serve and SERVE not in step.command:
-                real = typed(forks, step.command, tmp_path, here)
-                assert agrees(step.shown, real), f"$ {step.command}\n{real}\nis shown as\n{step.shown}"
+            elif step.command.startswith("reconciler") and SERVE not in step.command:
+                yield step, typed(forks, step.command, folder, here)
+
+
+@pytest.mark.slow
+def test_the_tour_goes_as_it_is_told(forks: Forks, tmp_path: Path, environment: Mapping[str, str]) -> None:
+    for step, real in walked(forks, tmp_path, environment):
+        assert agrees(step.shown, real), f"$ {step.command}\n{real}\nis shown as\n{step.shown}"
 
 
 def test_the_tour_shows_what_it_promises() -> None:

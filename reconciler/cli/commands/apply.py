@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.cycles import carry_out
-from reconciler.cli.options import Globals, json_option, limits_option
+from reconciler.cli.options import Globals, brief_option, json_option, limits_option
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
@@ -21,8 +21,9 @@ from reconciler.engine.saved_plan import saved_scope
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @limits_option
 @json_option
+@brief_option
 @click.pass_obj
-def apply(options: Globals, file: Path, limits: str, as_json: bool) -> int:
+def apply(options: Globals, file: Path, limits: str, as_json: bool, brief: bool) -> int:
     """Carry out the plan saved in FILE, only if it is still what would be planned.
 
     \b
@@ -38,7 +39,7 @@ def apply(options: Globals, file: Path, limits: str, as_json: bool) -> int:
         limits_on=limits == "on",
         expected=saved,
     )
-    return carry_out(options, request, "apply", as_json=as_json)
+    return carry_out(options, request, "apply", as_json=as_json, is_brief=brief)
 
 
 def read_saved(file: Path) -> JsonObject:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import tempfile
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 import click
 
+from reconciler.cli import review
 from reconciler.cli.build import build_context, read_config, start, utc_now
 from reconciler.cli.cycles import end, new_cycle_id
 from reconciler.cli.files import write_private
-from reconciler.cli.options import Globals, json_option, limits_option, resolved_option, since_option
-from reconciler.cli.output import print_plan
-from reconciler.cli.terminal import ProgressBar, print_json, say
+from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
+from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import over_limits
@@ -24,26 +25,51 @@ from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.engine.saved_plan import saved_document
 from reconciler.store.store import Store
 
+SOMETHING_TO_DO = 4
+"""The exit code of ``--detailed-exitcode`` where a plan is not empty, as other planners have it."""
+
+
+class Face(StrEnum):
+    """Name the ways in which a plan is shown."""
+
+    BLOCKS = "blocks"
+    BRIEF = "brief"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
 
 @click.command()
 @since_option
 @resolved_option
 @limits_option
 @json_option
+@brief_option
+@click.option("--markdown", "as_markdown", is_flag=True, help="Markdown, for a change ticket.")
+@click.option("--detailed-exitcode", is_flag=True, help="End with 4 where there is something to do, with 0 where not.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False, writable=True), help="Save the plan for `apply`."
 )
 @click.pass_obj
 def plan(
-    options: Globals, since: datetime | None, include_resolved: bool, limits: str, as_json: bool, out: Path | None
+    options: Globals,
+    since: datetime | None,
+    include_resolved: bool,
+    limits: str,
+    as_json: bool,
+    brief: bool,
+    as_markdown: bool,
+    detailed_exitcode: bool,
+    out: Path | None,
 ) -> int:
     """Show what `once` would do. Nothing is written: neither remotely nor to the database.
 
     \b
     Examples:
-      reconciler plan
-      reconciler plan --since 7d --out plan.json   # then: reconciler apply plan.json
+      reconciler plan                                # each action with each field, old and new
+      reconciler plan --since 7d --out plan.json   # looked at now, then: reconciler apply plan.json
+      reconciler plan --markdown                     # for a change ticket
     """
+    face = _face(as_json=as_json, is_brief=brief, as_markdown=as_markdown)
     start(options, quiet=True)
     config = read_config(options)
     if out and is_of_database(out, config.state.path):
@@ -59,19 +85,35 @@ def plan(
     )
     if out and report.error is None:
         save(out, document)
-    _show_plan(report, document, as_json=as_json)
+    _show_plan(report, document, face)
     over = (*over_limits(report.plan, config.policies.limits), objection) if limits == "on" else ()
     for words in filter(None, over):
         say(f"reconciler: `once` would refuse this plan: {words}")
-    return end(report)
+    code = end(report)
+    return SOMETHING_TO_DO if detailed_exitcode and code == 0 and report.plan.actions else code
 
 
-def _show_plan(report: CycleReport, document: JsonObject, *, as_json: bool) -> None:
+def _face(*, as_json: bool, is_brief: bool, as_markdown: bool) -> Face:
+    asked = {Face.JSON: as_json, Face.BRIEF: is_brief, Face.MARKDOWN: as_markdown}
+    faces = [face for face, is_asked in asked.items() if is_asked]
+    if len(faces) > 1:
+        raise ConfigError([f"a plan has one face at a time: --{faces[0]} or --{faces[1]}"])
+    return faces[0] if faces else Face.BLOCKS
+
+
+def _show_plan(report: CycleReport, document: JsonObject, face: Face) -> None:
     """Show a plan; where planning failed nothing is known, so a person is not told "nothing to do"."""
-    if as_json:
+    if face is Face.JSON:
         print_json(document | {"error": str(report.error) if report.error else None})
     elif report.error is None:
-        print_plan(report.plan)
+        rows, skips = review.reviewed_plan(report), report.plan.skips
+        match face:
+            case Face.MARKDOWN:
+                print_lines(*review.markdown(rows, skips, plan_hash=document["hash"]))
+            case Face.BRIEF:
+                print_lines(*review.brief(rows, skips))
+            case Face.BLOCKS:
+                print_lines(*review.blocks(rows, skips))
 
 
 def is_of_database(file: Path, database: Path) -> bool:

@@ -32,7 +32,7 @@ EVERYTHING = frozenset({""})
 ROOMS: dict[str, frozenset[str]] = {
     "core": frozenset(),
     "remotes": frozenset({"core"}),
-    "store": frozenset({"core", "telemetry"}),
+    "store": frozenset({"core"}),
     "config": frozenset({"core"}),
     "engine": frozenset({"core", "remotes.ports", "store"}),
     "rebuild": frozenset({"core", "remotes.ports", "store", "engine"}),

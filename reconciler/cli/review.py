@@ -1,0 +1,198 @@
+"""What a reviewer needs of a plan or of a cycle: each action with its Case, route and place, and each field's change.
+
+The same facts in three faces: blocks for reading, one line each (``--brief``), and Markdown for a change ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.cli.terminal import Painted, paint, side_by_side, table
+from reconciler.core.lifecycle import STATE_WORDS
+from reconciler.core.model import Action, ActionKind, Incident, Outcome, Result, Skip
+from reconciler.core.text import one_line
+from reconciler.engine.report import CycleReport
+
+NOTHING = "nothing to do"
+MOST_NAMES = 4
+"""so many fields are named in one line; more are counted"""
+_OWN_COLUMNS = frozenset({"number", "state", "assigned_to", "correlation_id", "correlation_display"})
+"""fields of a record that stand on the Incident itself, not among its further fields"""
+_RESULT_STYLES = {
+    Result.DONE: "green",
+    Result.ALREADY: "dim",
+    Result.RETRY: "yellow",
+    Result.UNKNOWN: "yellow",
+    Result.REJECTED: "bold red",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldChange:
+    """Hold one field that is sent; ``old`` is None where nothing is known of it."""
+
+    field: str
+    old: str | None
+    new: str
+
+    @property
+    def words(self) -> str:
+        """Give ``old → new``, or the new value alone."""
+        return self.new if self.old is None else f"{self.old or '(empty)'} → {self.new or '(empty)'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """Bring together what a person needs to judge one action."""
+
+    action: Action
+    title: str
+    route: str
+    changes: tuple[FieldChange, ...]
+    result: Result | None = None
+    detail: str | None = None
+
+    @property
+    def case(self) -> str:
+        """Name the Case as people do."""
+        return self.action.case_key or self.action.case_id
+
+    @property
+    def record(self) -> str:
+        """Name the record; one that is not made yet has the beginning of the id that it will have."""
+        return self.action.number or (f"{self.action.sys_id[:8]}… (new)" if self.action.sys_id else "")
+
+    @property
+    def place(self) -> str:
+        """Give connector and table."""
+        return f"{self.action.connector}/{self.action.table}"
+
+    @property
+    def steps(self) -> str:
+        """Say which way the side goes, and for a Case by which verbs."""
+        from_word = self.action.from_stage.word if self.action.from_stage else "-"
+        by = f" ({', then '.join(self.action.path)})" if self.action.path else ""
+        return f"{from_word} → {self.action.to_stage.word}{by}"
+
+
+def reviewed_plan(report: CycleReport) -> list[Reviewed]:
+    """Bring each action of a plan together with what was known when it was decided."""
+    routes = _routes(report)
+    return [_reviewed(action, report, routes) for action in report.plan.actions]
+
+
+def reviewed_outcomes(report: CycleReport) -> list[Reviewed]:
+    """Bring each action that was carried out together with how it ended."""
+    routes = _routes(report)
+    return [_reviewed(outcome.action, report, routes, outcome) for outcome in report.outcomes]
+
+
+def _routes(report: CycleReport) -> Mapping[str, str]:
+    """Give the route of each Case as it was decided: one that has no record yet had none before."""
+    return {decision.link.case_id: decision.link.route for decision in report.plan.decisions}
+
+
+def _reviewed(
+    action: Action, report: CycleReport, routes: Mapping[str, str], outcome: Outcome | None = None
+) -> Reviewed:
+    pair = report.pairs.get(action.case_id)
+    return Reviewed(
+        action=action,
+        title=pair.case.title if pair else "",
+        route=routes.get(action.case_id, ""),
+        changes=tuple(_changes(action, pair.incident if pair else None)),
+        result=outcome.result if outcome else None,
+        detail=_detail(action, outcome),
+    )
+
+
+def _detail(action: Action, outcome: Outcome | None) -> str | None:
+    if outcome is None or outcome.detail:
+        return outcome.detail if outcome else action.detail
+    return f"made {outcome.incident.number}" if outcome.incident and not action.number else action.detail
+
+
+def _changes(action: Action, before: Incident | None) -> Iterator[FieldChange]:
+    is_on_record = action.kind is not ActionKind.ADVANCE_CASE
+    for name, new in action.fields.items():
+        old = _value(before, name) if before and is_on_record else None
+        yield FieldChange(field=name, old=_state(name, old), new=_state(name, new) or "")
+
+
+def _value(incident: Incident, name: str) -> str | None:
+    return str(getattr(incident, name)) if name in _OWN_COLUMNS else incident.fields.get(name)
+
+
+def _state(name: str, value: str | None) -> str | None:
+    word = STATE_WORDS.get(value or "") if name == "state" else None
+    return f"{value} ({word})" if word else value
+
+
+# -- the three faces -----------------------------------------------------------------------------------------------
+
+
+def blocks(rows: Iterable[Reviewed], skips: Iterable[Skip]) -> list[str]:
+    """Write a block for each action, and why nothing is done about the rest; give the lines."""
+    parts = [_block(row) for row in rows] or [[NOTHING]]
+    return _apart([*parts, *_skip_table(skips)])
+
+
+def _apart(parts: Iterable[Sequence[str]]) -> list[str]:
+    lines = [line for part in parts for line in ("", *part)]
+    return lines[1:]
+
+
+def _block(row: Reviewed) -> list[str]:
+    kind = paint(row.action.kind.value, "bold")
+    result = paint(row.result.value, _RESULT_STYLES[row.result]) if row.result else Painted()
+    widest = max((len(change.field) for change in row.changes), default=0)
+    return [
+        side_by_side(kind, paint(row.case), paint(row.title), result),
+        f"  {row.place} {row.record}, route {row.route or '-'}: {row.steps}",
+        *(f"    {change.field:<{widest}}  {change.words}" for change in row.changes),
+        *([f"  {row.detail}"] if row.detail else []),
+    ]
+
+
+def brief(rows: Iterable[Reviewed], skips: Iterable[Skip]) -> list[str]:
+    """Write a line for each action; give the lines."""
+    cells = [_brief_row(row) for row in rows]
+    headers = ("action", "case", "record", "from → to", "what", "result")
+    return _apart([table(headers, cells) if cells else [NOTHING], *_skip_table(skips)])
+
+
+def _brief_row(row: Reviewed) -> tuple[str, ...]:
+    names = [change.field for change in row.changes]
+    what = row.detail or (", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} fields")
+    return (row.action.kind.value, row.case, row.record, row.steps, what, row.result.value if row.result else "")
+
+
+def _skip_table(skips: Iterable[Skip]) -> list[list[str]]:
+    cells = [(skip.case_key or skip.case_id, skip.reason.value, skip.detail) for skip in skips]
+    return [table(("skipped", "reason", "detail"), cells)] if cells else []
+
+
+def markdown(rows: Sequence[Reviewed], skips: Sequence[Skip], *, plan_hash: str) -> list[str]:
+    """Write a plan for a change ticket, a headline and a table of its fields for each action; give the lines."""
+    head = [f"# Plan: {len(rows)} action{'' if len(rows) == 1 else 's'}", "", f"Hash `{plan_hash}`"]
+    parts = [head, *(_markdown_block(row) for row in rows)]
+    if skips:
+        lines = [f"| {_cell(s.case_key or s.case_id)} | {s.reason.value} | {_cell(s.detail or '')} |" for s in skips]
+        parts.append(["## Skipped", "", "| Case | Reason | Detail |", "|---|---|---|", *lines])
+    return _apart(parts)
+
+
+def _markdown_block(row: Reviewed) -> list[str]:
+    lines = [f"| {_cell(one.field)} | {_cell(one.old or '')} | {_cell(one.new)} |" for one in row.changes]
+    return [
+        f"## {row.action.kind.value} {_cell(row.case)}: {_cell(row.title)}",
+        "",
+        f"{_cell(row.place)} {_cell(row.record)}, route {_cell(row.route) or '-'}: {row.steps}",
+        *(["", "| Field | Old | New |", "|---|---|---|", *lines] if lines else []),
+    ]
+
+
+def _cell(text: str) -> str:
+    """Make foreign text harmless in a table of Markdown: one line, no bar, no markup."""
+    return "".join(f"\\{sign}" if sign in "|\\`*_<>[]#" else sign for sign in one_line(text))
