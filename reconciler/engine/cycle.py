@@ -20,7 +20,7 @@ from reconciler.core.planning.standing import look_at
 from reconciler.engine import brakes
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
-from reconciler.engine.acting.lookups import Lookups
+from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups
 from reconciler.engine.context import Context
 from reconciler.engine.reading import drift
 from reconciler.engine.reading.gather import Gathering
@@ -188,22 +188,23 @@ class _Cycle:
             origin=store.facts.origin() or now,
             since=self.request.since,
             include_resolved=self.request.include_resolved,
-            references=self._references(),
+            references=self._references(now),
             ids_not_honoured=frozenset(
                 name for name in self.context.connectors if store.facts.get(f"ids_not_honoured.{name}")
             ),
         )
 
-    def _references(self) -> dict[tuple[str, str, str], str]:
-        """Give every name that was looked up before."""
+    def _references(self, now: datetime) -> dict[tuple[str, str, str], str]:
+        """Give every name that was looked up within a day; an older one is asked for when it is needed."""
         tables = {
             rule.table for inbound in self.context.policies.inbound.values() for rule in inbound.references.values()
         }
+        facts = self.context.store.facts
         return {
             (connector, table, name): sys_id
             for connector in self.context.connectors
             for table in tables
-            for name, sys_id in self.context.store.facts.references(connector, table).items()
+            for name, sys_id in facts.references(connector, table, since=now - NAMES_BELIEVED_FOR).items()
         }
 
     def _check(self) -> None:

@@ -176,6 +176,8 @@ class IncidentPage:
     """the position behind the last row as the service sent it; None only on an empty page"""
     hidden: int = 0
     """rows that the service counts and does not show: the listing is not whole"""
+    is_whole: bool = False
+    """the service counts no more rows than this page shows, so that nothing is behind it"""
     server_time: datetime | None = None
 
 
@@ -202,12 +204,12 @@ class IncidentClient(Protocol):
     ) -> IncidentPage:
         """List records that bear our mark, by ``(sys_updated_on, sys_id)``, from ``since`` on or behind ``after``.
 
-        Only an empty page is the end. With neither, the listing starts at the oldest record.
+        An empty page is the end, and one that is whole. With neither, the listing starts at the oldest record.
         """
         ...
 
     def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
-        """Give the records that bear our mark and one of these Case ids, asking for 50 ids in one request."""
+        """Give the records that bear our mark and one of these Case ids, 200 of them in one request."""
         ...
 
     def get(self, table: str, sys_id: str) -> Incident:
@@ -215,7 +217,7 @@ class IncidentClient(Protocol):
         ...
 
     def get_many(self, table: str, sys_ids: Sequence[str]) -> tuple[Incident, ...]:
-        """Read records by id, 50 in one request; those that are missing or hidden are left out."""
+        """Read records by id, 200 in one request; those that are missing or hidden are left out."""
         ...
 
     def create(self, table: str, fields: Mapping[str, str]) -> Incident:

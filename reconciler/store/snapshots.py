@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.core.errors import Malformed
@@ -35,6 +35,7 @@ _PUT_REFERENCE = """INSERT INTO reference_names (connector, table_name, name, sy
 _RESTORED_TABLES = ("hold_requests", "links", "cases", "incidents", "cursors", "facts", "quarantine")
 """What a rebuild replaces, in an order that foreign keys allow; the journal is evidence and stays."""
 _FORGET = "DELETE FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
+_DROP_REFERENCE = "DELETE FROM reference_names WHERE connector = ? AND table_name = ? AND name = ?"
 _LAST_KEPT = """SELECT from_value, to_value FROM notifications
     WHERE case_id = ? AND event = 'field_kept' AND field = ? ORDER BY seq DESC LIMIT 1"""
 _PUT_KEPT = """INSERT INTO notifications
@@ -160,11 +161,12 @@ class Facts:
         with self._db.transaction() as conn:
             conn.execute(_PUT_FACT, (key, value))
 
-    def references(self, connector: str, table: str) -> Mapping[str, str]:
-        """Give the names that were looked up in a table: name -> ``sys_id``."""
+    def references(self, connector: str, table: str, *, since: datetime | None = None) -> Mapping[str, str]:
+        """Give the names that were looked up in a table, or looked up ``since`` a time: name -> ``sys_id``."""
         rows = self._db.read(
-            "SELECT name, sys_id FROM reference_names WHERE connector = ? AND table_name = ? ORDER BY name",
-            (connector, table),
+            "SELECT name, sys_id FROM reference_names"
+            " WHERE connector = ? AND table_name = ? AND found_at >= ? ORDER BY name",
+            (connector, table, time_text(since) if since else ""),
         )
         return {name: sys_id for name, sys_id in rows}  # noqa: C416 - dict() loses the types of a row
 
@@ -173,6 +175,11 @@ class Facts:
         rows = [(connector, table, name, sys_id, time_text(now)) for name, sys_id in found.items()]
         with self._db.transaction() as conn:
             conn.executemany(_PUT_REFERENCE, rows)
+
+    def forget_references(self, connector: str, table: str, names: Collection[str]) -> None:
+        """Forget names that lead to no row of a table any more."""
+        with self._db.transaction() as conn:
+            conn.executemany(_DROP_REFERENCE, [(connector, table, name) for name in names])
 
 
 def _kept_row(note: FieldNote, cycle_id: str, now: datetime) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.fault import fault
+from tests.mutants.fault import FIELDS, fault
 
 REMOTES = "tests/unit/remotes"
 ECHOES = f"{REMOTES}/test_echoes.py"
@@ -222,6 +222,34 @@ WIRE_FAULTS = (
         "steps > 0 or now < self._changed_at",
         "False",
         f"{PACING}::test_it_rises_slowly_and_no_higher_than_its_ceiling",
+    ),
+    fault(
+        "a name is believed for ever",
+        "cycle:_Cycle._references",
+        "now - NAMES_BELIEVED_FOR",
+        "None",
+        f"{FIELDS}::test_a_name_is_believed_for_a_day_and_then_looked_up_again",
+    ),
+    fault(
+        "a name whose row was retired is believed again",
+        "lookups:Lookups._look_up_names",
+        "facts.forget_references(connector, table, gone)",
+        "pass",
+        f"{FIELDS}::test_a_name_whose_row_was_retired_is_no_name_any_more",
+    ),
+    fault(
+        "each old name is looked up by itself",
+        "lookups:Lookups._answer",
+        "names | (self._stale(connector, table) if name_field else set())",
+        "names",
+        f"{FIELDS}::test_names_of_a_table_are_looked_up_again_together",
+    ),
+    fault(
+        "a full page is whole",
+        "servicenow.client:ServiceNowClient._changed",
+        "reply.total_count == len(_rows(reply))",
+        "True",
+        f"{CHANGES}::test_a_page_is_whole_where_the_service_counts_no_more_than_it_shows",
     ),
     fault(
         "a secret file is read whole",

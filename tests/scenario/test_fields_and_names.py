@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from reconciler.core.errors import Malformed
 from reconciler.core.expressions.templates import Template
@@ -12,10 +16,12 @@ from reconciler.core.model import Case, Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES
 from reconciler.core.policies.policies import Inbound, Policies
 from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.servicenow.schema import TableRow
 from reconciler.store.store import Store
 from tests.builders import policies
+from tests.clients import IncidentsInProcess
 from tests.scenario.wild_support import WildWorld
-from tests.world import START, results
+from tests.world import FIELDS, START, results
 
 GROUP = "Hardware"
 
@@ -54,6 +60,89 @@ def test_an_unknown_name_falls_back_to_its_default_in_the_same_cycle() -> None:
     case_id = world.new_case()
     assert results(world.cycle()) == [Result.DONE]
     assert world.record(case_id)["assignment_group"] == group_id(world, GROUP)
+
+
+def world_with_group(*, also: str = "", default: str = "") -> WildWorld:
+    """Give a world whose new records go to a group by its name, where a Case's title says so to another."""
+    words = f"{{{{ 'Network' if case.title == '{also}' else '{GROUP}' }}}}" if also else GROUP
+    create = {**an_inbound().on_create, "assignment_group": Template.compile(words)}
+    reference = replace(DEFAULT_REFERENCES["assignment_group"], default=default)
+    world = WildWorld(rules=with_inbound(on_create=create, references={"assignment_group": reference}))
+    world.cycle()
+    return world
+
+
+def made(world: WildWorld, title: str) -> str:
+    """Let a Case get its record, and give the group that this went to."""
+    case_id = world.new_case(title)
+    world.run_until_quiet()
+    return world.record(case_id)["assignment_group"]
+
+
+def retire(world: WildWorld, sys_id: str) -> None:
+    groups = world.servicenow.table("sys_user_group")
+    row = groups.get(sys_id)
+    assert row is not None
+    groups.put(TableRow(row, active="false"), world.clock.now())
+
+
+def replace_group(world: WildWorld, sys_id: str) -> str:
+    """Retire a group, and let another take its name; give the other."""
+    retire(world, sys_id)
+    groups = world.servicenow.table("sys_user_group")
+    row = groups.get(sys_id)
+    assert row is not None
+    other = "f" * 32
+    groups.put(TableRow(row, sys_id=other, active="true"), world.clock.now())
+    return other
+
+
+def test_a_name_is_believed_for_a_day_and_then_looked_up_again(caplog: pytest.LogCaptureFixture) -> None:
+    """A group is retired and another takes its name. After a day the next record goes to the new one."""
+    world = world_with_group()
+    old = made(world, "one")
+    new = replace_group(world, old)
+    assert made(world, "two") == old
+    world.clock.advance(days=1)
+    with caplog.at_level(logging.WARNING):
+        assert made(world, "three") == new
+    (told,) = [one for one in caplog.records if one.message.startswith("a name leads to another row")]
+    assert (told.__dict__["was"], told.__dict__["now"]) == (old, new)
+
+
+def test_a_name_whose_row_was_retired_is_no_name_any_more() -> None:
+    world = world_with_group(default="Network")
+    old = made(world, "one")
+    retire(world, old)
+    world.clock.advance(days=1)
+    assert made(world, "two") == group_id(world, "Network")
+    assert set(world.store.facts.references("main", "sys_user_group")) == {"Network"}
+
+
+class Asked(IncidentsInProcess):
+    """An instance that knows which names were looked up together."""
+
+    names: list[set[str]]
+
+    def reference(self, table: str, name_field: str, names: Sequence[str]) -> Mapping[str, str]:
+        self.names.append(set(names))
+        return super().reference(table, name_field, names)
+
+
+def test_names_of_a_table_are_looked_up_again_together() -> None:
+    world = world_with_group(also="other")
+    asked = Asked(world.servicenow, extra_fields=FIELDS)
+    asked.names = []
+    world.incidents = asked
+    made(world, "one")
+    made(world, "other")
+    made(world, "two")
+    assert asked.names == [{GROUP}, {"Network"}]
+    world.clock.advance(days=1)
+    made(world, "three")
+    assert asked.names[2:] == [{GROUP, "Network"}]
+    made(world, "other")
+    assert len(asked.names) == 3
 
 
 def test_a_field_that_was_left_alone_is_noted_beside_a_write() -> None:

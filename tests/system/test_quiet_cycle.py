@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.support import Bench
 
-MOST_REQUESTS_OF_A_QUIET_CYCLE = 4
+MOST_REQUESTS_OF_A_QUIET_CYCLE = 3
 LOOKED_UP_AT_ONCE = 50
 PULL = Counter({"POST cases": 2, "GET incident": 1})
 """Two orders of Cases and one page of records, each of which fits on a page."""
@@ -55,8 +55,7 @@ def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
     bench.run_until_quiet()
     for case_id in cases:
         bench.world.servicenow.assign(bench.sys_id(case_id))
-    page_after = Counter({"GET incident": 1})
-    assert cost(bench) == PULL + page_after + Counter({"GET cases": 7, "PUT acknowledged": 7})
+    assert cost(bench) == PULL + Counter({"GET cases": 7, "PUT acknowledged": 7})
 
 
 def test_advances_of_records_cost_a_write_each_and_one_read_for_fifty(bench: Bench) -> None:
@@ -64,5 +63,4 @@ def test_advances_of_records_cost_a_write_each_and_one_read_for_fifty(bench: Ben
     bench.run_until_quiet()
     for case_id in cases:
         bench.world.coralogix.acknowledge(case_id)
-    page_after = Counter({"GET incident": 1})
-    assert cost(bench) == PULL + page_after + Counter({"GET incident": 1, "PATCH incident": 7})
+    assert cost(bench) == PULL + Counter({"GET incident": 1, "PATCH incident": 7})

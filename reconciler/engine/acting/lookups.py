@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from reconciler.core.errors import PartialTruth, Rejected, RemoteError
 from reconciler.core.model import Case, Incident, Pair, System
@@ -14,6 +16,10 @@ from reconciler.core.planning.plan import Decision, Plan, Question
 from reconciler.engine.context import Context
 from reconciler.store.store import Pulled
 
+log = logging.getLogger(__name__)
+
+NAMES_BELIEVED_FOR = timedelta(days=1)
+"""Groups and people are renamed, replaced and retired; a name that was looked up longer ago is looked up again."""
 NAMES_AT_ONCE = 50
 """So many are asked for in one request."""
 MOST_SINGLED_OUT = 10
@@ -85,7 +91,7 @@ class Lookups:
         for question in questions:
             grouped[question.connector, question.table, question.name_field].add(question.name)
         for (connector, table, name_field), names in sorted(grouped.items()):
-            listed = sorted(names)
+            listed = sorted(names | (self._stale(connector, table) if name_field else set()))
             for start in range(0, len(listed), NAMES_AT_ONCE):
                 self.context.step(f"looking into {table}", start, len(listed))
                 self._look_up(connector, table, name_field, listed[start : start + NAMES_AT_ONCE])
@@ -129,8 +135,22 @@ class Lookups:
             found[connector, record.correlation_id] += (record,)
         self.knowledge = replace(self.knowledge, records={**self.knowledge.records, **found})
 
+    def _stale(self, connector: str, table: str) -> set[str]:
+        """Name what was looked up in a table too long ago, so that it is looked up again together."""
+        facts = self.context.store.facts
+        fresh = facts.references(connector, table, since=self.context.clock() - NAMES_BELIEVED_FOR)
+        return set(facts.references(connector, table)) - set(fresh)
+
     def _look_up_names(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
+        facts = self.context.store.facts
+        before = facts.references(connector, table)
         found = dict(self.context.connectors[connector].reference(table, name_field, names))
-        self.context.store.facts.remember_references(connector, table, found, now=self.context.clock())
+        facts.remember_references(connector, table, found, now=self.context.clock())
+        gone = [name for name in names if name in before and name not in found]
+        if gone:
+            facts.forget_references(connector, table, gone)
+        for name in sorted(name for name in names if before.get(name) not in (None, "", found.get(name))):
+            told = {"connector": connector, "table": table, "named": name, "was": before[name]}
+            log.warning("a name leads to another row than before, or to none", extra=told | {"now": found.get(name)})
         answers = {(connector, table, name): found.get(name, "") for name in names}
         self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})

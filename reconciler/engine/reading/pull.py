@@ -227,7 +227,7 @@ def _read_records(
         reading.incidents |= {incident.sys_id: incident for incident in page.incidents}
         reading.malformed += page.malformed
         reading.hidden = page.hidden + sum(not one.raw for one in page.malformed)  # some ACLs leave an empty row
-        reading.ended = page.last is None or reading.hidden > 0
+        reading.ended = page.last is None or page.is_whole or reading.hidden > 0
         reading.pages += not reading.ended
         position = page.last or position
         reading.ahead += tuple(

@@ -53,14 +53,14 @@ def test_a_row_becomes_an_incident() -> None:
     }
 
 
-def test_fifty_keys_are_asked_for_in_one_request() -> None:
-    keys = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(120)]
+def test_two_hundred_keys_are_asked_for_in_one_request() -> None:
+    keys = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(450)]
     rows = [row(number, correlation_id=key) for number, key in enumerate(keys, 1)]
-    with client(listing(*rows[:50]), listing(*rows[50:100]), listing(*rows[100:])) as (it, talk):
-        assert len(it.find("incident", keys)) == 120
+    with client(listing(*rows[:200]), listing(*rows[200:400]), listing(*rows[400:])) as (it, talk):
+        assert len(it.find("incident", keys)) == 450
         assert it.find("incident", []) == ()
     asked = talk.seen[0].query["sysparm_query"]
-    assert asked == f"correlation_display=Coralogix^correlation_idIN{','.join(keys[:50])}^ORDERBYsys_id"
+    assert asked == f"correlation_display=Coralogix^correlation_idIN{','.join(keys[:200])}^ORDERBYsys_id"
     assert len(talk.seen) == 3
 
 

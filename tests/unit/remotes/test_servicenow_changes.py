@@ -75,6 +75,14 @@ def test_a_time_that_no_record_can_have_costs_that_record_alone(time: str) -> No
     assert time in talk.seen[2].query["sysparm_query"]
 
 
+def test_a_page_is_whole_where_the_service_counts_no_more_than_it_shows() -> None:
+    for rows, count, is_whole in (([row(1)], 1, True), ([], 0, True), ([row(1)], 7, False)):
+        with client(*[listing(*rows, count=count)] * 2) as (it, _):
+            assert it.changed("incident", since=NOON, limit=1).is_whole is is_whole
+    with client(as_json({"result": [row(1)]})) as (it, _):
+        assert not it.changed("incident", since=NOON).is_whole
+
+
 def test_a_page_that_shows_less_than_it_counts_is_looked_at_again() -> None:
     with client(listing(row(1), count=3), listing(row(1), count=3)) as (it, _):
         assert it.changed("incident", since=NOON).hidden == 2
