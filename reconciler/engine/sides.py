@@ -8,6 +8,7 @@ from datetime import datetime
 
 from reconciler.engine.context import Context
 from reconciler.remotes.ports import SideState
+from reconciler.store.store import Store
 
 _TIMES = ("paused_until", "login_paused_until")
 
@@ -31,6 +32,12 @@ def remember_sides(context: Context) -> None:
         text, known = _text(side.state), context.store.facts.get(side_fact(name))
         if text != known and (known is not None or side.state != SideState()):
             context.store.facts.put(side_fact(name), text)
+
+
+def side_of_store(store: Store, name: str) -> SideState:
+    """Give what is remembered of one side."""
+    text = store.facts.get(side_fact(name))
+    return SideState() if text is None else read_side(text)
 
 
 def read_side(text: str) -> SideState:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.cli.commands.status import print_status, sides_document, status_document
 from reconciler.core.errors import CycleFailed
 from reconciler.core.model import Result
 from reconciler.engine.sides import read_side, side_fact
@@ -127,6 +128,29 @@ def test_a_quiet_service_is_remembered_without_a_row() -> None:
         world.cycle()
     assert world.store.facts.get(side_fact("main")) is None
     assert world.store.facts.get(side_fact("coralogix")) is None
+
+
+def test_status_says_until_when(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    ceilings = {"coralogix": 100.0, "main": 50.0}
+    usual = {"paused_until": None, "requests_per_second": 50.0, "refused_logins": 0}
+    world.cycle()
+    assert sides_document(world.store, ceilings, world.clock.now())["main"] == usual
+    world.strike_records(FaultKind.UNAUTHORIZED_401, "*", times=3)
+    world.strike_cases(FaultKind.RATE_429, "cases.list", retry_after="600")
+    for _ in range(3):
+        world.cycle()
+    now = world.clock.now()
+    told = sides_document(world.store, ceilings, now)
+    assert told["main"] == usual | {"paused_until": (now + timedelta(minutes=15)).isoformat(), "refused_logins": 3}
+    assert told["coralogix"]["paused_until"] == (now + timedelta(minutes=9)).isoformat()
+    assert told["coralogix"]["requests_per_second"] < 1e6
+    later = sides_document(world.store, ceilings, now + timedelta(minutes=20))
+    assert (later["main"]["paused_until"], later["coralogix"]["paused_until"]) == (None, None)
+    print_status(status_document(world.store.reports.status_summary(), now) | {"database": "x", "sides": told})
+    shown = capsys.readouterr().out
+    assert f"paused     main: nothing is sent before {told['main']['paused_until']}" in shown
+    assert "its login was refused 3 times in a row" in shown
 
 
 def test_what_is_remembered_is_plain_for_whoever_reads_the_database() -> None:

@@ -13,6 +13,7 @@ from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.reading.window import is_unfinished
+from reconciler.engine.sides import side_of_store
 from reconciler.store.store import Store
 from reconciler.store.values import StatusSummary
 
@@ -26,6 +27,9 @@ def status(options: Globals, as_json: bool) -> None:
     config = read_config(options)
     with Store.copy_of(config.state.path) as store:
         document = status_document(store.reports.status_summary(), utc_now()) | {"database": str(config.state.path)}
+        ceilings = {"coralogix": config.coralogix.requests_per_second}
+        ceilings |= {name: one.requests_per_second for name, one in config.servicenow.items()}
+        document["sides"] = sides_document(store, ceilings, utc_now())
     print_json(document) if as_json else print_status(document)
 
 
@@ -53,6 +57,19 @@ def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
     }
 
 
+def sides_document(store: Store, ceilings: Mapping[str, float], now: datetime) -> JsonObject:
+    """Say how each side wants to be treated: ``ceilings`` has the pace that the config allows, for each."""
+    states = {name: side_of_store(store, name) for name in ceilings}
+    return {
+        name: {
+            "paused_until": silent.isoformat() if (silent := state.silent_until) and silent > now else None,
+            "requests_per_second": state.requests_per_second or ceilings[name],
+            "refused_logins": state.refused_logins,
+        }
+        for name, state in states.items()
+    }
+
+
 def print_status(document: JsonObject) -> None:
     """Show the status to a person."""
     print_lines(f"database   {document['database']}")
@@ -66,6 +83,9 @@ def print_status(document: JsonObject) -> None:
         )
         if last["refused_because"]:
             print_lines(f"           {last['refused_because']}")
+    for name, side in document["sides"].items():
+        if side["paused_until"] is not None:
+            print_lines(f"paused     {name}: nothing is sent before {side['paused_until']}{_refusals(side)}")
     print_lines(f"links      {document['links']} in all, {document['open_links']} open, {document['waiting']} to plan")
     print_lines(f"holds      {_counts(document['holds'])}")
     print_lines(f"skips      {_counts(document['skips'])}")
@@ -74,6 +94,11 @@ def print_status(document: JsonObject) -> None:
     rows = [(name, cursor["time"], cursor["lag_seconds"]) for name, cursor in document["cursors"].items()]
     if rows:
         print_lines("", *table(("cursor", "read up to", "lag, s"), rows))
+
+
+def _refusals(side: JsonObject) -> str:
+    count = side["refused_logins"]
+    return f" (its login was refused {count} times in a row: look at the credentials)" if count else ""
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -91,7 +91,7 @@ def test_behind_a_pause_one_request_goes_first_alone() -> None:
     def hold(handler: Any) -> None:
         arrived.set()
         go_on.wait(20)
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
         handler.wfile.flush()
 
     with talking(slow(Retry_After="60"), Scripted(spoil=hold), FINE) as it, ThreadPoolExecutor(1) as pool:
