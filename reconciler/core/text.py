@@ -11,6 +11,11 @@ import re
 from html.entities import html5
 
 CUT_MARK = "…"
+GUARDED_NAME = (
+    r"(?:api[_-]?key|x-sn-apikey|pass(?:word|wd|phrase)?|credentials?|authorization"
+    r"|client[_-]?secret|secret|(?:access_|refresh_|id_)?token)"
+)
+"""What the name of a value holds, in any case, where the value is a secret: in a log, in a body that is kept."""
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85]")
 _UNSEEN = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed; DEL; C1

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
 
-from reconciler.core.text import escape_controls
+from reconciler.core.text import GUARDED_NAME, escape_controls
 
 __all__ = ["LogFormat", "bind_cycle", "configure_logging", "escape_controls", "redact"]
 
@@ -92,7 +92,6 @@ def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 # --- what may be shown --------------------------------------------------------------------------------------------
 
-_GUARDED_NAME = r"(?:api[_-]?key|x-sn-apikey|password|passwd|client[_-]?secret|secret|(?:access_|refresh_|id_)?token)"
 _REDACTIONS = (
     # a header, in HTTP's own form or in that of a printed dict; an unquoted value runs to the end of the line
     (
@@ -106,14 +105,14 @@ _REDACTIONS = (
     (re.compile(r"(?i)\b(basic)\s+(?=\S*[0-9=])[A-Za-z0-9+/]{6,}={0,2}"), rf"\1 {_REDACTED}"),
     # name=value of a query or a form, and "name": "value" of JSON or a printed dict
     (
-        re.compile(rf"""(?i)({_GUARDED_NAME})(=|["']\s*:\s*)("[^"]*"|'[^']*'|[^\s"'&,;}}]+)"""),
+        re.compile(rf"""(?i)({GUARDED_NAME})(=|["']\s*:\s*)("[^"]*"|'[^']*'|[^\s"'&,;}}]+)"""),
         rf"\1\2{_REDACTED}",
     ),
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{_REDACTED}@"),
     # Coralogix marks its keys: https://coralogix.com/docs/user-guides/account-management/api-keys/api-keys/
     (re.compile(r"\bcx[a-z]{2}_\w{8,}"), _REDACTED),
 )
-_SECRET_FACT = re.compile(rf"(?i)(?:.*_)?(?:authorization|cookie|{_GUARDED_NAME})")
+_SECRET_FACT = re.compile(rf"(?i)(?:.*_)?(?:authorization|cookie|{GUARDED_NAME})")
 
 
 def redact(text: str) -> str:

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Missing, Rejected, RemoteError, Transient
 from reconciler.core.model import JsonObject, System
+from reconciler.core.text import cut, one_line
 
 WORDS_LIMIT = 2000
 """What others say is cut to so many characters where it enters the program."""
@@ -195,9 +196,8 @@ def _whole_number(text: str) -> int | None:
 
 
 def clean(text: str) -> str:
-    """Make a service's words fit for a terminal and a log: one line, nothing unprintable, 2,000 characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * WORDS_LIMIT]).split())
-    return line if len(line) <= WORDS_LIMIT else line[: WORDS_LIMIT - 1] + "…"
+    """Make a service's words fit for a terminal and a log: one line, nothing that nobody sees, 2,000 characters."""
+    return cut(" ".join(one_line(text[: 4 * WORDS_LIMIT]).split()), WORDS_LIMIT)
 
 
 def envelope_words(document: object) -> str:

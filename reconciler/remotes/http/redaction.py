@@ -6,10 +6,11 @@ import json
 import re
 from typing import Any
 
+from reconciler.core.text import GUARDED_NAME
 from reconciler.remotes.http.outcomes import Call, Operation
 
 BLOT = "[redacted]"
-_SECRET_NAME = re.compile(r"pass|secret|token|api_?key|authorization|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(GUARDED_NAME, re.IGNORECASE)
 
 
 def kept_body(call: Call, body: bytes | None) -> str:

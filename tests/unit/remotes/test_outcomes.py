@@ -163,7 +163,7 @@ def test_a_404_that_says_more_is_a_missing_record() -> None:
         ({"error": {"message": "Operation Failed", "detail": None}}, "Operation Failed"),
         ({"error": "server_error", "error_description": "access_denied"}, "server_error: access_denied"),
         ({"code": 400, "message": "Bad Request: proto:\u00a0(line 1:12)"}, "Bad Request: proto: (line 1:12)"),
-        ({"message": "a\x1b[31m\r\nb\u202ec"}, "a [31m b c"),
+        ({"message": "a\x1b[31m\r\nb\u202ec"}, "a[31m bc"),
         (b"secret words of a proxy", "no explanation in JSON (other content)"),
         (HTML, "no explanation in JSON (an HTML page)"),
     ],
