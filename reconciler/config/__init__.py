@@ -13,6 +13,7 @@ from reconciler.config.model import (
     ServiceNowConfig,
     StateConfig,
 )
+from reconciler.config.schema import config_schema
 from reconciler.config.secrets import Secret
 from reconciler.config.template import config_template
 
@@ -25,6 +26,7 @@ __all__ = [
     "Secret",
     "ServiceNowConfig",
     "StateConfig",
+    "config_schema",
     "config_template",
     "find_config",
     "load_config",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from reconciler.config.lines import KeyPath
@@ -55,6 +55,11 @@ def _values(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _or_false(kind: str) -> WithJsonSchema:
+    """Tell editors that a value may be switched off with ``false``."""
+    return WithJsonSchema({"anyOf": [{"type": kind}, {"const": False}]})
+
+
 class Table(BaseModel):
     """Check one table of the file: an unknown key, or a value of another type, is an error."""
 
@@ -74,9 +79,10 @@ Rate = Annotated[float, Field(ge=0.1, le=1000, allow_inf_nan=False)]
 Workers = Annotated[int, Field(ge=1, le=32)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 OverlapSeconds = Annotated[int, Field(ge=0, le=604_800)]
-FieldTemplates = dict[str, Annotated[str | None, BeforeValidator(_template)]]
-StepTemplates = Annotated[FieldTemplates | None, BeforeValidator(_step)]
+FieldTemplates = dict[str, Annotated[str | None, BeforeValidator(_template), _or_false("string")]]
+StepTemplates = Annotated[FieldTemplates | None, BeforeValidator(_step), _or_false("object")]
 StateWords = dict[str, str]
+_TEXT_OR_TEXTS = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
 
 
 class RemoteTable(Table):
@@ -143,7 +149,7 @@ class RouteTable(Table):
 
     name: str = "everything"
     when: str = "true"
-    labels: dict[str, Annotated[list[str], BeforeValidator(_values)]] = {}
+    labels: dict[str, Annotated[list[str], BeforeValidator(_values), _TEXT_OR_TEXTS]] = {}
     priorities: list[Literal["P1", "P2", "P3", "P4", "P5"]] | None = None
     fallback: bool = False
     connector: str | None = None
@@ -170,7 +176,7 @@ class InboundTable(Table):
     on_acknowledge: StepTemplates = {}
     on_resolve: StepTemplates = {}
     on_close: StepTemplates = {}
-    references: dict[str, Annotated[ReferenceTable | None, BeforeValidator(_reference)]] = {}
+    references: dict[str, Annotated[ReferenceTable | None, BeforeValidator(_reference), _or_false("object")]] = {}
     states: StateWords = {}
     way_back: Literal["none", "alert", "incident"] = "none"
 

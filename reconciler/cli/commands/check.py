@@ -10,7 +10,7 @@ import click
 from reconciler.cli.build import Wire, coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say, table
-from reconciler.config import Auth, Config, PartialView, ServiceNowConfig
+from reconciler.config import Auth, Config, PartialView, ServiceNowConfig, config_schema
 from reconciler.core.errors import ConfigError
 from reconciler.core.expressions.context import variables
 from reconciler.core.model import JsonObject
@@ -29,9 +29,10 @@ NAMING_LOGINS = frozenset({Auth.BASIC, Auth.OAUTH_PASSWORD})
 @click.command()
 @click.option("--live", is_flag=True, help="Ask both services too; nothing is written.")
 @click.option("--variables", "names", is_flag=True, help="List every name that a condition or template may use.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of the config file, for editors.")
 @json_option
 @click.pass_obj
-def check(options: Globals, live: bool, names: bool, as_json: bool) -> int:
+def check(options: Globals, live: bool, names: bool, schema: bool, as_json: bool) -> int:
     """Validate the config and show what will be used; with --live, ask both services whether all is set up.
 
     \b
@@ -39,10 +40,10 @@ def check(options: Globals, live: bool, names: bool, as_json: bool) -> int:
     with 1 where a login was refused or a service did not answer; else with 0.
     """
     start(options, quiet=True)
-    if names:
+    if names or schema:
         if live:
-            raise ConfigError(["--variables needs no service; leave --live out"])
-        _show_names(as_json=as_json)
+            raise ConfigError([f"{'--variables' if names else '--schema'} needs no service; leave --live out"])
+        _show_names(as_json=as_json) if names else print_json(config_schema())
         return 0
     config = read_config(options)
     document = config_document(config)
