@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.core.model import Action, ActionKind, Case, Incident, Stage, System
-from reconciler.store.store import Decided, Pulled, RememberedCounts, Store
+from reconciler.core.model import Action, ActionKind, Case, HttpRecord, Incident, Outcome, Stage, System
+from reconciler.store.store import Decided, Ended, Pulled, RememberedCounts, Store
 from tests.builders import CASE_ID, NOW, SYS_ID, policies
 
 JUDGE = policies()
@@ -18,17 +21,44 @@ def case_id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-def remember(store: Store, *seen: Case | Incident, cycle_id: str = "c1", **more: Any) -> RememberedCounts:
+def remember(
+    store: Store, *seen: Case | Incident, cycle_id: str = "c1", now: datetime = NOW, **more: Any
+) -> RememberedCounts:
     """Remember Cases and records in one call."""
     cases = tuple(each for each in seen if isinstance(each, Case))
     incidents = tuple(each for each in seen if isinstance(each, Incident))
     pulled = Pulled(system=System.CORALOGIX, cases=cases, incidents=incidents, **more)
-    return store.snapshots.remember(pulled, stage_rules=JUDGE, cycle_id=cycle_id, now=NOW)
+    return store.snapshots.remember(pulled, stage_rules=JUDGE, cycle_id=cycle_id, now=now)
 
 
 def settle(store: Store, settled: Decided) -> None:
     """Settle one link."""
     store.links.keep_decisions([settled], NOW)
+
+
+def begin_action(store: Store, action: Action, *, cycle_id: str, now: datetime) -> int:
+    """Begin one action."""
+    [seq] = store.journal.begin_actions([action], cycle_id=cycle_id, now=now)
+    return seq
+
+
+def finish_action(
+    store: Store, seq: int, outcome: Outcome, *, now: datetime, requests: Sequence[HttpRecord] = ()
+) -> None:
+    """Finish one action."""
+    store.journal.finish_actions([Ended(seq=seq, outcome=outcome, requests=requests)], stage_rules=JUDGE, now=now)
+
+
+@contextmanager
+def unguarded(store: Store) -> Iterator[sqlite3.Connection]:
+    """Let a test change what the triggers guard, and leave no trace in the chain."""
+    conn = store.database.connection
+    guards = conn.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in guards:
+        conn.execute(f"DROP TRIGGER {name}")
+    yield conn
+    for _, sql in guards:
+        conn.execute(sql)
 
 
 def an_action(**changes: Any) -> Action:

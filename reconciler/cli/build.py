@@ -32,6 +32,7 @@ from reconciler.remotes.http.auth import (
 from reconciler.remotes.http.client import HttpService, environment_settings
 from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_record
 from reconciler.remotes.servicenow.client import ServiceNowClient
+from reconciler.store.lock import DatabaseLock
 from reconciler.store.store import Store
 from reconciler.telemetry.log import LogFormat, configure_logging
 
@@ -177,7 +178,7 @@ def secret_values(config: Config) -> tuple[str, ...]:
 
 
 @contextmanager
-def open_store(path: Path) -> Iterator[Store]:
-    """Open the database for writing, and close it afterwards."""
-    with Store.open(path, now=utc_now()) as store:
+def open_store(path: Path, lock: DatabaseLock | None = None) -> Iterator[Store]:
+    """Open the database for writing, and close it afterwards; one that was not closed in order is read whole."""
+    with Store.open(path, now=utc_now(), check=lock is not None and lock.was_left_open) as store:
         yield store

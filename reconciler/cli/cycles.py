@@ -29,7 +29,8 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
     start(options, quiet=True)
     config = read_config(options)
     progress, stop = ProgressBar(), threading.Event()
-    with DatabaseLock(config.state.path, command=f"reconciler {command}"), open_store(config.state.path) as store:
+    path = config.state.path
+    with DatabaseLock(path, command=f"reconciler {command}") as lock, open_store(path, lock) as store:
         cycle_id = new_cycle_id()
         with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop):
             report = run_cycle(build_context(config, store, stop=stop, progress=progress), request, cycle_id=cycle_id)

@@ -7,6 +7,8 @@ judged anew only by a config that was accepted.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from reconciler.core.errors import Refused
 from reconciler.core.planning.plan import Plan, changes_to_existing, over_limits
 from reconciler.core.policies.policies import Limits, Policies
@@ -41,7 +43,7 @@ def let_through(context: Context, plan: Plan, request: CycleRequest, *, changed:
     store, policies = context.store, context.policies
     brake(store, policies.limits, context.policy_hash, plan, request)
     if whole:
-        accept(store, context.policy_hash, policies, changed=changed)
+        accept(store, context.policy_hash, policies, changed=changed, now=context.clock())
 
 
 def brake(store: Store, limits: Limits, policy_hash: str, plan: Plan, request: CycleRequest) -> None:
@@ -76,7 +78,7 @@ def objection(store: Store, limits: Limits, policy_hash: str, plan: Plan) -> str
     )
 
 
-def accept(store: Store, policy_hash: str, policies: Policies, *, changed: bool) -> None:
+def accept(store: Store, policy_hash: str, policies: Policies, *, changed: bool, now: datetime) -> None:
     """Remember that a config was let through, and judge by it where every link stands.
 
     ``changed`` says that the last cycle had another one, which may have been refused after it judged some links.
@@ -85,4 +87,4 @@ def accept(store: Store, policy_hash: str, policies: Policies, *, changed: bool)
     if accepted != policy_hash:
         store.facts.put(ACCEPTED_CONFIG, policy_hash)
     if changed or accepted not in (None, policy_hash):
-        store.snapshots.restage_all(policies)
+        store.snapshots.restage_all(policies, now)

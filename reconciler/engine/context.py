@@ -26,6 +26,8 @@ class Settings:
     """actions side by side, those of one link always in order, at all sides together that ``workers_of`` leaves out"""
     workers_of: Mapping[str, int] = field(default_factory=dict)
     """side -> its own number, whatever the others do"""
+    hides_values: bool = False
+    """of the values that are written only hashes are kept"""
 
 
 ProgressCallback = Callable[[str, int, int], None]

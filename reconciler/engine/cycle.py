@@ -36,7 +36,7 @@ from reconciler.engine.report import (
 )
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
-from reconciler.store.store import CycleCounts, Decided
+from reconciler.store.store import CycleCounts, Decided, Ended
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
@@ -221,8 +221,9 @@ class _Cycle:
             brakes.let_through(context, self.plan, request, changed=self.config_changed, whole=not self.down)
 
     def _apply(self, knowledge: Knowledge) -> None:
-        # What was read so far is recorded before the first write, so that a kill does not lose it.
-        self.context.store.journal.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
+        if self.plan.actions:
+            # What was read so far is recorded before the first write, so that a kill does not lose it.
+            self.context.store.journal.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
         self.outcomes = Applier(self.context, knowledge, self.cycle_id).apply(self.plan, self.pairs)
         self._show_rejections()
 
@@ -275,11 +276,12 @@ class _Cycle:
             failed=report.failed,
         )
         remember_sides(self.context)
-        store.journal.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
         store.journal.finish_cycle(
             self.cycle_id,
             result=report.result.value,
             counts=counts,
+            sides=self.pulled.read_whole,
+            requests=self.context.requests.take(),
             refused_because=str(error) if error else None,
             now=now,
         )
@@ -295,6 +297,7 @@ class _Cycle:
 
 def close_unfinished(context: Context) -> None:
     """Close the journal of actions that a killed process left open; their outcome is looked for, not assumed."""
+    ended = []
     for begun in context.store.journal.unfinished_actions():
         pair = context.store.links.pair(begun.action.case_id)
         is_create = begun.action.kind is ActionKind.CREATE_INCIDENT
@@ -305,4 +308,6 @@ def close_unfinished(context: Context) -> None:
             detail="the program ended before the outcome was recorded",
             link=link,
         )
-        context.store.journal.finish_action(begun.seq, outcome, stage_rules=context.policies, now=context.clock())
+        ended.append(Ended(seq=begun.seq, outcome=outcome))
+    if ended:
+        context.store.journal.finish_actions(ended, stage_rules=context.policies, now=context.clock())

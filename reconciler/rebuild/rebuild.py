@@ -69,11 +69,11 @@ def rebuild(context: Context, *, cycle_id: str) -> RebuildReport:
 
 
 def _record(context: Context, cycle_id: str, counts: CycleCounts, error: RemoteError | None) -> None:
-    context.store.journal.record_requests(context.requests.take(), cycle_id)
     context.store.journal.finish_cycle(
         cycle_id,
         result=result_of(error, 0).value,
         counts=counts,
+        requests=context.requests.take(),
         refused_because=str(error) if error else None,
         now=context.clock(),
     )

@@ -7,15 +7,18 @@ writes). Every failure of SQLite becomes a StoreError with the path, SQLite's ow
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # chosen there, not exported there
+from urllib.parse import quote
 
 from reconciler.core.errors import StoreBusy, StoreError
-from reconciler.store.migrations import refuse_foreign
+from reconciler.store.ledger import add_functions
+from reconciler.store.schema import refuse_foreign
 
 __all__ = ["Database", "connect", "guarded", "sqlite3"]
 
@@ -69,17 +72,20 @@ def guarded(path: str) -> Iterator[None]:
         raise explain(path, error) from error
 
 
-def open_file(path: Path) -> sqlite3.Connection:
-    """Open, check and configure a database file for writing, making the file and its folder where there is none.
+def open_file(path: Path, *, check: bool) -> sqlite3.Connection:
+    """Open a database file for writing, making the file and its folder where there is none.
 
-    Raises StoreError for a damaged file, another program's file and one of a newer version, and changes none of them.
+    Takes the same time at any size, unless ``check`` asks for a look at every page. Raises StoreError for a file that
+    is found damaged, another program's file and one of a newer version, and changes none of them.
     """
     _make_folder(path)
     _make_file(path)
     with guarded(str(path)):
         connection = connect(str(path))
         try:
-            check(connection, str(path))
+            if check:
+                check_pages(connection, str(path))
+            refuse_foreign(connection, str(path))
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             configure(connection)
@@ -111,18 +117,75 @@ def _make_file(path: Path) -> None:
         raise StoreError(f"{path}: cannot be made: {error.strerror}; choose another [state] path") from error
 
 
-def check(connection: sqlite3.Connection, path: str) -> None:
-    """Raise StoreError for a damaged database, another program's, and one of a newer version."""
+def check_pages(connection: sqlite3.Connection, path: str) -> None:
+    """Read every page and raise StoreError when the database is damaged; seconds for each gigabyte."""
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         words = " ".join(str(found).replace("***", " ").split())
         raise StoreError(f"{path}: {words}; the file is damaged: {_DAMAGED}")
-    refuse_foreign(connection, path)
+
+
+# -- reading beside a writer -----------------------------------------------------------------------------------------
+
+
+def open_in_place(path: Path) -> sqlite3.Connection:
+    """Open a database file to read it where it is, whoever works on it, without changing a byte of its folder.
+
+    Opening a WAL database the plain way makes files beside it and may write it back; so each case is opened in the one
+    way that does not. https://www.sqlite.org/wal.html, section "Read-Only Databases"; https://www.sqlite.org/uri.html
+    """
+    path = path.resolve()
+    log, shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    with guarded(str(path)):
+        if not log.exists():
+            # Nobody has the file open, or nobody has written since: all there is stands in the file itself.
+            return _connect_by_uri(path, "immutable=1")
+        if shared.exists():
+            # A process works on it, or ended without closing: read beside it without touching its index.
+            return _connect_by_uri(path, "mode=ro&readonly_shm=1")
+        # Without the index SQLite would have to make one beside the file; so a copy elsewhere is opened.
+        return _copy_elsewhere(path, log)
+
+
+def copy_into_memory(path: Path) -> sqlite3.Connection:
+    """Give a connection to a copy in memory; an empty database where there is no file."""
+    target = connect(IN_MEMORY)
+    if path.exists():
+        try:
+            with guarded(str(path)), closing(open_in_place(path)) as source:
+                # In one step: a copy in steps starts again with every write of another process.
+                source.backup(target, pages=-1)
+        except BaseException:
+            target.close()
+            raise
+    return target
+
+
+def _copy_elsewhere(path: Path, log: Path) -> sqlite3.Connection:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            twin = Path(folder, path.name)
+            shutil.copyfile(path, twin)
+            shutil.copyfile(log, Path(folder, log.name))
+            target = connect(IN_MEMORY)
+            with closing(_connect_by_uri(twin, "mode=rw")) as source:
+                source.backup(target, pages=-1)
+            return target
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be copied to a temporary folder: {error}") from error
+
+
+def _connect_by_uri(path: Path, how: str) -> sqlite3.Connection:
+    return connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True)
+
+
+# -- every connection ------------------------------------------------------------------------------------------------
 
 
 def configure(connection: sqlite3.Connection) -> None:
-    """Set what every connection needs, whether on a file or in memory."""
+    """Set what every connection that writes needs, whether on a file or in memory."""
     connection.execute("PRAGMA foreign_keys = ON")
+    add_functions(connection)
 
 
 class Database:

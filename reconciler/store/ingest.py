@@ -61,18 +61,24 @@ _PUT_INCIDENT = """INSERT INTO incidents
     number = excluded.number, state = excluded.state, case_id = excluded.case_id,
     updated_at = excluded.updated_at, snapshot = excluded.snapshot, changed_at = excluded.changed_at"""
 _PUT_CASE_ON_LINK = """INSERT INTO links
-    (case_id, first_seen_at, changed_at, case_stage, case_peak, was_active, case_low)
-    VALUES (:case_id, :now, :now, :stage, :stage, :was_active, coalesce(:stage, 1))
+    (case_id, first_seen_at, changed_at, case_stage, case_peak, was_active, case_low, out_of_step_since)
+    VALUES (:case_id, :now, :now, :stage, :stage, :was_active, coalesce(:stage, 1),
+        CASE WHEN :stage IS NOT NULL THEN :now END)
     ON CONFLICT (case_id) DO UPDATE SET changed_at = excluded.changed_at, case_stage = excluded.case_stage,
     case_peak = nullif(max(coalesce(case_peak, 0), coalesce(excluded.case_peak, 0)), 0),
     was_active = max(was_active, excluded.was_active),
-    case_low = min(coalesce(case_low, excluded.case_low), excluded.case_low), needs_plan = 1"""
+    case_low = min(coalesce(case_low, excluded.case_low), excluded.case_low), needs_plan = 1,
+    out_of_step_since = CASE WHEN excluded.case_stage IS incident_stage THEN NULL
+        ELSE coalesce(out_of_step_since, excluded.changed_at) END"""
 _PUT_INCIDENT_ON_LINK = """UPDATE links SET incident_stage = :stage,
     incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:stage, 0)), 0),
-    number = :number, changed_at = :now, needs_plan = 1 WHERE case_id = :case_id"""
+    number = :number, changed_at = :now, needs_plan = 1,
+    out_of_step_since = CASE WHEN case_stage IS :stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
+    WHERE case_id = :case_id"""
 _PUT_STAGES = """UPDATE links SET case_stage = :case_stage, incident_stage = :incident_stage,
     case_peak = nullif(max(coalesce(case_peak, 0), coalesce(:case_stage, 0)), 0),
-    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:incident_stage, 0)), 0)
+    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:incident_stage, 0)), 0),
+    out_of_step_since = CASE WHEN :case_stage IS :incident_stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
     WHERE case_id = :case_id"""
 _PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
 _PUT_NOTE = """INSERT INTO notifications
@@ -320,10 +326,11 @@ def _end_incident_absences(conn: sqlite3.Connection, seen: set[RecordKey]) -> No
     conn.executemany("UPDATE links SET incident_absence = NULL, needs_plan = 1 WHERE case_id = ?", back)
 
 
-def restage(conn: sqlite3.Connection, stage_rules: StageRules, case_ids: Sequence[str]) -> None:
+def restage(conn: sqlite3.Connection, stage_rules: StageRules, case_ids: Sequence[str], now: datetime) -> None:
     """Place both sides of these Cases' links anew; stages are set, peaks only rise."""
     for chunk in chunks(case_ids):
-        conn.executemany(_PUT_STAGES, [_stages(stage_rules, pair) for pair in read_pairs(conn, chunk)])
+        stages = [_stages(stage_rules, pair) for pair in read_pairs(conn, chunk)]
+        conn.executemany(_PUT_STAGES, [each | {"now": time_text(now)} for each in stages])
 
 
 def _stages(stage_rules: StageRules, pair: Pair) -> dict[str, int | str | None]:

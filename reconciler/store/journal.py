@@ -1,42 +1,56 @@
 """The journal: actions before and after their writes, cycles, and the requests that left the program.
 
-An action's row is committed before its write and finished after it, so that a crash between the two is seen. Names
-of the fields that are sent are kept, their values are not: no request body is stored.
+An action's row is committed before its write and finished after it, so that a crash between the two is seen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.core.errors import StoreError
-from reconciler.core.model import Action, ActionKind, HttpRecord, Outcome, Result, Stage, Verb
-from reconciler.store.codec import Columns, json_text, stage_from, time_from, time_text
+from reconciler.core.model import Action, ActionKind, HttpRecord, Incident, Outcome, Result, Stage, System, Verb
+from reconciler.store.codec import Columns, incident_from, json_text, stage_from, time_from, time_text
 from reconciler.store.connection import Database
+from reconciler.store.cycles import (
+    EndedCycle,
+    begin,
+    begun,
+    count_again,
+    end_killed,
+    find_twin,
+    is_quiet,
+    put_cycle,
+)
 from reconciler.store.ingest import FIRST_SEEN, Sight, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import put_link
-from reconciler.store.values import Begun, CycleCounts, Row, StageRules
+from reconciler.store.schema import CYCLE_COLUMNS, RUNNING_CYCLE
+from reconciler.store.values import Begun, CycleCounts, Deed, Ended, Row, StageRules
+
+if TYPE_CHECKING:
+    from reconciler.store.connection import sqlite3
 
 _ACTION_COLUMNS = (
     "seq, cycle_id, started_at, kind, case_id, case_key, connector, table_name, sys_id, number, "
     "from_stage, to_stage, path, fingerprint"
 )
 _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_key, connector, table_name, sys_id,
-    number, from_stage, to_stage, path, field_names, fingerprint, started_at) VALUES (:cycle_id, :key,
+    number, from_stage, to_stage, path, field_names, fingerprint, started_at, cause_seq) VALUES (:cycle_id, :key,
     1 + (SELECT count(*) FROM actions WHERE key = :key), :kind, :case_id, :case_key, :connector, :table, :sys_id,
-    :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at)"""
+    :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at,
+    (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'))"""
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
+_REMEMBERED = "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
+_PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_value) VALUES (?, ?, ?, ?)"
+_KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
     attempt, sent_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_END_KILLED = """UPDATE cycles SET result = 'failed', finished_at = ?,
-    refused_because = 'the program ended before the cycle did' WHERE finished_at IS NULL"""
-_FINISH_CYCLE = """UPDATE cycles SET result = ?, pulled_cases = ?, pulled_incidents = ?, planned = ?, done = ?,
-    failed = ?, refused_because = ?, finished_at = ? WHERE cycle_id = ?"""
+_PUT_PERSON = "INSERT INTO people (at, what, os_user, host, arguments, detail) VALUES (?, ?, ?, ?, ?, ?)"
 
 _OUR_CASE_EVENTS = frozenset({"status", "resolution_reason", "resolved_by"})
 _OUR_INCIDENT_EVENTS = frozenset({"state", "number"})
@@ -69,57 +83,57 @@ def _ours(outcome: Outcome) -> frozenset[str]:
 
 
 class Journal:
-    """Write down what is about to be done, what came of it, and what each cycle was."""
+    """Write down what is about to be done, what came of it, what each cycle was, and what people did."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def begin_action(self, action: Action, *, cycle_id: str, now: datetime) -> int:
-        """Commit an action to the journal before its write, and give its number.
+    # -- actions -----------------------------------------------------------------------------------------------------
 
-        Its link stays marked for planning, so that a crash from here on is planned again.
+    def begin_actions(
+        self, actions: Sequence[Action], *, cycle_id: str, now: datetime, hides_values: bool = False
+    ) -> list[int]:
+        """Commit actions to the journal before their writes, all in one transaction, and give their numbers.
+
+        Their links stay marked for planning, so that a crash from here on is planned again. With ``hides_values`` only
+        a hash is kept of each value that is sent.
         """
-        row = {
-            "cycle_id": cycle_id,
-            "key": action_key(action),
-            "kind": action.kind,
-            "case_id": action.case_id,
-            "case_key": action.case_key,
-            "connector": action.connector,
-            "table": action.table,
-            "sys_id": action.sys_id,
-            "number": action.number,
-            "from_stage": action.from_stage,
-            "to_stage": action.to_stage,
-            "path": json_text(action.path),
-            "field_names": json_text(sorted(action.fields)),
-            "fingerprint": action.fingerprint,
-            "started_at": time_text(now),
-        }
         with self._db.transaction() as conn:
-            seq = conn.execute(_BEGIN, row).lastrowid
-            conn.execute("UPDATE links SET needs_plan = 1 WHERE case_id = ?", (action.case_id,))
-        return int(seq or 0)
+            seqs = []
+            for action in actions:
+                seq = int(conn.execute(_BEGIN, _action_row(action, cycle_id, now)).lastrowid or 0)
+                conn.executemany(_PUT_VALUE, _values_sent(conn, action, seq, hides_values=hides_values))
+                conn.execute("UPDATE links SET needs_plan = 1 WHERE case_id = ? AND needs_plan = 0", (action.case_id,))
+                seqs.append(seq)
+        return seqs
 
-    def finish_action(
-        self, seq: int, outcome: Outcome, *, stage_rules: StageRules, now: datetime, requests: Sequence[HttpRecord] = ()
+    def finish_actions(
+        self, ended: Sequence[Ended], *, stage_rules: StageRules, now: datetime, hides_values: bool = False
     ) -> None:
-        """Commit what came of an action: its result, both snapshots, the link and the requests, all or none.
+        """Commit what came of actions: results, snapshots, links and requests, all or none.
 
         Raises StoreError for an action that was not begun, or is finished already.
         """
         with self._db.transaction() as conn:
-            if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
-                raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
-            cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
-            sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))
-            if outcome.link is not None:
-                put_link(conn, outcome.link, now)
-            # A Case in an outcome was asked for by its id: it is news even where the service's clock was set back.
-            ingest_cases(replace(sight, read_now=True), () if outcome.case is None else (outcome.case,))
-            ingest_incidents(sight, () if outcome.incident is None else (outcome.incident,))
-            restage(conn, stage_rules, [outcome.action.case_id])
-            conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in requests])
+            for one in ended:
+                self._finish(conn, one, stage_rules, now, hides_values=hides_values)
+
+    def _finish(
+        self, conn: sqlite3.Connection, ended: Ended, stage_rules: StageRules, now: datetime, *, hides_values: bool
+    ) -> None:
+        seq, outcome = ended.seq, ended.outcome
+        if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
+            raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
+        cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
+        sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))
+        if outcome.link is not None:
+            put_link(conn, outcome.link, now)
+        # A Case in an outcome was asked for by its id: it is news even where the service's clock was set back.
+        ingest_cases(replace(sight, read_now=True), () if outcome.case is None else (outcome.case,))
+        ingest_incidents(sight, () if outcome.incident is None else (outcome.incident,))
+        restage(conn, stage_rules, [outcome.action.case_id], now)
+        conn.executemany(_KEEP_VALUE, _values_kept(outcome, seq, hides_values=hides_values))
+        conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in ended.requests])
 
     def unfinished_actions(self) -> tuple[Begun, ...]:
         """Give the actions that were begun and never finished, oldest first."""
@@ -133,35 +147,132 @@ class Journal:
             with self._db.transaction() as conn:
                 conn.executemany(_PUT_REQUEST, ready)
 
+    # -- cycles ------------------------------------------------------------------------------------------------------
+
     def begin_cycle(self, cycle_id: str, *, kind: str, now: datetime, config_hash: str, program_version: str) -> None:
         """Commit that a cycle began, and that one which never ended did fail: one process at a time runs cycles."""
         with self._db.transaction() as conn:
-            conn.execute(_END_KILLED, (time_text(now),))
-            conn.execute(
-                "INSERT INTO cycles (cycle_id, kind, started_at, config_hash, program_version) VALUES (?, ?, ?, ?, ?)",
-                (cycle_id, kind, time_text(now), config_hash, program_version),
-            )
+            end_killed(conn, now)
+            if conn.execute("SELECT 1 FROM cycles WHERE cycle_id = ?", (cycle_id,)).fetchone():
+                raise StoreError(f"{self._db.path}: cycle {cycle_id} was begun before")
+            begin(conn, (cycle_id, kind, time_text(now), config_hash, program_version))
 
     def finish_cycle(
-        self, cycle_id: str, *, result: str, counts: CycleCounts, refused_because: str | None = None, now: datetime
+        self,
+        cycle_id: str,
+        *,
+        result: str,
+        counts: CycleCounts,
+        sides: Iterable[str] = (),
+        requests: Iterable[HttpRecord] = (),
+        refused_because: str | None = None,
+        now: datetime,
     ) -> None:
-        """Commit how a cycle ended; raise StoreError for one that was not begun."""
-        numbers = (counts.pulled_cases, counts.pulled_incidents, counts.planned, counts.done, counts.failed)
+        """Commit how a cycle ended and which sides it read whole; raise StoreError for one that was not begun.
+
+        A cycle in which nothing happened, like one before with nothing in between, adds to that one's counter.
+        """
+        rows = [_request_row(each, cycle_id, each.action_seq) for each in requests]
         with self._db.transaction() as conn:
-            row = (result, *numbers, refused_because, time_text(now), cycle_id)
-            if conn.execute(_FINISH_CYCLE, row).rowcount != 1:
-                raise StoreError(f"{self._db.path}: cycle {cycle_id} was not begun")
+            running = begun(conn)
+            if running is None or running["cycle_id"] != cycle_id:
+                raise StoreError(f"{self._db.path}: cycle {cycle_id} was not begun, or is finished already")
+            ended = EndedCycle(
+                running=running,
+                result=result,
+                counts=counts,
+                sides=json_text(sorted(sides)),
+                refused_because=refused_because,
+                ended_at=time_text(now),
+            )
+            twin = find_twin(conn, ended, [(*row[2:6], row[8]) for row in rows]) if is_quiet(conn, ended) else None
+            if twin is not None:
+                count_again(conn, twin, cycle_id, ended.ended_at)
+                return
+            conn.executemany(_PUT_REQUEST, rows)
+            put_cycle(conn, ended)
 
     def last_cycles(self, n: int) -> tuple[Row, ...]:
         """Give the last ``n`` cycles as rows of ``audit_cycles``, newest first."""
-        return self._db.named(
-            "SELECT v.* FROM audit_cycles v JOIN cycles c USING (cycle_id) ORDER BY c.seq DESC LIMIT ?", (n,)
-        )
+        running = self._db.named(f"SELECT {CYCLE_COLUMNS} FROM ({RUNNING_CYCLE})")  # noqa: S608 - our own constants
+        ended = self._db.named(f"SELECT {CYCLE_COLUMNS} FROM cycles ORDER BY seq DESC LIMIT ?", (n,))  # noqa: S608
+        return (*running, *ended)[:n]
 
     def config_hash(self) -> str | None:
         """Give the config hash of the last cycle that was begun, None before the first."""
-        value = self._db.value("SELECT config_hash FROM cycles ORDER BY seq DESC LIMIT 1")
+        value = self._db.value("SELECT config_hash FROM running") or self._db.value(
+            "SELECT config_hash FROM cycles ORDER BY seq DESC LIMIT 1"
+        )
         return None if value is None else str(value)
+
+    # -- people ------------------------------------------------------------------------------------------------------
+
+    def note_person(self, deed: Deed, now: datetime) -> None:
+        """Write down what a person did to the program."""
+        row = (time_text(now), deed.what, deed.os_user, deed.host, deed.arguments, deed.detail or None)
+        with self._db.transaction() as conn:
+            conn.execute(_PUT_PERSON, row)
+
+    def note_config(self, config_hash: str, text: str, now: datetime) -> None:
+        """Keep the text of a config that is about to be in force; the same one is kept once."""
+        if self._db.value("SELECT 1 FROM configs WHERE config_hash = ?", (config_hash,)) is None:
+            with self._db.transaction() as conn:
+                conn.execute("INSERT OR IGNORE INTO configs VALUES (?, ?, ?)", (config_hash, time_text(now), text))
+
+
+def _action_row(action: Action, cycle_id: str, now: datetime) -> dict[str, Any]:
+    writes_case = action.kind is ActionKind.ADVANCE_CASE
+    return {
+        "cycle_id": cycle_id,
+        "key": action_key(action),
+        "kind": action.kind,
+        "case_id": action.case_id,
+        "case_key": action.case_key,
+        "connector": action.connector,
+        "table": action.table,
+        "sys_id": action.sys_id,
+        "number": action.number,
+        "from_stage": action.from_stage,
+        "to_stage": action.to_stage,
+        "path": json_text(action.path),
+        "field_names": json_text(sorted(action.fields)),
+        "fingerprint": action.fingerprint,
+        "started_at": time_text(now),
+        "cause": System.SERVICENOW if writes_case else System.CORALOGIX,
+    }
+
+
+def _values_sent(
+    conn: sqlite3.Connection, action: Action, seq: int, *, hides_values: bool
+) -> Iterator[tuple[int, str, str | None, str | None]]:
+    """List the fields that an action sends, with what the record is remembered to have in them."""
+    if not action.fields:
+        return
+    found = conn.execute(_REMEMBERED, (action.sys_id, action.table, action.connector)).fetchone()
+    record = incident_from(found[0]) if found else None
+    for name, value in sorted(action.fields.items()):
+        before = None if record is None else value_of(record, name)
+        yield seq, name, _shown(before, hides_values), _shown(value, hides_values)
+
+
+def _values_kept(outcome: Outcome, seq: int, *, hides_values: bool) -> Iterator[tuple[str | None, int, str]]:
+    """List what the service shows in the fields that an action sent, once it was read."""
+    if outcome.incident is not None:
+        for name in sorted(outcome.action.fields):
+            yield _shown(value_of(outcome.incident, name), hides_values), seq, name
+
+
+def value_of(record: Incident, name: str) -> str | None:
+    """Give a record's value by the name of its column; None for one that was not read."""
+    columns = {"state": record.state, "assigned_to": record.assigned_to, "number": record.number}
+    own = {"correlation_id": record.correlation_id, "correlation_display": record.correlation_display}
+    return record.fields.get(name, (columns | own).get(name))
+
+
+def _shown(value: str | None, hides_values: bool) -> str | None:
+    if value is None or not hides_values:
+        return value
+    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
 
 
 def _finish_row(seq: int, outcome: Outcome, now: datetime) -> dict[str, Any]:

@@ -31,6 +31,11 @@ def lock_path(database: Path) -> Path:
     return real.with_name(f"{real.name}.lock")
 
 
+def _log_of(database: Path) -> Path:
+    real = database.resolve()
+    return real.with_name(f"{real.name}-wal")
+
+
 class DatabaseLock:
     """Hold the lock of one database for the length of a ``with`` block.
 
@@ -43,11 +48,14 @@ class DatabaseLock:
         self._path = lock_path(database)
         self._command = command
         self._file: int | None = None
+        self.was_left_open = False
+        """whether the database was not closed in order by whoever had it last; known once the lock is held"""
 
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._locked_file()
+            self.was_left_open = _log_of(self._database).exists()
         except OSError as error:
             reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
             raise StoreError(

@@ -1,7 +1,7 @@
 """The schema as steps. A step that has been released is never changed; a change is a new step at the end.
 
-Each step runs in one transaction together with the record that it was applied. The views are not steps: they are
-made anew whenever their text changed, after the last step.
+All that are pending run in one transaction together with the record that they were applied. Loaded only by who has a
+database that needs them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,11 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
 
-from reconciler.core.errors import StoreError
 from reconciler.store.codec import time_text
-from reconciler.store.views import VIEWS
+from reconciler.store.ledger import start_chain
 
 if TYPE_CHECKING:
     import sqlite3
-
-APPLICATION_ID = 0x43584E57
-"""Marks the file as ours (``PRAGMA application_id``), so that no other program's database is ever changed."""
-SCHEMA_VERSION = 3
-"""How many steps there are (``PRAGMA user_version``): a file with more was made by a newer program."""
 
 steps = Migrations("reconciler")
 
@@ -240,41 +234,114 @@ def one_word_for_one_thing(db: Database) -> None:
     db.execute("ALTER TABLE hold_requests RENAME COLUMN basis TO fingerprint")
 
 
-def refuse_foreign(db: sqlite3.Connection, path: str) -> None:
-    """Raise StoreError for a database that another program, or a newer version of this one, made. Changes nothing."""
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise StoreError(f"{path}: belongs to another program; choose another [state] path")
-        return
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: was made by a newer version of this program (schema {version}, this one knows "
-            f"{SCHEMA_VERSION}); install that version, or restore a backup made before it"
-        )
+_EVIDENCE = (
+    """CREATE TABLE running (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        cycle_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        config_hash TEXT NOT NULL,
+        program_version TEXT NOT NULL
+    ) STRICT""",
+    "ALTER TABLE cycles ADD COLUMN sides TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE cycles ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE cycles ADD COLUMN last_at TEXT",
+    "ALTER TABLE cycles ADD COLUMN last_cycle_id TEXT",
+    "ALTER TABLE cycles ADD COLUMN repeat_hash BLOB",
+    "ALTER TABLE actions ADD COLUMN cause_seq INTEGER",
+    "ALTER TABLE links ADD COLUMN out_of_step_since TEXT",
+    """CREATE TABLE written_values (
+        seq INTEGER PRIMARY KEY,
+        action_seq INTEGER NOT NULL REFERENCES actions (seq),
+        field TEXT NOT NULL,
+        old_value TEXT,
+        new_value TEXT NOT NULL,
+        kept_value TEXT
+    ) STRICT""",
+    """CREATE TABLE people (
+        seq INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        what TEXT NOT NULL,
+        os_user TEXT NOT NULL,
+        host TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        detail TEXT
+    ) STRICT""",
+    """CREATE TABLE configs (
+        config_hash TEXT PRIMARY KEY,
+        first_used_at TEXT NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE seals (
+        seq INTEGER PRIMARY KEY,
+        table_name TEXT NOT NULL,
+        rows INTEGER NOT NULL,
+        first_key INTEGER NOT NULL,
+        last_key INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        pruned_before TEXT NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE ledger (
+        seq INTEGER PRIMARY KEY,
+        table_name TEXT NOT NULL,
+        key ANY NOT NULL,
+        row_hash BLOB NOT NULL,
+        chain BLOB NOT NULL,
+        seal INTEGER
+    ) STRICT""",
+    """CREATE TABLE ledger_head (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        seq INTEGER NOT NULL,
+        chain BLOB NOT NULL
+    ) STRICT""",
+)
+_FASTER = (
+    "CREATE INDEX ledger_by_row ON ledger (table_name, key)",
+    "CREATE INDEX notifications_by_cycle ON notifications (cycle_id)",
+    "CREATE INDEX notifications_by_time ON notifications (observed_at)",
+    "CREATE INDEX actions_by_cycle ON actions (cycle_id)",
+    "CREATE INDEX actions_by_time ON actions (started_at)",
+    "CREATE INDEX actions_by_cause ON actions (cause_seq) WHERE cause_seq IS NOT NULL",
+    "CREATE INDEX http_by_cycle ON http (cycle_id)",
+    "CREATE INDEX http_by_time ON http (sent_at)",
+    "CREATE INDEX cycles_by_kind ON cycles (kind, seq)",
+    "CREATE INDEX cycles_by_time ON cycles (started_at)",
+    "CREATE INDEX cycles_by_config ON cycles (config_hash, started_at)",
+    "CREATE INDEX written_values_by_action ON written_values (action_seq)",
+    # Views show an empty name as none; a look-up through them needs an index on what they show.
+    "CREATE INDEX links_by_shown_number ON links (nullif(number, ''))",
+    "CREATE INDEX links_by_shown_record ON links (nullif(sys_id, ''))",
+)
 
 
-def is_older(connection: sqlite3.Connection) -> bool:
-    """Say whether a database was made by an older version of this program, so that migrating it changes it."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return 0 < version < SCHEMA_VERSION
+@steps()
+def evidence(db: Database) -> None:
+    """Chain what is evidence, count quiet cycles on one row, and find every row of a view by an index."""
+    for statement in _EVIDENCE:
+        db.execute(statement)
+    # Until now a cycle had its row from its beginning.
+    db.execute(
+        """UPDATE cycles SET result = 'failed', finished_at = started_at,
+        refused_because = 'the program ended before the cycle did' WHERE finished_at IS NULL"""
+    )
+    db.execute("UPDATE links SET out_of_step_since = changed_at WHERE case_stage IS NOT incident_stage")
+    for statement in _FASTER:
+        db.execute(statement)
 
 
-def migrate(connection: sqlite3.Connection, *, now: datetime) -> None:
-    """Bring a database to this version's schema, all steps or none; ``now`` goes into the record of each step.
+def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
+    """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 
     Call it inside a transaction, so that no second process stands between the look and the change.
     """
     db = Database(connection, execute_plugins=False, strict=True)
     pending = [step.name for step in steps.pending(db)]
-    if pending:
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        steps.apply(db)
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        marks = ", ".join("?" * len(pending))
-        db.execute(
-            f"UPDATE {steps.migrations_table} SET applied_at = ? WHERE name IN ({marks})",  # noqa: S608
-            [time_text(now), *pending],
-        )
-    for name, sql in VIEWS.items():
-        db.create_view(name, sql, replace=True)
+    steps.apply(db)
+    if "evidence" in pending:
+        start_chain(connection, now)
+    marks = ", ".join("?" * len(pending))
+    db.execute(
+        f"UPDATE {steps.migrations_table} SET applied_at = ? WHERE name IN ({marks})",  # noqa: S608
+        [time_text(now), *pending],
+    )

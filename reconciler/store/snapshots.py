@@ -72,11 +72,11 @@ class Snapshots:
             doubtful=cases.stale,
         )
 
-    def restage_all(self, stage_rules: StageRules) -> int:
+    def restage_all(self, stage_rules: StageRules, now: datetime) -> int:
         """Place every link under changed policies, mark all for planning, and give their number."""
         with self._db.transaction() as conn:
             case_ids = [case_id for (case_id,) in conn.execute("SELECT case_id FROM links ORDER BY case_id")]
-            restage(conn, stage_rules, case_ids)
+            restage(conn, stage_rules, case_ids, now)
             conn.execute("UPDATE links SET needs_plan = 1 WHERE needs_plan = 0")
         return len(case_ids)
 
@@ -123,7 +123,7 @@ class Snapshots:
             ingest_incidents(sight, restored.incidents)
             for link in restored.links:
                 put_link(conn, link, now)
-            restage(conn, stage_rules, [link.case_id for link in restored.links])
+            restage(conn, stage_rules, [link.case_id for link in restored.links], now)
 
     def note_fields(self, notes: Sequence[FieldNote], cycle_id: str, now: datetime) -> None:
         """Note fields that a person changed and that were left alone; the same finding is noted once."""

@@ -8,21 +8,33 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from reconciler.store.connection import IN_MEMORY, Database, check, configure, connect, guarded, open_file
-from reconciler.store.copying import copy_into_memory
+from reconciler.store.connection import (
+    IN_MEMORY,
+    Database,
+    configure,
+    connect,
+    copy_into_memory,
+    guarded,
+    open_file,
+    open_in_place,
+    sqlite3,
+)
 from reconciler.store.journal import Journal
+from reconciler.store.ledger import Ledger
 from reconciler.store.links import Links
 from reconciler.store.maintenance import Maintenance, back_up
-from reconciler.store.migrations import is_older, migrate
 from reconciler.store.reports import Reports
+from reconciler.store.schema import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.values import (
     Begun,
     Cursor,
     CycleCounts,
     Decided,
+    Deed,
+    Ended,
     HoldRequest,
     HoldRequestKind,
     Pulled,
@@ -35,14 +47,13 @@ from reconciler.store.values import (
     Story,
 )
 
-if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
-
 __all__ = [
     "Begun",
     "Cursor",
     "CycleCounts",
     "Decided",
+    "Deed",
+    "Ended",
     "HoldRequest",
     "HoldRequestKind",
     "Pulled",
@@ -54,10 +65,16 @@ __all__ = [
     "StatusSummary",
     "Store",
     "Story",
+    "sqlite_version",
 ]
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """When a database in memory says that it was migrated: it is thrown away, so it does not matter."""
+
+
+def sqlite_version() -> str:
+    """Give the version of SQLite that is used."""
+    return sqlite3.sqlite_version
 
 
 class Store:
@@ -66,8 +83,10 @@ class Store:
     Every method of its parts raises StoreError when SQLite fails, and then has changed nothing.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, is_copy: bool = False) -> None:
         self.database = database
+        self.is_copy = is_copy
+        """in memory, of a file that stays as it is"""
         self.links = Links(database)
         """which links to plan, what was decided about them, what people ask of them"""
         self.snapshots = Snapshots(database)
@@ -78,31 +97,57 @@ class Store:
         """cycles, actions and requests"""
         self.reports = Reports(database)
         """what people ask: how things stand, the story of one Case"""
+        self.ledger = Ledger(database)
+        """the chain that binds what is evidence"""
         self.maintenance = Maintenance(database)
         """old rows and free space"""
 
     @classmethod
-    def open(cls, path: Path, *, now: datetime) -> Self:
+    def open(cls, path: Path, *, now: datetime, check: bool = False) -> Self:
         """Open a database for writing, make it where there is none, and bring it to this version's schema.
 
         One of an older version is copied beside itself first: the older program refuses what this one makes of it.
-        Raises StoreError for a file that is damaged, foreign, from a newer version, or may not be written or copied.
+        Otherwise it takes the same time at any size; ``check`` reads every page, for a file that was not closed in
+        order. Raises StoreError for a file that is found damaged, foreign, from a newer version, or may not be written
+        or copied.
         """
-        connection = open_file(path)
+        connection = open_file(path, check=check)
         try:
             if is_older(connection):
                 back_up(path, path.with_name(f"{path.name}.before-migration-{now:%Y%m%dT%H%M%S.%fZ}"))
         except BaseException:
             connection.close()
             raise
-        return cls._migrated(connection, str(path), now)
+        return cls._brought_up(connection, str(path), now)
 
     @classmethod
     def in_memory(cls) -> Self:
         """Make an empty store that is gone when it is closed."""
         connection = connect(IN_MEMORY)
         configure(connection)
-        return cls._migrated(connection, IN_MEMORY, _NO_TIME)
+        return cls._brought_up(connection, IN_MEMORY, _NO_TIME)
+
+    @classmethod
+    def reading(cls, path: Path) -> Self:
+        """Open a database to read it in place, as it is at this moment, beside a daemon and without a right to write.
+
+        The file and its folder stay byte for byte as they are. An empty store where there is no file; a database of an
+        older version is copied into memory. Raises StoreError for a file that is damaged, foreign or too new.
+        """
+        if not path.exists():
+            return cls.in_memory()
+        connection = open_in_place(path)
+        try:
+            with guarded(str(path)):
+                refuse_foreign(connection, str(path))
+                if is_current(connection):
+                    connection.execute("BEGIN")
+                    return cls(Database(connection, str(path)))
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        return cls.copy_of(path)
 
     @classmethod
     def copy_of(cls, path: Path) -> Self:
@@ -113,19 +158,22 @@ class Store:
         connection = copy_into_memory(path)
         try:
             with guarded(str(path)):
-                check(connection, str(path))
+                refuse_foreign(connection, str(path))
                 configure(connection)
         except BaseException:
             connection.close()
             raise
-        return cls._migrated(connection, str(path), _NO_TIME)
+        return cls._brought_up(connection, str(path), _NO_TIME, is_copy=path.exists())
 
     @classmethod
-    def _migrated(cls, connection: sqlite3.Connection, path: str, now: datetime) -> Self:
-        store = cls(Database(connection, path))
+    def _brought_up(cls, connection: sqlite3.Connection, path: str, now: datetime, *, is_copy: bool = False) -> Self:
+        store = cls(Database(connection, path), is_copy=is_copy)
         try:
-            with store.database.transaction():
-                migrate(connection, now=now)
+            with guarded(path):
+                is_ready = is_current(connection)
+            if not is_ready:
+                with store.database.transaction():
+                    bring_up(connection, now=now)
         except BaseException:
             store.close()
             raise

@@ -5,14 +5,14 @@ The store knows no policy: where a stage depends on one, a StageRules is handed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.errors import Malformed
-from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage, System
+from reconciler.core.model import Action, Case, HttpRecord, Incident, Link, Outcome, Pair, Skip, Stage, System
 
 Row = Mapping[str, str | int | float | None]
 """One row of an ``audit_*`` view: column name -> value, times as ISO 8601 text."""
@@ -96,6 +96,27 @@ class Begun:
     started_at: datetime
     action: Action
     """as it was begun, but ``fields`` is empty: values that are sent are never stored"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """Hold what came of an action that was begun, and the requests that it made."""
+
+    seq: int
+    outcome: Outcome
+    requests: Sequence[HttpRecord] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """Hold what a person did to the program."""
+
+    what: str
+    os_user: str
+    host: str
+    arguments: str
+    """the command line, which never holds a secret"""
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

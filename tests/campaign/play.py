@@ -17,6 +17,7 @@ from datetime import timedelta
 from functools import partial
 from traceback import format_exception
 
+from reconciler.audit.chain import verify
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.servicenow.copies import clone, restore, turn_back
 from tests.campaign.ending import ended_apart
@@ -79,6 +80,7 @@ def play(schedule: Schedule) -> Played:
         found += overwritten(stage.events)
         found += unbraked(stage.events, schedule.setting.limit, stage.braked_cycles, stage.homes)
         found += further_findings(stage)
+        found += _tampered(stage)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         found = [Finding("an error that nobody expected", "".join(format_exception(error)))]
     finally:
@@ -242,6 +244,12 @@ def _round(stage: Stage) -> list[Ended]:
         assert isinstance(ended, Ended)
         ends.append(ended)
     return ends
+
+
+def _tampered(stage: Stage) -> list[Finding]:
+    """Hold every row of evidence to the chain, whatever was killed and put back."""
+    found = [verify(stage.store(host).ledger) for host in range(len(stage.databases))]
+    return [Finding("evidence is not as it was written", str(one.broken)) for one in found if not one.is_whole]
 
 
 def _unclean(ended: Ended) -> list[Finding]:

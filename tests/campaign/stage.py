@@ -66,7 +66,14 @@ def _emptying() -> tuple[str, ...]:
     """Give the statements that bring a used database back to a new one; faster than another connection."""
     names = [name for (name,) in _empty().execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     kept = {name for name in names if _empty().execute(f"SELECT count(*) FROM {name}").fetchone()[0]}  # noqa: S608
-    return tuple(f"DELETE FROM {name}" for name in reversed(names) if name not in kept)  # noqa: S608
+    guards = _empty().execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    return (
+        *(f"DROP TRIGGER {name}" for name, _ in guards),
+        *(f"DELETE FROM {name}" for name in reversed(names) if name not in kept),  # noqa: S608
+        "DELETE FROM ledger WHERE seq > 1",
+        "UPDATE ledger_head SET (seq, chain) = (SELECT seq, chain FROM ledger)",
+        *(sql for _, sql in guards),
+    )
 
 
 _SPARE: list[sqlite3.Connection] = []

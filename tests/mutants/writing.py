@@ -151,4 +151,25 @@ WRITING_FAULTS = (
         "not _differences(action, after)",
         f"{FIELDS}::test_a_value_that_the_service_keeps_differently_is_no_rejection",
     ),
+    fault(
+        "a row that was added is not asked about",
+        "audit.chain:_compare",
+        "state is None",
+        "state is None and row is None",
+        "tests/unit/audit/test_chain.py::test_a_row_that_is_added_is_found",
+    ),
+    fault(
+        "the end of the chain is not held to its head",
+        "audit.chain:_walk_chain",
+        "evidence.head() != (seq, chain)",
+        "evidence.head()[0] != seq",
+        "tests/unit/audit/test_chain.py::test_a_chain_that_is_cut_or_bent_is_found",
+    ),
+    fault(
+        "a seal covers whatever is gone",
+        "audit.chain:_hold_to_seals",
+        "seal is None or (len(hashes), seal_hash(hashes)) != (seal.rows, seal.hash)",
+        "seal is None",
+        "tests/unit/audit/test_chain.py::test_a_seal_that_covers_more_than_it_took_is_found",
+    ),
 )

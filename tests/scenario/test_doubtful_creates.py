@@ -8,11 +8,11 @@ from datetime import datetime
 
 import pytest
 
-from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, SkipReason
+from reconciler.core.model import ActionKind, Result, SkipReason
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.journal import Journal
-from reconciler.store.store import StageRules, Store
+from reconciler.store.store import Ended, StageRules, Store
 from tests.builders import an_inbound, condition, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
 from tests.world import results
@@ -118,13 +118,13 @@ class MortalJournal(Journal):
 
     killed = False
 
-    def finish_action(
-        self, seq: int, outcome: Outcome, *, stage_rules: StageRules, now: datetime, requests: Sequence[HttpRecord] = ()
+    def finish_actions(
+        self, ended: Sequence[Ended], *, stage_rules: StageRules, now: datetime, hides_values: bool = False
     ) -> None:
         if not self.killed:
             self.killed = True
             kill()
-        super().finish_action(seq, outcome, stage_rules=stage_rules, now=now, requests=requests)
+        super().finish_actions(ended, stage_rules=stage_rules, now=now, hides_values=hides_values)
 
 
 def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:

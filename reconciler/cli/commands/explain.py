@@ -8,12 +8,12 @@ import click
 
 from reconciler.cli.build import read_config, start
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.reading import read_store
 from reconciler.cli.refs import find_case
 from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject, Stage
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.store import Store
 from reconciler.store.values import Story
 
 
@@ -30,8 +30,7 @@ def explain(options: Globals, ref: str, as_json: bool) -> None:
       reconciler explain INC0010001 --json
     """
     start(options, quiet=True)
-    config = read_config(options)
-    with Store.copy_of(config.state.path) as store:
+    with read_store(read_config(options).state.path) as store:
         story = store.reports.story(find_case(store, ref))
     if story is None:
         raise ConfigError([f"{ref}: its Case is not remembered"])

@@ -15,6 +15,7 @@ import click
 
 from reconciler.cli.build import open_store, read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.reading import read_store
 from reconciler.cli.refs import find_case
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
@@ -78,8 +79,7 @@ def holds() -> None:
 def show(options: Globals, as_json: bool) -> None:
     """List every link that waits for a person, the longest wait first."""
     start(options, quiet=True)
-    config = read_config(options)
-    with Store.copy_of(config.state.path) as store:
+    with read_store(read_config(options).state.path) as store:
         document = holds_document(store)
     print_json(document) if as_json else print_holds(document)
 

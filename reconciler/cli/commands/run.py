@@ -38,7 +38,8 @@ def run(options: Globals) -> int:
     start(options)
     config = read_config(options)
     stop = threading.Event()
-    with DatabaseLock(config.state.path, command="reconciler run"), open_store(config.state.path) as store:
+    path = config.state.path
+    with DatabaseLock(path, command="reconciler run") as lock, open_store(path, lock) as store:
         live = Live(
             config,
             store,

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import click
 
+from reconciler.audit.chain import verify
 from reconciler.cli.build import build_context, open_store, read_config, start, utc_now
+from reconciler.cli.commands.audit.verify import broken_words, verified_document
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.reading import read_store
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import WHEN
 from reconciler.config import Config
@@ -24,14 +27,15 @@ from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.rebuild.rebuild import rebuild
 from reconciler.rebuild.report import RebuildReport
 from reconciler.store.lock import DatabaseLock
-from reconciler.store.maintenance import back_up
-from reconciler.store.store import Store
+from reconciler.store.maintenance import Retention, back_up
+from reconciler.store.schema import SCHEMA_VERSION
+from reconciler.store.store import Store, sqlite_version
 from reconciler.telemetry.log import bind_cycle
 
 
 @click.group()
 def state() -> None:
-    """Care of the database: copy it, rebuild it from both services, prune it."""
+    """Care of the database: copy it, check it, rebuild it from both services, prune it."""
 
 
 # -- rebuild -----------------------------------------------------------------------------------------------------------
@@ -130,6 +134,44 @@ def backup(options: Globals, file: Path, as_json: bool) -> None:
     print_json(document) if as_json else print_lines(f"{file}: {document['bytes']} bytes, checked")
 
 
+# -- check -------------------------------------------------------------------------------------------------------------
+
+
+@state.command("check")
+@json_option
+@click.pass_obj
+def check_command(options: Globals, as_json: bool) -> None:
+    """Read every page of the database and every row of its chain, also while a daemon runs.
+
+    Ends with 1 when a page is damaged, and with 3 when a row is not as it was written.
+    """
+    start(options, quiet=True)
+    with read_store(read_config(options).state.path) as store:
+        store.maintenance.check()
+        found = verify(store.ledger)
+        document = {
+            "version": DOCUMENT_VERSION,
+            "database": store.path,
+            "bytes": store.size_bytes(),
+            "schema": SCHEMA_VERSION,
+            "sqlite": sqlite_version(),
+            "chain": verified_document(found),
+        }
+    print_json(document) if as_json else print_check(document)
+    if not found.is_whole:
+        raise Refused(broken_words(found, store.path))
+
+
+def print_check(document: JsonObject) -> None:
+    """Show that the database is whole."""
+    chain = document["chain"]
+    print_lines(
+        f"database  {document['database']}: {document['bytes']} bytes, every page can be read",
+        f"schema    {document['schema']}, SQLite {document['sqlite']}",
+        f"chain     {'whole' if chain['whole'] else 'broken'} since {chain['since']}, {chain['entries']} entries",
+    )
+
+
 # -- prune -------------------------------------------------------------------------------------------------------------
 
 
@@ -152,8 +194,13 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
     path = read_config(options).state.path
     if not path.exists():
         raise ConfigError([f"there is no database at {path}"])
-    with Store.copy_of(path) if dry_run else open_store(path) as store:
-        counts = store.maintenance.prune(older_than)
+    retention = Retention(requests_before=older_than, history_before=older_than)
+    if dry_run:
+        with Store.reading(path) as store:
+            counts = store.maintenance.count_old(retention)
+    else:
+        with open_store(path) as store:
+            counts = store.maintenance.prune(retention, now=utc_now())
     compacted = not dry_run and any(counts.values()) and _compact(path)
     document = {
         "version": DOCUMENT_VERSION,

@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.reading import read_store
 from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
@@ -25,8 +26,8 @@ def status(options: Globals, as_json: bool) -> None:
     """Show cursors, lag, the last cycle, open links and holds."""
     start(options, quiet=True)
     config = read_config(options)
-    with Store.copy_of(config.state.path) as store:
-        document = status_document(store.reports.status_summary(), utc_now()) | {"database": str(config.state.path)}
+    with read_store(config.state.path) as store:
+        document = status_document(store.reports.status_summary(), utc_now()) | {"database": store.path}
         ceilings = {"coralogix": config.coralogix.requests_per_second}
         ceilings |= {name: one.requests_per_second for name, one in config.servicenow.items()}
         document["sides"] = sides_document(store, ceilings, utc_now())

@@ -27,6 +27,7 @@ from reconciler.engine.acting.lanes import Fresh, Lanes, Work, side_of
 from reconciler.engine.acting.perform import INCIDENT_CHANGES, Performer
 from reconciler.engine.context import Context
 from reconciler.engine.request_log import made_for
+from reconciler.store.store import Ended
 
 log = logging.getLogger(__name__)
 
@@ -117,14 +118,24 @@ class Applier:
         lanes: Lanes,
         acting: dict[Future[_Ended], tuple[Work, int]],
     ) -> None:
+        """Commit the actions that start together in one transaction, then let their requests leave."""
+        starting: list[tuple[Work, Action]] = []
         for work in lanes.starting():
-            side = work.side
-            action = work.actions.pop(0)
+            side, action = work.side, work.actions.pop(0)
             if side in self._down:
                 self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=self._down[side]))
                 lanes.ended(side)
-                continue
-            seq = self.context.store.journal.begin_action(action, cycle_id=self.cycle_id, now=self.context.clock())
+            else:
+                starting.append((work, action))
+        if not starting:
+            return
+        seqs = self.context.store.journal.begin_actions(
+            [action for _, action in starting],
+            cycle_id=self.cycle_id,
+            now=self.context.clock(),
+            hides_values=self.context.settings.hides_values,
+        )
+        for (work, action), seq in zip(starting, seqs, strict=True):
             target = None
             if action.kind in INCIDENT_CHANGES:
                 target = work.fresh.of(action, work.pair.incident, self.context.clock())
@@ -132,20 +143,25 @@ class Applier:
             acting[pool.submit(task)] = (work, seq)
 
     def _finish(self, ended: Sequence[tuple[Work, int, _Ended]], lanes: Lanes) -> None:
-        for work, seq, one in ended:
-            outcome, side = one.outcome, side_of(one.outcome.action)
+        """Commit what came of the actions that ended together in one transaction."""
+        rows = []
+        for _, seq, one in ended:
+            side = side_of(one.outcome.action)
             lanes.ended(side)
             if one.refused is not None:
                 self._down[side] = one.refused
-            self._leave_alone(side, outcome.detail or "")
-            self._learn(outcome)
-            self.context.store.journal.finish_action(
-                seq,
-                outcome,
+            self._leave_alone(side, one.outcome.detail or "")
+            self._learn(one.outcome)
+            rows.append(Ended(seq=seq, outcome=one.outcome, requests=self.context.requests.take_of(seq)))
+        if rows:
+            self.context.store.journal.finish_actions(
+                rows,
                 stage_rules=self.context.policies,
                 now=self.context.clock(),
-                requests=self.context.requests.take_of(seq),
+                hides_values=self.context.settings.hides_values,
             )
+        for work, _, one in ended:
+            outcome = one.outcome
             _log(outcome)
             self.outcomes.append(outcome)
             work.pair = _after(work.pair, outcome)

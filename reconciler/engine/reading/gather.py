@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed, PartialTruth, Refused, RemoteError
+from reconciler.core.model import System
 from reconciler.engine.context import Context
 from reconciler.engine.reading.alerts import pull_alerts
 from reconciler.engine.reading.cases import read_cases
@@ -38,6 +39,8 @@ class Gathering:
     down: dict[str, RemoteError] = field(default_factory=dict)
     """connectors that did not answer"""
     partial: list[str] = field(default_factory=list)
+    read_whole: set[str] = field(default_factory=set)
+    """the sides of which everything that was asked for came"""
     cases: int = 0
     incidents: int = 0
     malformed: int = 0
@@ -59,6 +62,9 @@ class Gathering:
         for connector in self.context.connectors:
             with self._side(connector):
                 self._remember(SidePull(pulled=pull_alerts(self.context, connector)))
+        if not self.partial:
+            self.read_whole = {*self.context.connectors} - {*self.down}
+            self.read_whole |= {System.CORALOGIX.value} if failed is None else set()
         self._stop_unless_whole(failed)
 
     @contextmanager

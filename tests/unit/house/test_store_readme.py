@@ -10,21 +10,29 @@ import pytest
 
 from reconciler.store.store import CycleCounts, Decided, Store
 from tests.builders import NOW, a_case, a_link, an_incident
-from tests.store_helpers import an_action, remember, settle
+from tests.store_helpers import an_action, begin_action, remember, settle, unguarded
 
 PAGE = (Path(__file__).parents[3] / "state" / "README.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 CONTRACT = {
     "audit_links": "case_id, case_key, case_status, connector, target_table, sys_id, number, incident_state, "
-    "case_stage, incident_stage, agreed_stage, hold_reason, hold_detail, created_at, updated_at",
+    "case_stage, incident_stage, agreed_stage, hold_reason, hold_detail, created_at, updated_at, out_of_step_since",
     "audit_notifications": "seq, cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, "
     "source_time",
     "audit_actions": "seq, cycle_id, key, kind, case_id, connector, sys_id, from_stage, to_stage, result, detail, "
-    "attempts, started_at, finished_at",
+    "attempts, started_at, finished_at, cause_seq",
     "audit_cycles": "cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned, done, "
-    "failed, refused_because, config_hash, program_version",
-    "audit_http": "seq, cycle_id, action_seq, system, method, path, status, duration_ms, request_id, attempt, sent_at",
+    "failed, refused_because, config_hash, program_version, repeated, last_at, last_cycle_id",
+    "audit_http": "seq, cycle_id, action_seq, system, method, path, status, duration_ms, request_id, attempt, "
+    "sent_at, repeated, last_at",
     "audit_holds": "case_id, case_key, number, reason, detail, since, next_retry_at",
+    "audit_values": "action_seq, case_id, sys_id, field, old_value, new_value, kept_value",
+    "audit_steps": "case_id, case_key, number, case_opened_at, case_acknowledged_at, case_resolved_at, case_closed_at, "
+    "incident_created_at, incident_acknowledged_at, incident_resolved_at, incident_closed_at",
+    "audit_lag": "action_seq, case_id, direction, changed_at, written_at, lag_seconds",
+    "audit_people": "seq, at, what, os_user, host, arguments, detail",
+    "audit_configs": "config_hash, first_used_at, last_used_at, text",
+    "audit_gaps": "side, from_at, to_at, seconds, reason",
 }
 
 
@@ -33,7 +41,7 @@ def store() -> Iterator[Store]:
     with Store.in_memory() as opened:
         remember(opened, a_case(), an_incident())
         settle(opened, Decided(link=a_link(), needs_plan=False))
-        opened.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+        begin_action(opened, an_action(), cycle_id="c1", now=NOW)
         opened.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="h", program_version="1")
         opened.journal.finish_cycle("c1", result="failed", counts=CycleCounts(failed=1), now=NOW)
         yield opened
@@ -77,9 +85,10 @@ def test_the_queries_that_should_find_nothing_can_find_something(store: Store) -
     backwards, twice = (next(each for each in QUERIES if word in each) for word in ("target < start", "records > 1"))
     assert store.database.read(backwards) == []
     assert store.database.read(twice) == []
-    store.database.connection.execute("UPDATE actions SET from_stage = 4")
+    with unguarded(store) as conn:
+        conn.execute("UPDATE actions SET from_stage = 4")
     assert len(store.database.read(backwards)) == 1
-    store.database.connection.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
-    store.journal.begin_action(an_action(sys_id="f" * 32), cycle_id="c1", now=NOW)
-    store.database.connection.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
+    begin_action(store, an_action(sys_id="f" * 32), cycle_id="c1", now=NOW)
+    with unguarded(store) as conn:
+        conn.execute("UPDATE actions SET kind = 'create_incident', result = 'done'")
     assert len(store.database.read(twice)) == 1

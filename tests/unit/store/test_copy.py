@@ -1,4 +1,4 @@
-"""A copy for planning: it sees what is there and leaves every byte of the folder as it was."""
+"""Reading in place, and a copy for planning: both see what is there and leave every byte of the folder as it was."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from reconciler.core.errors import StoreError
+from reconciler.store.lock import DatabaseLock
 from reconciler.store.store import Store
 from tests.builders import NOW, a_case
 from tests.store_helpers import remember
@@ -63,13 +67,18 @@ def folder(path: Path) -> dict[str, bytes]:
 
 
 def word_in_copy(path: Path) -> str | None:
-    """Copy a database, check that nothing changed, and give the word that the copy has."""
+    """Read a database in place and in a copy, check that nothing changed, and give the word that both have."""
     before, touched = folder(path.parent), path.parent.stat().st_mtime_ns
+    with Store.reading(path) as place:
+        read = place.facts.get("word")
+        assert place.facts.get("half") is None
+        assert place.reports.status_summary().links == 0
     with Store.copy_of(path) as copy:
         word = copy.facts.get("word")
         assert copy.facts.get("half") is None
         copy.facts.put("word", "written to the copy")
         remember(copy, a_case())
+    assert read == word
     assert folder(path.parent) == before
     assert path.parent.stat().st_mtime_ns == touched, "a file was made beside it, if only for a moment"
     return word
@@ -124,3 +133,52 @@ def test_the_copy_has_everything(tmp_path: Path) -> None:
     for place in (path, live / "x.db"):
         with Store.copy_of(place) as copy:
             assert copy.links.pair(a_case().id) == expected
+
+
+def test_what_is_read_in_place_is_one_moment(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with writer(path) as other:
+        other.say("first")
+        with Store.reading(path) as place:
+            assert place.facts.get("word") == "first"
+            other.say("second")
+            assert place.facts.get("word") == "first"
+
+
+def test_nothing_can_be_written_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    Store.open(path, now=NOW).close()
+    with Store.reading(path) as place, pytest.raises(StoreError):
+        place.facts.put("word", "no")
+
+
+def test_an_alias_is_read_with_its_log(tmp_path: Path) -> None:
+    path, alias = tmp_path / "real" / "x.db", tmp_path / "alias.db"
+    path.parent.mkdir()
+    alias.symlink_to(path)
+    with writer(path) as other:
+        other.say("first")
+        with Store.reading(alias) as place:
+            assert place.facts.get("word") == "first"
+
+
+def test_a_database_of_an_older_version_is_read_in_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with Store.open(path, now=NOW) as store:
+        store.facts.put("word", "old")
+        store.database.connection.execute("DROP VIEW audit_holds")
+    before = folder(tmp_path)
+    with Store.reading(path) as place:
+        assert place.facts.get("word") == "old"
+        assert place.reports.holds() == ()
+    assert folder(tmp_path) == before
+
+
+def test_a_lock_tells_that_its_database_was_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with writer(path) as other:
+        other.say("last")
+    with DatabaseLock(path, command="reconciler once") as lock, Store.open(path, now=NOW, check=lock.was_left_open):
+        assert lock.was_left_open
+    with DatabaseLock(path, command="reconciler once") as lock:
+        assert not lock.was_left_open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,9 +21,9 @@ from reconciler.core.model import (
     System,
     Verb,
 )
-from reconciler.store.store import Begun, CycleCounts, Decided, Store
+from reconciler.store.store import Begun, CycleCounts, Decided, Ended, Store
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import JUDGE, LATER, an_action, remember, settle
+from tests.store_helpers import JUDGE, LATER, an_action, begin_action, finish_action, remember, settle
 
 REQUEST = HttpRecord(
     system=System.SERVICENOW,
@@ -54,7 +55,7 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
     store = Store.open(path, now=NOW)
     remember(store, a_case())
     settle(store, Decided(link=a_link(), needs_plan=False))
-    seq = store.journal.begin_action(action, cycle_id="c1", now=LATER)
+    seq = begin_action(store, action, cycle_id="c1", now=LATER)
     with Store.copy_of(path) as after_a_crash:
         begun = after_a_crash.journal.unfinished_actions()
         planned = after_a_crash.links.pairs_to_plan(NOW)
@@ -64,11 +65,11 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_action_can_be_closed_as_unknown(store: Store) -> None:
-    store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+    begin_action(store, an_action(), cycle_id="c1", now=NOW)
     [begun] = store.journal.unfinished_actions()
     link = a_link(create_in_doubt_since=begun.started_at)
     outcome = Outcome(action=begun.action, result=Result.UNKNOWN, detail="cut off", link=link)
-    store.journal.finish_action(begun.seq, outcome, stage_rules=JUDGE, now=LATER)
+    finish_action(store, begun.seq, outcome, now=LATER)
     assert store.journal.unfinished_actions() == ()
     assert [(row["result"], row["detail"]) for row in actions(store)] == [("unknown", "cut off")]
     assert store.links.pairs_to_plan(NOW)[0].link.create_in_doubt_since == NOW
@@ -76,12 +77,12 @@ def test_an_unfinished_action_can_be_closed_as_unknown(store: Store) -> None:
 
 def test_finishing_stores_everything_at_once(store: Store) -> None:
     action = an_action()
-    seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
+    seq = begin_action(store, action, cycle_id="c1", now=NOW)
     after = an_incident(
         state="6", assigned_to="bob", updated_at=LATER, mod_count=1, updated_by="us", fields={"close_notes": "x"}
     )
     outcome = Outcome(action=action, result=Result.DONE, incident=after, link=a_link(written={"close_notes": "x"}))
-    store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=LATER, requests=[REQUEST])
+    finish_action(store, seq, outcome, now=LATER, requests=[REQUEST])
     story = store.reports.story(CASE_ID)
     assert story is not None
     assert story.pair.incident == after
@@ -106,10 +107,10 @@ def test_finishing_stores_everything_at_once(store: Store) -> None:
 def test_what_was_done_already_is_not_ours(store: Store) -> None:
     action = an_action(kind=ActionKind.ADVANCE_CASE, path=(Verb.RESOLVE,))
     for result, actor in ((Result.ALREADY, "ann"), (Result.DONE, "reconciler")):
-        seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
+        seq = begin_action(store, action, cycle_id="c1", now=NOW)
         status = "RESOLVED" if result is Result.ALREADY else "CLOSED"
         case = a_case(status=status, resolved_by="ann", updated_at=LATER)
-        store.journal.finish_action(seq, Outcome(action=action, result=result, case=case), stage_rules=JUDGE, now=LATER)
+        finish_action(store, seq, Outcome(action=action, result=result, case=case), now=LATER)
         [last] = store.database.read("SELECT actor FROM audit_notifications WHERE to_value = ?", (status,))
         assert last == (actor,)
 
@@ -117,9 +118,9 @@ def test_what_was_done_already_is_not_ours(store: Store) -> None:
 def test_adopting_a_known_record_sets_its_stage_and_peak(store: Store) -> None:
     settle(store, Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=False))
     action = an_action(kind=ActionKind.ADOPT_INCIDENT)
-    seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
+    seq = begin_action(store, action, cycle_id="c1", now=NOW)
     link = a_link(incident_peak=None)
-    store.journal.finish_action(seq, Outcome(action=action, result=Result.DONE, link=link), stage_rules=JUDGE, now=NOW)
+    finish_action(store, seq, Outcome(action=action, result=Result.DONE, link=link), now=NOW)
     pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert (pair.link.incident_peak, pair.incident) == (Stage.OPEN, an_incident())
@@ -128,23 +129,21 @@ def test_adopting_a_known_record_sets_its_stage_and_peak(store: Store) -> None:
 
 def test_the_journal_names_the_record_that_was_made(store: Store) -> None:
     action = an_action(kind=ActionKind.CREATE_INCIDENT, number=None, from_stage=None, to_stage=Stage.OPEN)
-    seq = store.journal.begin_action(action, cycle_id="c1", now=NOW)
+    seq = begin_action(store, action, cycle_id="c1", now=NOW)
     made = an_incident(sys_id="e" * 32, number="INC7", updated_by="us")
-    store.journal.finish_action(
-        seq, Outcome(action=action, result=Result.DONE, incident=made), stage_rules=JUDGE, now=NOW
-    )
+    finish_action(store, seq, Outcome(action=action, result=Result.DONE, incident=made), now=NOW)
     [row] = actions(store)
     assert (row["sys_id"], row["from_stage"]) == ("e" * 32, None)
     assert store.database.value("SELECT actor FROM audit_notifications WHERE sys_id = ?", ("e" * 32,)) == "reconciler"
 
 
 def test_a_finish_that_fails_leaves_the_action_open(store: Store) -> None:
-    seq = store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+    seq = begin_action(store, an_action(), cycle_id="c1", now=NOW)
     naive = replace(REQUEST, sent_at=NOW.replace(tzinfo=None))
     after = an_incident(state="6", updated_at=LATER)
     outcome = Outcome(action=an_action(), result=Result.DONE, incident=after, link=a_link(route="new"))
     with pytest.raises(ValueError, match="without a zone"):
-        store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW, requests=[REQUEST, naive])
+        finish_action(store, seq, outcome, now=NOW, requests=[REQUEST, naive])
     story = store.reports.story(CASE_ID)
     assert story is not None
     assert (story.pair.incident, story.pair.link.route, story.requests) == (an_incident(), "everything", ())
@@ -154,34 +153,58 @@ def test_a_finish_that_fails_leaves_the_action_open(store: Store) -> None:
 def test_an_action_is_finished_once(store: Store) -> None:
     outcome = Outcome(action=an_action(), result=Result.DONE)
     with pytest.raises(StoreError, match="action 7 was not begun"):
-        store.journal.finish_action(7, outcome, stage_rules=JUDGE, now=NOW)
-    seq = store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
-    store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
+        finish_action(store, 7, outcome, now=NOW)
+    seq = begin_action(store, an_action(), cycle_id="c1", now=NOW)
+    finish_action(store, seq, outcome, now=NOW)
     with pytest.raises(StoreError, match="finished already"):
-        store.journal.finish_action(seq, outcome, stage_rules=JUDGE, now=NOW)
+        finish_action(store, seq, outcome, now=NOW)
 
 
 def test_attempts_are_counted_by_what_would_be_done(store: Store) -> None:
     same = an_action(fingerprint="other basis", detail="other words", number=None)
     for action in (an_action(), same, an_action(fields={"state": "7"}), an_action()):
-        store.journal.begin_action(action, cycle_id="c1", now=NOW)
+        begin_action(store, action, cycle_id="c1", now=NOW)
     rows = actions(store)
     assert [row["attempts"] for row in rows] == [1, 2, 1, 3]
     assert rows[0]["key"] == rows[1]["key"] == rows[3]["key"] != rows[2]["key"]
 
 
-def test_no_value_that_is_sent_is_stored(store: Store) -> None:
-    store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
-    assert "s3cret" not in "\n".join(store.database.connection.iterdump())
-    assert store.database.value("SELECT field_names FROM actions") == '["close_notes","state"]'
+def test_what_is_written_is_kept_with_what_was_there_and_what_was_made_of_it(store: Store) -> None:
+    remember(store, an_incident(state="2", fields={"close_notes": "before"}))
+    seq = begin_action(store, an_action(), cycle_id="c1", now=NOW)
+    after = an_incident(state="6", fields={"close_notes": "cut"}, mod_count=1, updated_at=LATER)
+    finish_action(store, seq, Outcome(action=an_action(), result=Result.DONE, incident=after), now=LATER)
+    assert store.database.read("SELECT field, old_value, new_value, kept_value FROM audit_values") == [
+        ("close_notes", "before", "s3cret words", "cut"),
+        ("state", "2", "6", "6"),
+    ]
+
+
+def test_no_value_is_stored_where_hashes_are_asked_for(store: Store) -> None:
+    [seq] = store.journal.begin_actions([an_action()], cycle_id="c1", now=NOW, hides_values=True)
+    outcome = Outcome(action=an_action(), result=Result.REJECTED)
+    store.journal.finish_actions([Ended(seq=seq, outcome=outcome)], stage_rules=JUDGE, now=NOW, hides_values=True)
+    assert "s3cret" not in "\n".join(map(repr, store.database.read("SELECT * FROM actions, written_values")))
+    [value] = store.database.read("SELECT new_value FROM audit_values WHERE field = 'state'")
+    assert value == (f"sha256:{hashlib.sha256(b'6').hexdigest()}",)
+
+
+def test_an_action_names_the_change_that_caused_it(store: Store) -> None:
+    remember(store, a_case(), an_incident())
+    remember(store, a_case(status="RESOLVED", updated_at=LATER))
+    begin_action(store, an_action(), cycle_id="c1", now=LATER)
+    [cause] = store.database.read(
+        "SELECT n.source, n.event, n.to_value FROM audit_actions a JOIN audit_notifications n ON n.seq = a.cause_seq"
+    )
+    assert cause == ("coralogix", "status", "RESOLVED")
 
 
 def test_cycles_are_begun_and_finished(store: Store) -> None:
     assert store.journal.config_hash() is None
-    for name in ("c1", "c2"):
-        store.journal.begin_cycle(name, kind="cycle", now=NOW, config_hash=f"hash-{name}", program_version="1.0")
     counts = CycleCounts(pulled_cases=1, pulled_incidents=2, planned=3, done=4, failed=5)
+    store.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="hash-c1", program_version="1.0")
     store.journal.finish_cycle("c1", result="refused", counts=counts, refused_because="too much", now=LATER)
+    store.journal.begin_cycle("c2", kind="cycle", now=NOW, config_hash="hash-c2", program_version="1.0")
     newest, first = store.journal.last_cycles(5)
     assert (newest["cycle_id"], newest["finished_at"], newest["result"]) == ("c2", None, None)
     assert first == {
@@ -198,6 +221,9 @@ def test_cycles_are_begun_and_finished(store: Store) -> None:
         "refused_because": "too much",
         "config_hash": "hash-c1",
         "program_version": "1.0",
+        "repeated": 0,
+        "last_at": None,
+        "last_cycle_id": None,
     }
     assert store.journal.config_hash() == "hash-c2"
     assert store.reports.status_summary().last_cycle == newest
@@ -208,7 +234,10 @@ def test_a_cycle_is_begun_once_and_before_it_is_finished(store: Store) -> None:
     with pytest.raises(StoreError, match="c9 was not begun"):
         store.journal.finish_cycle("c9", result="done", counts=CycleCounts(), now=NOW)
     store.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="", program_version="1")
-    with pytest.raises(StoreError, match="UNIQUE"):
+    store.journal.finish_cycle("c1", result="done", counts=CycleCounts(), now=NOW)
+    with pytest.raises(StoreError, match="finished already"):
+        store.journal.finish_cycle("c1", result="done", counts=CycleCounts(), now=NOW)
+    with pytest.raises(StoreError, match="was begun before"):
         store.journal.begin_cycle("c1", kind="cycle", now=NOW, config_hash="", program_version="1")
 
 
@@ -221,9 +250,7 @@ def test_requests_of_a_pull_belong_to_no_action(store: Store) -> None:
 
 def test_another_thread_may_use_the_store(store: Store) -> None:
     seqs: list[int] = []
-    thread = threading.Thread(
-        target=lambda: seqs.append(store.journal.begin_action(an_action(), cycle_id="c1", now=NOW))
-    )
+    thread = threading.Thread(target=lambda: seqs.append(begin_action(store, an_action(), cycle_id="c1", now=NOW)))
     thread.start()
     thread.join()
     assert [begun.seq for begun in store.journal.unfinished_actions()] == seqs
@@ -232,7 +259,7 @@ def test_another_thread_may_use_the_store(store: Store) -> None:
 
 
 def test_status_sums_up(store: Store) -> None:
-    store.journal.begin_action(an_action(), cycle_id="c1", now=NOW)
+    begin_action(store, an_action(), cycle_id="c1", now=NOW)
     summary = store.reports.status_summary()
     assert (summary.links, summary.open_links, summary.waiting, summary.unfinished_actions) == (1, 1, 1, 1)
     assert (summary.quarantined, summary.last_cycle, dict(summary.cursors)) == (0, None, {})

@@ -185,6 +185,7 @@ def test_the_view_shows_words(store: Store) -> None:
         "hold_detail": None,
         "created_at": "2026-03-01T12:00:00.000000Z",
         "updated_at": "2026-03-01T12:00:00.000000Z",
+        "out_of_step_since": "2026-03-01T12:00:00.000000Z",
     }
 
 

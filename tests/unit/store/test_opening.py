@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from reconciler.audit.chain import verify
 from reconciler.core.errors import StoreError
-from reconciler.store import connection, migrations
+from reconciler.store import connection, migrations, schema
 from reconciler.store.codec import json_text, snapshot_text, time_text
 from reconciler.store.store import HoldRequestKind, SideCounts, Store
 from tests.builders import CASE_ID, NOW, a_case
@@ -64,7 +65,7 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
     assert len(tables) > 10
     assert {name for name, strict in tables if not strict} == set()
     with closing(sqlite3.connect(path)) as conn, pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"):
-        conn.execute("UPDATE links SET generation = 'one'")
+        conn.execute("INSERT INTO quarantine VALUES ('a', 'b', 'c', 'd', 'one', 'e', 'f')")
 
 
 def test_the_connection_is_as_safe_as_it_gets(tmp_path: Path) -> None:
@@ -83,19 +84,20 @@ def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> Non
         ("first_tables", "2026-03-01T12:00:00.000000Z"),
         ("lowest_stages", "2026-03-01T12:00:00.000000Z"),
         ("one_word_for_one_thing", "2026-03-01T12:00:00.000000Z"),
+        ("evidence", "2026-03-01T12:00:00.000000Z"),
     ]
-    assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION,)]
+    assert raw(path, "PRAGMA user_version") == [(schema.SCHEMA_VERSION,)]
 
 
 def test_schema_version_counts_the_steps() -> None:
-    assert len(migrations.steps.pending(Database(memory=True))) == migrations.SCHEMA_VERSION
+    assert len(migrations.steps.pending(Database(memory=True))) == schema.SCHEMA_VERSION
 
 
 def old_database(path: Path, *, before: str) -> Path:
     """Make a database as a version had it that did not know a step yet."""
     with closing(sqlite3.connect(path)) as old:
         migrations.steps.apply(Database(old, execute_plugins=False, strict=True), stop_before=before)
-        old.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
+        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         old.execute(f"PRAGMA user_version = {len(migrations.steps.applied(Database(old)))}")
         old.commit()
     return path
@@ -109,9 +111,9 @@ def test_a_database_of_an_older_version_is_copied_before_it_is_changed(tmp_path:
         pass
     [copy] = tmp_path.glob("x.db.before-migration-*")
     assert copy.name == "x.db.before-migration-20260301T120000.000000Z"
-    assert raw(copy, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION - 1,)]
+    assert raw(copy, "PRAGMA user_version") == [(2,)]
     assert raw(copy, "SELECT count(*) FROM wishes") == [(0,)], "the table that the step renames"
-    assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION,)]
+    assert raw(path, "PRAGMA user_version") == [(schema.SCHEMA_VERSION,)]
 
 
 def test_without_its_copy_nothing_is_migrated(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def test_without_its_copy_nothing_is_migrated(tmp_path: Path) -> None:
     (tmp_path / "x.db.before-migration-20260301T120000.000000Z").touch()
     with pytest.raises(StoreError, match="is there already"):
         Store.open(path, now=NOW)
-    assert raw(path, "PRAGMA user_version") == [(migrations.SCHEMA_VERSION - 1,)]
+    assert raw(path, "PRAGMA user_version") == [(2,)]
 
 
 def test_a_new_database_needs_no_copy(tmp_path: Path) -> None:
@@ -154,6 +156,8 @@ def test_a_database_of_an_older_version_keeps_what_it_knew(tmp_path: Path) -> No
         assert remember(store, a_case()).cases == SideCounts(seen=1)
         assert store.database.value("SELECT snapshot FROM cases") == snapshot_text(a_case()), "rewritten when seen"
         assert store.links.pair(CASE_ID) == pair, "and nothing else changed"
+        assert verify(store.ledger).is_whole
+        assert verify(store.ledger).since == time_text(NOW)
 
 
 def test_a_step_that_fails_leaves_no_half_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +211,8 @@ def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path, harm: Callabl
     path = made(tmp_path / "x.db")
     harm(path)
     before = path.read_bytes()
-    refuse_to_open(path, r"x\.db: .*damaged.*restore a backup or run 'reconciler state rebuild'")
+    with pytest.raises(StoreError, match=r"x\.db: .*damaged.*restore a backup or run 'reconciler state rebuild'"):
+        Store.open(path, now=NOW, check=True)
     assert path.read_bytes() == before
 
 

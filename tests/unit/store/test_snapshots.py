@@ -180,7 +180,7 @@ def test_the_stage_is_the_judges(store: Store) -> None:
 def test_judging_again_restages_and_plans_everything(store: Store) -> None:
     linked(store)
     store.database.connection.execute("UPDATE links SET needs_plan = 0, incident_stage = NULL, incident_peak = NULL")
-    assert store.snapshots.restage_all(JUDGE) == 1
+    assert store.snapshots.restage_all(JUDGE, NOW) == 1
     [pair] = store.links.pairs_to_plan(NOW)
     assert pair.link.incident_peak is Stage.OPEN
 

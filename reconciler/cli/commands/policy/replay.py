@@ -54,7 +54,7 @@ def replay(options: Globals, since: datetime, other: Path | None, as_json: bool)
     start(options, quiet=True)
     present = read_config(options)
     proposed = load_config(other, os.environ) if other else present
-    with Store.copy_of(present.state.path) as store:
+    with Store.reading(present.state.path) as store:
         replayed = replay_over(
             _changed_since(store, since),
             present.policies if other else None,

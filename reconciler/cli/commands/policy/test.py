@@ -43,7 +43,7 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
     if ref and file:
         raise ConfigError(["name a Case by REF or by --case, not by both"])
     config = read_config(options)
-    with Store.copy_of(config.state.path) as store:
+    with Store.reading(config.state.path) as store:
         pair = store.links.pair(find_case(store, ref)) if ref else None
         knowledge = remembered_knowledge(store, config.policies)
     case = pair.case if pair else read_case(file) if file else EXAMPLE_CASE

@@ -1,0 +1,196 @@
+"""The proof that evidence is as it was written: a walk over the chain, and over every row that it binds.
+
+The walk is pure: it is handed the entries, the states and the rows, and says what does not fit. It finds a row that was
+changed, removed, added or moved, an entry that was changed or cut off, a guard that was dropped. It cannot find that
+the whole file was put back to an earlier state, or written anew from end to end: for that, a head that was noted
+outside the file has to lie in the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.store.ledger import (
+    CHAINED,
+    NO_HASH,
+    START,
+    Entry,
+    Key,
+    Kind,
+    Seal,
+    State,
+    chain_hash,
+    seal_hash,
+)
+
+PROBLEMS_SHOWN = 20
+"""How many problems are listed; the first is what matters."""
+
+
+class Evidence(Protocol):
+    """Give what is verified; ``store.ledger`` does, from one moment of the database."""
+
+    def head(self) -> tuple[int, bytes]:
+        """Give the number and hash of the last entry, as the database has noted them."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Stream the chain from its beginning."""
+        ...
+
+    def states(self, table: str) -> Iterator[State]:
+        """Stream the last entry about each row of a table, by key."""
+        ...
+
+    def rows(self, table: str) -> Iterator[tuple[Key, bytes]]:
+        """Stream the hashes of a table's rows as they are now, by key."""
+        ...
+
+    def seals(self) -> Iterator[Seal]:
+        """Stream what was pruned."""
+        ...
+
+    def missing_guards(self) -> list[str]:
+        """Name the triggers that are not as they were made."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """Say what is not as it was written."""
+
+    seq: int
+    """the entry of the chain that does not fit; 0 where there is none"""
+    table: str
+    key: Key | None
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """Say what a walk found."""
+
+    entries: int
+    rows: int
+    pruned: int
+    since: str | None
+    """from when on the chain proves something"""
+    head: str
+    head_seq: int
+    finds_head: bool | None
+    """whether the head that was asked for lies in the chain; None when none was asked for"""
+    broken: tuple[Broken, ...]
+    """in the order of the chain, the first few"""
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether everything is as it was written, and the head that was asked for was found."""
+        return not self.broken and self.finds_head is not False
+
+
+@dataclass
+class _Walk:
+    """Collect what is found on the way."""
+
+    broken: list[Broken] = field(default_factory=list)
+    entries: int = 0
+    rows: int = 0
+    pruned: int = 0
+    since: str | None = None
+    finds_head: bool = False
+
+    def add(self, seq: int, table: str, key: Key | None, words: str) -> None:
+        self.broken.append(Broken(seq=seq, table=table, key=key, words=words))
+
+
+def verify(evidence: Evidence, *, head: str | None = None) -> Verified:
+    """Walk the chain and every row that it binds; ``head`` is a hash that was noted earlier, in hex."""
+    walk = _Walk()
+    for name in evidence.missing_guards():
+        walk.add(0, "", None, f"the trigger {name} was dropped, changed or added")
+    _walk_chain(walk, evidence, bytes.fromhex(head) if head else None)
+    seals = {seal.seq: seal for seal in evidence.seals()}
+    for table, chained in CHAINED.items():
+        _compare(walk, table, evidence, seals, may_be_gone=chained.kind is Kind.PRESENT)
+    noted_seq, noted = evidence.head()
+    return Verified(
+        entries=walk.entries,
+        rows=walk.rows,
+        pruned=walk.pruned,
+        since=walk.since,
+        head=noted.hex(),
+        head_seq=noted_seq,
+        finds_head=walk.finds_head if head else None,
+        broken=tuple(sorted(walk.broken, key=lambda one: one.seq))[:PROBLEMS_SHOWN],
+    )
+
+
+def _walk_chain(walk: _Walk, evidence: Evidence, wanted: bytes | None) -> None:
+    """Bind each entry to the one before, and the last one to the head that was noted."""
+    chain, seq = NO_HASH, 0
+    for entry in evidence.entries():
+        if entry.seq != seq + 1:
+            walk.add(seq + 1, entry.table, entry.key, f"the entries {seq + 1} to {entry.seq - 1} of the chain are gone")
+        if chain_hash(chain, entry.table, entry.key, entry.row_hash) != entry.chain:
+            walk.add(entry.seq, entry.table, entry.key, "does not fit what was written before it")
+        chain, seq = entry.chain, entry.seq
+        walk.entries += 1
+        walk.finds_head = walk.finds_head or entry.chain == wanted
+        if walk.since is None and entry.table == START:
+            walk.since = str(entry.key)
+    if evidence.head() != (seq, chain):
+        walk.add(seq + 1, "", None, "the chain does not end in its head: entries were cut off or added")
+
+
+def _compare(walk: _Walk, table: str, evidence: Evidence, seals: Mapping[int, Seal], *, may_be_gone: bool) -> None:
+    """Hold the rows of a table to the last entry about each."""
+    sealed: dict[int, list[bytes]] = {}
+    for state, row in _merged(evidence.states(table), evidence.rows(table)):
+        if state is None:
+            walk.add(0, table, row[0] if row else None, "was never written by the reconciler")
+        elif row is None and state.seal is not None:
+            sealed.setdefault(state.seal, []).append(state.row_hash)
+            walk.pruned += 1
+        elif row is None:
+            if not (may_be_gone and state.row_hash == NO_HASH):
+                walk.add(state.seq, table, state.key, "is gone, and was not pruned")
+        elif row[1] != state.row_hash or state.seal is not None:
+            walk.add(state.seq, table, state.key, "is not as it was written")
+        walk.rows += row is not None
+    _hold_to_seals(walk, table, sealed, {seq: seal for seq, seal in seals.items() if seal.table == table})
+
+
+def _merged(
+    states: Iterator[State], rows: Iterator[tuple[Key, bytes]]
+) -> Iterator[tuple[State | None, tuple[Key, bytes] | None]]:
+    """Bring together what the chain and the table say of one key; both come by key."""
+    state, row = next(states, None), next(rows, None)
+    while state is not None or row is not None:
+        if row is None or (state is not None and _before(state.key, row[0])):
+            yield state, None
+            state = next(states, None)
+        elif state is None or _before(row[0], state.key):
+            yield None, row
+            row = next(rows, None)
+        else:
+            yield state, row
+            state, row = next(states, None), next(rows, None)
+
+
+def _before(one: Key, other: Key) -> bool:
+    """Compare as SQLite does: numbers before text, text by its bytes."""
+    if isinstance(one, str) and isinstance(other, str):
+        return one.encode() < other.encode()
+    if isinstance(one, int) and isinstance(other, int):
+        return one < other
+    return isinstance(one, int)
+
+
+def _hold_to_seals(walk: _Walk, table: str, sealed: Mapping[int, Iterable[bytes]], seals: Mapping[int, Seal]) -> None:
+    """Hold what is gone to what was sealed when it was pruned."""
+    for seq in sorted(sealed.keys() | seals.keys()):
+        hashes, seal = list(sealed.get(seq, ())), seals.get(seq)
+        if seal is None or (len(hashes), seal_hash(hashes)) != (seal.rows, seal.hash):
+            walk.add(0, table, None, f"what the seal {seq} took is not what is gone: {len(hashes)} rows are")

@@ -1,0 +1,19 @@
+"""The command ``audit``: a file for each thing that it proves."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "verify": (
+        "reconciler.cli.commands.audit.verify:verify_command",
+        "Check that what is remembered is as it was written.",
+    ),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def audit() -> None:
+    """Prove what was done: nothing here writes to the database or to either service."""

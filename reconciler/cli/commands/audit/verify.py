@@ -1,0 +1,85 @@
+"""The command ``audit verify``: what is remembered is as it was written."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from reconciler.audit.chain import Verified, verify
+from reconciler.cli.build import read_config, start
+from reconciler.cli.options import Globals, json_option
+from reconciler.cli.reading import read_store
+from reconciler.cli.terminal import print_json, print_lines
+from reconciler.core.errors import ConfigError, Refused
+from reconciler.core.model import JsonObject
+from reconciler.core.planning.plan import DOCUMENT_VERSION
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@click.command("verify")
+@click.option("--head", metavar="HASH", help="A head that was noted earlier: it must still lie in the chain.")
+@json_option
+@click.pass_obj
+def verify_command(options: Globals, head: str | None, as_json: bool) -> None:
+    """Check the chain that binds every row of evidence, and every row that it binds.
+
+    Ends with 0 when all is as it was written, and with 3 when not; the first row that is not is named. The head that is
+    printed proves this state later: note it where the database cannot be changed from.
+    """
+    start(options, quiet=True)
+    if head is not None and not _HASH.fullmatch(head.strip().lower()):
+        raise ConfigError([f"--head {head!r} is no head: that is 64 characters of 0-9 and a-f"])
+    with read_store(read_config(options).state.path) as store:
+        if store.is_copy:
+            raise ConfigError(
+                [f"{store.path} has no chain yet: an older version made it, and the next cycle begins it"]
+            )
+        found = verify(store.ledger, head=head.strip().lower() if head else None)
+    print_json(verified_document(found)) if as_json else print_verified(found)
+    if not found.is_whole:
+        raise Refused(broken_words(found, store.path))
+
+
+def verified_document(found: Verified) -> JsonObject:
+    """Write what was found as the document of ``audit verify --json``."""
+    return {
+        "version": DOCUMENT_VERSION,
+        "whole": found.is_whole,
+        "since": found.since,
+        "entries": found.entries,
+        "rows": found.rows,
+        "pruned": found.pruned,
+        "head": found.head,
+        "head_seq": found.head_seq,
+        "head_found": found.finds_head,
+        "broken": [{"seq": one.seq, "table": one.table, "key": one.key, "what": one.words} for one in found.broken],
+    }
+
+
+def print_verified(found: Verified) -> None:
+    """Show what was found to a person."""
+    print_lines(f"chain   {found.entries} entries since {found.since}")
+    print_lines(f"rows    {found.rows}, and {found.pruned} that were pruned and sealed")
+    print_lines(f"head    {found.head} (entry {found.head_seq})")
+    for one in found.broken:
+        place = f"{one.table} {one.key}" if one.key is not None else one.table or "the database"
+        print_lines(f"broken  {place}: {one.words}")
+    if found.finds_head:
+        print_lines("the head that was noted lies in the chain")
+    if found.is_whole:
+        print_lines("whole: every row is as it was written")
+
+
+def broken_words(found: Verified, path: str) -> str:
+    """Say what is not as it was written, and what to do."""
+    if found.broken:
+        first = found.broken[0]
+        place = f"{first.table} {first.key}" if first.key is not None else first.table or "the database"
+        more = f", and {len(found.broken) - 1} more" if len(found.broken) > 1 else ""
+        return (
+            f"{path} is not as it was written: {place} {first.words}{more}. Keep the file for a look, and compare it "
+            "with a backup: `audit verify` on that shows since when"
+        )
+    return f"{path}: the head that was noted does not lie in its chain: the file was put back, or written anew"

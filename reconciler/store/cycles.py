@@ -1,0 +1,161 @@
+"""The rows of cycles, inside a transaction that the caller holds: which runs, how one ended, quiet ones as counters.
+
+A cycle in which nothing happened, like one of its kind before it with only quiet ones in between, adds to the counter
+of that one's row: a year in which nothing happens is a few rows. The cycle that was begun last stands in ``running``.
+"""
+
+# ruff: noqa: S608 - the words that are put into SQL here are our own constants
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from reconciler.store.codec import Columns, time_from, time_text
+from reconciler.store.connection import rows_by_name
+from reconciler.store.ledger import columns_of, repeat_hash, row_hash
+from reconciler.store.schema import GAP_SECONDS
+from reconciler.store.values import CycleCounts
+
+if TYPE_CHECKING:
+    from reconciler.store.connection import sqlite3
+
+LOOKED_BACK = 8
+"""More rows than there are kinds of cycles: a row that may still be counted on is among the last of all."""
+KILLED = "the program ended before the cycle did"
+
+_LAST = f"SELECT * FROM cycles ORDER BY seq DESC LIMIT {LOOKED_BACK}"
+_BEGIN = """INSERT OR REPLACE INTO running (one, cycle_id, kind, started_at, config_hash, program_version)
+    VALUES (1, ?, ?, ?, ?, ?)"""
+_PUT = """INSERT INTO cycles (cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned,
+    done, failed, refused_because, config_hash, program_version, sides)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_COUNT = "UPDATE cycles SET repeated = ?, last_at = ?, last_cycle_id = ?, repeat_hash = ? WHERE seq = ?"
+_CLOSE = f"UPDATE cycles SET repeat_hash = NULL WHERE repeat_hash IS NOT NULL AND seq IN (SELECT seq FROM ({_LAST}))"
+_REQUESTS = """SELECT system, method, path, status, attempt FROM http
+    WHERE cycle_id = ? AND action_seq IS NULL ORDER BY seq"""
+
+Request = tuple[Any, ...]
+"""A request as quiet cycles are compared by it: system, method, path, status, attempt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedCycle:
+    """Hold how the running cycle ended."""
+
+    running: Columns
+    result: str
+    counts: CycleCounts
+    sides: str
+    """the sides that were read whole, as JSON"""
+    refused_because: str | None
+    ended_at: str
+
+
+def begin(conn: sqlite3.Connection, row: Sequence[str]) -> None:
+    """Remember the cycle that runs from now on: id, kind, time, config hash, version."""
+    conn.execute(_BEGIN, row)
+
+
+def begun(conn: sqlite3.Connection) -> Columns | None:
+    """Give the cycle that was begun last, unless it has ended."""
+    rows = rows_by_name(conn, "SELECT * FROM running")
+    if not rows:
+        return None
+    ended = {name for row in rows_by_name(conn, _LAST) for name in (row["cycle_id"], row["last_cycle_id"])}
+    return None if rows[0]["cycle_id"] in ended else rows[0]
+
+
+def end_killed(conn: sqlite3.Connection, now: datetime) -> None:
+    """Give a cycle that never ended its row."""
+    running = begun(conn)
+    if running is not None:
+        put_cycle(
+            conn,
+            EndedCycle(
+                running=running,
+                result="failed",
+                counts=CycleCounts(),
+                sides="[]",
+                refused_because=KILLED,
+                ended_at=time_text(now),
+            ),
+        )
+
+
+def put_cycle(conn: sqlite3.Connection, ended: EndedCycle) -> None:
+    """Give a cycle a row of its own; no counter before it grows any more, unless nothing happened in it."""
+    run, counts = ended.running, ended.counts
+    numbers = (counts.pulled_cases, counts.pulled_incidents, counts.planned, counts.done, counts.failed)
+    if not is_quiet(conn, ended):
+        # Without its hash a counter is chained, and refused to grow.
+        conn.execute(_CLOSE)
+    first = (run["cycle_id"], run["kind"], run["started_at"], ended.ended_at, ended.result)
+    conn.execute(
+        _PUT, (*first, *numbers, ended.refused_because, run["config_hash"], run["program_version"], ended.sides)
+    )
+
+
+def is_quiet(conn: sqlite3.Connection, ended: EndedCycle) -> bool:
+    """Say whether nothing happened in a cycle: nothing was planned, nothing was seen to change, nothing went wrong."""
+    counts = ended.counts
+    went_well = ended.result == "done" and ended.refused_because is None
+    return went_well and not (counts.planned or counts.done or counts.failed or _saw(conn, ended.running["cycle_id"]))
+
+
+def _saw(conn: sqlite3.Connection, cycle_id: str) -> bool:
+    return bool(
+        conn.execute("SELECT 1 FROM notifications WHERE cycle_id = ? LIMIT 1", (cycle_id,)).fetchone()
+        or conn.execute(
+            "SELECT 1 FROM http WHERE cycle_id = ? AND action_seq IS NOT NULL LIMIT 1", (cycle_id,)
+        ).fetchone()
+    )
+
+
+def find_twin(conn: sqlite3.Connection, ended: EndedCycle, requests: Sequence[Request]) -> sqlite3.Row | None:
+    """Find the row of a quiet cycle to whose counter another quiet one adds."""
+    rows = rows_by_name(conn, _LAST)
+    last_time = max((row["last_at"] or row["finished_at"] for row in rows), default="")
+    if not rows or _is_gap(last_time, ended.running["started_at"]):
+        return None
+    for row in rows:
+        if not _was_quiet(conn, row):
+            return None
+        if row["kind"] == ended.running["kind"]:
+            return row if _alike(row, ended) and _asked(conn, row) == list(requests) else None
+    return None
+
+
+def _is_gap(since: str, until: str) -> bool:
+    return time_from(until) - time_from(since) > timedelta(seconds=GAP_SECONDS)
+
+
+def _was_quiet(conn: sqlite3.Connection, row: Columns) -> bool:
+    is_well = row["result"] == "done" and row["refused_because"] is None
+    return is_well and not (row["planned"] or row["done"] or row["failed"] or _saw(conn, row["cycle_id"]))
+
+
+def _alike(row: Columns, ended: EndedCycle) -> bool:
+    run, counts = ended.running, ended.counts
+    return (row["pulled_cases"], row["pulled_incidents"], row["config_hash"], row["program_version"], row["sides"]) == (
+        counts.pulled_cases,
+        counts.pulled_incidents,
+        run["config_hash"],
+        run["program_version"],
+        ended.sides,
+    )
+
+
+def _asked(conn: sqlite3.Connection, row: Columns) -> list[Request]:
+    return conn.execute(_REQUESTS, (row["cycle_id"],)).fetchall()
+
+
+def count_again(conn: sqlite3.Connection, row: sqlite3.Row, cycle_id: str, at: str) -> None:
+    """Add one to a row's counter, bound to the row as it was before it was counted."""
+    columns = columns_of(conn, "cycles")
+    start = {"repeated": 0, "last_at": None, "last_cycle_id": None}
+    before = row_hash(",".join(columns), *({name: row[name] for name in columns} | start).values())
+    repeated = row["repeated"] + 1
+    conn.execute(_COUNT, (repeated, at, cycle_id, repeat_hash(before, repeated, at, cycle_id), row["seq"]))
