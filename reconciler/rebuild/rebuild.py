@@ -22,7 +22,7 @@ from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import close_unfinished
-from reconciler.engine.reading.pull import INCIDENT_PAGE_ROWS, case_pages
+from reconciler.engine.reading.pull import INCIDENT_PAGE_ROWS, all_case_pages
 from reconciler.engine.report import result_of
 from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
 from reconciler.remotes.ports import CaseOrder, IncidentClient, Position
@@ -120,7 +120,7 @@ def _list_cases(context: Context, wanted: set[str], read: _Read) -> None:
     """Page through the Cases until every wanted one was shown, which is cheaper than to ask for each."""
     if not wanted:
         return
-    for page in case_pages(context.cases, CaseOrder.CREATED):
+    for page in all_case_pages(context.cases):
         if page.truncated and not context.settings.accept_partial_view:
             words = "Coralogix hides Cases from this key (pbacTruncated); nothing was rebuilt"
             raise PartialTruth(words, system=System.CORALOGIX)

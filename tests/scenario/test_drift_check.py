@@ -122,3 +122,17 @@ def test_a_record_that_was_made_and_may_not_be_read_is_not_made_again() -> None:
     world.coralogix.acknowledge(case_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
+
+
+def test_a_comparison_of_everything_reads_large_pages() -> None:
+    world = WildWorld()
+    for number in range(120):
+        world.new_case(f"Case {number}")
+    world.cycle(limits_on=False)
+    world.run_until_quiet()
+    quiet = world.cases.requests["cases.list"]
+    world.cycle()
+    quiet = world.cases.requests["cases.list"] - quiet
+    before = world.cases.requests["cases.list"]
+    world.cycle(seconds=900)
+    assert world.cases.requests["cases.list"] - before == quiet + 1

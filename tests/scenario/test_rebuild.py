@@ -257,7 +257,7 @@ def test_many_pages_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> No
     world = World()
     linked(world, 30)
     monkeypatch.setattr("reconciler.rebuild.rebuild.INCIDENT_PAGE_ROWS", 7)
-    monkeypatch.setattr("reconciler.engine.reading.pull.CASE_PAGE_ROWS", 7)
+    monkeypatch.setattr("reconciler.engine.reading.pull.ALL_CASES_PAGE_ROWS", 7)
     report = rebuilt(world)
     assert (report.records, report.links, report.findings) == (30, 30, ())
     assert world.cases.requests["cases.get"] == 0

@@ -17,8 +17,7 @@ from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, Sy
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.context import Context
 from reconciler.engine.reading.cases import read_cases
-from reconciler.engine.reading.pull import case_pages
-from reconciler.remotes.ports import CaseOrder
+from reconciler.engine.reading.pull import all_case_pages
 from reconciler.store.store import Pulled
 
 OPEN_STATUSES = ("PENDING_ACTIVATION", "ACTIVE", "ACKNOWLEDGED", "RESOLVED")
@@ -60,7 +59,7 @@ def _list_cases(context: Context, *, full: bool) -> dict[str, Case]:
         reaches.append(((), context.clock() - FULL_RANGE))
     cases: dict[str, Case] = {}
     for statuses, since in reaches:
-        for page in case_pages(context.cases, CaseOrder.CREATED, statuses=statuses, created_from=since):
+        for page in all_case_pages(context.cases, statuses=statuses, created_from=since):
             if page.truncated and not context.settings.accept_partial_view:
                 raise PartialTruth("Coralogix hides Cases from this key (pbacTruncated)", system=System.CORALOGIX)
             cases |= {case.id: case for case in page.cases}

@@ -19,6 +19,8 @@ from reconciler.store.store import Cursor, Pulled
 
 CASE_PAGE_ROWS = 100
 """A quiet cycle reads one page of each listing, so a page is not made larger than news needs."""
+ALL_CASES_PAGE_ROWS = 1000
+"""Where everything is read a page is as large as the API allows."""
 INCIDENT_PAGE_ROWS = 1000
 AHEAD_OF_CLOCK = timedelta(hours=1)
 """What bears a time further ahead of the service's own clock is read, and moves no cursor."""
@@ -97,7 +99,8 @@ def _sweep_cases(
 ) -> _CaseListing:
     sweep = _CaseListing()
     shallow = shallow_floor(cursor, window)
-    for page in case_pages(client, order):
+    page_rows = ALL_CASES_PAGE_ROWS if window.since else CASE_PAGE_ROWS
+    for page in case_pages(client, order, page_rows=page_rows):
         sweep.server_time = sweep.server_time or page.server_time
         sweep.truncated = sweep.truncated or page.truncated
         sweep.malformed += page.malformed
@@ -129,15 +132,29 @@ def _case_cursor(order: CaseOrder, cursor: Cursor | None, sweep: _CaseListing, w
     return Cursor(name=f"cases.{order.value}", time=head, resume=reach.text())
 
 
+def all_case_pages(
+    client: CaseClient, *, statuses: tuple[str, ...] = (), created_from: datetime | None = None
+) -> Iterator[CasePage]:
+    """Read every Case, or those of some statuses, newest first; raise PartialTruth as ``case_pages`` does."""
+    return case_pages(
+        client, CaseOrder.CREATED, statuses=statuses, created_from=created_from, page_rows=ALL_CASES_PAGE_ROWS
+    )
+
+
 def case_pages(
-    client: CaseClient, order: CaseOrder, *, statuses: tuple[str, ...] = (), created_from: datetime | None = None
+    client: CaseClient,
+    order: CaseOrder,
+    *,
+    page_rows: int,
+    statuses: tuple[str, ...] = (),
+    created_from: datetime | None = None,
 ) -> Iterator[CasePage]:
     """Read page after page; raise PartialTruth when the service hands out the same page token twice."""
     token: str | None = None
     seen: set[str] = set()
     while True:
         page = client.list_cases(
-            order=order, page_token=token, page_size=CASE_PAGE_ROWS, statuses=statuses, created_from=created_from
+            order=order, page_token=token, page_size=page_rows, statuses=statuses, created_from=created_from
         )
         yield page
         token = page.next_token
