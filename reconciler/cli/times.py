@@ -11,6 +11,21 @@ _DURATION = re.compile(r"(?P<count>\d{1,6})(?P<unit>[smhdw])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+class Duration(click.ParamType[timedelta]):
+    """Parse ``90s``, ``5m``, ``12h``, ``7d``."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Give the length of time."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.match(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no duration, such as 90s, 5m, 12h or 7d", param, ctx)
+        return timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
+
+
 class When(click.ParamType[datetime]):
     """Parse ``30m``, ``12h``, ``7d``, or an ISO 8601 instant; a date alone is midnight UTC."""
 
@@ -36,3 +51,4 @@ class When(click.ParamType[datetime]):
 
 
 WHEN = When()
+DURATION = Duration()

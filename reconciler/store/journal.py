@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,12 @@ def _ours(outcome: Outcome) -> frozenset[str]:
         return _OUR_CASE_EVENTS
     made = {FIRST_SEEN} if outcome.action.kind is ActionKind.CREATE_INCIDENT else set()
     return _OUR_INCIDENT_EVENTS | outcome.action.fields.keys() | made
+
+
+_WHOLE_READS = """SELECT s.value, max(c.at)
+    FROM (SELECT sides, coalesce(last_at, finished_at) AS at FROM cycles ORDER BY seq DESC LIMIT 2000) c,
+    json_each(c.sides) s
+    WHERE c.at IS NOT NULL GROUP BY s.value"""
 
 
 class Journal:
@@ -197,6 +203,11 @@ class Journal:
         running = self._db.named(f"SELECT {CYCLE_COLUMNS} FROM ({RUNNING_CYCLE})")  # noqa: S608 - our own constants
         ended = self._db.named(f"SELECT {CYCLE_COLUMNS} FROM cycles ORDER BY seq DESC LIMIT ?", (n,))  # noqa: S608
         return (*running, *ended)[:n]
+
+    def last_whole_reads(self) -> Mapping[str, datetime]:
+        """Give when each side was last read whole, as far as the last 2,000 cycles that are told apart say."""
+        rows = self._db.read(_WHOLE_READS)
+        return {side: time_from(at) for side, at in rows}
 
     def config_hash(self) -> str | None:
         """Give the config hash of the last cycle that was begun, None before the first."""

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import stat
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,8 @@ from reconciler.core.errors import Locked, StoreError
 from reconciler.core.text import escape_controls
 
 _CONTENT_LIMIT_BYTES = 4096
+DAEMON_COMMAND = "reconciler run"
+"""what the daemon writes of itself into the lock file"""
 _SIGNED = b'{"pid": '
 """How what this program writes into its lock file begins."""
 
@@ -34,6 +37,41 @@ def lock_path(database: Path) -> Path:
 def _log_of(database: Path) -> Path:
     real = database.resolve()
     return real.with_name(f"{real.name}-wal")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Say who works on a database, in its own words."""
+
+    command: str
+    pid: int
+    since: str
+
+
+def holder_of(database: Path) -> Holder | None:
+    """Say who holds the lock of a database; None when nobody does, or when this user may not see it.
+
+    The lock is tried, shared and for a moment: what the file says is no proof that anybody lives.
+    """
+    try:
+        file = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(file)
+    finally:
+        os.close(file)
+    return None
+
+
+def _read_holder(file: int) -> Holder:
+    try:
+        holder = json.loads(os.pread(file, _CONTENT_LIMIT_BYTES, 0))
+        return Holder(command=str(holder["command"]), pid=int(holder["pid"]), since=str(holder["since"]))
+    except (ValueError, KeyError, TypeError):
+        return Holder(command="a process that has not left its name yet", pid=0, since="")
 
 
 class DatabaseLock:

@@ -240,10 +240,36 @@ def test_init_writes_a_config_once(spawned: Bench) -> None:
     assert "[coralogix]" in text
 
 
-def test_status_of_a_database_that_is_not_there_makes_none(bench: Bench) -> None:
+def test_status_of_a_database_that_is_not_there_says_so_and_makes_none(bench: Bench) -> None:
     ran = bench.run("status", "--json")
-    assert (ran.code, ran.document["last_cycle"], ran.document["links"]) == (0, None, 0)
+    assert (ran.code, ran.document["version"]) == (2, 1)
+    assert str(bench.database) in ran.document["error"]
     assert not bench.database.exists()
+
+
+def test_status_tells_a_monitor_whether_each_side_was_read(bench: Bench) -> None:
+    bench.new_case()
+    assert bench.run("once", "--json").code == 0
+    document = bench.run("status", "--json").document
+    assert {name: side["age_seconds"] is not None for name, side in document["sides"].items()} == {
+        "coralogix": True,
+        "main": True,
+    }
+    assert (document["daemon"]["running"], document["brake"]) == (False, None)
+    assert document["chain"]["seq"] > 0
+    assert bench.run("status", "--check", "--max-age", "1h").code == 0
+    late = bench.run("status", "--check", "--max-age", "0s")
+    assert late.code == 1
+    assert "coralogix: last read whole" in late.err
+
+
+def test_a_brake_is_told_to_a_monitor(bench: Bench) -> None:
+    bench.write_config(rest="[limits]\nmax_creates_per_cycle = 0")
+    bench.new_case()
+    assert bench.run("once", "--json").code == 3
+    checked = bench.run("status", "--check", "--max-age", "1h")
+    assert checked.code == 3
+    assert "max_creates_per_cycle" in checked.err
 
 
 def test_the_words_of_skips_are_those_of_the_contract() -> None:
@@ -260,4 +286,5 @@ def test_the_words_of_skips_are_those_of_the_contract() -> None:
         "case_missing",
         "unknown_state",
         "incident_terminal",
+        "update_withheld",
     }

@@ -17,7 +17,7 @@ from reconciler.daemon.timetable import TickResult
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleRequest, CycleResult
-from reconciler.store.lock import DatabaseLock
+from reconciler.store.lock import DAEMON_COMMAND, DatabaseLock
 from reconciler.telemetry.log import bind_cycle
 
 
@@ -39,7 +39,7 @@ def run(options: Globals) -> int:
     config = read_config(options)
     stop = threading.Event()
     path = config.state.path
-    with DatabaseLock(path, command="reconciler run") as lock, open_store(path, lock) as store:
+    with DatabaseLock(path, command=DAEMON_COMMAND) as lock, open_store(path, lock) as store:
         live = Live(
             config,
             store,

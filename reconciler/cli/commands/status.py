@@ -2,36 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import click
 
 from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.reading import read_store
-from reconciler.cli.terminal import print_json, print_lines, table
+from reconciler.cli.terminal import print_json, print_lines, say, table
+from reconciler.cli.times import DURATION
+from reconciler.config import Config
+from reconciler.core.errors import Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.reading.window import is_unfinished
+from reconciler.engine.report import CycleResult
 from reconciler.engine.sides import side_of_store
+from reconciler.store.lock import DAEMON_COMMAND, Holder, holder_of
 from reconciler.store.store import Store
 from reconciler.store.values import StatusSummary
+
+REDRAWN_EVERY_SECONDS = 2.0
+LEAST_AGE = timedelta(minutes=2)
+"""the youngest age that ``--check`` complains of by itself, however often is polled"""
 
 
 @click.command()
 @json_option
+@click.option("--watch", is_flag=True, help="Draw it anew every two seconds, until Ctrl-C.")
+@click.option("--check", "is_check", is_flag=True, help="For monitors: 0 all well, 1 a side was not read, 3 a brake.")
+@click.option("--max-age", type=DURATION, help="How old a whole read may be for --check  [default: three polls, 2m]")
 @click.pass_obj
-def status(options: Globals, as_json: bool) -> None:
-    """Show cursors, lag, the last cycle, open links and holds."""
+def status(options: Globals, as_json: bool, watch: bool, is_check: bool, max_age: timedelta | None) -> int:
+    """Show the daemon, each side's last whole read, pauses, the last cycle, open links and holds.
+
+    \b
+    Examples:
+      reconciler status
+      reconciler status --check --max-age 5m   # for a monitor: one line for each complaint
+    """
     start(options, quiet=True)
     config = read_config(options)
-    with read_store(config.state.path) as store:
-        document = status_document(store.reports.status_summary(), utc_now()) | {"database": store.path}
-        ceilings = {"coralogix": config.coralogix.requests_per_second}
-        ceilings |= {name: one.requests_per_second for name, one in config.servicenow.items()}
-        document["sides"] = sides_document(store, ceilings, utc_now())
-    print_json(document) if as_json else print_status(document)
+    while watch:
+        document = _document(config)
+        click.clear()
+        print_status(document)
+        time.sleep(REDRAWN_EVERY_SECONDS)
+    document = _document(config)
+    allowed = max(3 * config.schedule.poll, LEAST_AGE) if max_age is None else max_age
+    complaints = _complaints(document, allowed)
+    if as_json:
+        print_json(document)
+    elif not is_check:
+        print_status(document)
+    elif not complaints and document["brake"] is None:
+        print_lines("all well")
+    return _check_code(document, complaints) if is_check else 0
+
+
+def _document(config: Config) -> JsonObject:
+    path, now = config.state.path, utc_now()
+    ceilings = {"coralogix": config.coralogix.requests_per_second}
+    ceilings |= {name: one.requests_per_second for name, one in config.servicenow.items()}
+    with read_store(path) as store:
+        return status_document(store.reports.status_summary(), now) | {
+            "database": store.path,
+            "sides": sides_document(store, ceilings, now),
+            "daemon": _daemon(holder_of(path)),
+            "chain": _chain(store),
+        }
+
+
+def _daemon(holder: Holder | None) -> JsonObject:
+    is_daemon = holder is not None and holder.command == DAEMON_COMMAND
+    return {
+        "running": is_daemon,
+        "pid": holder.pid if holder and is_daemon else None,
+        "since": holder.since if holder and is_daemon else None,
+    }
+
+
+def _chain(store: Store) -> JsonObject:
+    seq, head = store.ledger.head()
+    return {"seq": seq, "head": head.hex()}
+
+
+def _complaints(document: JsonObject, allowed: timedelta) -> list[str]:
+    """Say which sides were not read whole lately."""
+    limit = allowed.total_seconds()
+    return [
+        f"{name}: last read whole {_ago(side)}, {limit:.0f} s are allowed"
+        for name, side in document["sides"].items()
+        if side["age_seconds"] is None or side["age_seconds"] > limit
+    ]
+
+
+def _ago(side: JsonObject) -> str:
+    return "never" if side["age_seconds"] is None else f"{side['age_seconds']:.0f} s ago"
+
+
+def _check_code(document: JsonObject, complaints: Sequence[str]) -> int:
+    for words in complaints:
+        say(f"reconciler: {words}")
+    if document["brake"] is not None:
+        say(f"reconciler: {document['brake']}")
+        return Refused.exit_code
+    return 1 if complaints else 0
 
 
 def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
@@ -47,6 +125,7 @@ def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
     return {
         "version": DOCUMENT_VERSION,
         "last_cycle": dict(summary.last_cycle) if summary.last_cycle else None,
+        "brake": _brake(summary),
         "cursors": cursors,
         "links": summary.links,
         "open_links": summary.open_links,
@@ -58,11 +137,24 @@ def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
     }
 
 
+def _brake(summary: StatusSummary) -> str | None:
+    """Give the words of the refusal that the last cycle ended with, as long as no later one went through."""
+    last = summary.last_cycle
+    is_refused = last is not None and last["result"] == CycleResult.REFUSED.value
+    return str(last["refused_because"]) if last and is_refused else None
+
+
 def sides_document(store: Store, ceilings: Mapping[str, float], now: datetime) -> JsonObject:
-    """Say how each side wants to be treated: ``ceilings`` has the pace that the config allows, for each."""
+    """Say of each side when it was last read whole, and how it wants to be treated.
+
+    ``ceilings`` has the pace that the config allows to each, in requests a second.
+    """
+    read_at = store.journal.last_whole_reads()
     states = {name: side_of_store(store, name) for name in ceilings}
     return {
         name: {
+            "read_at": at.isoformat() if (at := read_at.get(name)) else None,
+            "age_seconds": round((now - at).total_seconds(), 1) if at else None,
             "paused_until": silent.isoformat() if (silent := state.silent_until) and silent > now else None,
             "requests_per_second": state.requests_per_second or ceilings[name],
             "refused_logins": state.refused_logins,
@@ -84,7 +176,11 @@ def print_status(document: JsonObject) -> None:
         )
         if last["refused_because"]:
             print_lines(f"           {last['refused_because']}")
+    daemon = document["daemon"]
+    words = f"runs, pid {daemon['pid']}, since {daemon['since']}" if daemon["running"] else "does not run"
+    print_lines(f"daemon     {words}")
     for name, side in document["sides"].items():
+        print_lines(f"read       {name}: last whole {_ago(side)}")
         if side["paused_until"] is not None:
             print_lines(f"paused     {name}: nothing is sent before {side['paused_until']}{_refusals(side)}")
     print_lines(f"links      {document['links']} in all, {document['open_links']} open, {document['waiting']} to plan")
