@@ -179,6 +179,10 @@ class Incident:
     updated_by: str
     mod_count: int
     reopen_count: int = 0
+    opened_by: str = ""
+    """user name, as those of who resolved and who closed it; empty where the record does not tell"""
+    resolved_by: str = ""
+    closed_by: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     """every other field that was read: close_code, close_notes and whatever a policy maps"""
 
@@ -202,6 +206,19 @@ class Absence:
 
     first_at: datetime
     last_at: datetime
+    times: int
+
+
+NOTE_ARRIVED = -1
+"""In ``Link.noted``: below every ``sys_mod_count``, so that the note counts as sent whatever the record shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tries:
+    """Count how often in a row the same unchanged pair was acted on, and nothing was seen to come of it."""
+
+    fingerprint: str
+    """what both sides looked like when that was decided"""
     times: int
 
 
@@ -230,6 +247,15 @@ class Link:
     """the Case was seen active, or carries a sign of it"""
     written: Mapping[str, str] = field(default_factory=dict)
     """the value that each field in step was last given by us"""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """what the record kept of each value that we gave it, as the answer to our own write showed; a field is left out
+    where somebody else may have written in between"""
+    noted: Mapping[str, int] = field(default_factory=dict)
+    """step, by the word of its stage -> the record's ``sys_mod_count`` before the write that carried its note, or
+    ``NOTE_ARRIVED``"""
+    tries: Tries | None = None
+    reactivations: tuple[datetime, ...] = ()
+    """the re-activations of the Case of which its record's side was told, the oldest first"""
     hold: Hold | None = None
     incident_absence: Absence | None = None
     case_absence: Absence | None = None
@@ -343,6 +369,8 @@ class HttpRecord:
     action_seq: int | None = None
     body: str = ""
     """what a write sent, without secrets; empty unless the config asks for bodies to be kept"""
+    outcome: str = ""
+    """what is known of a request of which no answer was recorded"""
 
 
 JsonObject = dict[str, Any]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed
+from reconciler.core.model import Action, Link
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
-from reconciler.engine.request_log import RequestLog
+from reconciler.engine.report import CycleResult
+from reconciler.engine.request_log import RequestLog, intended
 from reconciler.remotes.ports import CaseClient, IncidentClient, Side
-from reconciler.store.store import Store
+from reconciler.store.store import CycleCounts, Decided, Ended, Pulled, RememberedCounts, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,15 @@ class Settings:
     incident_overlap: timedelta = timedelta(seconds=300)
     drift_check_every: timedelta = timedelta(minutes=15)
     accept_partial_view: bool = False
+    case_page_rows: int = 100
+    """a quiet cycle reads one page of each listing, so a page is not made larger than news needs"""
+    all_cases_page_rows: int = 1000
+    """where everything is read a page is as large as the API allows"""
+    incident_page_rows: int = 1000
+    incident_pages_per_cycle: int = 100
+    """a longer backlog goes on where it stopped, in the next cycle"""
+    short_rows: int = 100
+    """an overlap of so many rows costs nothing to speak of, and is read each time"""
     ask_deep_links: bool = False
     workers: int = 8
     """actions side by side, those of one link always in order, at all sides together that ``workers_of`` leaves out"""
@@ -45,7 +56,7 @@ def never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Hold the two sides, the memory and the policies."""
+    """Hold the two sides, the memory and the policies; what is remembered through it bears its cycle and its time."""
 
     cases: CaseClient
     connectors: Mapping[str, IncidentClient]
@@ -58,6 +69,64 @@ class Context:
     should_stop: Callable[[], bool] = never
     progress: ProgressCallback = no_progress
     program_version: str = ""
+    cycle_id: str = ""
+    """the cycle at work; empty between cycles"""
+
+    def in_cycle(self, cycle_id: str) -> Context:
+        """Give the same context at work for one cycle."""
+        return replace(self, cycle_id=cycle_id)
+
+    def remember(self, pulled: Pulled) -> RememberedCounts:
+        """Remember what was read, now and in this cycle."""
+        return self.store.snapshots.remember(
+            pulled, stage_rules=self.policies, cycle_id=self.cycle_id, now=self.clock()
+        )
+
+    def update_links(self, links: Iterable[Link]) -> None:
+        """Store links as they now stand and mark them for planning."""
+        self.store.links.update_links(links, self.clock())
+
+    def begin_cycle(self, kind: str, now: datetime) -> None:
+        """Write down that this cycle began."""
+        self.store.journal.begin_cycle(
+            self.cycle_id, kind=kind, now=now, config_hash=self.policy_hash, program_version=self.program_version
+        )
+
+    def record_requests(self) -> None:
+        """Write down the requests that belong to no action so far."""
+        self.store.journal.record_requests(self.requests.take(), cycle_id=self.cycle_id)
+
+    def finish_cycle(
+        self, result: CycleResult, counts: CycleCounts, error: Exception | None, sides: Iterable[str] = ()
+    ) -> None:
+        """Write down how this cycle ended, with the requests that it made last and the sides that it read whole."""
+        self.store.journal.finish_cycle(
+            self.cycle_id,
+            result=result.value,
+            counts=counts,
+            sides=sides,
+            requests=self.requests.take(),
+            refused_because=str(error) if error else None,
+            now=self.clock(),
+        )
+
+    def begin_actions(self, actions: Sequence[Action], decided: Sequence[Decided | None]) -> list[int]:
+        """Write down what is about to be done, with the requests that are about to leave; give the numbers."""
+        now = self.clock()
+        return self.store.journal.begin_actions(
+            actions,
+            cycle_id=self.cycle_id,
+            now=now,
+            hides_values=self.settings.hides_values,
+            decided=[one for one in decided if one],
+            intended=[intended(action, now) for action in actions],
+        )
+
+    def finish_actions(self, ended: Sequence[Ended]) -> None:
+        """Write down what came of actions, with the requests that were made for them."""
+        self.store.journal.finish_actions(
+            ended, stage_rules=self.policies, now=self.clock(), hides_values=self.settings.hides_values
+        )
 
     def step(self, what: str, done: int, total: int) -> None:
         """Tell how far a cycle's reading has come; raise CycleFailed between two reads when the engine is to stop."""

@@ -12,19 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
-from reconciler.core.model import HOLD_REASONS, ActionKind, Outcome, Pair, Result, SkipReason
+from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, SkipReason
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
 from reconciler.core.planning.standing import look_at
+from reconciler.core.policies.defaults import JOURNAL_FIELDS
 from reconciler.engine import brakes
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups
 from reconciler.engine.context import Context
 from reconciler.engine.reading import drift
-from reconciler.engine.reading.gather import Gathering
 from reconciler.engine.reading.hold_requests import apply_hold_requests, look_again_at_others
+from reconciler.engine.reading.pull import Pull
 from reconciler.engine.report import (
     CycleKind,
     CycleReport,
@@ -34,9 +35,11 @@ from reconciler.engine.report import (
     failure_words,
     result_of,
 )
+from reconciler.engine.request_log import intended
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
-from reconciler.store.store import CycleCounts, Decided, Ended
+from reconciler.store.store import Begun, CycleCounts, Decided, Ended
+from reconciler.store.values import SENT_OUTCOME_UNKNOWN
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
@@ -45,7 +48,7 @@ FULL_CHECK_EVERY = timedelta(days=1)
 
 def run_cycle(context: Context, request: CycleRequest, *, cycle_id: str) -> CycleReport:
     """Run one cycle and report it. Raises StoreError when the database cannot be used."""
-    return _Cycle(context, request, cycle_id).run()
+    return _Cycle(context.in_cycle(cycle_id), request).run()
 
 
 @dataclass
@@ -54,7 +57,6 @@ class _Cycle:
 
     context: Context
     request: CycleRequest
-    cycle_id: str
     plan: Plan = field(default_factory=Plan)
     pairs: dict[str, Pair] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
@@ -63,10 +65,10 @@ class _Cycle:
     partial: list[RemoteError] = field(default_factory=list)
     """look-ups of this cycle whose answer did not show everything"""
     config_changed: bool = False
-    pulled: Gathering = field(init=False)
+    pulled: Pull = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pulled = Gathering(self.context, self.cycle_id)
+        self.pulled = Pull(self.context)
 
     def run(self) -> CycleReport:
         started_at = self.context.clock()
@@ -113,20 +115,14 @@ class _Cycle:
     def _begin(self, kind: CycleKind, now: datetime) -> None:
         store = self.context.store
         self.config_changed = brakes.meet_config(store, self.context.policy_hash)
-        store.journal.begin_cycle(
-            self.cycle_id,
-            kind=kind.value,
-            now=now,
-            config_hash=self.context.policy_hash,
-            program_version=self.context.program_version,
-        )
+        self.context.begin_cycle(kind.value, now)
         resume_sides(self.context)
         close_unfinished(self.context)
-        apply_hold_requests(self.context, cycle_id=self.cycle_id)
+        apply_hold_requests(self.context)
 
     def _pull(self) -> None:
         """Pull every side and remember what came whole; raises where that is not enough to plan on."""
-        self.pulled = Gathering(self.context, self.cycle_id, since=self.request.since)
+        self.pulled = Pull(self.context, since=self.request.since)
         try:
             self.pulled.run()
         finally:
@@ -136,7 +132,7 @@ class _Cycle:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
         store = self.context.store
         suspects = [pair for pair in store.links.pairs_to_plan(started_at) if pair.link.connector not in self.down]
-        drift.recheck_absent(self.context, suspects, cycle_id=self.cycle_id)
+        drift.recheck_absent(self.context, suspects)
         if scope in (CycleKind.DRIFT, CycleKind.FULL):
             self._compare_all(full=scope is CycleKind.FULL)
             done = (LAST_DRIFT_CHECK, LAST_FULL_CHECK) if scope is CycleKind.FULL else (LAST_DRIFT_CHECK,)
@@ -145,16 +141,16 @@ class _Cycle:
 
     def _compare_all(self, *, full: bool) -> None:
         """Compare everything open in full; a connector that does not answer is down, and the others go on."""
-        drift.check_drift(self.context, self.down, cycle_id=self.cycle_id, full=full)
+        drift.check_drift(self.context, self.down, full=full)
         doubled = self.context.store.links.doubled_pairs()
-        self.down |= look_again_at_others(self.context, doubled, cycle_id=self.cycle_id)
+        self.down |= look_again_at_others(self.context, doubled)
 
     def _plan(self, scope: CycleKind, now: datetime) -> Knowledge:
         """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
         store, context = self.context.store, self.context
         candidates = sorted(self._candidates(scope, now), key=lambda pair: (pair.case.created_at, pair.case.id))
         self.pairs = {pair.case.id: pair for pair in candidates}
-        lookups = Lookups(context, self._knowledge(now), self.cycle_id)
+        lookups = Lookups(context, self._knowledge(now))
         first = plan(
             self.pairs.values(),
             context.policies,
@@ -169,7 +165,7 @@ class _Cycle:
         self.plan = replace(whole, decisions=up)
         # What a backfill means to do is stored as it is begun: one that is refused, or killed, admits nothing more.
         told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
-        store_decisions(context, told, cycle_id=self.cycle_id)
+        store_decisions(context, told)
         return lookups.knowledge
 
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
@@ -223,8 +219,8 @@ class _Cycle:
     def _apply(self, knowledge: Knowledge) -> None:
         if self.plan.actions:
             # What was read so far is recorded before the first write, so that a kill does not lose it.
-            self.context.store.journal.record_requests(self.context.requests.take(), cycle_id=self.cycle_id)
-        self.outcomes = Applier(self.context, knowledge, self.cycle_id).apply(self.plan, self.pairs)
+            self.context.record_requests()
+        self.outcomes = Applier(self.context, knowledge).apply(self.plan, self.pairs)
         self._show_rejections()
 
     def _show_rejections(self) -> None:
@@ -252,7 +248,7 @@ class _Cycle:
         held = sum(count for reason, count in skips.items() if reason in HOLD_REASONS)
         acted_on = {action.case_id for action in self.plan.actions}
         report = CycleReport(
-            cycle_id=self.cycle_id,
+            cycle_id=self.context.cycle_id,
             kind=kind,
             started_at=started_at,
             finished_at=now,
@@ -276,15 +272,7 @@ class _Cycle:
             failed=report.failed,
         )
         remember_sides(self.context)
-        store.journal.finish_cycle(
-            self.cycle_id,
-            result=report.result.value,
-            counts=counts,
-            sides=self.pulled.read_whole,
-            requests=self.context.requests.take(),
-            refused_because=str(error) if error else None,
-            now=now,
-        )
+        self.context.finish_cycle(report.result, counts, error, self.pulled.read_whole)
         return report
 
     def _result(self, error: ReconcilerError | None) -> CycleResult:
@@ -300,14 +288,23 @@ def close_unfinished(context: Context) -> None:
     ended = []
     for begun in context.store.journal.unfinished_actions():
         pair = context.store.links.pair(begun.action.case_id)
-        is_create = begun.action.kind is ActionKind.CREATE_INCIDENT
-        link = replace(pair.link, create_in_doubt_since=begun.started_at) if pair and is_create else None
         outcome = Outcome(
             action=begun.action,
             result=Result.UNKNOWN,
             detail="the program ended before the outcome was recorded",
-            link=link,
+            link=_in_doubt(begun, pair) if pair else None,
         )
-        ended.append(Ended(seq=begun.seq, outcome=outcome))
+        left = replace(intended(begun.action, begun.started_at), outcome=SENT_OUTCOME_UNKNOWN)
+        ended.append(Ended(seq=begun.seq, outcome=outcome, requests=(left,)))
     if ended:
-        context.store.journal.finish_actions(ended, stage_rules=context.policies, now=context.clock())
+        context.finish_actions(ended)
+
+
+def _in_doubt(begun: Begun, pair: Pair) -> Link:
+    """Remember of a write that may have landed what must not happen twice: the record, or the note of a step."""
+    link, word = pair.link, begun.action.to_stage.word
+    if begun.action.kind is ActionKind.CREATE_INCIDENT:
+        return replace(link, create_in_doubt_since=begun.started_at)
+    if begun.action.kind is ActionKind.ADVANCE_INCIDENT and begun.field_names & JOURNAL_FIELDS and pair.incident:
+        return replace(link, noted={word: pair.incident.mod_count, **link.noted})
+    return link

@@ -7,12 +7,13 @@ it was made for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from datetime import datetime
 
-from reconciler.core.model import HttpRecord
+from reconciler.core.model import Action, ActionKind, HttpRecord, System, Verb
 
 _action_seq: ContextVar[int | None] = ContextVar("action_seq", default=None)
 
@@ -51,3 +52,30 @@ class RequestLog:
             taken = tuple(record for record in self._records if record.action_seq == action_seq)
             self._records = [record for record in self._records if record.action_seq != action_seq]
         return taken
+
+
+_CASE_WRITES: Mapping[Verb, tuple[str, str]] = {
+    Verb.ACKNOWLEDGE: ("PUT", "acknowledged"),
+    Verb.RESOLVE: ("PUT", "resolved"),
+    Verb.CLOSE: ("POST", "closed"),
+}
+
+
+def intended(action: Action, now: datetime) -> HttpRecord:
+    """Describe the write with which an action begins, before it leaves: that it was answered is not known."""
+    if action.kind is ActionKind.ADVANCE_CASE:
+        method, word = _CASE_WRITES[action.path[0]]
+        return _unanswered(System.CORALOGIX, method, f"/mgmt/openapi/5/cases/{word}/v1/{action.case_id}", now)
+    table = f"/api/now/table/{action.table}"
+    method, path = {
+        ActionKind.CREATE_INCIDENT: ("POST", table),
+        ActionKind.ADOPT_INCIDENT: ("GET", f"{table}/{action.sys_id}"),
+        ActionKind.SEND_EVENT: ("POST", "/api/global/em/jsonv2"),
+    }.get(action.kind, ("PATCH", f"{table}/{action.sys_id}"))
+    return _unanswered(System.SERVICENOW, method, path, now)
+
+
+def _unanswered(system: System, method: str, path: str, now: datetime) -> HttpRecord:
+    return HttpRecord(
+        system=system, method=method, path=path, status=None, duration_ms=0, request_id=None, attempt=1, sent_at=now
+    )

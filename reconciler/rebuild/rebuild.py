@@ -17,21 +17,20 @@ from reconciler.core.identity import CASE_ID, record_id
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.plan import Question, until_answered
 from reconciler.core.planning.standing import look_at
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import close_unfinished
-from reconciler.engine.reading.pull import INCIDENT_PAGE_ROWS, all_case_pages
+from reconciler.engine.reading.pull import record_pages, whole_case_pages
 from reconciler.engine.report import result_of
 from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
-from reconciler.remotes.ports import CaseOrder, IncidentClient, Position
+from reconciler.remotes.ports import CaseOrder, IncidentClient
 from reconciler.store.store import CycleCounts, Restored
 
 KIND = "rebuild"
 """The word of the journal for this kind of cycle."""
-NAME_ROUNDS = 2
-"""A name that nothing bears leads to one more question, its default."""
 
 
 @dataclass
@@ -50,33 +49,20 @@ def rebuild(context: Context, *, cycle_id: str) -> RebuildReport:
     Raises RemoteError when a service does not answer, or PartialTruth when it hides something; then the links and
     snapshots are as they were.
     """
-    store, began = context.store, context.clock()
-    store.journal.begin_cycle(
-        cycle_id, kind=KIND, now=began, config_hash=context.policy_hash, program_version=context.program_version
-    )
+    context = context.in_cycle(cycle_id)
+    context.begin_cycle(KIND, context.clock())
     close_unfinished(context)
     try:
         read = _read(context)
         restored = _restored(context, read)
     except RemoteError as error:
-        _record(context, cycle_id, CycleCounts(), error)
+        context.finish_cycle(result_of(error, 0), CycleCounts(), error)
         raise
-    store.snapshots.restore(restored, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
+    context.store.snapshots.restore(restored, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
     counts = CycleCounts(pulled_cases=len(restored.cases), pulled_incidents=len(restored.incidents))
-    _record(context, cycle_id, counts, None)
+    context.finish_cycle(result_of(None, 0), counts, None)
     linked = sum(bool(link.sys_id) for link in restored.links)
     return RebuildReport(records=len(read.records), links=linked, findings=tuple(read.findings))
-
-
-def _record(context: Context, cycle_id: str, counts: CycleCounts, error: RemoteError | None) -> None:
-    context.store.journal.finish_cycle(
-        cycle_id,
-        result=result_of(error, 0).value,
-        counts=counts,
-        requests=context.requests.take(),
-        refused_because=str(error) if error else None,
-        now=context.clock(),
-    )
 
 
 # -- what the services show --------------------------------------------------------------------------------------------
@@ -99,9 +85,7 @@ def _read(context: Context) -> _Read:
 
 def _read_records(context: Context, client: IncidentClient, table: str, read: _Read) -> None:
     found: dict[str, Incident] = {}
-    after: Position | None = None
-    while True:
-        page = client.changed(table, since=None, after=after, limit=INCIDENT_PAGE_ROWS)
+    for page in record_pages(client, table, since=None, after=None, limit=context.settings.incident_page_rows):
         if page.hidden:
             words = (
                 f"{client.connector} counts {page.hidden} rows of {table} that it does not show; nothing was rebuilt"
@@ -110,9 +94,6 @@ def _read_records(context: Context, client: IncidentClient, table: str, read: _R
         found |= {record.sys_id: record for record in page.incidents}
         read.findings += [_not_understood(each, each.record_id or "a record") for each in page.malformed]
         context.progress("records", len(read.records) + len(found), 0)
-        if page.last is None:
-            break
-        after = page.last
     read.records += found.values()
 
 
@@ -120,10 +101,7 @@ def _list_cases(context: Context, wanted: set[str], read: _Read) -> None:
     """Page through the Cases until every wanted one was shown, which is cheaper than to ask for each."""
     if not wanted:
         return
-    for page in all_case_pages(context.cases):
-        if page.truncated and not context.settings.accept_partial_view:
-            words = "Coralogix hides Cases from this key (pbacTruncated); nothing was rebuilt"
-            raise PartialTruth(words, system=System.CORALOGIX)
+    for page in whole_case_pages(context):
         read.cases |= {case.id: case for case in page.cases if case.id in wanted}
         context.progress("cases", len(read.cases), len(wanted))
         if len(read.cases) == len(wanted):
@@ -275,16 +253,21 @@ def _with_written(context: Context, pairs: Sequence[Pair], origin: datetime) -> 
 
 def _with_names(context: Context, pairs: Sequence[Pair], knowledge: Knowledge) -> Knowledge:
     """Look up the names that the fields in step need. Raises RemoteError when a connector does not answer."""
-    for _ in range(NAME_ROUNDS):
+
+    def asks(knowledge: Knowledge) -> list[Question]:
+        return [question for pair in pairs for question in _draft(pair, context.policies, knowledge).questions]
+
+    def answered(knowledge: Knowledge, questions: Sequence[Question]) -> Knowledge:
         asked: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-        for pair in pairs:
-            for question in _draft(pair, context.policies, knowledge).questions:
-                asked[question.connector, question.table, question.name_field].add(question.name)
+        for question in questions:
+            asked[question.connector, question.table, question.name_field].add(question.name)
+        answers: dict[tuple[str, str, str], str] = {}
         for (connector, table, name_field), names in asked.items():
             found = context.connectors[connector].reference(table, name_field, sorted(names))
-            answers = {(connector, table, name): found.get(name, "") for name in names}
-            knowledge = replace(knowledge, references={**knowledge.references, **answers})
-    return knowledge
+            answers |= {(connector, table, name): found.get(name, "") for name in names}
+        return replace(knowledge, references={**knowledge.references, **answers})
+
+    return until_answered(knowledge, asks, answered)
 
 
 def _draft(pair: Pair, policies: Policies, knowledge: Knowledge) -> Draft:

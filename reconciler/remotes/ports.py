@@ -17,6 +17,9 @@ from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, Incident, JsonObject
 
+CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
+"""What is told of a listing that an access policy cut."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SideState:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reconciler.core.model import Absence, Case, Hold, Incident, Link, Stage
+from reconciler.core.model import Absence, Case, Hold, Incident, Link, Stage, Tries
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -109,6 +109,10 @@ def link_values(link: Link) -> dict[str, SqlValue]:
         "admitted": int(link.admitted),
         "was_active": int(link.was_active),
         "written": json_text(link.written),
+        "kept": json_text(link.kept),
+        "noted": json_text(link.noted),
+        "tries": _optional_json(link.tries),
+        "reactivations": json_text(link.reactivations),
         "hold": _optional_json(link.hold),
         "incident_absence": _optional_json(link.incident_absence),
         "case_absence": _optional_json(link.case_absence),
@@ -142,6 +146,10 @@ def link_from(row: Columns) -> Link:
         admitted=bool(row["admitted"]),
         was_active=bool(row["was_active"]),
         written=json.loads(row["written"]),
+        kept=json.loads(row["kept"]),
+        noted=json.loads(row["noted"]),
+        tries=None if row["tries"] is None else Tries(**json.loads(row["tries"])),
+        reactivations=tuple(time_from(at) for at in json.loads(row["reactivations"])),
         hold=_hold(row["hold"]),
         incident_absence=_absence(row["incident_absence"]),
         case_absence=_absence(row["case_absence"]),

@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Case, Incident, Link, Pair, System
 from reconciler.core.text import cut
 from reconciler.store.codec import (
@@ -103,13 +104,13 @@ class Sight:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ingested:
+class Ingested(Generic[Key]):
     """Say what became of the things of one side."""
 
     counts: SideCounts
     notifications: int
-    stale: tuple[str, ...]
-    """the ids of what was older than what is remembered, and was left out"""
+    stale: tuple[Key, ...]
+    """the keys of what was older than what is remembered, and was left out"""
 
 
 class Change(NamedTuple):
@@ -146,7 +147,7 @@ class _Seen(NamedTuple, Generic[Key, Thing]):
 # -- the two sides ---------------------------------------------------------------------------------------------------
 
 
-def ingest_cases(sight: Sight, cases: Iterable[Case]) -> Ingested:
+def ingest_cases(sight: Sight, cases: Iterable[Case]) -> Ingested[str]:
     """Ingest Cases in the order of their own times, so that notifications tell the story forwards."""
     ordered = sorted(cases, key=lambda case: case.updated_at or case.created_at)
     seen: list[_Seen[str, Case]] = []
@@ -162,7 +163,7 @@ def ingest_cases(sight: Sight, cases: Iterable[Case]) -> Ingested:
     return _ingested(sight, seen, notes)
 
 
-def ingest_incidents(sight: Sight, incidents: Iterable[Incident]) -> Ingested:
+def ingest_incidents(sight: Sight, incidents: Iterable[Incident]) -> Ingested[RecordKey]:
     """Ingest records in the order of their own times."""
     ordered = sorted(incidents, key=lambda incident: (incident.updated_at, incident.mod_count))
     seen: list[_Seen[RecordKey, Incident]] = []
@@ -230,12 +231,12 @@ def _as_seen(_before: Incident, after: Incident) -> Incident:
     return after
 
 
-def _ingested(sight: Sight, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[NoteRow]) -> Ingested:
+def _ingested(sight: Sight, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[NoteRow]) -> Ingested[Key]:
     """Write the notifications and count what was seen."""
     sight.conn.executemany(_PUT_NOTE, notes)
     fates = Counter(each.fate for each in seen)
     counts = SideCounts(seen=len(seen), new=fates[Fate.NEW], changed=fates[Fate.CHANGED], stale=fates[Fate.STALE])
-    stale = tuple(str(each.key) for each in seen if each.fate is Fate.STALE)
+    stale = tuple(each.key for each in seen if each.fate is Fate.STALE)
     return Ingested(counts=counts, notifications=len(notes), stale=stale)
 
 
@@ -300,9 +301,22 @@ def _incident_notes(
             change,
             case_id=case_id,
             sys_id=incident.sys_id,
-            actor=incident.updated_by,
+            actor=_actor(seen.before, incident, change.event),
             at=at,
         )
+
+
+def _actor(before: Incident | None, after: Incident, event: str) -> str:
+    """Name who made one change of a record; empty where the service does not tell it for this very change.
+
+    ``sys_updated_by`` names who wrote last, and so who changed this only where nobody else wrote since the last look.
+    """
+    if after.mod_count == (0 if before is None else before.mod_count + 1):
+        return after.updated_by
+    if before is None:
+        return after.opened_by
+    by_word = {"resolved": after.resolved_by, "closed": after.closed_by, "canceled": after.closed_by}
+    return by_word.get(STATE_WORDS.get(after.state, ""), "") if event == "state" else ""
 
 
 def _note(

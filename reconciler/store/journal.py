@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.errors import StoreError
@@ -27,21 +27,21 @@ from reconciler.store.cycles import (
     put_cycle,
 )
 from reconciler.store.ingest import FIRST_SEEN, Sight, ingest_cases, ingest_incidents, restage
-from reconciler.store.links import put_link
+from reconciler.store.links import put_decisions, put_link
 from reconciler.store.schema import CYCLE_COLUMNS, RUNNING_CYCLE
-from reconciler.store.values import Begun, CycleCounts, Deed, Ended, Row, StageRules
+from reconciler.store.values import Begun, CycleCounts, Decided, Deed, Ended, Row, StageRules
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
 _ACTION_COLUMNS = (
     "seq, cycle_id, started_at, kind, case_id, case_key, connector, table_name, sys_id, number, "
-    "from_stage, to_stage, path, fingerprint"
+    "from_stage, to_stage, path, fingerprint, field_names"
 )
 _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_key, connector, table_name, sys_id,
-    number, from_stage, to_stage, path, field_names, fingerprint, started_at, cause_seq) VALUES (:cycle_id, :key,
+    number, from_stage, to_stage, path, field_names, fingerprint, started_at, sent, cause_seq) VALUES (:cycle_id, :key,
     1 + (SELECT count(*) FROM actions WHERE key = :key), :kind, :case_id, :case_key, :connector, :table, :sys_id,
-    :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at,
+    :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at, :sent,
     (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'))"""
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
@@ -49,7 +49,7 @@ _REMEMBERED = "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = 
 _PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_value) VALUES (?, ?, ?, ?)"
 _KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
-    attempt, sent_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    attempt, sent_at, body, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _PUT_PERSON = "INSERT INTO people (at, what, os_user, host, arguments, detail) VALUES (?, ?, ?, ?, ?, ?)"
 
 _OUR_CASE_EVENTS = frozenset({"status", "resolution_reason", "resolved_by"})
@@ -97,17 +97,27 @@ class Journal:
     # -- actions -----------------------------------------------------------------------------------------------------
 
     def begin_actions(
-        self, actions: Sequence[Action], *, cycle_id: str, now: datetime, hides_values: bool = False
+        self,
+        actions: Sequence[Action],
+        *,
+        cycle_id: str,
+        now: datetime,
+        hides_values: bool = False,
+        decided: Sequence[Decided] = (),
+        intended: Sequence[HttpRecord] = (),
     ) -> list[int]:
         """Commit actions to the journal before their writes, all in one transaction, and give their numbers.
 
         Their links stay marked for planning, so that a crash from here on is planned again. With ``hides_values`` only
-        a hash is kept of each value that is sent.
+        a hash is kept of each value that is sent. ``decided`` is what was decided about their links, and ``intended``
+        the request of each that is about to leave: stored with them, so that a kill leaves no less and no more.
         """
         with self._db.transaction() as conn:
+            put_decisions(conn, decided, now)
             seqs = []
-            for action in actions:
-                seq = int(conn.execute(_BEGIN, _action_row(action, cycle_id, now)).lastrowid or 0)
+            for action, sent in zip_longest(actions, intended):
+                row = _action_row(action, cycle_id, now) | {"sent": f"{sent.method} {sent.path}" if sent else ""}
+                seq = int(conn.execute(_BEGIN, row).lastrowid or 0)
                 conn.executemany(_PUT_VALUE, _values_sent(conn, action, seq, hides_values=hides_values))
                 conn.execute("UPDATE links SET needs_plan = 1 WHERE case_id = ? AND needs_plan = 0", (action.case_id,))
                 seqs.append(seq)
@@ -131,11 +141,13 @@ class Journal:
         if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
             raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
         cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
-        sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))
+        # What an outcome shows was read by its id, or answered our own write: it is news, whatever its times say.
+        sight = Sight(
+            conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome), read_now=True
+        )
         if outcome.link is not None:
             put_link(conn, outcome.link, now)
-        # A Case in an outcome was asked for by its id: it is news even where the service's clock was set back.
-        ingest_cases(replace(sight, read_now=True), () if outcome.case is None else (outcome.case,))
+        ingest_cases(sight, () if outcome.case is None else (outcome.case,))
         ingest_incidents(sight, () if outcome.incident is None else (outcome.incident,))
         restage(conn, stage_rules, [outcome.action.case_id], now)
         conn.executemany(_KEEP_VALUE, _values_kept(outcome, seq, hides_values=hides_values))
@@ -312,6 +324,7 @@ def _request_row(record: HttpRecord, cycle_id: str, action_seq: int | None) -> t
         record.attempt,
         time_text(record.sent_at),
         record.body or None,
+        record.outcome or None,
     )
 
 
@@ -329,4 +342,10 @@ def _begun(row: Columns) -> Begun:
         path=tuple(Verb(verb) for verb in json.loads(row["path"])),
         fingerprint=row["fingerprint"],
     )
-    return Begun(seq=row["seq"], cycle_id=row["cycle_id"], started_at=time_from(row["started_at"]), action=action)
+    return Begun(
+        seq=row["seq"],
+        cycle_id=row["cycle_id"],
+        started_at=time_from(row["started_at"]),
+        action=action,
+        field_names=frozenset(json.loads(row["field_names"])),
+    )

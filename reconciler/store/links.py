@@ -97,6 +97,12 @@ def put_link(conn: sqlite3.Connection, link: Link, now: datetime) -> None:
     conn.execute(_PUT_LINK, {**link_values(link), "now": time_text(now)})
 
 
+def put_decisions(conn: sqlite3.Connection, decisions: Iterable[Decided], now: datetime) -> int:
+    """Store what was decided about links, inside the caller's transaction; give how many of them are known."""
+    rows = [_settled_values(settled, time_text(now)) for settled in decisions]
+    return conn.executemany(_SETTLE, rows).rowcount if rows else 0
+
+
 def _settled_values(settled: Decided, now: str) -> dict[str, SqlValue]:
     skip = settled.skip
     return {
@@ -230,11 +236,11 @@ class Links:
 
         A skip keeps the time since when it stands as long as its reason stays. Raises StoreError for an unknown Case.
         """
-        rows = [_settled_values(settled, time_text(now)) for settled in decisions]
-        if not rows:
+        listed = list(decisions)
+        if not listed:
             return
         with self._db.transaction() as conn:
-            if conn.executemany(_SETTLE, rows).rowcount != len(rows):
+            if put_decisions(conn, listed, now) != len(listed):
                 raise StoreError(
                     f"{self._db.path}: a decision names a Case that was never remembered; nothing was stored"
                 )

@@ -330,6 +330,17 @@ def evidence(db: Database) -> None:
         db.execute(statement)
 
 
+@steps()
+def what_became_of_our_writes(db: Database) -> None:
+    """Remember of each link what its record kept, which notes were sent, what came to nothing."""
+    db.execute("ALTER TABLE links ADD COLUMN kept TEXT NOT NULL DEFAULT '{}'")
+    db.execute("ALTER TABLE links ADD COLUMN noted TEXT NOT NULL DEFAULT '{}'")
+    db.execute("ALTER TABLE links ADD COLUMN tries TEXT")
+    db.execute("ALTER TABLE links ADD COLUMN reactivations TEXT NOT NULL DEFAULT '[]'")
+    db.execute("ALTER TABLE http ADD COLUMN outcome TEXT")
+    db.execute("ALTER TABLE actions ADD COLUMN sent TEXT")
+
+
 def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x43584E57
 """Marks the file as ours (``PRAGMA application_id``), so that no other program's database is ever changed."""
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """How many steps there are (``PRAGMA user_version``): a file with more was made by a newer program."""
 
 
@@ -81,9 +81,14 @@ FROM cycles
 UNION ALL {RUNNING_CYCLE}""",
     "audit_http": """SELECT
     h.seq, h.cycle_id, h.action_seq, h.system, h.method, h.path, h.status, h.duration_ms, h.request_id, h.attempt,
-    h.sent_at, coalesce(c.repeated, 0) AS repeated, c.last_at
+    h.sent_at, coalesce(c.repeated, 0) AS repeated, c.last_at, h.outcome
 FROM http h
-LEFT JOIN cycles c ON c.cycle_id = h.cycle_id AND h.action_seq IS NULL""",
+LEFT JOIN cycles c ON c.cycle_id = h.cycle_id AND h.action_seq IS NULL
+UNION ALL SELECT
+    NULL, cycle_id, seq, CASE kind WHEN 'advance_case' THEN 'coralogix' ELSE 'servicenow' END,
+    substr(sent, 1, instr(sent, ' ') - 1), substr(sent, instr(sent, ' ') + 1), NULL, NULL, NULL, 1, started_at, 0, NULL,
+    'sent, outcome unknown'
+FROM actions WHERE result IS NULL AND sent <> ''""",
     "audit_holds": f"""SELECT
     l.case_id, c.case_key, nullif(l.number, '') AS number, l.skip_reason AS reason, l.skip_detail AS detail,
     coalesce(CASE l.skip_reason WHEN 'rejected' THEN json_extract(l.hold, '$.since') END, l.skip_since) AS since,

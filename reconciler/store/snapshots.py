@@ -70,6 +70,7 @@ class Snapshots:
             malformed=len(pulled.malformed),
             notifications=cases.notifications + incidents.notifications,
             doubtful=cases.stale,
+            doubtful_records=incidents.stale,
         )
 
     def restage_all(self, stage_rules: StageRules, now: datetime) -> int:

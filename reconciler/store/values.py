@@ -75,6 +75,8 @@ class RememberedCounts:
     notifications: int
     doubtful: tuple[str, ...] = ()
     """Cases that came with an older time and another content: a late listing, or a clock that was set back"""
+    doubtful_records: tuple[tuple[str, str, str], ...] = ()
+    """records, by ``sys_id``, table and connector, likewise: a late listing, or a copy that was brought back"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,11 @@ class Begun:
     started_at: datetime
     action: Action
     """as it was begun, but ``fields`` is empty: values that are sent are never stored"""
+    field_names: frozenset[str] = frozenset()
+
+
+SENT_OUTCOME_UNKNOWN = "sent, outcome unknown"
+"""What ``audit_http`` says of the write of an action that was begun and never finished."""
 
 
 @dataclass(frozen=True, kw_only=True)

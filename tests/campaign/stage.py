@@ -17,7 +17,6 @@ from reconciler.core.model import SkipReason
 from reconciler.core.policies.policies import Limits, Policies
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.reading import window
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
@@ -124,16 +123,6 @@ class Memory:
             self.saved.close()
 
 
-@contextmanager
-def _short_overlap(rows: int) -> Iterator[None]:
-    """Let an overlap of so many rows count as short; others are read in depth only now and then."""
-    usual, window.SHORT_ROWS = window.SHORT_ROWS, rows
-    try:
-        yield
-    finally:
-        window.SHORT_ROWS = usual
-
-
 @functools.cache
 def _policies(limit: int, connectors: int = 1) -> Policies:
     limits = Limits(
@@ -215,7 +204,7 @@ class Stage:
             Began(host=host, database=self.database_of(host), number=number, at=self.clock.now().timestamp())
         )
         report: CycleReport | None = None
-        with suppress(Killed), _short_overlap(self.setting.short_rows):
+        with suppress(Killed):
             request = CycleRequest(limits_on=limits_on)
             report = run_cycle(self._context(host, gate), request, cycle_id=f"cycle-{number:06d}")
         gate.closed = True
@@ -234,7 +223,7 @@ class Stage:
             policies=_policies(self.setting.limit, self.setting.connectors),
             policy_hash="policies",
             clock=lambda: self.clock.now() + self.skews[host],
-            settings=Settings(workers=1),
+            settings=Settings(workers=1, short_rows=self.setting.short_rows),
             program_version="test",
         )
 

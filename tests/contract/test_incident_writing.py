@@ -34,6 +34,7 @@ def test_a_record_is_created_under_the_chosen_id(records: RecordStage) -> None:
         updated_at=SECOND,
         updated_by="coralogix.sync",
         mod_count=0,
+        opened_by="coralogix.sync",
         fields={
             "close_code": "",
             "close_notes": "",

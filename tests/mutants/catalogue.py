@@ -7,6 +7,7 @@ from tests.mutants.deciding import DECIDING
 from tests.mutants.fault import Mutant
 from tests.mutants.keeping import KEEPING
 from tests.mutants.reading import READING_FAULTS
+from tests.mutants.remembering import REMEMBERING
 from tests.mutants.rules import RULES
 from tests.mutants.wire import WIRE_FAULTS
 from tests.mutants.writing import WRITING_FAULTS
@@ -20,5 +21,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *READING_FAULTS,
     *WRITING_FAULTS,
     *RULES,
+    *REMEMBERING,
     *WIRE_FAULTS,
 )

@@ -15,8 +15,8 @@ READING_FAULTS = (
     fault(
         "only the last listing's truncation counts",
         "pull:pull_cases",
-        "truncated or sweep.truncated",
-        "sweep.truncated",
+        "any(sweep.truncated for sweep in sweeps.values())",
+        "list(sweeps.values())[-1].truncated",
         f"{READING}::test_one_truncated_page_of_either_listing_is_enough",
     ),
     fault(
@@ -35,7 +35,7 @@ READING_FAULTS = (
     ),
     fault(
         "the cursor of Cases goes back",
-        "pull:_case_cursor",
+        "pull:_moved",
         "_latest(cursor, sweep.head)",
         "sweep.head",
         f"{READING}::test_cursors_never_go_back",
@@ -63,7 +63,7 @@ READING_FAULTS = (
     ),
     fault(
         "the origin is the local clock's",
-        "gather:Gathering._remember_cases",
+        "pull:Pull._remember_cases",
         "side.server_time or window.now",
         "window.now",
         f"{UNDER_WAY}::test_the_origin_is_the_services_time",
@@ -107,9 +107,9 @@ READING_FAULTS = (
     ),
     fault(
         "a row that a listing leaves out is a 404",
-        "drift:_read_records",
-        "link.sys_id not in shown and _is_lost(context, link, records)",
-        "link.sys_id not in shown",
+        "by_id:read_records",
+        "_read_one(context, (sys_id, table, connector), reading)",
+        "reading.gone.add(sys_id)",
         f"{DRIFT}::test_what_one_listing_leaves_out_is_asked_for_by_itself",
     ),
     fault(
@@ -121,7 +121,7 @@ READING_FAULTS = (
     ),
     fault(
         "one connector's comparison stops all",
-        "drift:_read_records",
+        "drift:_compare_records",
         ("down[connector] = error\ncontinue"),
         "raise",
         f"{BAD_LINK}::test_a_drift_check_that_one_connector_does_not_answer",
@@ -142,9 +142,9 @@ READING_FAULTS = (
     ),
     fault(
         "a killed create counts as settled",
-        "cycle:close_unfinished",
-        "replace(pair.link, create_in_doubt_since=begun.started_at) if pair and is_create else None",
-        "None",
+        "cycle:_in_doubt",
+        "replace(link, create_in_doubt_since=begun.started_at)",
+        "link",
         f"{READING}::test_a_create_that_was_killed_waits_where_ids_are_not_kept",
     ),
     fault(

@@ -121,7 +121,7 @@ WIRE_FAULTS = (
     fault(
         "a record from the future moves the cursor",
         "pull:_read_records",
-        "_settled(page) or reading.last or start",
+        "_sound_end(page) or reading.last",
         "page.last or reading.last or start",
         f"{AHEAD}::test_a_record_from_the_year_2099_does_not_poison_its_cursor",
     ),

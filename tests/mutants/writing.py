@@ -135,12 +135,13 @@ WRITING_FAULTS = (
         "an adopted record leaves the link unsettled",
         "decide:adopted",
         (
-            "replace(link, connector=incident.connector, table=incident.table,"
-            " sys_id=incident.sys_id, number=incident.number, incident_peak=stage, create_in_doubt_since=None)"
+            "link = replace(link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
+            " number=incident.number, kept={name: held[name] for name in fields_given(here.inbound) if name in held},"
+            " create_in_doubt_since=None)"
         ),
         (
-            "replace(link, connector=incident.connector, table=incident.table,"
-            " sys_id=incident.sys_id, number=incident.number, incident_peak=stage)"
+            "link = replace(link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
+            " number=incident.number)"
         ),
         f"{OVER_TIME}::test_a_link_is_settled_once_its_record_is_found",
     ),

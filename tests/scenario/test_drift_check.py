@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from reconciler.core.model import SkipReason
 from reconciler.engine.context import Settings
-from reconciler.engine.reading import pull
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
 from tests.world import results
 
 
-def test_a_change_that_bears_an_older_time_than_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_bears_an_older_time_than_is_remembered() -> None:
     """Coralogix's clock was set back further than any pull looks; the comparison reads such Cases by themselves."""
-    monkeypatch.setattr(pull, "CASE_PAGE_ROWS", 1)
-    world = WildWorld(settings=Settings(workers=1, case_overlap=timedelta(seconds=60)))
+    world = WildWorld(settings=Settings(workers=1, case_overlap=timedelta(seconds=60), case_page_rows=1))
     case_id, _ = world.link_one()
     world.coralogix.acknowledge(case_id)
     world.clock.advance(seconds=30)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-import pytest
-
 from reconciler.core.errors import CycleFailed, Transient
+from reconciler.engine.context import Settings
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.reading import pull
 from reconciler.engine.report import CycleRequest
 from reconciler.remotes.ports import IncidentPage, Position
 from tests.clients import IncidentsInProcess
@@ -33,10 +31,9 @@ class Flaky(IncidentsInProcess):
         return super().changed(table, since=since, after=after, limit=limit)
 
 
-def test_a_backlog_on_a_flaky_instance_gets_on_with_each_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backlog_on_a_flaky_instance_gets_on_with_each_cycle() -> None:
     """Two pages come in each cycle; the next one goes on behind them."""
-    monkeypatch.setattr(pull, "INCIDENT_PAGE_ROWS", PAGE_ROWS)
-    world = World()
+    world = World(settings=Settings(workers=1, incident_page_rows=PAGE_ROWS))
     world.cycle()
     keys = [f"00000000-0000-4000-8000-{number:012}" for number in range(RECORDS)]
     for key in keys:

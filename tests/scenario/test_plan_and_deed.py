@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from reconciler.core.model import ActionKind, Result, SkipReason
 from reconciler.core.policies.policies import Limits
 from reconciler.engine.context import Settings
-from reconciler.engine.reading import pull, window
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.store import Store
 from tests.builders import policies
@@ -123,12 +123,11 @@ def test_the_origin_is_the_services_time() -> None:
 
 
 @pytest.mark.parametrize("order", ["deep", "shallow"])
-def test_cases_of_one_instant_over_two_pages(monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+def test_cases_of_one_instant_over_two_pages(order: str) -> None:
     """A page ends amid Cases that bear one and the same time, where the floor is. The rest of them is read."""
-    monkeypatch.setattr(pull, "CASE_PAGE_ROWS", 2)
-    if order == "shallow":
-        monkeypatch.setattr(window, "SHORT_ROWS", 0)
-    world = WildWorld(settings=Settings(workers=1, case_overlap=timedelta(0 if order == "deep" else 600 / 3600)))
+    usual = Settings(workers=1, case_page_rows=2, case_overlap=timedelta(0))
+    shallow = replace(usual, short_rows=0, case_overlap=timedelta(600 / 3600))
+    world = WildWorld(settings=usual if order == "deep" else shallow)
     world.cycle()
     case_ids = [world.new_case(f"Case {number}") for number in range(6)]  # no time passes between them
     world.cycle(seconds=0)

@@ -253,11 +253,9 @@ def test_what_a_service_hides_stops_a_rebuild() -> None:
         rebuild(world.context, cycle_id="again")
 
 
-def test_many_pages_are_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+def test_many_pages_are_read_to_their_end() -> None:
+    world = World(settings=Settings(workers=1, all_cases_page_rows=7, incident_page_rows=7))
     linked(world, 30)
-    monkeypatch.setattr("reconciler.rebuild.rebuild.INCIDENT_PAGE_ROWS", 7)
-    monkeypatch.setattr("reconciler.engine.reading.pull.ALL_CASES_PAGE_ROWS", 7)
     report = rebuilt(world)
     assert (report.records, report.links, report.findings) == (30, 30, ())
     assert world.cases.requests["cases.get"] == 0

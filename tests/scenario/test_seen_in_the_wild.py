@@ -12,7 +12,6 @@ from reconciler.core.identity import record_id
 from reconciler.core.model import Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_ON_RESOLVE
 from reconciler.engine.context import Settings
-from reconciler.engine.reading import pull
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.store.lock import DatabaseLock
@@ -166,10 +165,9 @@ def test_hidden_cases() -> None:
     assert world.both(case_id) == ("RESOLVED", "6")
 
 
-def test_same_second_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_second_cursor() -> None:
     """Many records change in one second, some after we read. With no overlap at all, over small pages: all seen."""
-    monkeypatch.setattr(pull, "INCIDENT_PAGE_ROWS", 2)
-    world = WildWorld(settings=Settings(workers=1, incident_overlap=timedelta()))
+    world = WildWorld(settings=Settings(workers=1, incident_overlap=timedelta(), incident_page_rows=2))
     world.cycle()
     case_ids = [world.new_case(f"Case {number}") for number in range(7)]
     world.cycle()

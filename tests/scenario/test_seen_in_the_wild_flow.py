@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.core.model import Result, SkipReason
 from reconciler.core.policies.policies import Limits
-from reconciler.engine.reading import pull
+from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.store.store import Store
@@ -52,11 +52,9 @@ def test_backlog_above_the_cap_fits_again() -> None:
     assert results(world.cycle()) == [Result.DONE] * 5
 
 
-def test_backlog_above_the_cap_of_one_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backlog_above_the_cap_of_one_pull() -> None:
     """After an outage more records have changed than one cycle reads. The next ones go on where it stopped."""
-    monkeypatch.setattr(pull, "INCIDENT_PAGES_PER_CYCLE", 2)
-    monkeypatch.setattr(pull, "INCIDENT_PAGE_ROWS", 3)
-    world = WildWorld()
+    world = WildWorld(settings=Settings(workers=1, incident_page_rows=3, incident_pages_per_cycle=2))
     world.cycle()
     case_ids = [world.new_case(f"Case {number}") for number in range(20)]
     world.cycle()

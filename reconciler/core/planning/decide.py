@@ -43,9 +43,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.core.model import Action, ActionKind, Incident, Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.model import Action, ActionKind, Incident, Link, Pair, Skip, SkipReason
 from reconciler.core.planning.admission import admit
-from reconciler.core.planning.drafts import draft_create
+from reconciler.core.planning.drafts import draft_create, fields_given
 from reconciler.core.planning.events import alert_side
 from reconciler.core.planning.following import case_side, incident_side
 from reconciler.core.planning.known import SETTLE_AFTER, Knowledge, next_hold
@@ -160,7 +160,7 @@ def _adopt(here: Standing, incident: Incident, knowledge: Knowledge) -> Decision
     stage = found.incident_stage
     if stage is None:
         return Decision(link=here.link, skip=unknown_state(found))
-    linked = replace(found.pair, link=adopted(here.link, incident, stage))
+    linked = replace(found.pair, link=adopted(found))
     then = _linked(look_at(linked, here.policies), knowledge)
     if then.questions:
         return Decision(link=here.link, questions=then.questions)
@@ -172,17 +172,25 @@ def _adopt(here: Standing, incident: Incident, knowledge: Knowledge) -> Decision
     return replace(then, link=here.link, actions=(adopt, *then.actions))
 
 
-def adopted(link: Link, incident: Incident, stage: Stage | None) -> Link:
-    """Bind a link to a record that exists; what it was given before is not known."""
-    return replace(
+def adopted(here: Standing) -> Link:
+    """Bind a link to a record that was just read.
+
+    What it was given before is not known, unless nobody changed it since it was made: then it holds what was kept.
+    """
+    incident, link = here.incident, here.link
+    if incident is None:
+        return link
+    held = {**incident.fields, "assigned_to": incident.assigned_to} if incident.mod_count == 0 else {}
+    link = replace(
         link,
         connector=incident.connector,
         table=incident.table,
         sys_id=incident.sys_id,
         number=incident.number,
-        incident_peak=stage,
+        kept={name: held[name] for name in fields_given(here.inbound) if name in held},
         create_in_doubt_since=None,
     )
+    return replace(link, incident_peak=here.policies.incident_stage(link, incident))
 
 
 # -- linked ----------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.merge import merge_fields
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing
-from reconciler.core.policies.defaults import render_fields
-from reconciler.core.policies.policies import Reference
+from reconciler.core.policies.defaults import JOURNAL_FIELDS, render_fields
+from reconciler.core.policies.policies import Inbound, Reference
+from reconciler.core.policies.requirements import parts_of
 
 CLOSE_INFO = frozenset({"close_code", "close_notes"})
 """Never overwritten where the record has them: somebody who knew more wrote them."""
@@ -34,6 +35,12 @@ class Draft:
     notes: tuple[FieldNote, ...] = ()
     written: Mapping[str, str] = field(default_factory=dict)
     """the link's memory of what it wrote, as it is once these fields are written"""
+
+
+def fields_given(inbound: Inbound) -> frozenset[str]:
+    """Name the fields of which the link remembers what the record kept: those in step, and who it is assigned to."""
+    is_assigning = any("assigned_to" in part for part in parts_of(inbound).values())
+    return frozenset(inbound.fields) | ({"assigned_to"} if is_assigning else frozenset())
 
 
 def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
@@ -59,13 +66,14 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
     kept = _render(inbound.fields, here, knowledge)
     step = _render((inbound.step(target) if target else None) or {}, here, knowledge)
     held = {**incident.fields, "assigned_to": incident.assigned_to}
-    merged = merge_fields(kept.fields, here.link.written, {name: held.get(name) for name in kept.fields})
+    current = {name: held.get(name) for name in kept.fields}
+    merged = merge_fields(kept.fields, here.link.written, current, here.link.kept)
     notes = tuple(
         FieldNote(case_id=here.case.id, name=name, ours=kept.fields[name], theirs=held.get(name) or "")
         for name in merged.kept
     )
     return Draft(
-        fields={**merged.changes, **_still_needed(step.fields, incident)},
+        fields={**merged.changes, **_still_needed(step.fields, incident, is_noted=_is_noted(here, target))},
         questions=kept.questions + step.questions,
         problem=kept.problem or step.problem,
         notes=notes,
@@ -73,13 +81,21 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
     )
 
 
-def _still_needed(fields: Mapping[str, str], incident: Incident) -> dict[str, str]:
-    """Leave out what the record holds already."""
+def _is_noted(here: Standing, target: Stage | None) -> bool:
+    """Say whether the note of a step was sent: for certain, or, where that is not known, the record moved since."""
+    before = here.link.noted.get(target.word) if target else None
+    return before is not None and here.incident is not None and here.incident.mod_count > before
+
+
+def _still_needed(fields: Mapping[str, str], incident: Incident, *, is_noted: bool) -> dict[str, str]:
+    """Leave out what the record holds already, and the note of a step that had it."""
     held = {**incident.fields, "state": incident.state, "assigned_to": incident.assigned_to}
     return {
         name: value
         for name, value in fields.items()
-        if value != held.get(name, "") and not (name in CLOSE_INFO and held.get(name))
+        if value != held.get(name, "")
+        and not (name in CLOSE_INFO and held.get(name))
+        and not (is_noted and name in JOURNAL_FIELDS)
     }
 
 

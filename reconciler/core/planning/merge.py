@@ -15,7 +15,7 @@ class MergeResult(StrEnum):
 
     WRITE = "write"
     ALREADY = "already"
-    """the record holds what the Case wants"""
+    """the record holds what the Case wants, or what it made of that when we wrote it"""
     KEPT_BY_PERSON = "kept"
     """somebody else gave it another value, which stays"""
     LEAVE = "leave"
@@ -34,30 +34,43 @@ class Merged:
     """the fields that a person changed, in order"""
 
 
-def merge_field(wanted: str, last_written: str | None, current: str | None) -> MergeResult:
+def merge_field(wanted: str, sent: str | None, current: str | None, kept: str | None = None) -> MergeResult:
     """Decide about one field; line ends and blanks at the ends of lines make no difference.
 
-    ``last_written`` is None for a field that we never wrote: then only an empty one is filled. ``current`` is None
-    where the record does not show the field (it was never read, or this user may not read it).
+    ``sent`` is what we wrote last, None for a field that we never wrote: then only an empty one is filled. ``current``
+    is None where the record does not show the field (it was never read, or this user may not read it). ``kept`` is what
+    the record made of ``sent``, None where that is not known: then it counts as kept as it was sent.
+
+    Many an instance rewrites what it is given: it cuts, puts a word in front, replaces signs. So whether a person
+    touched a field is asked of what was kept, and whether there is something new to say of what was sent.
     """
     if current is None:
         return MergeResult.LEAVE
-    held = normal(current)
+    held, ours = normal(current), normal(sent or "")
     if held == normal(wanted):
         return MergeResult.ALREADY
-    ours = normal(last_written or "")
+    if kept is not None and held == normal(kept):
+        return MergeResult.ALREADY if ours == normal(wanted) else MergeResult.WRITE
     if held == ours:
         return MergeResult.WRITE
     return MergeResult.KEPT_BY_PERSON if ours or normal(wanted) else MergeResult.LEAVE
 
 
-def merge_fields(wanted: Mapping[str, str], written: Mapping[str, str], current: Mapping[str, str | None]) -> Merged:
+def merge_fields(
+    wanted: Mapping[str, str],
+    written: Mapping[str, str],
+    current: Mapping[str, str | None],
+    kept: Mapping[str, str] | None = None,
+) -> Merged:
     """Decide about every wanted field; a field that is no longer wanted is remembered and never written."""
-    results = {name: merge_field(value, written.get(name), current.get(name)) for name, value in wanted.items()}
+    results = {
+        name: merge_field(value, written.get(name), current.get(name), (kept or {}).get(name))
+        for name, value in wanted.items()
+    }
     changes = {name: wanted[name] for name, result in results.items() if result is MergeResult.WRITE}
     ours = {name: wanted[name] for name, result in results.items() if result is MergeResult.ALREADY}
-    kept = tuple(name for name, result in results.items() if result is MergeResult.KEPT_BY_PERSON)
-    return Merged(changes=changes, written_after={**written, **ours, **changes}, kept=kept)
+    by_person = tuple(name for name, result in results.items() if result is MergeResult.KEPT_BY_PERSON)
+    return Merged(changes=changes, written_after={**written, **ours, **changes}, kept=by_person)
 
 
 def normal(value: str) -> str:

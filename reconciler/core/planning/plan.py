@@ -7,8 +7,9 @@ more than the limits allow is refused whole.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from reconciler.core.identity import digest
 from reconciler.core.model import (
@@ -38,6 +39,26 @@ class Question:
     """a Case id for a record, the name for a reference"""
     name_field: str = ""
     """empty: which records bear this Case's key? Else: which row of the table has this name?"""
+
+
+ROUNDS = 4
+"""An answer can lead to one more question: a record, a name, its default."""
+
+Answered = TypeVar("Answered")
+
+
+def until_answered(
+    value: Answered,
+    asks: Callable[[Answered], Sequence[Question]],
+    answered: Callable[[Answered, Sequence[Question]], Answered],
+) -> Answered:
+    """Answer the questions that a value asks, and make it again with the answers, until it asks nothing more."""
+    for _ in range(ROUNDS):
+        questions = asks(value)
+        if not questions:
+            break
+        value = answered(value, questions)
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)

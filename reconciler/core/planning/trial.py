@@ -5,8 +5,9 @@ Nothing is asked of a service: a row that would be looked up by its name stands 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context, incident_context
 from reconciler.core.expressions.templates import Template, TemplateFailed
@@ -15,15 +16,12 @@ from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stag
 from reconciler.core.planning.admission import admit
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.planning.plan import Decision, Question
+from reconciler.core.planning.plan import Decision, Question, until_answered
 from reconciler.core.planning.standing import asked_of_case, look_at
 from reconciler.core.policies.defaults import render_fields, resolution_reason
 from reconciler.core.policies.policies import Inbound, Outbound, Policies
 from reconciler.core.policies.requirements import parts_of
 from reconciler.core.policies.routing import RouteTrace, explain_routes
-
-ROUNDS = 4
-"""An answer can lead to one more question: a record, a name, its default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +104,17 @@ def _rendered(part: str, field: str, template: Template, context: Mapping[str, o
 
 def answered(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
     """Decide for a pair as if each look-up had found no record and every row that is named."""
-    for _ in range(ROUNDS):
-        decision = decide(pair, policies, knowledge)
-        if not decision.questions:
-            break
-        for question in decision.questions:
-            knowledge = _told(question, knowledge)
-    return decision
+
+    def asks(knowledge: Knowledge) -> Sequence[Question]:
+        return decide(pair, policies, knowledge).questions
+
+    def told(knowledge: Knowledge, questions: Sequence[Question]) -> Knowledge:
+        return reduce(_told, questions, knowledge)
+
+    return decide(pair, policies, until_answered(knowledge, asks, told))
 
 
-def _told(question: Question, knowledge: Knowledge) -> Knowledge:
+def _told(knowledge: Knowledge, question: Question) -> Knowledge:
     if not question.name_field:
         return replace(knowledge, records={**knowledge.records, (question.connector, question.name): ()})
     key = (question.connector, question.table, question.name)

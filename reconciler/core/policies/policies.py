@@ -175,7 +175,7 @@ class Policies:
         if word is None:
             return frozenset()
         held = {word, incident.state}
-        if incident.assigned_to and word not in OVER_WORDS:
+        if _is_assigned(link, incident) and word not in OVER_WORDS:
             held.add(ASSIGNED)
         return frozenset(held)
 
@@ -190,10 +190,15 @@ class Policies:
         stage = WORD_STAGES[word]
         outbound = self.outbound.get(link.outbound)
         listens = outbound is not None and ASSIGNED in outbound.acknowledge_on
-        if stage is Stage.OPEN and incident.assigned_to and listens:
+        if stage is Stage.OPEN and _is_assigned(link, incident) and listens:
             return Stage.ACKNOWLEDGED
         return stage
 
     def is_over(self, link: Link, incident: Incident) -> bool:
         """Say whether a record is Closed or Canceled and so is never written again."""
         return self.state_word(link, incident) in OVER_WORDS
+
+
+def _is_assigned(link: Link, incident: Incident) -> bool:
+    """Say whether somebody took a record; what a template of ours put into ``assigned_to`` is no person's act."""
+    return bool(incident.assigned_to) and incident.assigned_to != link.kept.get("assigned_to")

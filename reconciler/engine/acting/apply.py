@@ -22,7 +22,7 @@ from reconciler.core.identity import record_id
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, Result
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan
-from reconciler.engine.acting.decisions import store_decisions
+from reconciler.engine.acting.decisions import decided, store_notes
 from reconciler.engine.acting.lanes import Fresh, Lanes, Work, side_of
 from reconciler.engine.acting.perform import INCIDENT_CHANGES, Performer
 from reconciler.engine.context import Context
@@ -49,7 +49,6 @@ class Applier:
 
     context: Context
     knowledge: Knowledge
-    cycle_id: str
     outcomes: list[Outcome] = field(default_factory=list)
     _down: dict[str, str] = field(default_factory=dict)
     """sides to which nothing more is sent in this cycle, with the words"""
@@ -97,9 +96,9 @@ class Applier:
     def _look(
         self, pool: ThreadPoolExecutor, lanes: Lanes, reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]]
     ) -> None:
-        """Store the decisions on the links that come next, and read their records."""
+        """Note what was decided about the fields of the links that come next, and read their records."""
         for name, batch in lanes.batches():
-            store_decisions(self.context, batch, cycle_id=self.cycle_id)
+            store_notes(self.context, batch)
             down = frozenset(self._down)
             reading[pool.submit(copy_context().run, self._read, batch, down)] = (name, batch)
 
@@ -129,12 +128,9 @@ class Applier:
                 starting.append((work, action))
         if not starting:
             return
-        seqs = self.context.store.journal.begin_actions(
-            [action for _, action in starting],
-            cycle_id=self.cycle_id,
-            now=self.context.clock(),
-            hides_values=self.context.settings.hides_values,
-        )
+        seqs = self.context.begin_actions([action for _, action in starting], [work.decided for work, _ in starting])
+        for work, _ in starting:
+            work.decided = None
         for (work, action), seq in zip(starting, seqs, strict=True):
             target = None
             if action.kind in INCIDENT_CHANGES:
@@ -154,12 +150,7 @@ class Applier:
             self._learn(one.outcome)
             rows.append(Ended(seq=seq, outcome=one.outcome, requests=self.context.requests.take_of(seq)))
         if rows:
-            self.context.store.journal.finish_actions(
-                rows,
-                stage_rules=self.context.policies,
-                now=self.context.clock(),
-                hides_values=self.context.settings.hides_values,
-            )
+            self.context.finish_actions(rows)
         for work, _, one in ended:
             outcome = one.outcome
             _log(outcome)
@@ -226,7 +217,12 @@ def _log(outcome: Outcome) -> None:
 
 
 def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:
-    return Work(pair=replace(pair, link=decision.link), actions=list(decision.actions), fresh=fresh)
+    return Work(
+        pair=replace(pair, link=decision.link),
+        actions=list(decision.actions),
+        fresh=fresh,
+        decided=decided(decision),
+    )
 
 
 def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident | None, seq: int) -> _Ended:

@@ -10,15 +10,21 @@ from reconciler.engine.context import Context
 from reconciler.store.store import Decided
 
 
-def store_decisions(context: Context, decisions: Sequence[Decision], *, cycle_id: str) -> None:
-    """Store decisions: the link as it was decided on, why nothing is done about it, whether it is planned again."""
-    now = context.clock()
-    decided = [
-        Decided(link=decision.link, needs_plan=needs_plan(decision), skip=decision.skip) for decision in decisions
-    ]
-    context.store.links.keep_decisions(decided, now=now)
+def store_decisions(context: Context, decisions: Sequence[Decision]) -> None:
+    """Store what was decided about links, and what became of their fields."""
+    context.store.links.keep_decisions([decided(decision) for decision in decisions], now=context.clock())
+    store_notes(context, decisions)
+
+
+def store_notes(context: Context, decisions: Sequence[Decision]) -> None:
+    """Note for the audit which fields are left alone because a person changed them."""
     notes = [note for decision in decisions for note in decision.notes]
-    context.store.snapshots.note_fields(notes, cycle_id=cycle_id, now=now)
+    context.store.snapshots.note_fields(notes, cycle_id=context.cycle_id, now=context.clock())
+
+
+def decided(decision: Decision) -> Decided:
+    """Give what is stored of a decision: the link, why nothing is done about it, whether it is planned again."""
+    return Decided(link=decision.link, needs_plan=needs_plan(decision), skip=decision.skip)
 
 
 def needs_plan(decision: Decision) -> bool:

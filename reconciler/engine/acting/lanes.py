@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Action, ActionKind, Incident, Pair
 from reconciler.core.planning.plan import Decision
+from reconciler.store.store import Decided
 
 LINKS_READ_AT_ONCE = 50
 """Records are read just before they are written, this many in one request."""
@@ -51,6 +52,8 @@ class Work:
     pair: Pair
     actions: list[Action]
     fresh: Fresh
+    decided: Decided | None = None
+    """stored with the first action that is begun, so that what was not begun leaves nothing behind"""
 
     @property
     def side(self) -> str:

@@ -12,7 +12,7 @@ from reconciler.core.errors import PartialTruth, Rejected, RemoteError
 from reconciler.core.model import Case, Incident, Pair, System
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.planning.plan import Decision, Plan, Question
+from reconciler.core.planning.plan import Decision, Plan, Question, until_answered
 from reconciler.engine.context import Context
 from reconciler.store.store import Pulled
 
@@ -24,8 +24,6 @@ NAMES_AT_ONCE = 50
 """So many are asked for in one request."""
 MOST_SINGLED_OUT = 10
 """More look-ups of a cycle than these that do not show everything are no matter of single records."""
-ROUNDS = 4
-"""An answer can lead to one more question: a record, a name, its default."""
 
 
 @dataclass
@@ -34,7 +32,6 @@ class Lookups:
 
     context: Context
     knowledge: Knowledge
-    cycle_id: str = ""
     failed: dict[str, RemoteError] = field(default_factory=dict)
     """connectors that did not answer"""
     partial: dict[tuple[str, str, str], PartialTruth] = field(default_factory=dict)
@@ -47,13 +44,15 @@ class Lookups:
         and so has no actions; one whose own look-up is refused is held. ``pairs`` gains what was learned about its
         Cases.
         """
-        for _ in range(ROUNDS):
-            open_questions = [question for question in plan.questions if self._may_ask(question)]
-            if not open_questions:
-                break
-            self._answer(open_questions)
-            decisions = tuple(self._again(decision, pairs) for decision in plan.decisions)
-            plan = replace(plan, decisions=decisions)
+
+        def open_questions(plan: Plan) -> list[Question]:
+            return [question for question in plan.questions if self._may_ask(question)]
+
+        def again(plan: Plan, questions: Sequence[Question]) -> Plan:
+            self._answer(questions)
+            return replace(plan, decisions=tuple(self._again(decision, pairs) for decision in plan.decisions))
+
+        plan = until_answered(plan, open_questions, again)
         return self._with_addresses(plan, pairs) if self.context.settings.ask_deep_links else plan
 
     def _with_addresses(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
@@ -77,9 +76,7 @@ class Lookups:
             return ""  # a record without the address is better than none
 
     def _remember_address(self, case: Case) -> None:
-        pulled = Pulled(system=System.CORALOGIX, cases=(case,), read_now=True)
-        context, now = self.context, self.context.clock()
-        context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=self.cycle_id, now=now)
+        self.context.remember(Pulled(system=System.CORALOGIX, cases=(case,), read_now=True))
 
     def _again(self, decision: Decision, pairs: Mapping[str, Pair]) -> Decision:
         if not decision.questions:

@@ -13,16 +13,35 @@ from datetime import datetime
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
 from reconciler.core.lifecycle import STEP_OF
-from reconciler.core.model import Absence, Action, ActionKind, Case, Incident, Link, Outcome, Pair, Result, Stage, Verb
+from reconciler.core.model import (
+    NOTE_ARRIVED,
+    Absence,
+    Action,
+    ActionKind,
+    Case,
+    Incident,
+    Link,
+    Outcome,
+    Pair,
+    Result,
+    Stage,
+    Tries,
+    Verb,
+)
 from reconciler.core.planning.decide import adopted, decide_standing
+from reconciler.core.planning.drafts import fields_given
 from reconciler.core.planning.known import Knowledge, next_hold
 from reconciler.core.planning.standing import Standing, look_at
+from reconciler.core.policies.defaults import JOURNAL_FIELDS
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
 INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INCIDENT})
 
-COMPUTED = frozenset({"sys_id", "correlation_id", "correlation_display", "state", "work_notes", "comments"})
+MOST_TRIES = 3
+"""So often in a row the same unchanged pair is acted on and nothing is seen to come of it, until it is held."""
+
+COMPUTED = frozenset({"sys_id", "correlation_id", "correlation_display", "state"}) | JOURNAL_FIELDS
 """Sent fields that are compared by name elsewhere, or are never read back."""
 
 
@@ -41,6 +60,9 @@ class Performer:
 
         ``fresh`` is the target record if it was read just now. AuthFailed is raised: it stops the side.
         """
+        return self._counted(action, pair, self._ended(action, pair, fresh))
+
+    def _ended(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
         try:
             return self._attempt(action, pair, fresh)
         except AuthFailed:
@@ -54,6 +76,20 @@ class Performer:
             return Outcome(action=action, result=Result.UNKNOWN, detail=str(error))
         except RemoteError as error:
             return Outcome(action=action, result=Result.RETRY, detail=str(error))
+
+    def _counted(self, action: Action, pair: Pair, outcome: Outcome) -> Outcome:
+        """Hold a link when nothing is seen to come of it, cycle after cycle, though neither side changes."""
+        link = outcome.link or pair.link
+        if outcome.result not in (Result.ALREADY, Result.UNKNOWN):
+            return replace(outcome, link=replace(link, tries=None)) if link.tries else outcome
+        is_same = link.tries is not None and link.tries.fingerprint == action.fingerprint
+        times = 1 + (link.tries.times if link.tries and is_same else 0)
+        link = replace(link, tries=Tries(fingerprint=action.fingerprint, times=times))
+        if times <= MOST_TRIES:
+            return replace(outcome, link=link)
+        seen = replace(pair, link=link, case=outcome.case or pair.case, incident=outcome.incident or pair.incident)
+        held = self.hold(action, seen, f"{outcome.detail} ({times} times in a row)")
+        return replace(held, case=outcome.case, incident=outcome.incident)
 
     def _attempt(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
         match action.kind:
@@ -78,7 +114,7 @@ class Performer:
             return self._look_for(action, pair, error)
         except Malformed as error:
             return self._made_unseen(action, pair, error)
-        return self._created(action, pair, made, "")
+        return self._created(action, pair, made, "", is_base=True)
 
     def _made_unseen(self, action: Action, pair: Pair, error: Malformed) -> Outcome:
         """Bind the link to a record that was made and may not be read whole, so that no second one is ever made."""
@@ -93,7 +129,8 @@ class Performer:
         except (RemoteError, Malformed) as blind:
             found, error = None, Ambiguous(f"{error}; looking for the record failed too: {blind}")
         if found is not None:
-            return self._created(action, pair, found, f"{error}; the record is there all the same")
+            words = f"{error}; the record is there all the same"
+            return self._created(action, pair, found, words, is_base=found.mod_count == 0)
         if error.status == 403:
             return self.hold(action, pair, str(error))
         link = replace(pair.link, create_in_doubt_since=self.clock())
@@ -107,10 +144,12 @@ class Performer:
             found = client.find(action.table, [action.case_id])
             return found[0] if len(found) == 1 else None
 
-    def _created(self, action: Action, pair: Pair, made: Incident, words: str) -> Outcome:
+    def _created(self, action: Action, pair: Pair, made: Incident, words: str, *, is_base: bool) -> Outcome:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
         here = self._look(pair, made)
-        link = replace(adopted(pair.link, made, here.incident_stage), written=dict(action.written), hold=None)
+        link = replace(_given(adopted(here), action, here, is_base=is_base), hold=None)
+        link = _noted(link, action, NOTE_ARRIVED)
+        link = replace(link, incident_peak=self.policies.incident_stage(link, made))
         if not here.is_ours:
             detail = "the instance did not keep correlation_id and correlation_display: the record is not ours to write"
             held = self.hold(action, replace(pair, link=link, incident=made), detail)
@@ -123,7 +162,7 @@ class Performer:
         here = self._look(pair, found)
         if not here.is_ours:
             return self.hold(action, here.pair, f"{found.number} does not bear this Case's key and our mark any more")
-        link = adopted(pair.link, found, here.incident_stage)
+        link = adopted(here)
         return Outcome(action=action, result=Result.DONE, incident=found, link=link)
 
     def _send_event(self, action: Action, pair: Pair) -> Outcome:
@@ -135,7 +174,8 @@ class Performer:
 
     def _change_incident(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
         client = self.connectors[action.connector]
-        before = fresh or client.get(action.table, action.sys_id)
+        is_stuck = pair.link.tries is not None and pair.link.tries.fingerprint == action.fingerprint
+        before = client.get(action.table, action.sys_id) if is_stuck or fresh is None else fresh
         here = self._look(pair, before)
         if not here.is_ours:
             return self.hold(action, here.pair, f"{before.number} does not bear this Case's key and our mark any more")
@@ -147,34 +187,39 @@ class Performer:
         except (Ambiguous, Rejected) as error:
             if isinstance(error, Rejected) and error.status != 403:
                 raise
-            after = self._look_after(action, error)
-            there = self._look(pair, after)
-            if _differences(now, after) or not _arrived(now, there, before):
-                return self._not_changed(action, there.pair, error)
+            sent = replace(here.pair, link=_noted(here.link, now, before.mod_count))
+            return self._look_after(now, sent, before, error)
         return self._changed(now, self._look(pair, after), before, after)
 
-    def _not_changed(self, action: Action, pair: Pair, error: RemoteError) -> Outcome:
-        """Tell a refusal, which is held, from a write that may still be on its way."""
-        if isinstance(error, Rejected):
-            return self.hold(action, pair, str(error))
-        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=pair.incident)
-
-    def _look_after(self, action: Action, error: RemoteError) -> Incident:
-        """Read a record after a write whose outcome is not known; raise that error again where this fails too."""
+    def _look_after(self, action: Action, pair: Pair, before: Incident, error: RemoteError) -> Outcome:
+        """Read a record after a write whose outcome is not known, and tell a refusal from one still on its way."""
+        after: Incident | None = None
         try:
-            return self.connectors[action.connector].get(action.table, action.sys_id)
+            after = self.connectors[action.connector].get(action.table, action.sys_id)
         except (RemoteError, Malformed):
-            raise error from None
+            pass
+        else:
+            there = self._look(pair, after)
+            if not _differences(action, after) and _arrived(action, there, before):
+                return self._changed(action, there, before, after)
+        if isinstance(error, Rejected):
+            return self.hold(action, replace(pair, incident=after or before), str(error))
+        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=pair.link)
 
     def _changed(self, action: Action, here: Standing, before: Incident, after: Incident) -> Outcome:
+        is_base = after.mod_count <= before.mod_count + 1
+        is_stored = after.mod_count > before.mod_count or _arrived(action, here, before)
+        link = _given(here.link, action, here, is_base=is_base) if is_stored else here.link
+        link = _noted(link, action, NOTE_ARRIVED)  # a field that is ignored takes no note with it
         if not _arrived(action, here, before):
             left = f"the service accepted the change and left {after.number} in state {after.state}"
             words = "; ".join(part for part in (left, _differences(action, after)) if part)
-            return self.hold(action, here.pair, words)
-        link = replace(here.link, written=dict(action.written), hold=None)
-        raced = "somebody else wrote at the same time" if after.mod_count > before.mod_count + 1 else ""
+            return self.hold(action, replace(here.pair, link=link), words)
+        raced = "" if is_base else "somebody else wrote at the same time"
         detail = "; ".join(part for part in (raced, _differences(action, after)) if part)
-        return Outcome(action=action, result=Result.DONE, detail=detail or None, incident=after, link=link)
+        return Outcome(
+            action=action, result=Result.DONE, detail=detail or None, incident=after, link=replace(link, hold=None)
+        )
 
     # -- the Case ----------------------------------------------------------------------------------------------
 
@@ -267,6 +312,26 @@ def _arrived(action: Action, here: Standing, before: Incident) -> bool:
     if action.kind is ActionKind.ADVANCE_INCIDENT or after is None:
         return here.incident_stage is not None and here.incident_stage >= action.to_stage
     return after.mod_count > before.mod_count or not _differences(action, after)
+
+
+def _given(link: Link, action: Action, here: Standing, *, is_base: bool) -> Link:
+    """Remember what was sent and, where nobody else can have written in between, what the record kept of it."""
+    incident = here.incident
+    sent = fields_given(here.inbound) & action.fields.keys()
+    kept = {name: value for name, value in link.kept.items() if name not in sent}
+    if incident is not None and is_base:
+        held = {**incident.fields, "assigned_to": incident.assigned_to}
+        kept |= {name: held[name] for name in sent if name in held}
+    elif "assigned_to" in sent:
+        kept["assigned_to"] = action.fields["assigned_to"]
+    return replace(link, written=dict(action.written), kept=kept)
+
+
+def _noted(link: Link, action: Action, mod_count: int) -> Link:
+    """Remember that the note of a step was sent, while the record stood at this ``sys_mod_count``."""
+    if not JOURNAL_FIELDS & action.fields.keys() or action.kind is ActionKind.UPDATE_INCIDENT:
+        return link
+    return replace(link, noted={**link.noted, action.to_stage.word: mod_count})
 
 
 def _risen(link: Link, stage: Stage) -> Link:

@@ -10,7 +10,7 @@ from reconciler.engine.context import Context
 from reconciler.store.store import Pulled
 
 
-def read_cases(context: Context, case_ids: Sequence[str], *, cycle_id: str) -> frozenset[str]:
+def read_cases(context: Context, case_ids: Sequence[str]) -> frozenset[str]:
     """Read and remember these Cases as they are now, whatever their times say; give those that answered 404.
 
     One that is there and cannot be read stops nothing: it stays as it is remembered. Raises AuthFailed.
@@ -27,6 +27,5 @@ def read_cases(context: Context, case_ids: Sequence[str], *, cycle_id: str) -> f
             raise
         except (RemoteError, Malformed):
             continue
-    pulled = Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True)
-    context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock())
+    context.remember(Pulled(system=System.CORALOGIX, cases=tuple(cases), read_now=True))
     return frozenset(missing)

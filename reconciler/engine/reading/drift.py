@@ -6,18 +6,18 @@ were deleted or hidden. What answers 404 is asked once more in a later cycle bef
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import Malformed, Missing, PartialTruth, RemoteError
+from reconciler.core.errors import Malformed, Missing, RemoteError
 from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.context import Context
+from reconciler.engine.reading.by_id import by_table, read_again, read_records
 from reconciler.engine.reading.cases import read_cases
-from reconciler.engine.reading.pull import all_case_pages
+from reconciler.engine.reading.pull import whole_case_pages
 from reconciler.store.store import Pulled
 
 OPEN_STATUSES = ("PENDING_ACTIVATION", "ACTIVE", "ACKNOWLEDGED", "RESOLVED")
@@ -30,7 +30,7 @@ def is_due(last: str, now: datetime, every: timedelta) -> bool:
     return not timedelta() <= now - datetime.fromisoformat(last) < every
 
 
-def check_drift(context: Context, down: dict[str, RemoteError], *, cycle_id: str, full: bool) -> None:
+def check_drift(context: Context, down: dict[str, RemoteError], *, full: bool) -> None:
     """Read every open link in full on both sides, remember what is there and note what is not.
 
     The records of connectors that are ``down`` are not asked for; one that does not answer now is put among them.
@@ -38,16 +38,11 @@ def check_drift(context: Context, down: dict[str, RemoteError], *, cycle_id: str
     links = context.store.links.open_links()
     listed = _list_cases(context, full=full)
     unlisted = [link for link in links if link.case_id not in listed and link.case_peak is not Stage.CLOSED]
-    seen = Pulled(system=System.CORALOGIX, cases=tuple(listed.values()))
-    older = context.store.snapshots.remember(
-        seen, stage_rules=context.policies, cycle_id=cycle_id, now=context.clock()
-    ).doubtful
-    missing = read_cases(context, [link.case_id for link in unlisted] + list(older), cycle_id=cycle_id)
+    older = context.remember(Pulled(system=System.CORALOGIX, cases=tuple(listed.values()))).doubtful
+    missing = read_cases(context, [link.case_id for link in unlisted] + list(older))
     gone = [link for link in unlisted if link.case_id in missing]
-    records, lost = _read_records(context, links, down)
+    lost = _compare_records(context, links, down)
     now = context.clock()
-    pulled = Pulled(system=System.SERVICENOW, incidents=tuple(records))
-    context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
     _note(context, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
     _note(context, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
 
@@ -59,55 +54,38 @@ def _list_cases(context: Context, *, full: bool) -> dict[str, Case]:
         reaches.append(((), context.clock() - FULL_RANGE))
     cases: dict[str, Case] = {}
     for statuses, since in reaches:
-        for page in all_case_pages(context.cases, statuses=statuses, created_from=since):
-            if page.truncated and not context.settings.accept_partial_view:
-                raise PartialTruth("Coralogix hides Cases from this key (pbacTruncated)", system=System.CORALOGIX)
+        for page in whole_case_pages(context, statuses=statuses, created_from=since):
             cases |= {case.id: case for case in page.cases}
             context.step("comparing Cases", len(cases), 0)
     return cases
 
 
-def _read_records(
-    context: Context, links: Sequence[Link], down: dict[str, RemoteError]
-) -> tuple[list[Incident], list[Link]]:
-    """Read the records of these links; give them, and the links whose record was not shown."""
-    grouped: dict[tuple[str, str], list[Link]] = defaultdict(list)
-    for link in links:
-        if link.sys_id and link.table != EVENT_TABLE and link.connector in context.connectors:
-            grouped[link.connector, link.table].append(link)
-    records: list[Incident] = []
+def _compare_records(context: Context, links: Sequence[Link], down: dict[str, RemoteError]) -> list[Link]:
+    """Read and remember the records of these links; give the links whose record answered 404."""
+    asked = {
+        (link.sys_id, link.table, link.connector): link
+        for link in links
+        if link.sys_id and link.table != EVENT_TABLE and link.connector in context.connectors.keys() - down.keys()
+    }
     lost: list[Link] = []
-    for (connector, table), group in grouped.items():
-        if connector in down:
-            continue
+    for (connector, table), sys_ids in by_table(asked).items():
         try:
-            found = context.connectors[connector].get_many(table, [link.sys_id for link in group])
+            reading = read_records(context, connector, table, sys_ids)
+            older = context.remember(Pulled(system=System.SERVICENOW, incidents=tuple(reading.found))).doubtful_records
+            read_again(context, older)
         except RemoteError as error:
             down[connector] = error
             continue
-        shown = {record.sys_id for record in found}
-        records += found
-        lost += [link for link in group if link.sys_id not in shown and _is_lost(context, link, records)]
-    return records, lost
+        lost += [asked[sys_id, table, connector] for sys_id in reading.gone]
+    return lost
 
 
-def _is_lost(context: Context, link: Link, records: list[Incident]) -> bool:
-    """Ask for a record that a listing left out by itself; one that is there is put among ``records``."""
-    try:
-        records.append(context.connectors[link.connector].get(link.table, link.sys_id))
-    except Missing:
-        return True
-    except (RemoteError, Malformed):  # it is there, or nobody knows: nothing is concluded
-        return False
-    return False
-
-
-def recheck_absent(context: Context, pairs: Sequence[Pair], *, cycle_id: str) -> None:
+def recheck_absent(context: Context, pairs: Sequence[Pair]) -> None:
     """Ask again, in a later cycle, for what answered 404 once."""
     for pair in pairs:
         if _is_suspect(pair.link, context.connectors):
             with suppress(RemoteError, Malformed):  # the suspicion stays; one that cannot be asked for stops nothing
-                _recheck(context, pair.link, cycle_id)
+                _recheck(context, pair.link)
 
 
 def _is_suspect(link: Link, connectors: Container[str]) -> bool:
@@ -116,7 +94,7 @@ def _is_suspect(link: Link, connectors: Container[str]) -> bool:
     return any(absence is not None and absence.times == 1 for absence in absences)
 
 
-def _recheck(context: Context, link: Link, cycle_id: str) -> None:
+def _recheck(context: Context, link: Link) -> None:
     now = context.clock()
     cases: tuple[Case, ...] = ()
     incidents: tuple[Incident, ...] = ()
@@ -132,12 +110,9 @@ def _recheck(context: Context, link: Link, cycle_id: str) -> None:
             link = replace(link, incident_absence=None)
         except Missing:
             link = replace(link, incident_absence=once_more(link.incident_absence, now))
-    context.store.links.update_links([link], now)
-    for pulled in (
-        Pulled(system=System.CORALOGIX, cases=cases, read_now=True),
-        Pulled(system=System.SERVICENOW, incidents=incidents, read_now=True),
-    ):
-        context.store.snapshots.remember(pulled, stage_rules=context.policies, cycle_id=cycle_id, now=now)
+    context.update_links([link])
+    context.remember(Pulled(system=System.CORALOGIX, cases=cases, read_now=True))
+    context.remember(Pulled(system=System.SERVICENOW, incidents=incidents, read_now=True))
 
 
 def once_more(absence: Absence | None, now: datetime) -> Absence:
@@ -150,4 +125,4 @@ def once_more(absence: Absence | None, now: datetime) -> Absence:
 def _note(context: Context, links: Iterable[Link], change: Callable[[Link], Link]) -> None:
     """Change links as they stand now: what was remembered meanwhile is kept."""
     current = (context.store.links.pair(link.case_id) for link in links)
-    context.store.links.update_links([change(pair.link) for pair in current if pair], context.clock())
+    context.update_links([change(pair.link) for pair in current if pair])

@@ -1,31 +1,51 @@
-"""Both sides since their cursors, and whether the truth was whole.
+"""Both sides pulled since their cursors and remembered, each as far as it came whole.
 
-Rules of this file: no answer is never an empty answer; a cursor moves only to a time that the service itself
-told, and only when everything up to it was read.
+Rules of this file: no answer is never an empty answer; a cursor moves only to a time that the service itself told,
+and only when everything up to it was read; what came is remembered, a side's snapshot and cursor together, whatever
+became of the others; then the Cases must have come, at least one connector, and no answer may have been partial, or
+nothing is planned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.core.errors import AuthFailed, Malformed, PartialTruth, RemoteError, Transient
+from reconciler.core.errors import (
+    AuthFailed,
+    CycleFailed,
+    Malformed,
+    PartialTruth,
+    Refused,
+    RemoteError,
+    Transient,
+)
 from reconciler.core.model import Case, Incident, System
-from reconciler.engine.context import ProgressCallback, no_progress
+from reconciler.engine.context import Context
+from reconciler.engine.reading.alerts import pull_alerts
+from reconciler.engine.reading.cases import read_cases
 from reconciler.engine.reading.window import Reach, Window, deep_floor, resume_position, shallow_floor
-from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage, IncidentClient, IncidentPage, Position
-from reconciler.store.store import Cursor, Pulled
+from reconciler.engine.report import failure_words
+from reconciler.remotes.ports import (
+    CASES_HIDDEN,
+    CaseOrder,
+    CasePage,
+    IncidentClient,
+    IncidentPage,
+    Position,
+)
+from reconciler.store.store import Cursor, Pulled, RememberedCounts
 
-CASE_PAGE_ROWS = 100
-"""A quiet cycle reads one page of each listing, so a page is not made larger than news needs."""
-ALL_CASES_PAGE_ROWS = 1000
-"""Where everything is read a page is as large as the API allows."""
-INCIDENT_PAGE_ROWS = 1000
+log = logging.getLogger(__name__)
+
 AHEAD_OF_CLOCK = timedelta(hours=1)
 """What bears a time further ahead of the service's own clock is read, and moves no cursor."""
-INCIDENT_PAGES_PER_CYCLE = 100
-"""A longer backlog goes on where it stopped, in the next cycle."""
+MOST_NAMED = 10
+DOUBTFUL_READS_PER_CYCLE = 50
+"""Cases that a listing showed with an older time than is remembered are read one by one, so many in a cycle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +59,106 @@ class SidePull:
     """why the reading stopped in the middle; what came before is whole, and the next cycle goes on behind it"""
     ahead: tuple[str, ...] = ()
     """what bears a time ahead of the service's own clock, by number or key"""
+
+
+@dataclass
+class Pull:
+    """Pull and remember both sides once. Use once."""
+
+    context: Context
+    since: datetime | None = None
+    down: dict[str, RemoteError] = field(default_factory=dict)
+    """connectors that did not answer"""
+    partial: list[str] = field(default_factory=list)
+    read_whole: set[str] = field(default_factory=set)
+    """the sides of which everything that was asked for came"""
+    cases: int = 0
+    incidents: int = 0
+    malformed: int = 0
+
+    def run(self) -> None:
+        """Pull every side and remember what came.
+
+        Raises Refused when an answer was not the whole truth, and CycleFailed when the Cases, or all connectors,
+        did not come.
+        """
+        failed: RemoteError | None = None
+        try:
+            self._remember_cases()
+        except RemoteError as error:
+            failed = error
+        for connector, table in self.context.tables():
+            with self._side(connector):
+                self._remember_incidents(connector, table)
+        for connector in self.context.connectors:
+            with self._side(connector):
+                self._remember(SidePull(pulled=pull_alerts(self.context, connector)))
+        if not self.partial:
+            self.read_whole = {*self.context.connectors} - {*self.down}
+            self.read_whole |= {System.CORALOGIX.value} if failed is None else set()
+        self._stop_unless_whole(failed)
+
+    @contextmanager
+    def _side(self, connector: str) -> Iterator[None]:
+        """Note a connector that does not answer, and go on with the others."""
+        try:
+            yield
+        except RemoteError as error:
+            self.down[connector] = error
+
+    def _window(self, overlap: timedelta) -> Window:
+        return Window(
+            overlap=overlap,
+            first_lookback=self.context.policies.first_lookback,
+            origin=self.context.store.facts.origin(),
+            now=self.context.clock(),
+            since=self.since,
+            short_rows=self.context.settings.short_rows,
+        )
+
+    def _remember_cases(self) -> None:
+        window = self._window(self.context.settings.case_overlap)
+        side = pull_cases(self.context, window)
+        self.context.store.facts.set_origin(side.server_time or window.now)
+        self._tell_ahead("coralogix", side.ahead)
+        doubtful = self._remember(side).doubtful
+        read_cases(self.context, doubtful[:DOUBTFUL_READS_PER_CYCLE])
+        self.cases = len(side.pulled.cases)
+
+    def _remember_incidents(self, connector: str, table: str) -> None:
+        side = pull_incidents(self.context, connector, table, self._window(self.context.settings.incident_overlap))
+        self._tell_ahead(f"{connector}.{table}", side.ahead)
+        self._remember(side)
+        if side.failed:
+            raise side.failed
+
+    def _tell_ahead(self, where: str, names: tuple[str, ...]) -> None:
+        """Say once which rows bear a time ahead of the service's own clock; they are kept in step like any other."""
+        told = ", ".join(names[:MOST_NAMED])
+        fact = f"ahead_of_clock.{where}"
+        if told and self.context.store.facts.get(fact) != told:
+            self.context.store.facts.put(fact, told)
+            facts = {"side": where, "rows": len(names), "first": told}
+            log.warning("times ahead of the service's own clock move no cursor", extra=facts)
+
+    def _remember(self, side: SidePull) -> RememberedCounts:
+        if side.partial:
+            self.partial.append(side.partial)
+        self.malformed += len(side.pulled.malformed)
+        self.incidents += len(side.pulled.incidents)
+        return self.context.remember(side.pulled)
+
+    def _stop_unless_whole(self, failed: RemoteError | None) -> None:
+        errors = [error for error in (failed, *self.down.values()) if error is not None]
+        partial = self.partial + [str(error) for error in errors if isinstance(error, PartialTruth)]
+        if partial:
+            raise Refused(
+                f"an answer was not the whole truth: {'; '.join(partial)}. Nothing was planned or written, and the "
+                "cursor of that side stays where it is. Look at the rights of the key or user; "
+                '`[coralogix] partial_view = "accept"` is for a key that is limited on purpose'
+            )
+        if failed is not None or (self.down and len(self.down) == len(self.context.connectors)):
+            raise CycleFailed(failure_words(failed, self.down))
 
 
 # -- Cases -----------------------------------------------------------------------------------------------------
@@ -57,50 +177,37 @@ class _CaseListing:
     ahead: set[str] = field(default_factory=set)
 
 
-def pull_cases(
-    client: CaseClient,
-    cursors: Mapping[str, Cursor],
-    window: Window,
-    *,
-    accept_partial: bool,
-    progress: ProgressCallback = no_progress,
-) -> SidePull:
+def pull_cases(context: Context, window: Window) -> SidePull:
     """Pull Cases by the time of their last change, and again by that of their creation.
 
     The second sweep catches Cases that bear no time of change. Raises RemoteError when a page fails.
     """
-    cases: dict[str, Case] = {}
-    malformed: list[Malformed] = []
-    moved: list[Cursor] = []
-    truncated = False
-    server_time: datetime | None = None
-    ahead: set[str] = set()
-    for order in CaseOrder:
-        cursor = cursors.get(f"cases.{order.value}")
-        sweep = _sweep_cases(client, order, cursor, window, progress)
-        cases |= sweep.cases
-        malformed += sweep.malformed
-        truncated = truncated or sweep.truncated
-        server_time = server_time or sweep.server_time
-        ahead |= sweep.ahead
-        moved.append(_case_cursor(order, cursor, sweep, window))
-    partial = "Coralogix hides Cases from this key (pbacTruncated)" if truncated and not accept_partial else ""
+    cursors = context.store.snapshots.cursors()
+    sweeps = {order: _sweep_cases(context, order, cursors.get(_case_cursor(order)), window) for order in CaseOrder}
+    is_partial = any(sweep.truncated for sweep in sweeps.values()) and not context.settings.accept_partial_view
+    moved = [_moved(order, cursors.get(_case_cursor(order)), sweep, window) for order, sweep in sweeps.items()]
+    cases = {case_id: case for sweep in sweeps.values() for case_id, case in sweep.cases.items()}
     pulled = Pulled(
         system=System.CORALOGIX,
         cases=tuple(cases.values()),
-        malformed=tuple(malformed),
-        cursors=() if partial else tuple(moved),
+        malformed=tuple(malformed for sweep in sweeps.values() for malformed in sweep.malformed),
+        cursors=() if is_partial else tuple(moved),
     )
-    return SidePull(pulled=pulled, partial=partial, server_time=server_time, ahead=tuple(sorted(ahead)))
+    server_time = next((sweep.server_time for sweep in sweeps.values() if sweep.server_time), None)
+    return SidePull(
+        pulled=pulled,
+        partial=CASES_HIDDEN if is_partial else "",
+        server_time=server_time,
+        ahead=tuple(sorted({name for sweep in sweeps.values() for name in sweep.ahead})),
+    )
 
 
-def _sweep_cases(
-    client: CaseClient, order: CaseOrder, cursor: Cursor | None, window: Window, progress: ProgressCallback
-) -> _CaseListing:
+def _sweep_cases(context: Context, order: CaseOrder, cursor: Cursor | None, window: Window) -> _CaseListing:
     sweep = _CaseListing()
     shallow = shallow_floor(cursor, window)
-    page_rows = ALL_CASES_PAGE_ROWS if window.since else CASE_PAGE_ROWS
-    for page in case_pages(client, order, page_rows=page_rows):
+    settings = context.settings
+    page_rows = settings.all_cases_page_rows if window.since else settings.case_page_rows
+    for page in case_pages(context, order, page_rows=page_rows):
         sweep.server_time = sweep.server_time or page.server_time
         sweep.truncated = sweep.truncated or page.truncated
         sweep.malformed += page.malformed
@@ -111,7 +218,7 @@ def _sweep_cases(
             case.key or case.id for case in page.cases if _is_ahead(_time_of(case, order), page.server_time)
         }
         sweep.cases |= {case.id: case for case in page.cases}
-        progress(f"reading Cases, last {order.value}", len(sweep.cases), 0)
+        context.step(f"reading Cases, last {order.value}", len(sweep.cases), 0)
         oldest = min(times, default=None)
         if oldest and oldest < deep_floor(cursor, window, sweep.server_time):
             break
@@ -121,28 +228,23 @@ def _sweep_cases(
     return sweep
 
 
-def _case_cursor(order: CaseOrder, cursor: Cursor | None, sweep: _CaseListing, window: Window) -> Cursor:
+def _case_cursor(order: CaseOrder) -> str:
+    return f"cases.{order.value}"
+
+
+def _moved(order: CaseOrder, cursor: Cursor | None, sweep: _CaseListing, window: Window) -> Cursor:
     """Move a cursor to the newest time of the first page; never back."""
     head = _latest(cursor, sweep.head)
     reach = Reach.of(cursor)
     if head is None:
-        return Cursor(name=f"cases.{order.value}", time=None)
+        return Cursor(name=_case_cursor(order), time=None)
     if sweep.is_deep or reach is None:
         reach = Reach(deep_head=head, deep_at=window.now, deep_rows=len(sweep.cases))
-    return Cursor(name=f"cases.{order.value}", time=head, resume=reach.text())
-
-
-def all_case_pages(
-    client: CaseClient, *, statuses: tuple[str, ...] = (), created_from: datetime | None = None
-) -> Iterator[CasePage]:
-    """Read every Case, or those of some statuses, newest first; raise PartialTruth as ``case_pages`` does."""
-    return case_pages(
-        client, CaseOrder.CREATED, statuses=statuses, created_from=created_from, page_rows=ALL_CASES_PAGE_ROWS
-    )
+    return Cursor(name=_case_cursor(order), time=head, resume=reach.text())
 
 
 def case_pages(
-    client: CaseClient,
+    context: Context,
     order: CaseOrder,
     *,
     page_rows: int,
@@ -153,8 +255,12 @@ def case_pages(
     token: str | None = None
     seen: set[str] = set()
     while True:
-        page = client.list_cases(
-            order=order, page_token=token, page_size=page_rows, statuses=statuses, created_from=created_from
+        page = context.cases.list_cases(
+            order=order,
+            page_token=token,
+            page_size=page_rows,
+            statuses=statuses,
+            created_from=created_from,
         )
         yield page
         token = page.next_token
@@ -163,6 +269,18 @@ def case_pages(
         if token in seen:
             raise PartialTruth("the same page token came twice: the listing does not end", system=System.CORALOGIX)
         seen.add(token)
+
+
+def whole_case_pages(
+    context: Context, *, statuses: tuple[str, ...] = (), created_from: datetime | None = None
+) -> Iterator[CasePage]:
+    """Read page after page, newest Case first; raise PartialTruth for one that hides Cases."""
+    page_rows = context.settings.all_cases_page_rows
+    pages = case_pages(context, CaseOrder.CREATED, page_rows=page_rows, statuses=statuses, created_from=created_from)
+    for page in pages:
+        if page.truncated and not context.settings.accept_partial_view:
+            raise PartialTruth(CASES_HIDDEN, system=System.CORALOGIX)
+        yield page
 
 
 def _time_of(case: Case, order: CaseOrder) -> datetime | None:
@@ -200,25 +318,31 @@ def incident_cursor(connector: str, table: str) -> str:
     return f"incidents.{connector}.{table}"
 
 
-def pull_incidents(
-    client: IncidentClient,
-    table: str,
-    cursor: Cursor | None,
-    window: Window,
-    *,
-    progress: ProgressCallback = no_progress,
-) -> SidePull:
+def record_pages(
+    client: IncidentClient, table: str, *, since: datetime | None, after: Position | None, limit: int
+) -> Iterator[IncidentPage]:
+    """Read the records that bear our mark, oldest change first, page after page to the end."""
+    while True:
+        page = client.changed(table, since=None if after else since, after=after, limit=limit)
+        yield page
+        if page.last is None or page.is_whole:
+            return
+        after = page.last
+
+
+def pull_incidents(context: Context, connector: str, table: str, window: Window) -> SidePull:
     """Pull the records that bear our mark, oldest change first, until a page is empty.
 
     Raises RemoteError when the first page fails, and PartialTruth for any page whose rows do not fit the query; where a
     later page does not come, ``failed`` says so. Rows that the service counts and does not show make the pull partial.
     """
+    name = incident_cursor(connector, table)
+    cursor = context.store.snapshots.cursors().get(name)
     start = resume_position(cursor, window)
-    reading = _read_records(client, table, start, deep_floor(cursor, window, None), progress)
+    reading = _read_records(context, connector, table, start, deep_floor(cursor, window, None))
     partial = ""
     if reading.hidden:
-        partial = f"ServiceNow ({client.connector}) counts {reading.hidden} rows of {table} that it does not show"
-    name = incident_cursor(client.connector, table)
+        partial = f"ServiceNow ({connector}) counts {reading.hidden} rows of {table} that it does not show"
     pulled = Pulled(
         system=System.SERVICENOW,
         incidents=tuple(reading.incidents.values()),
@@ -229,33 +353,32 @@ def pull_incidents(
 
 
 def _read_records(
-    client: IncidentClient, table: str, start: Position | None, floor: datetime, progress: ProgressCallback
+    context: Context, connector: str, table: str, start: Position | None, floor: datetime
 ) -> _RecordListing:
-    reading = _RecordListing()
-    position = start
-    while not reading.ended and reading.pages < INCIDENT_PAGES_PER_CYCLE:
-        try:
-            page = client.changed(table, since=None if position else floor, after=position, limit=INCIDENT_PAGE_ROWS)
-        except (Transient, AuthFailed) as error:
-            if reading.pages == 0:
-                raise
-            reading.failed = error
-            break
-        reading.incidents |= {incident.sys_id: incident for incident in page.incidents}
-        reading.malformed += page.malformed
-        reading.hidden = page.hidden + sum(not one.raw for one in page.malformed)  # some ACLs leave an empty row
-        reading.ended = page.last is None or page.is_whole or reading.hidden > 0
-        reading.pages += not reading.ended
-        position = page.last or position
-        reading.ahead += tuple(
-            one.number or one.sys_id for one in page.incidents if _is_ahead(one.updated_at, page.server_time)
-        )
-        reading.last = _settled(page) or reading.last or start
-        progress(f"reading records of {table}", len(reading.incidents), 0)
+    reading = _RecordListing(last=start)
+    settings, client = context.settings, context.connectors[connector]
+    try:
+        for page in record_pages(client, table, since=floor, after=start, limit=settings.incident_page_rows):
+            reading.incidents |= {incident.sys_id: incident for incident in page.incidents}
+            reading.malformed += page.malformed
+            reading.hidden = page.hidden + sum(not one.raw for one in page.malformed)  # some ACLs leave an empty row
+            reading.ended = page.last is None or page.is_whole or reading.hidden > 0
+            reading.pages += not reading.ended
+            reading.ahead += tuple(
+                one.number or one.sys_id for one in page.incidents if _is_ahead(one.updated_at, page.server_time)
+            )
+            reading.last = _sound_end(page) or reading.last
+            context.step(f"reading records of {table}", len(reading.incidents), 0)
+            if reading.ended or reading.pages >= settings.incident_pages_per_cycle:
+                break
+    except (Transient, AuthFailed) as error:
+        if reading.pages == 0:
+            raise
+        reading.failed = error
     return reading
 
 
-def _settled(page: IncidentPage) -> Position | None:
+def _sound_end(page: IncidentPage) -> Position | None:
     """Give the position behind the last row of a page that is not ahead of the service's own clock."""
     if page.last is None or not _is_ahead(page.last.updated_at, page.server_time):
         return page.last

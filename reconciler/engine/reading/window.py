@@ -16,9 +16,6 @@ from datetime import datetime, timedelta
 from reconciler.remotes.ports import Position
 from reconciler.store.store import Cursor
 
-SHORT_ROWS = 100
-"""An overlap of so many rows costs nothing to speak of, and is read each time."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
@@ -31,6 +28,8 @@ class Window:
     now: datetime
     """the local clock: only how long ago a deep reading was is read from it"""
     since: datetime | None = None
+    short_rows: int = 100
+    """an overlap of so many rows costs nothing to speak of, and is read each time"""
 
     def first_floor(self, server_time: datetime | None) -> datetime:
         """Give the oldest time that the first start looks at."""
@@ -71,7 +70,7 @@ class Reach:
     def is_deep_due(self, window: Window) -> bool:
         """Say whether the overlap is read again this time; where it is short, always."""
         waited = window.now - self.deep_at
-        return self.deep_rows <= SHORT_ROWS or waited < timedelta(0) or waited >= window.overlap / 2
+        return self.deep_rows <= window.short_rows or waited < timedelta(0) or waited >= window.overlap / 2
 
 
 def is_unfinished(cursor: Cursor) -> bool:

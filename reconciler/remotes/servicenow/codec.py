@@ -29,11 +29,13 @@ NEEDED = (
     "sys_mod_count",
 )
 """Without any of these nothing can be decided; every task table has them."""
-OPTIONAL = ("reopen_count", "close_code", "close_notes")
+PEOPLE = {name: f"{name}.user_name" for name in ("opened_by", "resolved_by", "closed_by")}
+"""Fields of an Incident by which a record names people -> where the Table API gives the name of their user."""
+OPTIONAL = ("reopen_count", "close_code", "close_notes", *PEOPLE.values())
 LONGEST_COUNT = 12
 LONGEST_ID = 100
 """A ``sys_id`` has 32; what is longer is none, and stands in no message."""
-_OWN_PLACE = frozenset(NEEDED) | {"reopen_count"}
+_OWN_PLACE = frozenset({*NEEDED, *PEOPLE.values(), "reopen_count"})
 
 
 def asked_fields(*more: Iterable[str]) -> tuple[str, ...]:
@@ -78,6 +80,7 @@ def _incident(row: JsonObject, connector: str, table: str) -> Incident:
         state=value_of(row, "state"),
         assigned_to=value_of(row, "assigned_to"),
         correlation_id=value_of(row, "correlation_id"),
+        **{name: value_of(row, place) for name, place in PEOPLE.items()},
         correlation_display=value_of(row, "correlation_display"),
         created_at=read_time(value_of(row, "sys_created_on")),
         updated_at=read_time(value_of(row, "sys_updated_on")),

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.reading import pull, window
 from reconciler.engine.report import CycleRequest
 from reconciler.sandbox.coralogix.records import CaseKnobs
 from tests.builders import a_route, condition, policies
@@ -28,7 +27,14 @@ pytestmark = pytest.mark.slow
 
 CASES, RECORDS = 4, 7
 NOBODY = policies(routes=(a_route(when=condition("false")),))
-QUIET = Settings(drift_check_every=timedelta(days=1000), workers=1)
+QUIET = Settings(
+    drift_check_every=timedelta(days=1000),
+    workers=1,
+    case_page_rows=2,
+    incident_page_rows=2,
+    incident_pages_per_cycle=4,
+    short_rows=1,
+)
 HALF_AN_OVERLAP_SECONDS = 151
 """After so long a listing is read in depth again."""
 
@@ -131,14 +137,6 @@ class Stage:
         for sys_id in self.sys_ids:
             if remembered.get(sys_id) != self.world.incidents.get("incident", sys_id):
                 yield f"record {sys_id}"
-
-
-@pytest.fixture(autouse=True)
-def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull, "CASE_PAGE_ROWS", 2)
-    monkeypatch.setattr(pull, "INCIDENT_PAGE_ROWS", 2)
-    monkeypatch.setattr(pull, "INCIDENT_PAGES_PER_CYCLE", 4)
-    monkeypatch.setattr(window, "SHORT_ROWS", 1)
 
 
 def _play(steps: list[tuple[str, object]], lag_seconds: float, *, is_offset: bool) -> list[str]:

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.engine.reading.window import (
-    SHORT_ROWS,
     Reach,
     Window,
     deep_floor,
@@ -27,7 +26,7 @@ def window(now: datetime = NOW, **more: object) -> Window:
     return Window(**(values | more))  # type: ignore[arg-type]
 
 
-def cursor(*, deep_ago: float = 0, rows: int = SHORT_ROWS + 1, unfinished: bool = False) -> Cursor:
+def cursor(*, deep_ago: float = 0, rows: int = 101, unfinished: bool = False) -> Cursor:
     deep_at = NOW - timedelta(seconds=deep_ago)
     reach = Reach(deep_head=HEAD, deep_at=deep_at, deep_rows=rows, last_id="a" * 32, unfinished=unfinished)
     return Cursor(name="c", time=HEAD + timedelta(minutes=5), resume=reach.text())

@@ -24,7 +24,7 @@ CONTRACT = {
     "audit_cycles": "cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned, done, "
     "failed, refused_because, config_hash, program_version, repeated, last_at, last_cycle_id",
     "audit_http": "seq, cycle_id, action_seq, system, method, path, status, duration_ms, request_id, attempt, "
-    "sent_at, repeated, last_at",
+    "sent_at, repeated, last_at, outcome",
     "audit_holds": "case_id, case_key, number, reason, detail, since, next_retry_at",
     "audit_values": "action_seq, case_id, sys_id, field, old_value, new_value, kept_value",
     "audit_steps": "case_id, case_key, number, case_opened_at, case_acknowledged_at, case_resolved_at, case_closed_at, "

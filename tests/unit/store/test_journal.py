@@ -60,7 +60,15 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
         begun = after_a_crash.journal.unfinished_actions()
         planned = after_a_crash.links.pairs_to_plan(NOW)
     store.close()
-    assert begun == (Begun(seq=seq, cycle_id="c1", started_at=LATER, action=replace(action, fields={})),)
+    assert begun == (
+        Begun(
+            seq=seq,
+            cycle_id="c1",
+            started_at=LATER,
+            action=replace(action, fields={}),
+            field_names=frozenset(action.fields),
+        ),
+    )
     assert [pair.case.id for pair in planned] == [CASE_ID]
 
 

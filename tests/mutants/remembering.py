@@ -1,0 +1,96 @@
+"""Faults in what is remembered of our own writes, and in what is told to people."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import fault
+
+REWRITTEN = "tests/scenario/test_rewritten_values.py"
+ONCE = "tests/scenario/test_told_once.py"
+WHO_AND_WHEN = "tests/scenario/test_who_and_when.py"
+
+REMEMBERING = (
+    fault(
+        "the merge base is what was sent",
+        "merge:merge_field",
+        "kept is not None and held == normal(kept)",
+        "False",
+        f"{REWRITTEN}::test_a_field_follows_its_case_on_an_instance_that_rewrites_it",
+    ),
+    fault(
+        "what another wrote in between counts as kept",
+        "perform:_given",
+        "incident is not None and is_base",
+        "incident is not None",
+        f"{REWRITTEN}::test_an_answer_that_shows_another_write_is_not_the_base",
+    ),
+    fault(
+        "a note is sent with each try",
+        "drafts:_is_noted",
+        "before is not None and here.incident is not None and here.incident.mod_count > before",
+        "False",
+        f"{ONCE}::test_a_note_that_arrived_behind_an_error_is_not_sent_again",
+    ),
+    fault(
+        "a killed write forgets its note",
+        "cycle:_in_doubt",
+        "replace(link, noted={word: pair.incident.mod_count, **link.noted})",
+        "link",
+        f"{ONCE}::test_a_killed_process_leaves_one_note",
+    ),
+    fault(
+        "what comes to nothing is tried for ever",
+        "perform:Performer._counted",
+        "times <= MOST_TRIES",
+        "True",
+        f"{ONCE}::test_a_write_that_always_ends_in_an_error_is_held_after_four_cycles",
+    ),
+    fault(
+        "tries are counted over other pairs",
+        "perform:Performer._counted",
+        "replace(outcome, link=replace(link, tries=None)) if link.tries else outcome",
+        "outcome",
+        f"{ONCE}::test_an_outage_of_two_cycles_holds_nothing",
+    ),
+    fault(
+        "a restored record is stale for ever",
+        "store/journal:Journal._finish",
+        "Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome), read_now=True)",
+        "Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))",
+        f"{ONCE}::test_an_instance_restored_from_an_older_copy_is_believed",
+    ),
+    fault(
+        "a drift check does not believe a restored record",
+        "drift:_compare_records",
+        "read_again(context, older)",
+        "",
+        f"{ONCE}::test_an_instance_restored_from_an_older_copy_is_believed",
+    ),
+    fault(
+        "the last writer is named for every change",
+        "ingest:_actor",
+        "after.mod_count == (0 if before is None else before.mod_count + 1)",
+        "True",
+        f"{WHO_AND_WHEN}::test_two_writes_since_the_last_look_name_nobody",
+    ),
+    fault(
+        "our own assignment is a person's",
+        "policies/policies:_is_assigned",
+        'bool(incident.assigned_to) and incident.assigned_to != link.kept.get("assigned_to")',
+        "bool(incident.assigned_to)",
+        f"{WHO_AND_WHEN}::test_a_record_that_our_template_assigned_is_not_taken_by_anybody",
+    ),
+    fault(
+        "a backfill admits a whole batch",
+        "acting/apply:Applier._look",
+        "store_notes(self.context, batch)",
+        "self.context.store.links.keep_decisions([decided(one) for one in batch], now=self.context.clock())",
+        f"{WHO_AND_WHEN}::test_a_backfill_that_was_killed_leaves_nothing_that_it_had_not_begun",
+    ),
+    fault(
+        "the request of a killed process is forgotten",
+        "cycle:close_unfinished",
+        "Ended(seq=begun.seq, outcome=outcome, requests=(left,))",
+        "Ended(seq=begun.seq, outcome=outcome)",
+        f"{WHO_AND_WHEN}::test_a_killed_process_leaves_its_request_in_the_audit",
+    ),
+)
