@@ -177,6 +177,12 @@ def secret_values(config: Config) -> tuple[str, ...]:
     return tuple(secret.reveal() for secret in named)
 
 
+def keep_config(config: Config, store: Store) -> None:
+    """Keep the text of the config that is in force from now on; it names the places of secrets, and holds none."""
+    if config.source is not None:
+        store.journal.note_config(config.policy_hash, config.source.read_text(encoding="utf-8-sig"), utc_now())
+
+
 @contextmanager
 def open_store(path: Path, lock: DatabaseLock | None = None) -> Iterator[Store]:
     """Open the database for writing, and close it afterwards; one that was not closed in order is read whole."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import uuid
 
-from reconciler.cli.build import build_context, open_store, read_config, start
+from reconciler.cli.build import build_context, keep_config, open_store, read_config, start
 from reconciler.cli.options import Globals
 from reconciler.cli.output import print_report
+from reconciler.cli.people import note_deed
 from reconciler.cli.terminal import ProgressBar, print_json, say
 from reconciler.daemon.signals import stop_on_signal
 from reconciler.engine.cycle import run_cycle
@@ -32,11 +33,20 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
     path = config.state.path
     with DatabaseLock(path, command=f"reconciler {command}") as lock, open_store(path, lock) as store:
         cycle_id = new_cycle_id()
+        keep_config(config, store)
+        if _is_deed(request):
+            note_deed(store, command, "" if request.limits_on else "the brakes were set aside")
         with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop):
             report = run_cycle(build_context(config, store, stop=stop, progress=progress), request, cycle_id=cycle_id)
     progress.clear()
     print_json(report.document()) if as_json else print_report(report, is_brief=is_brief)
     return end(report)
+
+
+def _is_deed(request: CycleRequest) -> bool:
+    """Say whether a person asked for more than one more cycle: a backfill, a saved plan, no brakes."""
+    is_backfill = request.since is not None or request.include_resolved
+    return is_backfill or request.expected is not None or not request.limits_on
 
 
 def end(report: CycleReport) -> int:

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from reconciler.cli.build import build_context, secret_values
+from reconciler.cli.build import build_context, keep_config, secret_values
 from reconciler.config import Config
 from reconciler.core.errors import ConfigError
 from reconciler.daemon.timetable import Timetable
@@ -40,6 +40,8 @@ class Live:
         self._stop = stop
         self._progress = progress
         self._lock = threading.Lock()
+        self._kept = ""
+        """the hash of the config whose text the database has"""
         self._take(config)
 
     def timetable(self) -> Timetable:
@@ -65,6 +67,9 @@ class Live:
                 self._take_up_secrets()
             except ConfigError as error:
                 self._tell_once(str(error))
+            if self._kept != self._config.policy_hash:
+                keep_config(self._config, self._store)
+                self._kept = self._config.policy_hash
             return self._context
 
     def _take(self, config: Config) -> None:

@@ -284,3 +284,54 @@ def test_beside_a_running_daemon_it_prunes_and_leaves_the_file_its_size(bench: B
             ran = bench.run("state", "prune", "--older-than", CUT.isoformat())
     assert ran.code == 0
     assert "keeps its size" in ran.err
+
+
+# -- who did what --------------------------------------------------------------------------------------------------
+
+
+def test_what_a_person_did_and_by_which_rules_is_told(bench: Bench) -> None:
+    bench.new_case()
+    assert bench.run("once").code == 0
+    assert bench.query("SELECT * FROM audit_people") == []
+    assert bench.run("once", "--since", "1h", "--limits", "off").code == 0
+    assert bench.run("state", "prune", "--older-than", "1d").code == 0
+    once, pruned = bench.query("SELECT what, os_user, host, arguments, detail FROM audit_people ORDER BY seq")
+    assert (once["what"], once["detail"]) == ("once", "the brakes were set aside")
+    assert once["arguments"].endswith("once --since 1h --limits off")
+    assert (pruned["what"], pruned["detail"][:9]) == ("state prune", "0 of http")
+    assert once["os_user"]
+    assert once["host"]
+    [config] = bench.query("SELECT config_hash, text FROM audit_configs")
+    assert [config["config_hash"]] == [
+        row["config_hash"] for row in bench.query("SELECT DISTINCT config_hash FROM audit_cycles")
+    ]
+    assert "[coralogix]" in config["text"]
+
+
+def test_the_chain_is_verified_beside_whoever_writes_and_a_change_is_named(bench: Bench) -> None:
+    bench.new_case()
+    assert bench.run("once").code == 0
+    whole = bench.run("audit", "verify", "--json")
+    assert (whole.code, whole.document["whole"], whole.document["broken"]) == (0, True, [])
+    assert bench.run("state", "check", "--json").document["chain"]["whole"]
+    head = whole.document["head"]
+    bench.new_case("Another")
+    assert bench.run("once").code == 0
+    assert bench.run("audit", "verify", "--head", head).code == 0
+    assert bench.run("audit", "verify", "--head", "0" * 64).code == 3
+    assert bench.run("audit", "verify", "--head", "x").code == 2
+    with closing(sqlite3.connect(bench.database)) as stranger, stranger:
+        stranger.execute("DROP TRIGGER notifications_kept")
+        stranger.execute("UPDATE notifications SET actor = 'nobody' WHERE seq = 1")
+    ran = bench.run("audit", "verify")
+    assert ran.code == 3
+    assert "notifications_kept" in ran.one_message()
+    assert "notifications 1: is not as it was written" in ran.out
+    assert bench.run("state", "check").code == 3
+
+
+def test_there_is_nothing_to_verify_without_a_database(bench: Bench) -> None:
+    for command in (("audit", "verify"), ("state", "check"), ("explain", "CASE-1")):
+        ran = bench.run(*command)
+        assert ran.code == 2
+        assert "there is no database at" in ran.one_message()

@@ -6,8 +6,6 @@ a request, and the next cycle applies it.
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import click
 
 from reconciler.cli.build import open_store, read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.people import note_deed, os_user
 from reconciler.cli.reading import read_store
 from reconciler.cli.refs import find_case
 from reconciler.cli.terminal import print_json, print_lines
@@ -143,6 +142,7 @@ def _ask(options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_jso
     with open_store(path) as store:
         stories = held_stories(store, refs, kind)
         store.links.ask(_hold_request(story, kind) for story in stories)
+        note_deed(store, f"holds {kind.value}", f"{len(stories)} links")
     document = {"version": DOCUMENT_VERSION, "asked": [_asked(story, kind) for story in stories]}
     print_json(document) if as_json else print_asked(document, path)
 
@@ -176,15 +176,7 @@ def _is_held(story: Story, kind: HoldRequestKind) -> bool:
 
 def _hold_request(story: Story, kind: HoldRequestKind) -> HoldRequest:
     looks = fingerprint(story.pair)
-    return HoldRequest(case_id=story.pair.case.id, kind=kind, fingerprint=looks, asked_by=_user(), asked_at=utc_now())
-
-
-def _user() -> str:
-    """Give the name of the operating system's user for the journal; a container may have none for it."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+    return HoldRequest(case_id=story.pair.case.id, kind=kind, fingerprint=looks, asked_by=os_user(), asked_at=utc_now())
 
 
 def _asked(story: Story, kind: HoldRequestKind) -> JsonObject:

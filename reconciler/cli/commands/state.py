@@ -17,6 +17,7 @@ from reconciler.cli.build import build_context, open_store, read_config, start, 
 from reconciler.cli.commands.audit.verify import broken_words, verified_document
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.people import note_deed
 from reconciler.cli.reading import read_store
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import WHEN
@@ -90,6 +91,7 @@ def _rebuild(config: Config) -> RebuildReport:
     progress, cycle_id = ProgressBar(), new_cycle_id()
     with open_store(config.state.path) as store, bind_cycle(cycle_id):
         report = rebuild(build_context(config, store, progress=progress), cycle_id=cycle_id)
+        note_deed(store, "state rebuild", f"{report.links} links from {report.records} records")
     progress.clear()
     return report
 
@@ -201,6 +203,7 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
     else:
         with open_store(path) as store:
             counts = store.maintenance.prune(retention, now=utc_now())
+            note_deed(store, "state prune", ", ".join(f"{count} of {table}" for table, count in counts.items()))
     compacted = not dry_run and any(counts.values()) and _compact(path)
     document = {
         "version": DOCUMENT_VERSION,

@@ -1,0 +1,27 @@
+"""What a person did to the program, written down for audits: who, where, with which words."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import socket
+import sys
+
+from reconciler.cli.build import utc_now
+from reconciler.store.store import Deed, Store
+
+
+def os_user() -> str:
+    """Give the name of the operating system's user; a container may have none for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def note_deed(store: Store, what: str, detail: str = "") -> None:
+    """Write down that this command was given, and what came of it. No option of a command takes a secret."""
+    arguments = shlex.join(sys.argv[1:])
+    deed = Deed(what=what, os_user=os_user(), host=socket.gethostname(), arguments=arguments, detail=detail)
+    store.journal.note_person(deed, utc_now())
