@@ -33,7 +33,7 @@ class Kind(StrEnum):
     """the first instance is cloned over the second"""
 
 
-ALWAYS: AbstractSet[Kind] = frozenset({Kind.NEIGHBOUR})
+ALWAYS: AbstractSet[Kind] = frozenset({Kind.ECHOES, Kind.PATIENCE, Kind.NEIGHBOUR})
 """What the campaign plays unless it is asked for something else: the kinds that are known to pass.
 
 With none of them, a seed gives the schedule that it gave before there were any.

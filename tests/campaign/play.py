@@ -218,6 +218,7 @@ def _end(stage: Stage) -> list[Finding]:
     """Bring the schedule to its rest, and name every cycle that should have been clean and quiet and was not."""
     stage.calm()
     stage.braked_cycles = stage.cycles
+    stage.clock.advance(seconds=stage.shut_seconds)
     found: list[Finding] = []
     for seconds, clean_cycles in REST:
         stage.note(f"all is quiet for {seconds} seconds")

@@ -20,7 +20,7 @@ from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
-from reconciler.sandbox.faults import FaultPlan
+from reconciler.sandbox.faults import FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
@@ -34,6 +34,10 @@ from tests.world import FIELDS
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
+REFUSALS, REFUSED_SECONDS = 3, 900
+"""after so many refused logins in a row a side is asked only so often"""
+MOST_SKEW_SECONDS = 1200
+"""from a clock that is ten minutes ahead to one that is as much behind"""
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 
@@ -264,6 +268,14 @@ class Stage:
             world._hidden.clear()
         self.coralogix._shelf.hidden.clear()
         self.clock.advance(seconds=max(0.0, (self.closed_until - self.clock.now()).total_seconds()))
+
+    @property
+    def shut_seconds(self) -> int:
+        """Give how long a side may still be left alone when all is calm, by hosts whose clocks were set meanwhile."""
+        plans = (self.faults, self.neighbour.faults)
+        refused = sum(plan.kinds[FaultKind.UNAUTHORIZED_401] for plan in plans) >= REFUSALS
+        asked = any(plan.waits_told for plan in plans)
+        return REFUSED_SECONDS * refused + MOST_SKEW_SECONDS * (refused or asked)
 
     def rejected(self, host: int) -> set[str]:
         """Name the Cases whose link waits for a retry time, as a host's database has it."""

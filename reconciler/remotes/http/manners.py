@@ -124,7 +124,8 @@ class Manners:
         if seconds is None:
             seconds = min(FIRST_PAUSE_SECONDS * 2.0 ** min(pauses - 1, 10), LONGEST_BACK_OFF_SECONDS)
         until = self._now() + timedelta(seconds=min(seconds, LONGEST_PAUSE.total_seconds()))
-        stands = self._state.paused_until
+        # A pause that our clock, set back meanwhile, shows as too long is void: kept, it would hide the new one.
+        stands = self._state.paused_until if self._left(self._state.paused_until) else None
         self._state = replace(self._state, paused_until=max(until, stands) if stands else until, pauses=pauses)
         self._is_troubled = True
         if is_news:

@@ -59,6 +59,14 @@ def test_nothing_leaves_until_the_wait_that_was_asked_for_is_over(status: int, a
         assert it.http.state.pauses == 0
 
 
+def test_a_pause_that_a_clock_set_back_made_void_does_not_hide_the_next() -> None:
+    with talking(slow(Retry_After="3600"), FINE) as it:
+        it.http.resume(SideState(paused_until=BEGINNING + timedelta(seconds=3630)))
+        assert write(it) in (Transient, Ambiguous)
+        assert write(it) is Paused
+        assert it.http.state.paused_until == BEGINNING + timedelta(hours=1)
+
+
 def test_without_a_wait_the_back_off_doubles_to_a_minute_and_one_request_goes_first() -> None:
     with talking(*[BUSY] * 9, FINE, BUSY) as it:
         waits = []
