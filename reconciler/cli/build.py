@@ -84,6 +84,9 @@ def build_context(
             drift_check_every=config.schedule.drift_check,
             accept_partial_view=config.coralogix.partial_view is PartialView.ACCEPT,
             ask_deep_links=config.coralogix.deep_links,
+            hides_values=config.audit.hides_values,
+            requests_kept=config.retention.requests,
+            history_kept=config.retention.history,
             workers_of={
                 "coralogix": config.coralogix.workers,
                 **{name: one.workers for name, one in config.servicenow.items()},

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.config.lines import KeyPath, key_lines
-from reconciler.config.model import Config
+from reconciler.config.model import AuditConfig, Config
 from reconciler.config.policies import policies
 from reconciler.config.problems import Problems
-from reconciler.config.services import FileContext, connectors, coralogix, schedule, state
+from reconciler.config.services import FileContext, connectors, coralogix, retention, schedule, state
 from reconciler.config.shape_errors import read_shape
 from reconciler.core.errors import ConfigError
 
@@ -95,6 +95,8 @@ def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source:
         coralogix=coralogix(shape.coralogix, reading),
         servicenow=connectors(shape.servicenow, reading),
         state=state(shape.state, reading),
+        audit=AuditConfig(hides_values=shape.audit.values == "hash"),
+        retention=retention(shape.retention),
         schedule=schedule(shape.schedule),
         policies=policies(shape, reading),
         source=source,

@@ -106,6 +106,23 @@ class StateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditConfig:
+    """Configure what is kept for audits."""
+
+    hides_values: bool = False
+    """of the values that are written only hashes are kept"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionConfig:
+    """Configure for how long old rows are kept; None is for ever."""
+
+    requests: timedelta | None = timedelta(days=30)
+    history: timedelta | None = None
+    """actions, notifications and cycles"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """Configure when a cycle runs, and how far each pull looks behind its cursor."""
 
@@ -127,6 +144,8 @@ class Config:
     servicenow: Mapping[str, ServiceNowConfig]
     """connector name -> instance, in the order of the file; never empty"""
     state: StateConfig
+    audit: AuditConfig
+    retention: RetentionConfig
     schedule: ScheduleConfig
     policies: Policies
     source: Path | None = None

@@ -19,13 +19,22 @@ from reconciler.config.model import (
     Auth,
     CoralogixConfig,
     PartialView,
+    RetentionConfig,
     ScheduleConfig,
     ServiceNowConfig,
     StateConfig,
 )
 from reconciler.config.problems import Problems, not_one_of, one_of, shown
 from reconciler.config.secrets import RIGHT_WAYS, Secret, open_secret
-from reconciler.config.shape import CoralogixTable, RemoteTable, ScheduleTable, SecretTable, ServiceNowTable, StateTable
+from reconciler.config.shape import (
+    CoralogixTable,
+    RemoteTable,
+    RetentionTable,
+    ScheduleTable,
+    SecretTable,
+    ServiceNowTable,
+    StateTable,
+)
 from reconciler.core.lifecycle import STAGE_WORDS, WORD_STAGES
 
 DATABASE_NAME = "reconciler.db"
@@ -236,6 +245,12 @@ def state(table: StateTable, reading: FileContext) -> StateConfig:
         own = reading.environ.get("STATE_DIRECTORY", "").split(":")[0]
         path = (Path(own) if own else reading.folder / "state") / DATABASE_NAME
     return StateConfig(path=path, keep_bodies=table.keep_bodies)
+
+
+def retention(table: RetentionTable) -> RetentionConfig:
+    """Make ``[retention]``; 0 days keep for ever."""
+    requests, history = (timedelta(days=days) or None for days in (table.requests_days, table.history_days))
+    return RetentionConfig(requests=requests, history=history)
 
 
 def schedule(table: ScheduleTable) -> ScheduleConfig:

@@ -125,6 +125,19 @@ class StateTable(Table):
     keep_bodies: bool = False
 
 
+class AuditTable(Table):
+    """Describe the keys of ``[audit]``."""
+
+    values: Literal["plain", "hash"] = "plain"
+
+
+class RetentionTable(Table):
+    """Describe the keys of ``[retention]``."""
+
+    requests_days: Annotated[int, Field(ge=0, le=36_500)] = 30
+    history_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+
+
 class ScheduleTable(Table):
     """Describe the keys of ``[schedule]``."""
 
@@ -198,6 +211,8 @@ class File(Table):
     coralogix: CoralogixTable | None = None
     servicenow: dict[str, ServiceNowTable] = {}
     state: StateTable = StateTable()
+    audit: AuditTable = AuditTable()
+    retention: RetentionTable = RetentionTable()
     schedule: ScheduleTable = ScheduleTable()
     limits: LimitsTable = LimitsTable()
     route: list[RouteTable] = []
@@ -212,6 +227,8 @@ TABLES: Mapping[tuple[str, ...], type[Table]] = {
     ("coralogix",): CoralogixTable,
     ("servicenow", "*"): ServiceNowTable,
     ("state",): StateTable,
+    ("audit",): AuditTable,
+    ("retention",): RetentionTable,
     ("schedule",): ScheduleTable,
     ("limits",): LimitsTable,
     ("route", "*"): RouteTable,

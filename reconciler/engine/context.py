@@ -37,6 +37,9 @@ class Settings:
     """actions side by side, those of one link always in order, at all sides together that ``workers_of`` leaves out"""
     workers_of: Mapping[str, int] = field(default_factory=dict)
     """side -> its own number, whatever the others do"""
+    requests_kept: timedelta | None = None
+    history_kept: timedelta | None = None
+    """how long old requests, and other old rows of the journal, are kept; None is for ever"""
     hides_values: bool = False
     """of the values that are written only hashes are kept"""
 

@@ -38,6 +38,7 @@ from reconciler.engine.report import (
 from reconciler.engine.request_log import intended
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
+from reconciler.store.maintenance import Retention
 from reconciler.store.store import Begun, CycleCounts, Decided, Ended
 from reconciler.store.values import SENT_OUTCOME_UNKNOWN
 
@@ -273,7 +274,17 @@ class _Cycle:
         )
         remember_sides(self.context)
         self.context.finish_cycle(report.result, counts, error, self.pulled.read_whole)
+        if kind is CycleKind.FULL and self.request.carry_out:
+            self._tidy(now)
         return report
+
+    def _tidy(self, now: datetime) -> None:
+        """Read every page of the database and delete what is old: once a day, with the full check."""
+        settings, maintenance = self.context.settings, self.context.store.maintenance
+        kept = (settings.requests_kept, settings.history_kept)
+        requests, history = (now - each if each is not None else None for each in kept)
+        maintenance.check()
+        maintenance.prune(Retention(requests_before=requests, history_before=history), now=now)
 
     def _result(self, error: ReconcilerError | None) -> CycleResult:
         """Say how the cycle ended; what was asked to stop and had nothing left is done all the same."""

@@ -41,6 +41,13 @@ password = { env = "SERVICENOW_PASSWORD" }
 [state]
 path = "state/reconciler.db"
 
+[audit]
+values = "plain"                       # plain | hash: how old and new values of written fields are kept
+
+[retention]
+requests_days = 30                     # 0 keeps for ever; pruning is daily, in small steps, and sealed
+history_days = 0
+
 [schedule]
 poll_seconds = 30
 case_overlap_seconds = 600             # how far each pull looks behind its cursor
@@ -116,6 +123,9 @@ class TestDefaults:
         assert [(route.name, route.connector) for route in config.policies.routes] == [("everything", "acme")]
 
     def test_a_key_left_out_of_a_table_that_is_there_has_its_default(self) -> None:
+        kept = read(MINIMAL + '[audit]\nvalues = "hash"\n[retention]\nrequests_days = 0\nhistory_days = 400\n')
+        assert kept.audit.hides_values
+        assert (kept.retention.requests, kept.retention.history) == (None, timedelta(days=400))
         config = read(MINIMAL + '[schedule]\npoll_seconds = 1\n[limits]\n[state]\n[[route]]\nwhen = "true"\n')
         assert config.schedule.poll == timedelta(seconds=1)
         assert config.schedule.case_overlap == timedelta(seconds=600)

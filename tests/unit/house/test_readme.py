@@ -44,6 +44,8 @@ TITLES = {
     ("coralogix",): "`[coralogix]`",
     ("servicenow", "*"): "`[servicenow.NAME]`",
     ("state",): "`[state]`",
+    ("audit",): "`[audit]`",
+    ("retention",): "`[retention]`",
     ("schedule",): "`[schedule]`",
     ("limits",): "`[limits]`",
     ("route", "*"): "`[[route]]`",
