@@ -113,7 +113,9 @@ class Store:
         """
         connection = open_file(path, check=check)
         try:
-            if is_older(connection):
+            with guarded(str(path)):
+                is_copied_first = is_older(connection)
+            if is_copied_first:
                 back_up(path, path.with_name(f"{path.name}.before-migration-{now:%Y%m%dT%H%M%S.%fZ}"))
         except BaseException:
             connection.close()

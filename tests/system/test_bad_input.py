@@ -105,7 +105,7 @@ def test_without_a_config_the_places_searched_are_named(bench: Bench) -> None:
         (["once", "--since", "999999w"], "'999999w' is neither a duration"),
         (["once", "--since", "2999-01-01"], "in the future"),
         (["once", "--jsno"], "--jsno"),
-        (["explain", "CASE-404"], "'CASE-404' is not remembered"),
+        (["explain", "CASE-404"], "there is no database at"),
         (["apply", "nowhere.json"], "nowhere.json"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
@@ -255,7 +255,7 @@ def test_a_service_that_is_not_there(bench: Bench, side: str) -> None:
     server.stop()
     ran = bench.run("once")
     assert ran.code == 1
-    assert "nobody answers at this address" in ran.one_message()
+    assert "nobody answers at the service's address" in ran.one_message()
     assert bench.traffic.mutations == []
 
 

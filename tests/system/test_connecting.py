@@ -41,7 +41,11 @@ def test_a_config_from_init_with_three_lines_changed_is_enough(
         assert sandbox.run("sandbox", "case", "create", "Checkout is slow").code == 0
         assert sandbox.run("init").code == 0
         fill_in(tmp_path / "reconciler.toml", sandbox)
-        assert [step.command for step in STEPS] == ["reconciler check --live", "reconciler plan", "reconciler once"]
+        assert [step.command for step in STEPS] == [
+            "reconciler check --live",
+            "reconciler plan --brief",
+            "reconciler once --brief",
+        ]
         for step in STEPS:
             real = typed(forks, step.command, tmp_path, {**environment, **sandbox.exports})
             assert agrees(step.shown, real), f"$ {step.command}\n{real}\nis shown as\n{step.shown}"

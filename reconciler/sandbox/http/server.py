@@ -190,7 +190,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(413, f"a Content-Length of at most {MAX_BODY_BYTES} bytes is needed")
             self.close_connection = True
             return None
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # whoever sent it died in the middle: half a request has no effect
+            self.close_connection = True
+            return None
+        return body
 
     def _send(self, response: Response) -> None:
         kind = response.fault.kind if response.fault else None
