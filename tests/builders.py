@@ -20,7 +20,7 @@ from reconciler.core.policies.defaults import (
     DEFAULT_REASON,
     DEFAULT_REFERENCES,
 )
-from reconciler.core.policies.policies import Inbound, Limits, Outbound, Policies, Route
+from reconciler.core.policies.policies import Inbound, Limits, OnReactivate, Outbound, Policies, Route
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CASE_ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
@@ -118,6 +118,11 @@ def an_inbound(**changes: Any) -> Inbound:
         "references": DEFAULT_REFERENCES,
     }
     return Inbound(**values | changes)
+
+
+def a_silent_inbound(**changes: Any) -> Inbound:
+    """Give the default inbound policy, but for the note about a Case that is active again."""
+    return an_inbound(on_reactivate=OnReactivate.HOLD, **changes)
 
 
 def an_outbound(**changes: Any) -> Outbound:

@@ -25,6 +25,7 @@ from reconciler.core.policies.policies import (
     INCIDENT_TABLE,
     Inbound,
     Limits,
+    OnReactivate,
     Outbound,
     Policies,
     Reference,
@@ -164,6 +165,8 @@ def _inbound(name: str, table: InboundTable, reading: FileContext) -> Inbound:
         **{step.inbound: _step(step.inbound, getattr(table, step.inbound), usual, path, reading) for step in STEPS},
         references=_references(table, usual.references, (*path, "references"), reading),
         states=states,
+        on_reactivate=OnReactivate(table.on_reactivate),
+        reactivations_per_day=table.reactivations_per_day,
         way_back=WayBack(table.way_back),
     )
 

@@ -184,6 +184,8 @@ class InboundTable(Table):
     table: str = "incident"
     create_when: str = "true"
     update_when: str = "true"
+    on_reactivate: Literal["note", "new_record", "hold"] = "note"
+    reactivations_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
     fields: FieldTemplates = {}
     on_create: FieldTemplates = {}
     on_acknowledge: StepTemplates = {}

@@ -54,6 +54,7 @@ class ActionKind(StrEnum):
     ADOPT_INCIDENT = "adopt_incident"
     ADVANCE_INCIDENT = "advance_incident"
     UPDATE_INCIDENT = "update_incident"
+    ADD_WORK_NOTE = "add_work_note"
     ADVANCE_CASE = "advance_case"
     SEND_EVENT = "send_event"
 
@@ -255,7 +256,9 @@ class Link:
     ``NOTE_ARRIVED``"""
     tries: Tries | None = None
     reactivations: tuple[datetime, ...] = ()
-    """the re-activations of the Case of which its record's side was told, the oldest first"""
+    """the re-activations of the Case for which a new record was made, the oldest first"""
+    earlier: tuple[str, ...] = ()
+    """the ``sys_id`` of each record that the link had before; they are left as they are"""
     hold: Hold | None = None
     incident_absence: Absence | None = None
     case_absence: Absence | None = None

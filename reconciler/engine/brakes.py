@@ -23,6 +23,7 @@ ACCEPTED_CONFIG = "accepted_config"
 def meet_config(store: Store, policy_hash: str) -> bool:
     """Say whether the config is another one than in the last cycle; every open link is then planned again.
 
+    What was rejected under the other one is tried once more, for the config may have been the cause.
     A database that knows of no accepted config takes that of its last cycle for accepted.
     """
     last = store.journal.config_hash()
@@ -32,6 +33,7 @@ def meet_config(store: Store, policy_hash: str) -> bool:
         store.facts.put(ACCEPTED_CONFIG, last)
     if last != policy_hash:
         store.links.plan_again(link.case_id for link in store.links.open_links())
+        store.links.release_rejected()
     return last != policy_hash
 
 

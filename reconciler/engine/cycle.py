@@ -16,6 +16,7 @@ from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair,
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
+from reconciler.core.planning.reactivation import told_by
 from reconciler.core.planning.standing import look_at
 from reconciler.core.policies.defaults import JOURNAL_FIELDS
 from reconciler.engine import brakes
@@ -316,6 +317,8 @@ def _in_doubt(begun: Begun, pair: Pair) -> Link:
     link, word = pair.link, begun.action.to_stage.word
     if begun.action.kind is ActionKind.CREATE_INCIDENT:
         return replace(link, create_in_doubt_since=begun.started_at)
+    if begun.action.kind is ActionKind.ADD_WORK_NOTE and pair.incident:
+        return replace(link, noted={told_by(pair.case): pair.incident.mod_count, **link.noted})
     if begun.action.kind is ActionKind.ADVANCE_INCIDENT and begun.field_names & JOURNAL_FIELDS and pair.incident:
         return replace(link, noted={word: pair.incident.mod_count, **link.noted})
     return link

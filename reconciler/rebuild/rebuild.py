@@ -231,7 +231,9 @@ def _difference(case: Case, incident: Incident, case_stage: Stage | None, incide
 
 
 def _duplicates(case: Case, records: Sequence[Incident]) -> Uncertainty:
-    names = ", ".join(sorted(f"{record.number} ({record.sys_id})" for record in records))
+    names = ", ".join(
+        sorted(f"{record.number} ({record.connector}/{record.table}, {record.sys_id})" for record in records)
+    )
     until = "the next cycle holds it until one is left that bears key and mark"
     why = f"these records bear this Case's key: {names}; {until}"
     return Uncertainty(

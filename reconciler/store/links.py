@@ -257,6 +257,11 @@ class Links:
             for link in links:
                 put_link(conn, link, now)
 
+    def release_rejected(self) -> None:
+        """End every hold of a rejected write, and let it be planned again: what was wrong may be mended."""
+        with self._db.transaction() as conn:
+            conn.execute("UPDATE links SET hold = NULL, tries = NULL, needs_plan = 1 WHERE hold IS NOT NULL")
+
     def plan_again(self, case_ids: Iterable[str]) -> None:
         """Mark links for planning in the next cycle, whatever they look like."""
         with self._db.transaction() as conn:

@@ -341,6 +341,12 @@ def what_became_of_our_writes(db: Database) -> None:
     db.execute("ALTER TABLE actions ADD COLUMN sent TEXT")
 
 
+@steps()
+def earlier_records(db: Database) -> None:
+    """Remember of each link the records that it had before."""
+    db.execute("ALTER TABLE links ADD COLUMN earlier TEXT NOT NULL DEFAULT '[]'")
+
+
 def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 

@@ -177,6 +177,8 @@ class HoldRequestKind(StrEnum):
     """try again at once"""
     IGNORE = "ignore"
     """leave the link alone until either side changes"""
+    RECREATE = "recreate"
+    """make a record of the next generation, which the link goes on with"""
 
 
 @dataclass(frozen=True, kw_only=True)

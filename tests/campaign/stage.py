@@ -24,7 +24,7 @@ from reconciler.sandbox.faults import FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
-from tests.builders import a_route, condition, policies
+from tests.builders import a_route, a_silent_inbound, condition, policies
 from tests.campaign.schedule import Hosts, Interrupt, Setting, When
 from tests.campaign.trace import MAIN, OTHER, Acted, Began, Copied, Ended, Event, Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
@@ -133,9 +133,9 @@ def _policies(limit: int, connectors: int = 1) -> Policies:
         max_creates_per_cycle=limit, max_case_resolves_per_cycle=limit, max_incident_resolves_per_cycle=limit
     )
     if connectors == 1:
-        return policies(limits=limits)
+        return policies(limits=limits, inbound=a_silent_inbound())
     second = a_route(name="second", when=condition('case.labels.team is containing("second")'), connector=OTHER)
-    return policies(limits=limits, routes=(second, a_route()))
+    return policies(limits=limits, routes=(second, a_route()), inbound=a_silent_inbound())
 
 
 class Stage:

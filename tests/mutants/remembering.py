@@ -6,6 +6,7 @@ from tests.mutants.fault import fault
 
 REWRITTEN = "tests/scenario/test_rewritten_values.py"
 ONCE = "tests/scenario/test_told_once.py"
+AGAIN = "tests/scenario/test_reactivated.py"
 WHO_AND_WHEN = "tests/scenario/test_who_and_when.py"
 
 REMEMBERING = (
@@ -92,5 +93,33 @@ REMEMBERING = (
         "Ended(seq=begun.seq, outcome=outcome, requests=(left,))",
         "Ended(seq=begun.seq, outcome=outcome)",
         f"{WHO_AND_WHEN}::test_a_killed_process_leaves_its_request_in_the_audit",
+    ),
+    fault(
+        "a Case that fires again is told with each cycle",
+        "reactivation:note_action",
+        "is_told or here.is_over or here.is_incident_back",
+        "here.is_over or here.is_incident_back",
+        f"{AGAIN}::test_people_are_told_once_for_each_reactivation",
+    ),
+    fault(
+        "a new record is made beside an open one",
+        "reactivation:is_due_a_record",
+        "len(lately) < inbound.reactivations_per_day",
+        "True",
+        f"{AGAIN}::test_no_more_new_records_in_a_day_than_are_allowed",
+    ),
+    fault(
+        "a clone is a rival",
+        "standing:_rivals",
+        "link.sys_id and other.connector != link.connector",
+        "False",
+        f"{AGAIN}::test_a_record_that_was_cloned_into_another_instance_is_no_rival",
+    ),
+    fault(
+        "a changed config leaves what was rejected",
+        "brakes:meet_config",
+        "store.links.release_rejected()",
+        "",
+        f"{AGAIN}::test_a_changed_config_tries_again_what_was_rejected",
     ),
 )

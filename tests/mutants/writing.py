@@ -78,7 +78,7 @@ WRITING_FAULTS = (
     fault(
         "a Case is routed anew while its create is in doubt",
         "admission:_keeps_its_place",
-        "here.link.create_in_doubt_since or here.further",
+        "here.link.create_in_doubt_since or here.link.earlier or here.further",
         "here.further",
         f"{DOUBT}::test_a_create_in_doubt_commits_late_while_its_case_is_routed_elsewhere",
     ),

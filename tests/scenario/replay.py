@@ -19,7 +19,7 @@ from reconciler.engine.context import Settings
 from reconciler.engine.report import CycleReport
 from reconciler.sandbox.coralogix.lifecycle import Step
 from reconciler.sandbox.servicenow.journal import Operation
-from tests.builders import policies
+from tests.builders import a_silent_inbound, policies
 from tests.scenario.invariants import case_breaches, record_breaches
 from tests.scenario.oracle import RECORD_STAGES, Memory, Record, Seen, Verdict, judge
 from tests.scenario.updates import Update
@@ -87,7 +87,7 @@ class Replay:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.pace.seed)
         settings = Settings(workers=1, case_overlap=OVERLAP, incident_overlap=OVERLAP)
-        self.world = World(rules=policies(limits=NO_BRAKES), settings=settings)
+        self.world = World(rules=policies(limits=NO_BRAKES, inbound=a_silent_inbound()), settings=settings)
         self.tracks: dict[str, Track] = {}
         self.by_case: dict[str, Track] = {}
         self.waiting = list(dict.fromkeys(update.number for update in self.updates))[::-1]

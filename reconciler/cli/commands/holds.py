@@ -7,6 +7,7 @@ a request, and the next cycle applies it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -32,8 +33,9 @@ WHAT_TO_DO: Mapping[SkipReason, str] = {
         "the Case is open again after it was resolved; resolve it in Coralogix when it is over, and both sides go on"
     ),
     SkipReason.REJECTED: (
-        "mend in the service what its words name (a mandatory field, a rule, a right), then `reconciler holds retry`; "
-        "else it is tried again by itself at its retry time, or when either side changes"
+        "mend what its words name: in the service (a mandatory field, a rule, a right), then `reconciler holds retry`; "
+        "or in the config (a template, a name without a row, a state), and a changed config tries it by itself; "
+        "else it is tried again at its retry time, or when either side changes"
     ),
     SkipReason.DUPLICATE_INCIDENTS: (
         "decide which record stays; delete the others or clear their correlation_id and correlation_display, then "
@@ -41,7 +43,8 @@ WHAT_TO_DO: Mapping[SkipReason, str] = {
     ),
     SkipReason.INCIDENT_MISSING: (
         "find out whether the record was deleted or is hidden from our user; restore it or the right to read it, then "
-        "`reconciler holds retry`; if it is gone for good, `reconciler holds ignore`; no second one is made by itself"
+        "`reconciler holds retry`; if it is gone for good, `reconciler holds recreate` makes a new one, or "
+        "`reconciler holds ignore`; no second one is made by itself"
     ),
     SkipReason.CASE_MISSING: (
         "find out whether the Case was deleted or is hidden from our key; give the key its right back, then "
@@ -53,6 +56,14 @@ WHAT_TO_DO: Mapping[SkipReason, str] = {
     ),
 }
 """Reason -> one sentence for the person who looks at the hold."""
+
+RECREATED = frozenset({SkipReason.INCIDENT_MISSING, SkipReason.CASE_MOVED_BACK})
+"""What a new record can be the answer to."""
+_WAITS_FOR: Mapping[HoldRequestKind, str] = {
+    HoldRequestKind.RETRY: "a person",
+    HoldRequestKind.IGNORE: "a person",
+    HoldRequestKind.RECREATE: "a new record (`incident_missing` or `case_moved_back`)",
+}
 
 refs_argument = click.argument("refs", nargs=-1, required=True, metavar="REF...")
 
@@ -117,12 +128,36 @@ def _next_try(row: Row) -> str:
 
 
 @holds.command()
+@click.argument("refs", nargs=-1, metavar="REF...")
+@click.option("--all", "is_all", is_flag=True, help="Everything that waits for a person.")
+@click.option("--reason", type=click.Choice(sorted(HOLD_REASONS)), help="With --all: only what waits for this reason.")
+@json_option
+@click.pass_obj
+def retry(options: Globals, refs: tuple[str, ...], is_all: bool, reason: str | None, as_json: bool) -> None:
+    """Try again in the next cycle, whatever was rejected, missing or ignored before."""
+    if bool(refs) == is_all or (reason and not is_all):
+        raise click.UsageError("name what to retry, or say --all, with or without --reason")
+    _ask(options, refs, HoldRequestKind.RETRY, as_json=as_json, among=_Among(is_all=is_all, reason=reason))
+
+
+@holds.command()
 @refs_argument
 @json_option
 @click.pass_obj
-def retry(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
-    """Try again in the next cycle, whatever was rejected, missing or ignored before."""
-    _ask(options, refs, HoldRequestKind.RETRY, as_json=as_json)
+def recreate(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
+    """Make a new record in the next cycle, for a record that was deleted or a Case that fired again.
+
+    The record before is left as it is; the new one names it, and the link goes on with the new one.
+    """
+    _ask(options, refs, HoldRequestKind.RECREATE, as_json=as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Among:
+    """Say which holds are meant where none is named."""
+
+    is_all: bool = False
+    reason: str | None = None
 
 
 @holds.command()
@@ -134,12 +169,16 @@ def ignore(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
     _ask(options, refs, HoldRequestKind.IGNORE, as_json=as_json)
 
 
-def _ask(options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_json: bool) -> None:
+def _ask(
+    options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_json: bool, among: _Among | None = None
+) -> None:
     start(options, quiet=True)
     path = read_config(options).state.path
     if not path.exists():
         raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
     with open_store(path) as store:
+        if among and among.is_all:
+            refs = [str(row["case_id"]) for row in store.reports.holds() if among.reason in (None, row["reason"])]
         stories = held_stories(store, refs, kind)
         store.links.ask(_hold_request(story, kind) for story in stories)
         note_deed(store, f"holds {kind.value}", f"{len(stories)} links")
@@ -161,7 +200,7 @@ def held_stories(store: Store, refs: Sequence[str], kind: HoldRequestKind) -> li
             problems += error.problems
             continue
         if story is None or not _is_held(story, kind):
-            problems.append(f"{ref!r} does not wait for a person; `reconciler holds list` shows what does")
+            problems.append(f"{ref!r} does not wait for {_WAITS_FOR[kind]}; `reconciler holds list` shows what does")
         else:
             found[story.pair.case.id] = story
     if problems:
@@ -171,7 +210,8 @@ def held_stories(store: Store, refs: Sequence[str], kind: HoldRequestKind) -> li
 
 def _is_held(story: Story, kind: HoldRequestKind) -> bool:
     is_ignored = bool(story.pair.link.ignored_fingerprint) and kind is HoldRequestKind.RETRY
-    return is_ignored or (story.skip is not None and story.skip.reason in HOLD_REASONS)
+    allowed = RECREATED if kind is HoldRequestKind.RECREATE else HOLD_REASONS
+    return is_ignored or (story.skip is not None and story.skip.reason in allowed)
 
 
 def _hold_request(story: Story, kind: HoldRequestKind) -> HoldRequest:

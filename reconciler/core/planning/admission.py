@@ -103,7 +103,7 @@ def _is_there(here: Standing) -> bool:
 
 def _keeps_its_place(here: Standing) -> bool:
     """Say whether a record was made, or a create was sent, by rules that the link remembers."""
-    return bool(here.link.inbound and (here.link.create_in_doubt_since or here.further))
+    return bool(here.link.inbound and (here.link.create_in_doubt_since or here.link.earlier or here.further))
 
 
 def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:

@@ -31,7 +31,8 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       record: something differs, ``update_when`` is false    nothing: ``update_withheld``
       record: its Case stands above the record's peak        advance it, with the fields that differ
       record: a field in step differs, and is still ours     update it
-      Case: moved back across ``resolved``                   nothing: ``case_moved_back``
+      Case: moved back across ``resolved``                   nothing: ``case_moved_back``; its record gets what
+                                                             ``on_reactivate`` says: a note, or the next record
       Case: the record's words ask for more than its peak    advance it, verb by verb
 
 Everything here is a function of its arguments. The decision is asked twice for each action: when the plan is made, and
@@ -51,6 +52,7 @@ from reconciler.core.planning.following import case_side, incident_side
 from reconciler.core.planning.known import SETTLE_AFTER, Knowledge, next_hold
 from reconciler.core.planning.obstacles import blocked, duplicates, moved_back, stands_back, unknown_state
 from reconciler.core.planning.plan import Decision, Plan, Question
+from reconciler.core.planning.reactivation import is_due_a_record, next_generation, note_action
 from reconciler.core.planning.standing import Standing, look_at
 from reconciler.core.policies.policies import Policies
 
@@ -121,6 +123,7 @@ def _unlinked(here: Standing, knowledge: Knowledge) -> Decision:
 
 def _create_or_adopt(here: Standing, looked_up: tuple[Incident, ...], knowledge: Knowledge) -> Decision:
     found = {incident.sys_id: incident for incident in (*here.further, *looked_up)}
+    found = {sys_id: incident for sys_id, incident in found.items() if sys_id not in here.link.earlier}
     match list(found.values()):
         case []:
             return _create(here, knowledge)
@@ -200,6 +203,11 @@ def _linked(here: Standing, knowledge: Knowledge) -> Decision:
     obstacle = blocked(here)
     if obstacle:
         return Decision(link=here.link, skip=obstacle)
+    if is_due_a_record(here, knowledge):
+        before = (here.incident,) if here.incident else ()
+        link = next_generation(here.link, here.case, here.case_at)
+        anew = replace(here.pair, link=link, incident=None, others=(*here.pair.others, *before))
+        return _unlinked(look_at(anew, here.policies), knowledge)
     forward = Decision(link=here.link)
     if here.is_event and not (here.is_case_back or here.is_incident_back):
         forward = alert_side(here)
@@ -208,7 +216,9 @@ def _linked(here: Standing, knowledge: Knowledge) -> Decision:
     forward = _unless_withheld(here, forward)
     if forward.questions or forward.is_rejected:
         return forward
-    actions = forward.actions if here.is_case_back else forward.actions + case_side(here)
+    note = note_action(here)
+    followed = () if here.is_case_back else case_side(here)
+    actions = forward.actions + ((note,) if note else followed)
     withheld = None if actions else stands_back(here)
     return replace(forward, actions=actions, skip=moved_back(here) or forward.skip or withheld)
 

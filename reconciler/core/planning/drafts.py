@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reconciler.core.expressions.filters import cut
 from reconciler.core.expressions.templates import Template, TemplateFailed
 from reconciler.core.identity import SYS_ID
 from reconciler.core.model import FieldNote, Incident, Stage
@@ -20,6 +21,7 @@ from reconciler.core.policies.defaults import JOURNAL_FIELDS, render_fields
 from reconciler.core.policies.policies import Inbound, Reference
 from reconciler.core.policies.requirements import parts_of
 
+LONGEST_DESCRIPTION = 4000
 CLOSE_INFO = frozenset({"close_code", "close_notes"})
 """Never overwritten where the record has them: somebody who knew more wrote them."""
 
@@ -55,7 +57,15 @@ def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
     }
     filled = {name: value for name, value in draft.fields.items() if value}
     written = {name: draft.fields[name] for name in inbound.fields if name in draft.fields}
+    if first := _first_record(here):
+        filled["description"] = cut(f"{first}\n\n{filled.get('description', '')}".strip(), LONGEST_DESCRIPTION)
     return Draft(fields=ours | filled, questions=draft.questions, problem=draft.problem, written=written)
+
+
+def _first_record(here: Standing) -> str:
+    """Name the record that a link had before; empty where this is its first."""
+    before = [other.number for other in here.pair.others if other.sys_id in here.link.earlier]
+    return f"{here.case.key or here.case.id} was active again after {', '.join(before)}." if before else ""
 
 
 def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) -> Draft:

@@ -118,7 +118,9 @@ def stands_back(here: Standing) -> Skip | None:
 
 def duplicates(here: Standing, records: Iterable[Incident]) -> Skip:
     """Name every record that bears one Case's key."""
-    names = ", ".join(sorted(f"{record.number} ({record.sys_id})" for record in records))
+    names = ", ".join(
+        sorted(f"{record.number} ({record.connector}/{record.table}, {record.sys_id})" for record in records)
+    )
     return here.skip(SkipReason.DUPLICATE_INCIDENTS, f"these records bear this Case's key: {names}")
 
 

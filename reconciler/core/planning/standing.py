@@ -107,7 +107,12 @@ class Standing:
         times = (self.link.first_seen_at, self.incident.created_at if self.incident else None)
         known_since = min((time for time in times if time), default=None)
         told = {Stage.RESOLVED: self.case.reactivated_at, Stage.ACKNOWLEDGED: self.case.acknowledged_at}
-        reached = [stage for stage, at in told.items() if at and known_since and at >= known_since]
+        anew = max(self.link.reactivations, default=None)  # with a record of its own: what was before counts no more
+        reached = [
+            stage
+            for stage, at in told.items()
+            if at and known_since and at >= known_since and not (anew and at <= anew)
+        ]
         return max(self.case_at, self.link.case_peak or Stage.OPEN, *reached)
 
     @cached_property
@@ -181,13 +186,27 @@ def look_at(pair: Pair, policies: Policies) -> Standing:
         policies=policies,
         fingerprint=fingerprint(pair),
         lost_rules=policies.lost_rules(link),
-        further=policies.further_records(pair),
+        further=_rivals(pair, policies),
         case_stage=policies.case_stage(pair.case),
         incident_stage=policies.incident_stage(link, incident) if incident else None,
         word=policies.state_word(link, incident) if incident else None,
         words=policies.words(link, incident) if incident else frozenset(),
         is_ours=incident is not None and policies.is_ours(incident, pair.case.id),
         is_over=incident is not None and policies.is_over(link, incident),
+    )
+
+
+def _rivals(pair: Pair, policies: Policies) -> tuple[Incident, ...]:
+    """Give the records that are this Case's as well; a copy in another instance is no rival of the linked one.
+
+    Instances are cloned over each other (PROD over TEST), ids, keys and marks included. Nor is a record that was left
+    as it is when the link went on with the next one.
+    """
+    link = pair.link
+    return tuple(
+        other
+        for other in policies.further_records(pair)
+        if other.sys_id not in link.earlier and not (link.sys_id and other.connector != link.connector)
     )
 
 

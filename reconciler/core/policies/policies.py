@@ -28,6 +28,17 @@ class WayBack(StrEnum):
     """the Incident that the alert led to"""
 
 
+class OnReactivate(StrEnum):
+    """Say what becomes of the record's side when a resolved Case is active again."""
+
+    NOTE = "note"
+    """one work note on the record"""
+    NEW_RECORD = "new_record"
+    """a record of the next generation, which the link goes on with"""
+    HOLD = "hold"
+    """nothing"""
+
+
 OVER_WORDS = frozenset({"closed", "canceled"})
 """A record in one of these states is never written again."""
 
@@ -77,6 +88,9 @@ class Inbound:
     on_resolve: Mapping[str, Template] | None = None
     on_close: Mapping[str, Template] | None = None
     references: Mapping[str, Reference] = field(default_factory=dict)
+    on_reactivate: OnReactivate = OnReactivate.NOTE
+    reactivations_per_day: int = 5
+    """more new records than these are not made in a day; then a note"""
     way_back: WayBack = WayBack.NONE
     """only for ``em_event``"""
     states: Mapping[str, str] = field(default_factory=dict)

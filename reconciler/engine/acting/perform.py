@@ -31,12 +31,13 @@ from reconciler.core.model import (
 from reconciler.core.planning.decide import adopted, decide_standing
 from reconciler.core.planning.drafts import fields_given
 from reconciler.core.planning.known import Knowledge, next_hold
+from reconciler.core.planning.reactivation import told_by
 from reconciler.core.planning.standing import Standing, look_at
 from reconciler.core.policies.defaults import JOURNAL_FIELDS
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
-INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INCIDENT})
+INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INCIDENT, ActionKind.ADD_WORK_NOTE})
 
 MOST_TRIES = 3
 """So often in a row the same unchanged pair is acted on and nothing is seen to come of it, until it is held."""
@@ -148,7 +149,7 @@ class Performer:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
         here = self._look(pair, made)
         link = replace(_given(adopted(here), action, here, is_base=is_base), hold=None)
-        link = _noted(link, action, NOTE_ARRIVED)
+        link = _noted(link, action, NOTE_ARRIVED, here.case)
         link = replace(link, incident_peak=self.policies.incident_stage(link, made))
         if not here.is_ours:
             detail = "the instance did not keep correlation_id and correlation_display: the record is not ours to write"
@@ -187,7 +188,7 @@ class Performer:
         except (Ambiguous, Rejected) as error:
             if isinstance(error, Rejected) and error.status != 403:
                 raise
-            sent = replace(here.pair, link=_noted(here.link, now, before.mod_count))
+            sent = replace(here.pair, link=_noted(here.link, now, before.mod_count, here.case))
             return self._look_after(now, sent, before, error)
         return self._changed(now, self._look(pair, after), before, after)
 
@@ -210,7 +211,7 @@ class Performer:
         is_base = after.mod_count <= before.mod_count + 1
         is_stored = after.mod_count > before.mod_count or _arrived(action, here, before)
         link = _given(here.link, action, here, is_base=is_base) if is_stored else here.link
-        link = _noted(link, action, NOTE_ARRIVED)  # a field that is ignored takes no note with it
+        link = _noted(link, action, NOTE_ARRIVED, here.case)  # a field that is ignored takes no note with it
         if not _arrived(action, here, before):
             left = f"the service accepted the change and left {after.number} in state {after.state}"
             words = "; ".join(part for part in (left, _differences(action, after)) if part)
@@ -327,11 +328,12 @@ def _given(link: Link, action: Action, here: Standing, *, is_base: bool) -> Link
     return replace(link, written=dict(action.written), kept=kept)
 
 
-def _noted(link: Link, action: Action, mod_count: int) -> Link:
+def _noted(link: Link, action: Action, mod_count: int, case: Case) -> Link:
     """Remember that the note of a step was sent, while the record stood at this ``sys_mod_count``."""
     if not JOURNAL_FIELDS & action.fields.keys() or action.kind is ActionKind.UPDATE_INCIDENT:
         return link
-    return replace(link, noted={**link.noted, action.to_stage.word: mod_count})
+    key = told_by(case) if action.kind is ActionKind.ADD_WORK_NOTE else action.to_stage.word
+    return replace(link, noted={**link.noted, key: mod_count})
 
 
 def _risen(link: Link, stage: Stage) -> Link:

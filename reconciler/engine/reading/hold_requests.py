@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.core.errors import RemoteError
-from reconciler.core.model import Absence, Link, Pair, System
+from reconciler.core.model import Absence, Link, Pair, Stage, System
+from reconciler.core.planning.reactivation import next_generation
 from reconciler.engine.context import Context
 from reconciler.engine.reading.by_id import by_table, read_records
-from reconciler.store.store import HoldRequest, HoldRequestKind, Pulled
+from reconciler.store.store import HoldRequest, HoldRequestKind, Pulled, StageRules
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +32,18 @@ def apply_hold_requests(context: Context) -> None:
             log.warning("a retry that a person asked for waits for the service", extra={"why": words})
             continue
         context.store.links.apply_hold_request(
-            request, granted(request, pair.link), cycle_id=context.cycle_id, now=context.clock()
+            request, granted(request, pair, context.policies), cycle_id=context.cycle_id, now=context.clock()
         )
 
 
-def granted(request: HoldRequest, link: Link) -> Link:
-    """Give a link as a request makes it."""
+def granted(request: HoldRequest, pair: Pair, rules: StageRules) -> Link:
+    """Give a link as a request makes it; a new record is made only where the one before is not open any more."""
+    link = pair.link
     match request.kind:
+        case HoldRequestKind.RECREATE:
+            stage = rules.incident_stage(link, pair.incident) if pair.incident else None
+            is_open = link.incident_absence is None and stage is not None and stage < Stage.RESOLVED
+            return link if is_open else next_generation(link, pair.case, rules.case_stage(pair.case) or Stage.OPEN)
         case HoldRequestKind.IGNORE:
             return replace(link, ignored_fingerprint=request.fingerprint)
         case HoldRequestKind.RETRY:

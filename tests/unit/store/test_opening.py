@@ -86,6 +86,7 @@ def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> Non
         ("one_word_for_one_thing", "2026-03-01T12:00:00.000000Z"),
         ("evidence", "2026-03-01T12:00:00.000000Z"),
         ("what_became_of_our_writes", "2026-03-01T12:00:00.000000Z"),
+        ("earlier_records", "2026-03-01T12:00:00.000000Z"),
     ]
     assert raw(path, "PRAGMA user_version") == [(schema.SCHEMA_VERSION,)]
 

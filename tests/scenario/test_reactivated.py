@@ -1,0 +1,205 @@
+"""A Case that fires again after it was resolved: forward only stays, but nobody is left in the dark."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.core.model import ActionKind, SkipReason
+from reconciler.core.policies.policies import OnReactivate
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.report import CycleRequest
+from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.servicenow import copies
+from reconciler.store.store import HoldRequest, HoldRequestKind
+from tests.builders import an_inbound, policies
+from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
+
+
+def world_with(how: OnReactivate, per_day: int = 5) -> WildWorld:
+    return WildWorld(rules=policies(inbound=an_inbound(on_reactivate=how, reactivations_per_day=per_day)))
+
+
+def resolved(world: WildWorld) -> tuple[str, str]:
+    case_id, sys_id = world.link_one()
+    world.coralogix.resolve(case_id, "over")
+    world.run_until_quiet()
+    return case_id, sys_id
+
+
+def fire_again(world: WildWorld, case_id: str) -> None:
+    world.clock.advance(seconds=60)
+    world.coralogix.reactivate(case_id)
+
+
+def open_records(world: WildWorld, case_id: str) -> list[str]:
+    records = world.servicenow.incidents_for(case_id)
+    return [record["sys_id"] for record in records if record["state"] in {"1", "2", "3"}]
+
+
+def test_people_are_told_once_for_each_reactivation() -> None:
+    world = world_with(OnReactivate.NOTE)
+    case_id, sys_id = resolved(world)
+    fire_again(world, case_id)
+    for _ in range(4):
+        world.cycle()
+    assert len(world.servicenow.notes(sys_id)) == 1
+    assert "CASE-1 is active again" in world.servicenow.notes(sys_id)[0]
+    assert world.both(case_id) == ("ACTIVE", "6")
+    assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK
+    world.coralogix.resolve(case_id, "over")
+    world.run_until_quiet()
+    fire_again(world, case_id)
+    world.run_until_quiet()
+    assert len(world.servicenow.notes(sys_id)) == 2
+
+
+@pytest.mark.parametrize("kind", [FaultKind.TIMEOUT, FaultKind.ERROR_500])
+def test_a_note_behind_an_error_is_not_sent_again(kind: FaultKind) -> None:
+    world = world_with(OnReactivate.NOTE)
+    case_id, sys_id = resolved(world)
+    fire_again(world, case_id)
+    world.strike_records(kind, "records.update", after_effect=True)
+    world.run_until_quiet()
+    assert len(world.servicenow.notes(sys_id)) == 1
+
+
+def test_a_note_of_a_killed_process_is_not_sent_again() -> None:
+    world = world_with(OnReactivate.NOTE)
+    case_id, sys_id = resolved(world)
+    fire_again(world, case_id)
+    world.once("after update", kill)
+    with pytest.raises(Killed):
+        world.cycle()
+    world.run_until_quiet()
+    assert len(world.servicenow.notes(sys_id)) == 1
+
+
+def test_a_closed_record_gets_no_note() -> None:
+    world = world_with(OnReactivate.NOTE)
+    case_id, sys_id = resolved(world)
+    world.servicenow.close(sys_id)
+    fire_again(world, case_id)
+    world.run_until_quiet()
+    assert world.servicenow.notes(sys_id) == ()
+
+
+def test_hold_says_nothing() -> None:
+    world = world_with(OnReactivate.HOLD)
+    case_id, sys_id = resolved(world)
+    fire_again(world, case_id)
+    assert not world.cycle().plan.actions
+    assert world.servicenow.notes(sys_id) == ()
+    assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK
+
+
+def test_a_new_record_goes_on_with_the_case() -> None:
+    world = world_with(OnReactivate.NEW_RECORD)
+    case_id, first = resolved(world)
+    number = world.servicenow.record(first)["number"]
+    fire_again(world, case_id)
+    report = world.cycle()
+    assert [action.kind for action in report.plan.actions] == [ActionKind.CREATE_INCIDENT]
+    assert world.run_until_quiet() == 0
+    [second] = open_records(world, case_id)
+    assert second != first
+    assert number in world.servicenow.record(second)["description"]
+    assert world.servicenow.record(first)["state"] == "6"
+    world.servicenow.progress(second)
+    world.run_until_quiet()
+    assert world.status(case_id) == "ACKNOWLEDGED"
+    world.servicenow.resolve(second)
+    world.run_until_quiet()
+    assert world.status(case_id) == "RESOLVED"
+    assert world.skip(case_id) is None
+
+
+def test_no_more_new_records_in_a_day_than_are_allowed() -> None:
+    world = world_with(OnReactivate.NEW_RECORD, per_day=2)
+    case_id, _ = resolved(world)
+    for _ in range(4):
+        fire_again(world, case_id)
+        world.run_until_quiet()
+        world.coralogix.resolve(case_id, "over")
+        world.run_until_quiet()
+    assert len(world.servicenow.incidents_for(case_id)) == 3
+    assert sum(len(world.servicenow.notes(one["sys_id"])) for one in world.servicenow.incidents_for(case_id)) == 2
+
+
+@pytest.mark.parametrize("kind", [None, FaultKind.TIMEOUT, FaultKind.ERROR_500, FaultKind.RESET])
+def test_one_open_record_at_any_time(kind: FaultKind | None) -> None:
+    """Also where the create of the next one was killed, or its outcome is not known."""
+    world = world_with(OnReactivate.NEW_RECORD)
+    case_id, _ = resolved(world)
+    fire_again(world, case_id)
+    if kind is None:
+        world.once("after create", kill)
+        with pytest.raises(Killed):
+            world.cycle()
+    else:
+        world.strike_records(kind, "records.create", after_effect=True)
+    world.run_until_quiet()
+    assert len(open_records(world, case_id)) == 1
+    assert len(world.servicenow.incidents_for(case_id)) == 2
+
+
+def ask(world: WildWorld, case_id: str, kind: HoldRequestKind) -> None:
+    now = world.clock.now()
+    request = HoldRequest(case_id=case_id, kind=kind, fingerprint="", asked_by="me", asked_at=now)
+    world.store.links.ask([request])
+
+
+@pytest.mark.parametrize("why", ["fired again", "deleted"])
+def test_a_person_may_ask_for_the_next_record(why: str) -> None:
+    world = world_with(OnReactivate.HOLD)
+    case_id, first = resolved(world)
+    fire_again(world, case_id)
+    if why == "deleted":
+        world.servicenow.remove(first)
+        world.clock.advance(seconds=1000)
+        world.cycle()
+        world.cycle()
+    world.cycle()
+    ask(world, case_id, HoldRequestKind.RECREATE)
+    world.run_until_quiet()
+    [second] = open_records(world, case_id)
+    assert second != first
+    assert world.status(case_id) == "ACTIVE"
+    assert world.skip(case_id) is None
+
+
+def test_no_second_record_is_made_beside_an_open_one() -> None:
+    world = world_with(OnReactivate.HOLD)
+    case_id, first = resolved(world)
+    fire_again(world, case_id)
+    world.servicenow.reopen(first)
+    world.cycle()
+    ask(world, case_id, HoldRequestKind.RECREATE)
+    world.run_until_quiet()
+    assert len(world.servicenow.incidents_for(case_id)) == 1
+
+
+def test_a_record_that_was_cloned_into_another_instance_is_no_rival() -> None:
+    """PROD is cloned over TEST, with ids, keys and marks: what is linked in PROD goes on."""
+    world, second = two_instances("case.priority == 'P5'")
+    case_id, _ = world.link_one()
+    copies.clone(world.servicenow, second)
+    world.run_until_quiet()
+    assert world.skip(case_id) is None
+    world.coralogix.acknowledge(case_id)
+    world.run_until_quiet()
+    assert world.state(case_id) == "2"
+
+
+def test_a_changed_config_tries_again_what_was_rejected() -> None:
+    world = WildWorld()
+    case_id, _ = world.link_one()
+    world.coralogix.acknowledge(case_id)
+    world.strike_records(FaultKind.NO_CHANGE_200, "records.update")
+    world.cycle()
+    assert world.skip(case_id) is SkipReason.REJECTED
+    assert not world.cycle().plan.actions
+    world.clock.advance(seconds=30)
+    run_cycle(replace(world.context, policy_hash="changed"), CycleRequest(), cycle_id="changed")
+    assert world.state(case_id) == "2"
