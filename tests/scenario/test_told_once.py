@@ -56,7 +56,8 @@ def test_a_note_that_arrived_behind_an_error_is_not_sent_again(kind: FaultKind, 
     world.strike_records(kind, "records.update", after_effect=True)
     if blind:
         world.strike_records(FaultKind.ERROR_500, "records.get")
-    world.once("after update", lambda: world.servicenow.edit(sys_id, state="1"))
+    world.cycle()
+    world.servicenow.back_to_new(sys_id)
     later(world, seconds=900)
     assert notes(world, case_id) == ["Acknowledged in Coralogix."]
 
