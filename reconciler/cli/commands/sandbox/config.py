@@ -65,6 +65,7 @@ api_key = {_reference(known["case_key"], folder)}
 instance_url = {_text(served.record_url)}
 auth = {_text(auth)}
 {chr(10).join(login)}
+workers = 1                            # one write at a time, so that numbers follow the order of the Cases
 
 [state]
 path = {_text(database)}
