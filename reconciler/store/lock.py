@@ -22,6 +22,7 @@ from reconciler.core.errors import Locked, StoreError
 from reconciler.core.text import escape_controls
 
 _CONTENT_LIMIT_BYTES = 4096
+_NAMELESS = "a process that has not left its name yet"
 DAEMON_COMMAND = "reconciler run"
 """what the daemon writes of itself into the lock file"""
 _SIGNED = b'{"pid": '
@@ -45,6 +46,7 @@ class Holder:
 
     command: str
     pid: int
+    host: str
     since: str
 
 
@@ -60,18 +62,19 @@ def holder_of(database: Path) -> Holder | None:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_holder(file)
+        return _read_holder(file) or Holder(command=_NAMELESS, pid=0, host="", since="")
     finally:
         os.close(file)
     return None
 
 
-def _read_holder(file: int) -> Holder:
+def _read_holder(file: int) -> Holder | None:
+    """Read what the holder wrote of itself; None where it is cut or empty, as while it is being written."""
     try:
         holder = json.loads(os.pread(file, _CONTENT_LIMIT_BYTES, 0))
-        return Holder(command=str(holder["command"]), pid=int(holder["pid"]), since=str(holder["since"]))
+        return Holder(command=holder["command"], pid=holder["pid"], host=holder["host"], since=holder["since"])
     except (ValueError, KeyError, TypeError):
-        return Holder(command="a process that has not left its name yet", pid=0, since="")
+        return None
 
 
 class DatabaseLock:
@@ -152,10 +155,8 @@ def _sign(file: int, command: str) -> None:
 
 
 def _describe_holder(file: int) -> str:
-    """Put what the holder wrote of itself into words; it may be cut or empty while it is being written."""
-    try:
-        holder = json.loads(os.pread(file, _CONTENT_LIMIT_BYTES, 0))
-        words = "`{command}`, pid {pid} on {host}, since {since}".format_map(holder)
-    except (ValueError, KeyError, TypeError):
-        return "a process that has not left its name yet"
-    return escape_controls(words)
+    """Put what the holder wrote of itself into words."""
+    holder = _read_holder(file)
+    if holder is None:
+        return _NAMELESS
+    return escape_controls(f"`{holder.command}`, pid {holder.pid} on {holder.host}, since {holder.since}")
