@@ -1,6 +1,6 @@
 """The daemon's loop: one cycle at a time, the first at once, until a signal. The only user of apscheduler.
 
-* One job, one worker: two cycles never overlap. What a cycle looks at is its own affair.
+* One worker: two cycles never overlap; one that comes due meanwhile waits. What a cycle looks at is its own affair.
 * A cycle never touches the scheduler (``shutdown`` would deadlock), and cannot end the process, since APScheduler
   catches everything: a fatal result stops the main thread's loop instead.
 * Signals only leave a word; the cycle in hand ends at its own safe point, asked by the ``stop`` event.
@@ -94,7 +94,9 @@ class Daemon:
             self._trigger(),
             id=_JOB_ID,
             next_run_time=datetime.now(UTC),
-            max_instances=1,
+            # One runs, one waits: APScheduler would drop what comes due beside a cycle in hand, and a cycle that SIGHUP
+            # asked for in its last moments would come a whole interval later.
+            max_instances=2,
             coalesce=True,
             misfire_grace_time=None,
         )
