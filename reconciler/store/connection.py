@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.store.ledger import add_functions
-from reconciler.store.schema import refuse_foreign
+from reconciler.store.schema.version import refuse_foreign
 
 __all__ = ["Database", "connect", "guarded", "sqlite3"]
 

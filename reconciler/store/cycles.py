@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.store.codec import Columns, time_from, time_text
 from reconciler.store.connection import rows_by_name
 from reconciler.store.ledger import columns_of, repeat_hash, row_hash
-from reconciler.store.schema import GAP_SECONDS
+from reconciler.store.schema.views import GAP_SECONDS
 from reconciler.store.values import CycleCounts
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from reconciler.store.cycles import (
 )
 from reconciler.store.ingest import FIRST_SEEN, Sight, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import put_decisions, put_link
-from reconciler.store.schema import CYCLE_COLUMNS, RUNNING_CYCLE
+from reconciler.store.schema.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.values import Begun, CycleCounts, Decided, Deed, Ended, Row, StageRules
 
 if TYPE_CHECKING:

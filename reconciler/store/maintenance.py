@@ -18,7 +18,7 @@ from reconciler.core.errors import StoreError
 from reconciler.store.codec import optional_text, time_text
 from reconciler.store.connection import Database, check_pages, connect, guarded
 from reconciler.store.ledger import seal_hash, sealing
-from reconciler.store.schema import HOLDS_SQL
+from reconciler.store.schema.views import HOLDS_SQL
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3

@@ -26,7 +26,7 @@ from reconciler.store.ledger import Ledger
 from reconciler.store.links import Links
 from reconciler.store.maintenance import Maintenance, back_up
 from reconciler.store.reports import Reports
-from reconciler.store.schema import bring_up, is_current, is_older, refuse_foreign
+from reconciler.store.schema.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.values import (
     Begun,

@@ -29,7 +29,7 @@ from reconciler.rebuild.rebuild import rebuild
 from reconciler.rebuild.report import RebuildReport
 from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import Retention, back_up
-from reconciler.store.schema import SCHEMA_VERSION
+from reconciler.store.schema.version import SCHEMA_VERSION
 from reconciler.store.store import Store, sqlite_version
 from reconciler.telemetry.log import bind_cycle
 

@@ -14,8 +14,9 @@ from sqlite_utils import Database
 
 from reconciler.audit.chain import verify
 from reconciler.core.errors import StoreError
-from reconciler.store import connection, migrations, schema
+from reconciler.store import connection
 from reconciler.store.codec import json_text, snapshot_text, time_text
+from reconciler.store.schema import migrations, version
 from reconciler.store.store import HoldRequestKind, SideCounts, Store
 from tests.builders import CASE_ID, NOW, a_case
 from tests.store_helpers import case_id, remember
@@ -88,18 +89,18 @@ def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> Non
         ("what_became_of_our_writes", "2026-03-01T12:00:00.000000Z"),
         ("earlier_records", "2026-03-01T12:00:00.000000Z"),
     ]
-    assert raw(path, "PRAGMA user_version") == [(schema.SCHEMA_VERSION,)]
+    assert raw(path, "PRAGMA user_version") == [(version.SCHEMA_VERSION,)]
 
 
 def test_schema_version_counts_the_steps() -> None:
-    assert len(migrations.steps.pending(Database(memory=True))) == schema.SCHEMA_VERSION
+    assert len(migrations.steps.pending(Database(memory=True))) == version.SCHEMA_VERSION
 
 
 def old_database(path: Path, *, before: str) -> Path:
     """Make a database as a version had it that did not know a step yet."""
     with closing(sqlite3.connect(path)) as old:
         migrations.steps.apply(Database(old, execute_plugins=False, strict=True), stop_before=before)
-        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        old.execute(f"PRAGMA application_id = {version.APPLICATION_ID}")
         old.execute(f"PRAGMA user_version = {len(migrations.steps.applied(Database(old)))}")
         old.commit()
     return path
@@ -115,7 +116,7 @@ def test_a_database_of_an_older_version_is_copied_before_it_is_changed(tmp_path:
     assert copy.name == "x.db.before-migration-20260301T120000.000000Z"
     assert raw(copy, "PRAGMA user_version") == [(2,)]
     assert raw(copy, "SELECT count(*) FROM wishes") == [(0,)], "the table that the step renames"
-    assert raw(path, "PRAGMA user_version") == [(schema.SCHEMA_VERSION,)]
+    assert raw(path, "PRAGMA user_version") == [(version.SCHEMA_VERSION,)]
 
 
 def test_without_its_copy_nothing_is_migrated(tmp_path: Path) -> None:
