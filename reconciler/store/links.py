@@ -52,12 +52,6 @@ _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
     UNION ALL SELECT case_id FROM links WHERE create_in_doubt_since IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE next_retry_at <= ?"""
 # UNION, or an ORDER BY, would make SQLite walk all links in their order; so the rows are sorted in Python.
-_FIND = """SELECT case_id FROM cases WHERE case_id = :lower
-    UNION SELECT case_id FROM cases WHERE case_key = :upper
-    UNION SELECT case_id FROM links WHERE number = :upper AND number <> ''
-    UNION SELECT case_id FROM links WHERE sys_id = :lower AND sys_id <> ''
-    UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.number = :upper
-    UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.sys_id = :lower"""
 _OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
 _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.case_id
     WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
@@ -201,13 +195,6 @@ class Links:
     def _pairs(self, case_ids: Sequence[str]) -> list[Pair]:
         with guarded(self._db.path):
             return list(read_pairs(self._db.connection, case_ids))
-
-    def find_case_ids(self, ref: str) -> list[str]:
-        """Find Cases by what a person types: a Case id, ``CASE-123``, a record's number or its ``sys_id``."""
-        typed = ref.strip()
-        with guarded(self._db.path):
-            rows = self._db.connection.execute(_FIND, {"lower": typed.lower(), "upper": typed.upper()}).fetchall()
-        return sorted(case_id for (case_id,) in rows)
 
     def tables_in_use(self) -> list[tuple[str, str]]:
         """Give each (connector, table) in which a link has its record."""

@@ -21,6 +21,7 @@ from reconciler.store.connection import (
     open_in_place,
     sqlite3,
 )
+from reconciler.store.finder import Finder
 from reconciler.store.journal import Journal
 from reconciler.store.ledger import Ledger
 from reconciler.store.links import Links
@@ -35,6 +36,7 @@ from reconciler.store.values import (
     Decided,
     Deed,
     Ended,
+    Found,
     HoldRequest,
     HoldRequestKind,
     Pulled,
@@ -54,6 +56,7 @@ __all__ = [
     "Decided",
     "Deed",
     "Ended",
+    "Found",
     "HoldRequest",
     "HoldRequestKind",
     "Pulled",
@@ -95,6 +98,8 @@ class Store:
         """the small things that the next cycle has to know"""
         self.journal = Journal(database)
         """cycles, actions and requests"""
+        self.finder = Finder(database)
+        """Cases by the names that people type"""
         self.reports = Reports(database)
         """what people ask: how things stand, the story of one Case"""
         self.ledger = Ledger(database)

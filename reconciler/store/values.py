@@ -138,6 +138,18 @@ class CycleCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Found:
+    """Name one Case that a person may mean."""
+
+    case_id: str
+    case_key: str
+    """empty until the Case was active, as the next two until it has a record"""
+    connector: str
+    number: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """Tell all that is known of one Case, each list in the order of events."""
 

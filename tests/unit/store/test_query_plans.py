@@ -66,8 +66,9 @@ def a_cycle_with_news(store: Store) -> None:
 
 
 def a_look(store: Store) -> None:
-    for ref in (CASE_ID, "CASE-123", "INC0010001", SYS_ID):
-        assert store.links.find_case_ids(ref) == [CASE_ID]
+    for ref in (CASE_ID, "CASE-123", "INC0010001", SYS_ID, CASE_ID[:6], SYS_ID[:6], "main/INC0010001"):
+        assert CASE_ID in [found.case_id for found in store.finder.find(ref)]
+        assert store.finder.completions(ref, most=5)
     assert store.reports.story(CASE_ID) is not None
     store.reports.holds()
     store.journal.last_cycles(1)
