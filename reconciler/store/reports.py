@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
 from reconciler.core.model import HOLD_REASONS, Skip, SkipReason
-from reconciler.store.codec import optional_time
+from reconciler.store.codec import optional_text, optional_time
 from reconciler.store.connection import Database
 from reconciler.store.journal import Journal
 from reconciler.store.links import Links
@@ -12,6 +16,25 @@ from reconciler.store.values import Row, StatusSummary, Story
 
 _SKIP_OF = """SELECT l.needs_plan, c.case_key, l.skip_reason, l.skip_detail, l.skip_since FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.case_id = ?"""
+
+
+class ReadableView(Protocol):
+    """Name a view, its columns, and the time by which its rows are picked."""
+
+    @property
+    def name(self) -> str:
+        """Give its name."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Give its columns by name."""
+        ...
+
+    @property
+    def time(self) -> str:
+        """Give SQL of a row's time."""
+        ...
 
 
 class Reports:
@@ -39,6 +62,14 @@ class Reports:
     def holds(self) -> tuple[Row, ...]:
         """Give the links that wait for a person as rows of ``audit_holds``, the longest wait first."""
         return self._db.named("SELECT * FROM audit_holds ORDER BY since, case_id")
+
+    def view(self, view: ReadableView, since: datetime | None, until: datetime | None) -> Iterator[tuple[Any, ...]]:
+        """Stream the rows of a view whose time lies in a window, in the order in which they lie in the database."""
+        bounds = {"since": optional_text(since), "until": optional_text(until)}
+        conditions = [f"{view.time} >= :since"] * (since is not None) + [f"{view.time} < :until"] * (until is not None)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        # The names are our own catalogue's.
+        return self._db.stream(f"SELECT {', '.join(view.columns)} FROM {view.name}{where}", bounds)  # noqa: S608
 
     def _count(self, what: str) -> int:
         return int(self._db.value(f"SELECT count(*) FROM {what}"))  # noqa: S608 - called with our own constants

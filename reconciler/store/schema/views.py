@@ -117,6 +117,9 @@ FROM people""",
     coalesce((SELECT max(coalesce(c.last_at, c.started_at)) FROM cycles c WHERE c.config_hash = g.config_hash),
         g.first_used_at) AS last_used_at, g.text
 FROM configs g""",
+    "audit_pruned": """SELECT
+    seq, at, table_name AS evidence, rows, first_key, last_key, pruned_before, lower(hex(hash)) AS hash
+FROM seals""",
     "audit_gaps": f"""SELECT
     side, from_at, to_at, round((julianday(to_at) - julianday(from_at)) * 86400, 3) AS seconds,
     coalesce((SELECT c.refused_because FROM cycles c
