@@ -59,11 +59,10 @@ class Ref(click.ParamType[str]):
         return [CompletionItem(name, help=title or None) for name, title in names.items()]
 
     def _names(self, ctx: click.Context, typed: str) -> Mapping[str, str]:
-        from reconciler.cli.build import read_config  # noqa: PLC0415 - a shell alone asks for this
-        from reconciler.cli.options import Globals  # noqa: PLC0415
-        from reconciler.cli.reading import read_store  # noqa: PLC0415
+        from reconciler.cli.options import Globals  # noqa: PLC0415 - a shell alone asks for this
+        from reconciler.cli.start import glance, read_store  # noqa: PLC0415
 
-        with read_store(read_config(ctx.obj or Globals()).state.path) as store:
+        with read_store(glance(ctx.obj or Globals()).database) as store:
             if typed and not self._is_held:
                 return store.finder.completions(typed, most=MOST_COMPLETIONS)
             held = store.finder.described(str(row["case_id"]) for row in store.reports.holds())

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
 from reconciler.store.codec import (
+    IN_BULK,
     LINK_COLUMNS,
     ONLY_SEEN,
     Columns,
+    Reader,
     SqlValue,
-    case_from,
-    incident_from,
     link_from,
     link_values,
     time_from,
@@ -127,30 +127,32 @@ def chunks(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
     return (things[start : start + CHUNK] for start in range(0, len(things), CHUNK))
 
 
-def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str]) -> Iterator[Pair]:
+def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str], reader: Reader = IN_BULK) -> Iterator[Pair]:
     """Give the pairs of these Cases in their order; ids that are not known are left out."""
     for chunk in chunks(case_ids):
-        claims = read_claims(conn, chunk)
+        claims = read_claims(conn, chunk, reader)
         for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
-            yield _pair(row, claims)
+            yield _pair(row, claims, reader)
 
 
-def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair:
+def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]], reader: Reader) -> Pair:
     link, incident_text = link_from(row), row["incident_text"]
     return Pair(
         link=link,
-        case=case_from(row["case_text"]),
-        incident=None if incident_text is None else incident_from(incident_text),
+        case=reader.case(row["case_text"]),
+        incident=None if incident_text is None else reader.incident(incident_text),
         others=tuple(each for each in claims.get(link.case_id, ()) if record_key(each) != record_key(link)),
     )
 
 
-def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, tuple[Incident, ...]]:
+def read_claims(
+    conn: sqlite3.Connection, case_ids: Sequence[str], reader: Reader = IN_BULK
+) -> dict[str, tuple[Incident, ...]]:
     """Give the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
     found: dict[str, tuple[Incident, ...]] = {}
     for chunk in chunks(case_ids):
         for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
-            found[case_id] = (*found.get(case_id, ()), incident_from(text))
+            found[case_id] = (*found.get(case_id, ()), reader.incident(text))
     return found
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from reconciler.core.model import HOLD_REASONS, Skip, SkipReason
-from reconciler.store.codec import optional_text, optional_time
-from reconciler.store.connection import Database
+from reconciler.store.codec import BY_HAND, optional_text, optional_time
+from reconciler.store.connection import Database, guarded
 from reconciler.store.journal import Journal
-from reconciler.store.links import Links
+from reconciler.store.links import Links, read_pairs
 from reconciler.store.snapshots import Snapshots
 from reconciler.store.values import Row, StatusSummary, Story
 
@@ -76,15 +76,16 @@ class Reports:
 
     def story(self, case_id: str) -> Story | None:
         """Tell all that is known of one Case, None where it is not known."""
-        pair = Links(self._db).pair(case_id)
-        if pair is None:
+        with guarded(self._db.path):
+            pairs = list(read_pairs(self._db.connection, [case_id], BY_HAND))
+        if not pairs:
             return None
         needs_plan, case_key, reason, detail, since = self._db.read(_SKIP_OF, (case_id,))[0]
         skip = None
         if reason is not None:
             skip = Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
         return Story(
-            pair=pair,
+            pair=pairs[0],
             skip=skip,
             skip_since=optional_time(since),
             needs_plan=bool(needs_plan),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.config import Config, parse_config
+from reconciler.config.load import parse_config
+from reconciler.config.model import Config
 from reconciler.engine.context import Context
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.servicenow.schema import TableRow

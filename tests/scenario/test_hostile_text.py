@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.cli.build import build_context
 from reconciler.cli.output import print_report
-from reconciler.config import parse_config
+from reconciler.config.load import parse_config
 from reconciler.core.model import Case, SkipReason
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.config.load import SYSTEM_FILE
+from reconciler.config.file import SYSTEM_FILE
 from reconciler.sandbox.faults import FaultKind
 from tests.system.support import THIS_PROGRAM, Bench
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.build import open_store, read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_deed, os_user
-from reconciler.cli.reading import read_store
 from reconciler.cli.refs import HELD_REF, find_case
+from reconciler.cli.start import glance, open_store, read_store, start
 from reconciler.cli.terminal import print_json, print_lines
+from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
@@ -89,7 +89,7 @@ def holds() -> None:
 def show(options: Globals, as_json: bool) -> None:
     """List every link that waits for a person, the longest wait first."""
     start(options, quiet=True)
-    with read_store(read_config(options).state.path) as store:
+    with read_store(glance(options).database) as store:
         document = holds_document(store)
     print_json(document) if as_json else print_holds(document)
 
@@ -173,7 +173,7 @@ def _ask(
     options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_json: bool, among: _Among | None = None
 ) -> None:
     start(options, quiet=True)
-    path = read_config(options).state.path
+    path = glance(options).database
     if not path.exists():
         raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
     with open_store(path) as store:

@@ -11,11 +11,13 @@ from pathlib import Path
 import click
 
 from reconciler.cli import review
-from reconciler.cli.build import build_context, read_config, start, utc_now
+from reconciler.cli.build import build_context
 from reconciler.cli.cycles import end, new_cycle_id
 from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
+from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
+from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import over_limits

@@ -6,11 +6,11 @@ import threading
 
 import click
 
-from reconciler.cli.build import open_store, read_config, start
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.live import Live
 from reconciler.cli.options import Globals
 from reconciler.cli.output import summary
+from reconciler.cli.start import open_store, read_config, start
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.daemon.schedule import Daemon
 from reconciler.daemon.timetable import TickResult

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 import click
 
-from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.reading import read_store
+from reconciler.cli.start import glance, read_store, start
 from reconciler.cli.terminal import print_json, print_lines, say, table
-from reconciler.cli.times import DURATION
-from reconciler.config import Config
+from reconciler.cli.times import DURATION, utc_now
+from reconciler.config.glance import Glance
 from reconciler.core.errors import Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
@@ -44,14 +43,14 @@ def status(options: Globals, as_json: bool, watch: bool, is_check: bool, max_age
       reconciler status --check --max-age 5m   # for a monitor: one line for each complaint
     """
     start(options, quiet=True)
-    config = read_config(options)
+    config = glance(options)
     while watch:
         document = _document(config)
         click.clear()
         print_status(document)
         time.sleep(REDRAWN_EVERY_SECONDS)
     document = _document(config)
-    allowed = max(3 * config.schedule.poll, LEAST_AGE) if max_age is None else max_age
+    allowed = max(3 * config.poll, LEAST_AGE) if max_age is None else max_age
     complaints = _complaints(document, allowed)
     if as_json:
         print_json(document)
@@ -62,14 +61,12 @@ def status(options: Globals, as_json: bool, watch: bool, is_check: bool, max_age
     return _check_code(document, complaints) if is_check else 0
 
 
-def _document(config: Config) -> JsonObject:
-    path, now = config.state.path, utc_now()
-    ceilings = {"coralogix": config.coralogix.requests_per_second}
-    ceilings |= {name: one.requests_per_second for name, one in config.servicenow.items()}
+def _document(config: Glance) -> JsonObject:
+    path, now = config.database, utc_now()
     with read_store(path) as store:
         return status_document(store.reports.status_summary(), now) | {
             "database": store.path,
-            "sides": sides_document(store, ceilings, now),
+            "sides": sides_document(store, config.ceilings, now),
             "daemon": _daemon(holder_of(path)),
             "chain": _chain(store),
         }
@@ -95,7 +92,7 @@ def _complaints(document: JsonObject, allowed: timedelta) -> list[str]:
     return [
         f"{name}: last read whole {_ago(side)}, {limit:.0f} s are allowed"
         for name, side in document["sides"].items()
-        if side["age_seconds"] is None or side["age_seconds"] > limit
+        if side["age_seconds"] is None or side["age_seconds"] >= limit
     ]
 
 

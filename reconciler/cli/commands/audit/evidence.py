@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.cli.reading import read_store
+from reconciler.cli.start import read_store
 from reconciler.core.errors import ConfigError
 from reconciler.store.store import Store
 

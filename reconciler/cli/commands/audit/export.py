@@ -11,11 +11,11 @@ import click
 from reconciler import __version__
 from reconciler.audit.catalogue import View, views
 from reconciler.audit.export import ExportedFile, Format, TimeRange, lines, manifest, write_files, write_manifest
-from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.commands.audit.evidence import read_evidence
 from reconciler.cli.options import Globals
+from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_lines, write_text
-from reconciler.cli.times import WHEN
+from reconciler.cli.times import WHEN, utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
@@ -58,7 +58,7 @@ def export_command(
         raise ConfigError([f"--since {since.isoformat()} is not before --until {until.isoformat()}: no row lies there"])
     if out is None and view == ALL:
         raise ConfigError(["`all` is more than one file: say --out FOLDER"])
-    with read_evidence(read_config(options).state.path) as store:
+    with read_evidence(glance(options).database) as store:
         if out is not None:
             print_files(_write(store, chosen, out, times, Format(form)), out)
             return

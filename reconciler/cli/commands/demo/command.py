@@ -16,14 +16,15 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from reconciler.cli.build import build_context, open_store, start
+from reconciler.cli.build import build_context
 from reconciler.cli.commands.demo.screen import PlainScreen, Screen, SilentScreen, TerminalScreen
 from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
 from reconciler.cli.commands.sandbox.config import BASIC, ready_config, secrets_of
 from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.start import open_store, start
 from reconciler.cli.terminal import print_json
-from reconciler.config import parse_config
+from reconciler.config.load import parse_config
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest

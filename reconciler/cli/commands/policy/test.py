@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.refs import REF, find_case
+from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import print_json, print_lines, table
-from reconciler.config import Config
+from reconciler.cli.times import utc_now
+from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError, Malformed
 from reconciler.core.expressions.context import EXAMPLE_CASE
 from reconciler.core.model import Action, Case, JsonObject, Pair
