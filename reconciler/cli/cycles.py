@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 
 from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
@@ -15,12 +14,7 @@ from reconciler.daemon.signals import stop_on_signal
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
 from reconciler.store.lock import DatabaseLock
-from reconciler.telemetry.log import bind_cycle
-
-
-def new_cycle_id() -> str:
-    """Name a cycle."""
-    return uuid.uuid4().hex
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 
 def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool, is_brief: bool) -> int:

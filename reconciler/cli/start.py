@@ -20,11 +20,19 @@ from reconciler.telemetry.log import LogFormat, configure_logging
 if TYPE_CHECKING:
     from reconciler.config.model import Config
 
+TOLD_BY_THE_ANSWER = frozenset({"reconciler.engine.news"})
+"""The loggers whose lines say what the answer of a command says to a person."""
+
 
 def start(options: Globals, *, quiet: bool = False) -> None:
-    """Set up logging as the global options say; ``quiet`` raises the default level for commands that answer people."""
-    level = "WARNING" if quiet and options.log_level == "INFO" else options.log_level
-    configure_logging(level=level, log_format=LogFormat(options.log_format))
+    """Set up logging as the global options say.
+
+    ``quiet`` is for commands that answer people: by default they log warnings alone, and none that their answer tells.
+    """
+    if quiet and options.log_level == "INFO":
+        configure_logging(level="WARNING", log_format=LogFormat(options.log_format), left_out=TOLD_BY_THE_ANSWER)
+    else:
+        configure_logging(level=options.log_level, log_format=LogFormat(options.log_format))
 
 
 def read_config(options: Globals) -> Config:

@@ -27,6 +27,7 @@ from reconciler.store.codec import (
     time_text,
 )
 from reconciler.store.connection import Database, guarded, rows_by_name
+from reconciler.store.schema.views import HOLDS_SQL
 from reconciler.store.values import Decided, HoldRequest, HoldRequestKind
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ _TABLES_IN_USE = """WITH RECURSIVE used (link) AS (
 _SKIP_COUNTS = (
     "SELECT skip_reason, count(*) FROM links WHERE skip_reason IS NOT NULL GROUP BY skip_reason ORDER BY skip_reason"
 )
+_HELD = f"SELECT case_id, skip_reason FROM links WHERE skip_reason IN ({HOLDS_SQL})"  # noqa: S608 - our own constants
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
 
@@ -225,6 +227,10 @@ class Links:
     def count_skips(self) -> Mapping[str, int]:
         """Count the skips that stand, by their reason."""
         return dict(self._db.read(_SKIP_COUNTS))
+
+    def held(self) -> Mapping[str, str]:
+        """Give the reason of each Case that waits for a person, by its id."""
+        return dict(self._db.read(_HELD))
 
     def keep_decisions(self, decisions: Iterable[Decided], now: datetime) -> None:
         """Store what was decided about links, all or none, before any action on them begins.

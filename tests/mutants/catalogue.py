@@ -10,6 +10,7 @@ from tests.mutants.operating import OPERATING
 from tests.mutants.reading import READING_FAULTS
 from tests.mutants.remembering import REMEMBERING
 from tests.mutants.rules import RULES
+from tests.mutants.telling import TELLING
 from tests.mutants.wire import WIRE_FAULTS
 from tests.mutants.writing import WRITING_FAULTS
 
@@ -25,4 +26,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *RULES,
     *REMEMBERING,
     *WIRE_FAULTS,
+    *TELLING,
 )

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from reconciler.cli.build import build_context
-from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_deed
 from reconciler.cli.start import open_store, read_config, start
@@ -20,7 +19,7 @@ from reconciler.rebuild.rebuild import rebuild
 from reconciler.rebuild.report import RebuildReport
 from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import back_up
-from reconciler.telemetry.log import bind_cycle
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 
 @click.command("rebuild")

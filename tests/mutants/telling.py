@@ -1,0 +1,38 @@
+"""Faults in what is told to a person: the log, the metrics, the messages."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import fault
+
+LOG = "tests/scenario/test_told_in_the_log.py"
+
+TELLING = (
+    fault(
+        "a hold that stands is told in every cycle",
+        "news:tell_holds",
+        "before.get(case_id) != reason",
+        "reason",
+        f"{LOG}::test_a_new_hold_is_a_warning_once_and_its_end_is_told",
+    ),
+    fault(
+        "a write that went wrong is told like any other",
+        "news:tell_outcome",
+        "logging.INFO if ended_well(outcome) else logging.WARNING",
+        "logging.INFO",
+        f"{LOG}::test_a_write_is_told_by_what_came_of_it",
+    ),
+    fault(
+        "a plan that is only made tells of holds",
+        "cycle:_Cycle._record",
+        "if self.request.carry_out:\n    self._tell()",
+        "self._tell()",
+        f"{LOG}::test_a_plan_that_is_only_made_tells_of_no_hold",
+    ),
+    fault(
+        "how long a cycle took makes it news",
+        "schedule:Daemon._note_success",
+        "result.counts != self._last_counts",
+        "True",
+        "tests/unit/daemon/test_schedule.py::test_what_was_counted_is_news_and_how_long_it_took_is_not",
+    ),
+)
