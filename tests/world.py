@@ -83,7 +83,7 @@ class World:
         return self.coralogix.create_case(title, **details)  # type: ignore[arg-type]
 
     def status(self, case_id: str) -> str:
-        return self.coralogix.case(case_id).status
+        return self.coralogix.ledger.case(case_id).status
 
     def record(self, case_id: str) -> Mapping[str, str]:
         return self.servicenow.incident_for(case_id)

@@ -110,15 +110,17 @@ TITLES = ("Checkout fails", "Disk is full", "Logins are slow", "Queue grows")
 
 
 def _work_on(world: World, case_id: str) -> None:
-    world.servicenow.assign(world.sys_id(case_id), by="beth.anglin")
+    world.servicenow.people.assign(world.sys_id(case_id), by="beth.anglin")
     world.run_until_quiet()
     world.clock.advance(seconds=600)
-    world.servicenow.resolve(world.sys_id(case_id), by="beth.anglin")
+    world.servicenow.people.resolve(world.sys_id(case_id), by="beth.anglin")
     world.run_until_quiet()
 
 
 def _take_over(world: World, case_id: str) -> None:
-    world.servicenow.edit(world.sys_id(case_id), by="david.loo", short_description="Disk of the log host is full")
+    world.servicenow.people.edit(
+        world.sys_id(case_id), by="david.loo", short_description="Disk of the log host is full"
+    )
     world.cycle()
     world.coralogix.set_title(case_id, "Disk is full again")
     world.run_until_quiet()
@@ -127,7 +129,7 @@ def _take_over(world: World, case_id: str) -> None:
 def _reopen(world: World, case_id: str) -> None:
     world.coralogix.resolve(case_id)
     world.run_until_quiet()
-    world.servicenow.reopen(world.sys_id(case_id))
+    world.servicenow.people.reopen(world.sys_id(case_id))
     world.run_until_quiet()
 
 

@@ -9,7 +9,7 @@ from reconciler.config.load import parse_config
 from reconciler.config.model import Config
 from reconciler.engine.context import Context
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow.schema import TableRow
+from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.clients import IncidentsInProcess
 from tests.world import FIELDS, World

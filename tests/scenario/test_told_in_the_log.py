@@ -32,9 +32,9 @@ def test_a_new_hold_is_a_warning_once_and_its_end_is_told(log: pytest.LogCapture
     world = World()
     case_id = linked(world)
     sys_id, number = world.sys_id(case_id), world.record(case_id)["number"]
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
-    world.servicenow.reopen(sys_id)
+    world.servicenow.people.reopen(sys_id)
     log.clear()
     world.cycle()
     [(level, _, facts)] = told(log, "a hold began", "a hold ended")
@@ -44,7 +44,7 @@ def test_a_new_hold_is_a_warning_once_and_its_end_is_told(log: pytest.LogCapture
     for _ in range(3):
         world.cycle(seconds=3600)
     assert told(log, "a hold began", "a hold ended") == []
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.cycle()
     [(level, message, facts)] = told(log, "a hold began", "a hold ended")
     assert (level, message, facts["case"], facts["record"]) == ("INFO", "a hold ended", "CASE-1", number)
@@ -119,7 +119,7 @@ def test_the_head_of_the_chain_is_told_in_each_cycle_that_wrote(log: pytest.LogC
 def test_a_plan_that_is_only_made_tells_of_no_hold(log: pytest.LogCaptureFixture) -> None:
     world = World()
     case_id = linked(world)
-    world.servicenow.remove(world.sys_id(case_id))
+    world.servicenow.people.remove(world.sys_id(case_id))
     world.coralogix.acknowledge(case_id)
     log.clear()
     for _ in range(4):

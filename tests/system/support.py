@@ -290,7 +290,7 @@ poll_seconds = {poll_seconds}
 
     def status(self, case_id: str) -> str:
         """Give a Case's status."""
-        return self.world.coralogix.case(case_id).status
+        return self.world.coralogix.ledger.case(case_id).status
 
     def record(self, case_id: str) -> Mapping[str, str]:
         """Give the one record of a Case."""

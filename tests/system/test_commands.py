@@ -59,7 +59,7 @@ def test_once_tells_a_person_a_table_and_one_line(bench: Bench) -> None:
 def test_a_path_of_verbs_is_told_in_order_and_walked(bench: Bench) -> None:
     case_id = bench.new_case()
     assert bench.run("once").code == 0
-    bench.world.servicenow.cancel(bench.sys_id(case_id))
+    bench.world.servicenow.people.cancel(bench.sys_id(case_id))
     ran = bench.run("once", "--json")
     [action] = ran.document["actions"]
     assert (action["kind"], action["path"], action["to"]) == ("advance_case", ["resolve", "close"], "closed")
@@ -102,7 +102,7 @@ def test_plan_sends_no_write_and_makes_no_database(bench: Bench) -> None:
 def test_plan_leaves_folder_and_database_byte_for_byte(bench: Bench) -> None:
     case_id = bench.new_case()
     assert bench.run("once").code == 0
-    bench.world.servicenow.resolve(bench.sys_id(case_id))
+    bench.world.servicenow.people.resolve(bench.sys_id(case_id))
     bench.new_case("Another")
     bench.traffic.forget()
     before = bench.bytes_of_folder()
@@ -201,7 +201,7 @@ def test_rows_that_are_counted_and_not_shown_stop_the_cycle(bench: Bench) -> Non
     case_id = bench.new_case()
     bench.run_until_quiet()
     cursors = bench.cursors()
-    bench.world.servicenow.resolve(bench.sys_id(case_id))
+    bench.world.servicenow.people.resolve(bench.sys_id(case_id))
     bench.strike(FaultKind.HIDDEN_ROWS, "records.list", times=None)
     ran = bench.run("once")
     assert ran.code == 3

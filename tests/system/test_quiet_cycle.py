@@ -54,7 +54,7 @@ def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
     cases = [bench.new_case(f"Case {number}") for number in range(7)]
     bench.run_until_quiet()
     for case_id in cases:
-        bench.world.servicenow.assign(bench.sys_id(case_id))
+        bench.world.servicenow.people.assign(bench.sys_id(case_id))
     assert cost(bench) == PULL + Counter({"GET cases": 7, "PUT acknowledged": 7})
 
 
