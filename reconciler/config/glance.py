@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.config.file import database_path, is_file_path, parsed, text_of
-from reconciler.config.keys import KEYS, POLL_SECONDS, REQUESTS_PER_SECOND
+from reconciler.config.keys import KEYS, LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class Glance:
 
     database: Path
     poll: timedelta
+    lag_objective: timedelta
     ceilings: Mapping[str, float]
     """side -> requests a second that the config allows; ``coralogix`` and each connector"""
 
@@ -38,7 +39,12 @@ def glance_at(path: Path, environ: Mapping[str, str]) -> Glance:
     config = load_config(path, environ)
     ceilings = {"coralogix": config.coralogix.requests_per_second}
     ceilings |= {name: one.requests_per_second for name, one in config.servicenow.items()}
-    return Glance(database=config.state.path, poll=config.schedule.poll, ceilings=ceilings)
+    return Glance(
+        database=config.state.path,
+        poll=config.schedule.poll,
+        lag_objective=config.schedule.lag_objective,
+        ceilings=ceilings,
+    )
 
 
 def _glance(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> Glance | None:
@@ -48,13 +54,17 @@ def _glance(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -
     if len(sides) == 1 or not all(isinstance(table, dict) for table in (state, schedule, *sides.values())):
         return None
     given, poll = state.get("path"), schedule.get("poll_seconds", POLL_SECONDS)
+    objective = schedule.get("lag_objective_seconds", LAG_OBJECTIVE_SECONDS)
     rates = {name: table.get("requests_per_second", REQUESTS_PER_SECOND) for name, table in sides.items()}
-    if not all(isinstance(number, int | float) and 0 < number < 1e6 for number in (poll, *rates.values())):
+    if not all(isinstance(number, int | float) and 0 < number < 1e6 for number in (poll, objective, *rates.values())):
         return None
     if given is not None and not (isinstance(given, str) and is_file_path(given, folder / given)):
         return None
     return Glance(
-        database=database_path(given, folder=folder, environ=environ), poll=timedelta(seconds=poll), ceilings=rates
+        database=database_path(given, folder=folder, environ=environ),
+        poll=timedelta(seconds=poll),
+        lag_objective=timedelta(seconds=objective),
+        ceilings=rates,
     )
 
 

@@ -22,7 +22,7 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     ("retention",): frozenset({"requests_days", "history_days"}),
     ("schedule",): frozenset(
         {"poll_seconds", "case_overlap_seconds", "incident_overlap_seconds"}
-        | {"first_lookback_hours", "drift_check_minutes"}
+        | {"first_lookback_hours", "drift_check_minutes", "lag_objective_seconds"}
     ),
     ("limits",): frozenset(
         {"max_creates_per_cycle", "max_case_resolves_per_cycle", "max_incident_resolves_per_cycle"}
@@ -39,5 +39,6 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
 """Table -> its keys; ``*`` is any name or list position."""
 
 POLL_SECONDS = 30
+LAG_OBJECTIVE_SECONDS = 120
 REQUESTS_PER_SECOND = 100.0
 """What the file means where it leaves these out."""

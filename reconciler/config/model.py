@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from reconciler.config.keys import POLL_SECONDS, REQUESTS_PER_SECOND
+from reconciler.config.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.config.secrets import Secret
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
@@ -128,6 +128,8 @@ class ScheduleConfig:
     """Configure when a cycle runs, and how far each pull looks behind its cursor."""
 
     poll: timedelta = timedelta(seconds=POLL_SECONDS)
+    lag_objective: timedelta = timedelta(seconds=LAG_OBJECTIVE_SECONDS)
+    """how long a change may take to the other side: what ``status`` and alerts compare with"""
     case_overlap: timedelta = timedelta(seconds=600)
     incident_overlap: timedelta = timedelta(seconds=300)
     first_lookback: timedelta = timedelta(hours=24)

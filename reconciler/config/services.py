@@ -245,6 +245,7 @@ def schedule(table: ScheduleTable) -> ScheduleConfig:
     """Make ``[schedule]``."""
     return ScheduleConfig(
         poll=timedelta(seconds=table.poll_seconds),
+        lag_objective=timedelta(seconds=table.lag_objective_seconds),
         case_overlap=timedelta(seconds=table.case_overlap_seconds),
         incident_overlap=timedelta(seconds=table.incident_overlap_seconds),
         first_lookback=timedelta(hours=table.first_lookback_hours),

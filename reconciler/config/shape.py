@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reconciler.config.keys import POLL_SECONDS, REQUESTS_PER_SECOND
+from reconciler.config.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.config.lines import KeyPath
 from reconciler.config.secrets import RIGHT_WAYS
 
@@ -143,6 +143,7 @@ class ScheduleTable(Table):
     """Describe the keys of ``[schedule]``."""
 
     poll_seconds: Annotated[int, Field(ge=1, le=86_400)] = POLL_SECONDS
+    lag_objective_seconds: Annotated[int, Field(ge=1, le=86_400)] = LAG_OBJECTIVE_SECONDS
     case_overlap_seconds: OverlapSeconds = 600
     incident_overlap_seconds: OverlapSeconds = 300
     first_lookback_hours: Annotated[int, Field(ge=0, le=87_600)] = 24

@@ -163,6 +163,17 @@ class Story:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lag:
+    """Say how long one change took to the other side."""
+
+    action_seq: int
+    direction: str
+    """``to_servicenow`` or ``to_coralogix``"""
+    seconds: float
+    """from the change's own time to the end of our write; never below 0, though two clocks measure it"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusSummary:
     """Sum up the database for a person who asks how things stand."""
 

@@ -263,6 +263,19 @@ def test_status_tells_a_monitor_whether_each_side_was_read(bench: Bench) -> None
     assert "coralogix: last read whole" in late.err
 
 
+def test_status_says_how_long_changes_took_to_the_other_side(bench: Bench) -> None:
+    bench.write_config(rest="lag_objective_seconds = 7")
+    assert bench.run("once").code == 0
+    none = bench.run("status", "--json").document["sync_lag"]
+    assert none == {"p50_seconds": None, "p95_seconds": None, "objective_seconds": 7.0}
+    assert "no change was carried in the last day" in bench.run("status").out
+    bench.new_case()
+    assert bench.run("once").code == 0
+    told = bench.run("status", "--json").document["sync_lag"]
+    assert 0 <= told["p50_seconds"] <= told["p95_seconds"] < 60
+    assert "of the last day: half within " in bench.run("status").out
+
+
 def test_a_brake_is_told_to_a_monitor(bench: Bench) -> None:
     bench.write_config(rest="[limits]\nmax_creates_per_cycle = 0")
     bench.new_case()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -20,10 +21,12 @@ from reconciler.engine.reading.window import is_unfinished
 from reconciler.engine.report import CycleResult
 from reconciler.engine.sides import side_of_store
 from reconciler.store.lock import DAEMON_COMMAND, Holder, holder_of
-from reconciler.store.store import Store
+from reconciler.store.store import Lag, Store
 from reconciler.store.values import StatusSummary
 
 REDRAWN_EVERY_SECONDS = 2.0
+LAG_OF = timedelta(days=1)
+"""of which time the lag is told"""
 LEAST_AGE = timedelta(minutes=2)
 """the youngest age that ``--check`` complains of by itself, however often is polled"""
 
@@ -69,6 +72,7 @@ def _document(config: Glance) -> JsonObject:
             "sides": sides_document(store, config.ceilings, now),
             "daemon": _daemon(holder_of(path)),
             "chain": _chain(store),
+            "sync_lag": _lag_document(store.reports.lags(since=now - LAG_OF), config.lag_objective),
         }
 
 
@@ -84,6 +88,21 @@ def _daemon(holder: Holder | None) -> JsonObject:
 def _chain(store: Store) -> JsonObject:
     seq, head = store.ledger.head()
     return {"seq": seq, "head": head.hex()}
+
+
+def _lag_document(lags: Sequence[Lag], objective: timedelta) -> JsonObject:
+    """Sum up how long changes took to the other side."""
+    seconds = sorted(lag.seconds for lag in lags)
+    return {
+        "p50_seconds": _quantile(seconds, 0.5),
+        "p95_seconds": _quantile(seconds, 0.95),
+        "objective_seconds": objective.total_seconds(),
+    }
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float | None:
+    """Give the value that this share of the others does not exceed; None of none."""
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
 
 
 def _complaints(document: JsonObject, allowed: timedelta) -> list[str]:
@@ -180,6 +199,7 @@ def print_status(document: JsonObject) -> None:
         print_lines(f"read       {name}: last whole {_ago(side)}")
         if side["paused_until"] is not None:
             print_lines(f"paused     {name}: nothing is sent before {side['paused_until']}{_refusals(side)}")
+    print_lines(f"sync lag   {_lag_words(document['sync_lag'])}")
     print_lines(f"links      {document['links']} in all, {document['open_links']} open, {document['waiting']} to plan")
     print_lines(f"holds      {_counts(document['holds'])}")
     print_lines(f"skips      {_counts(document['skips'])}")
@@ -188,6 +208,17 @@ def print_status(document: JsonObject) -> None:
     rows = [(name, cursor["time"], cursor["lag_seconds"]) for name, cursor in document["cursors"].items()]
     if rows:
         print_lines("", *table(("cursor", "read up to", "lag, s"), rows))
+
+
+def _lag_words(lag: JsonObject) -> str:
+    if lag["p50_seconds"] is None:
+        return "no change was carried in the last day"
+    over = (
+        ""
+        if lag["p95_seconds"] <= lag["objective_seconds"]
+        else f", over the {lag['objective_seconds']:.0f} s aimed at"
+    )
+    return f"of the last day: half within {lag['p50_seconds']:.0f} s, 95 % within {lag['p95_seconds']:.0f} s{over}"
 
 
 def _refusals(side: JsonObject) -> str:

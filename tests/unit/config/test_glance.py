@@ -41,7 +41,7 @@ def test_the_keys_are_those_of_the_shape() -> None:
     [
         MINIMAL,
         config_template(),
-        MINIMAL + '[state]\npath = "here/x.db"\n[schedule]\npoll_seconds = 5\n',
+        MINIMAL + '[state]\npath = "here/x.db"\n[schedule]\npoll_seconds = 5\nlag_objective_seconds = 60\n',
         MINIMAL.replace('username = "u"', 'username = "u"\nrequests_per_second = 7') + "[servicenow.b.states]\n",
     ],
 )
@@ -52,6 +52,7 @@ def test_it_says_what_the_whole_config_says(tmp_path: Path, text: str) -> None:
     assert found == Glance(
         database=config.state.path,
         poll=config.schedule.poll,
+        lag_objective=config.schedule.lag_objective,
         ceilings={"coralogix": config.coralogix.requests_per_second}
         | {name: one.requests_per_second for name, one in config.servicenow.items()},
     )
