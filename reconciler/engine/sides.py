@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from reconciler.engine.context import Context
 from reconciler.remotes.ports import SideState
 from reconciler.store.store import Store
-
-if TYPE_CHECKING:
-    from reconciler.engine.context import Context
 
 _TIMES = ("paused_until", "login_paused_until")
 

@@ -1,1 +1,0 @@
-"""The commands that take care of the database."""
