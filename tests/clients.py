@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from reconciler.core.model import System
 from reconciler.remotes.coralogix.client import CoralogixClient
-from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import Login, basic_login, bearer_login
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.pacing import ClientClock
-from reconciler.remotes.http.settings import HttpSettings
+from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_record
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.clock import SandboxClock
@@ -32,15 +31,10 @@ WRITES = ("records.create", "records.update", "records.event")
 class CasesInProcess(CoralogixClient):
     """Speak to a Coralogix world; ``requests`` counts what reached it, by operation."""
 
-    def __init__(self, world: CoralogixWorld) -> None:
+    def __init__(self, world: CoralogixWorld, observe: Observer = ignore_record) -> None:
         face = CoralogixFace(world, API_KEY)
         self.requests: Counter[str] = face.requests
-        super().__init__(in_process(System.CORALOGIX, face, bearer_login(API_KEY), world.clock))
-
-    @property
-    def events(self) -> CoralogixEventClient:
-        """Give a client of the same Cases' events."""
-        return CoralogixEventClient(self._http)
+        super().__init__(in_process(System.CORALOGIX, face, bearer_login(API_KEY), world.clock, observe))
 
 
 class IncidentsInProcess(ServiceNowClient):
@@ -52,11 +46,12 @@ class IncidentsInProcess(ServiceNowClient):
         connector: str = "main",
         owner: str = "Coralogix",
         extra_fields: Sequence[str] = (),
+        observe: Observer = ignore_record,
     ) -> None:
         face = ServiceNowFace(world)
         self.world = world
         self.requests: Counter[str] = face.requests
-        http = in_process(System.SERVICENOW, face, basic_login(API_USER, API_PASSWORD), world.clock)
+        http = in_process(System.SERVICENOW, face, basic_login(API_USER, API_PASSWORD), world.clock, observe)
         super().__init__(connector, http, owner=owner, extra_fields={"incident": extra_fields})
 
     @property
@@ -65,7 +60,9 @@ class IncidentsInProcess(ServiceNowClient):
         return sum(self.requests[operation] for operation in WRITES)
 
 
-def in_process(system: System, face: Face, login: Login, clock: SandboxClock) -> HttpService:
+def in_process(
+    system: System, face: Face, login: Login, clock: SandboxClock, observe: Observer = ignore_record
+) -> HttpService:
     """Reach a face in process; every wait is over at once."""
     time = ClientClock(now=clock.now, monotonic=lambda: 0.0, sleep=lambda _seconds: None)
-    return HttpService(system, SETTINGS, login, clock=time, adapter=InProcessAdapter(face))
+    return HttpService(system, SETTINGS, login, clock=time, observe=observe, adapter=InProcessAdapter(face))

@@ -12,6 +12,7 @@ from reconciler.core.policies.policies import Policies
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.engine.request_log import RequestLog
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
@@ -35,6 +36,7 @@ class World:
     settings: Settings = field(default_factory=lambda: Settings(workers=1))
     store: Store = field(default_factory=Store.in_memory)
     seed: int = 0
+    request_log: RequestLog = field(default_factory=RequestLog)
 
     def __post_init__(self) -> None:
         self.clock = SandboxClock(START)
@@ -42,8 +44,8 @@ class World:
         self.record_faults = FaultPlan(self.seed + 1)
         self.coralogix = CoralogixWorld(self.clock, self.case_faults, profile=self.profile)
         self.servicenow = ServiceNowWorld(self.clock, self.record_faults, switches=self.switches)
-        self.cases = CasesInProcess(self.coralogix)
-        self.incidents = IncidentsInProcess(self.servicenow, extra_fields=FIELDS)
+        self.cases = CasesInProcess(self.coralogix, self.request_log.note)
+        self.incidents = IncidentsInProcess(self.servicenow, extra_fields=FIELDS, observe=self.request_log.note)
         self.numbers = itertools.count(1)
 
     @property
@@ -55,6 +57,7 @@ class World:
             policies=self.rules,
             policy_hash="policies",
             clock=self.clock.now,
+            requests=self.request_log,
             settings=self.settings,
             program_version="test",
         )
@@ -80,7 +83,7 @@ class World:
         return self.coralogix.create_case(title, **details)  # type: ignore[arg-type]
 
     def status(self, case_id: str) -> str:
-        return self.coralogix.case(case_id).status
+        return self.coralogix.ledger.case(case_id).status
 
     def record(self, case_id: str) -> Mapping[str, str]:
         return self.servicenow.incident_for(case_id)

@@ -21,7 +21,7 @@ COMMANDS = {
     "status": ("reconciler.cli.commands.status:status", "Show cursors, lag, the last cycle, open links and holds."),
     "explain": ("reconciler.cli.commands.explain:explain", "Tell the whole story of one link."),
     "holds": ("reconciler.cli.commands.holds:holds", "Show what waits for a person; retry or ignore it."),
-    "state": ("reconciler.cli.commands.state:state", "Care of the database: backup, check, rebuild, prune."),
+    "state": ("reconciler.cli.commands.state.group:state", "Care of the database: backup, check, rebuild, prune."),
     "audit": ("reconciler.cli.commands.audit.group:audit", "Prove what was done."),
     "check": (
         "reconciler.cli.commands.check:check",

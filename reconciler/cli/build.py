@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 from reconciler import __version__
-from reconciler.cli.options import Globals
-from reconciler.config import Auth, Config, CoralogixConfig, PartialView, ServiceNowConfig, find_config, load_config
+from reconciler.cli.times import utc_now
+from reconciler.config.model import Auth, Config, CoralogixConfig, PartialView, ServiceNowConfig
 from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import System
@@ -21,7 +17,6 @@ from reconciler.core.policies.requirements import parts_of
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.request_log import RequestLog
 from reconciler.remotes.coralogix.client import CoralogixClient
-from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import (
     Login,
     api_key_login,
@@ -33,32 +28,13 @@ from reconciler.remotes.http.auth import (
 from reconciler.remotes.http.client import HttpService, environment_settings
 from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_record
 from reconciler.remotes.servicenow.client import ServiceNowClient
-from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
-from reconciler.store.lock import DatabaseLock
 from reconciler.store.store import Store
-from reconciler.telemetry.log import LogFormat, configure_logging
 
 SNAPSHOT_NAMES = frozenset(
     {"number", "sys_id", "table", "connector", "state", "state_word", "assigned_to", "updated_by"}
     | {"created_at", "updated_at", "reopen_count"}
 )
 """What a template may name of an ``incident`` that is always there, or is no column of its table."""
-
-
-def utc_now() -> datetime:
-    """Give the time; the only clock that the commands use."""
-    return datetime.now(UTC)
-
-
-def start(options: Globals, *, quiet: bool = False) -> None:
-    """Set up logging as the global options say; ``quiet`` raises the default level for commands that answer people."""
-    level = "WARNING" if quiet and options.log_level == "INFO" else options.log_level
-    configure_logging(level=level, log_format=LogFormat(options.log_format))
-
-
-def read_config(options: Globals) -> Config:
-    """Find and load the config; raise ConfigError with every problem at once."""
-    return load_config(find_config(options.config, os.environ), os.environ)
 
 
 def build_context(
@@ -72,15 +48,9 @@ def build_context(
     stop = stop or threading.Event()
     requests = RequestLog()
     wire = Wire(observe=requests.note, stop=stop, keep_bodies=config.state.keep_bodies)
-    coralogix = coralogix_service(config.coralogix, wire)
-    connectors = {name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()}
     context = Context(
-        cases=CoralogixClient(coralogix),
-        connectors=connectors,
-        events=CoralogixEventClient(coralogix) if config.audit.case_events else None,
-        histories={name: ServiceNowHistoryClient(client) for name, client in connectors.items()}
-        if config.audit.servicenow_history
-        else {},
+        cases=coralogix_client(config.coralogix, wire),
+        connectors={name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()},
         store=store,
         policies=config.policies,
         policy_hash=config.policy_hash,
@@ -117,14 +87,10 @@ class Wire:
 
 def coralogix_client(config: CoralogixConfig, wire: Wire) -> CoralogixClient:
     """Build the client of Coralogix."""
-    return CoralogixClient(coralogix_service(config, wire))
-
-
-def coralogix_service(config: CoralogixConfig, wire: Wire) -> HttpService:
-    """Build what all clients of Coralogix share: one login, one pace."""
     settings = _settings(config.base_url, config, wire)
     login = bearer_login(config.api_key.reveal())
-    return HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop, name="coralogix")
+    http = HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop, name="coralogix")
+    return CoralogixClient(http)
 
 
 def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) -> ServiceNowClient:
@@ -196,10 +162,3 @@ def keep_config(config: Config, store: Store) -> None:
     """Keep the text of the config that is in force from now on; it names the places of secrets, and holds none."""
     if config.source is not None:
         store.journal.note_config(config.policy_hash, config.source.read_text(encoding="utf-8-sig"), utc_now())
-
-
-@contextmanager
-def open_store(path: Path, lock: DatabaseLock | None = None) -> Iterator[Store]:
-    """Open the database for writing, and close it afterwards; one that was not closed in order is read whole."""
-    with Store.open(path, now=utc_now(), check=lock is not None and lock.was_left_open) as store:
-        yield store

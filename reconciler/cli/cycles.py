@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import threading
-import uuid
 
-from reconciler.cli.build import build_context, keep_config, open_store, read_config, start
+from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
 from reconciler.cli.output import print_report
 from reconciler.cli.people import note_deed
+from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, say
 from reconciler.daemon.signals import stop_on_signal
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
 from reconciler.store.lock import DatabaseLock
-from reconciler.telemetry.log import bind_cycle
-
-
-def new_cycle_id() -> str:
-    """Name a cycle."""
-    return uuid.uuid4().hex
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 
 def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool, is_brief: bool) -> int:

@@ -6,12 +6,15 @@ The first line of each help text stands here, so that ``--help`` needs none of t
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.cli.options import JSON_ASKED, global_options
 from reconciler.core.errors import ReconcilerError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def take_global_options(command: click.Command) -> None:
@@ -55,6 +58,16 @@ class LazyGroup(click.Group):
             raise TypeError(f"{module}:{attribute} is not a command")
         take_global_options(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer commands to a shell without importing them, and the options of this group."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - a shell alone asks for this
+
+        if not self._lazy:
+            return super().shell_complete(ctx, incomplete)
+        named = {name: words for name, (_, words) in self._lazy.items() if name.startswith(incomplete)}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=words) for name, words in named.items()), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from reconciler.cli.build import build_context, keep_config, secret_values
-from reconciler.config import Config
+from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError
 from reconciler.daemon.timetable import Timetable
 from reconciler.engine.context import Context, ProgressCallback

@@ -8,7 +8,7 @@ import shlex
 import socket
 import sys
 
-from reconciler.cli.build import utc_now
+from reconciler.cli.times import utc_now
 from reconciler.store.store import Deed, Store
 
 

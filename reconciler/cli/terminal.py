@@ -71,6 +71,13 @@ def print_lines(*lines: object) -> None:
         click.echo(line if isinstance(line, Painted) else escape_controls(str(line)))
 
 
+def write_text(text: str) -> None:
+    """Write a piece of a document that is no document for people to standard output; on a terminal made harmless."""
+    if sys.stdout.isatty():
+        text = "\n".join(escape_controls(line) for line in text.splitlines()) + "\n"
+    click.echo(text, nl=False)
+
+
 def say(*lines: object) -> None:
     """Tell a person something on standard error, each on one line, whatever it holds."""
     for line in lines:

@@ -1,4 +1,4 @@
-"""WHEN on the command line: a duration back from now, or an instant."""
+"""The time: the clock, and WHEN on the command line, a duration back from now or an instant."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import click
 
 _DURATION = re.compile(r"(?P<count>\d{1,6})(?P<unit>[smhdw])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def utc_now() -> datetime:
+    """Give the time; the only clock that the commands use."""
+    return datetime.now(UTC)
 
 
 class Duration(click.ParamType[timedelta]):
@@ -38,14 +43,14 @@ class When(click.ParamType[datetime]):
         text = str(value).strip()
         try:
             if match := _DURATION.match(text):
-                return datetime.now(UTC) - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
+                return utc_now() - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
             instant = datetime.fromisoformat(text)
             instant = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(
                 f"{text!r} is neither a duration (30m, 12h, 7d) nor an ISO 8601 time (2026-03-01T08:00Z)", param, ctx
             )
-        if instant > datetime.now(UTC):
+        if instant > utc_now():
             self.fail(f"{text!r} is in the future", param, ctx)
         return instant
 

@@ -1,18 +1,14 @@
-"""From a file to a Config: find it, read it, and tell every problem at once.
+"""From the text of a file to a Config, telling every problem at once.
 
 The order is: TOML, shape, then meaning. A syntax error ends the reading; everything after it is told together.
-Errors are raised ``from None``: the cause would show the text around it, which may hold a secret put there by mistake.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from reconciler.config.file import nested_too_deeply, parsed, text_of
 from reconciler.config.lines import KeyPath, key_lines
 from reconciler.config.model import AuditConfig, Config
 from reconciler.config.policies import policies
@@ -21,72 +17,16 @@ from reconciler.config.services import FileContext, connectors, coralogix, reten
 from reconciler.config.shape_errors import read_shape
 from reconciler.core.errors import ConfigError
 
-FILE_NAME = "reconciler.toml"
-SYSTEM_FILE = Path("/etc/reconciler") / FILE_NAME
-FILE_VARIABLE = "RECONCILER_CONFIG"
-
-MOST_BYTES = 1_000_000
-
-_LONG_NUMBER = re.compile(r"[0-9][0-9_]{4000}")
-_SYNTAX_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
-
-
-def find_config(explicit: Path | None, environ: Mapping[str, str]) -> Path:
-    """Find the config: the one named, ``$RECONCILER_CONFIG``, ``./reconciler.toml``, then the system's.
-
-    Raises ConfigError when the one that is named, or every place, has no file.
-    """
-    variable = environ.get(FILE_VARIABLE)
-    if explicit is not None:
-        return _existing(explicit, f"--config names {explicit}")
-    if variable:
-        return _existing(Path(variable), f"${FILE_VARIABLE} names {variable}")
-    places = (Path(FILE_NAME), SYSTEM_FILE)
-    for place in places:
-        if place.is_file():
-            return place
-    looked = ", ".join(str(place) for place in places)
-    raise ConfigError([f"no config: looked for {looked}; `reconciler init` writes one to start from"])
-
-
-def _existing(path: Path, words: str) -> Path:
-    if not path.is_file():
-        raise ConfigError([f"{words}, and there is no such file"])
-    return path
-
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a config file; raise ConfigError with every problem, each one line that begins with ``file:line:``."""
-    try:
-        # Some editors begin a file with a byte order mark, which TOML does not know.
-        text = _bytes_of(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError([f"{path}:{line}: is not UTF-8 text"]) from None
-    return parse_config(text, environ=environ, folder=path.absolute().parent, source=path)
-
-
-def _bytes_of(path: Path) -> bytes:
-    """Read no more of a file than a config may have; refuse one that anybody could have written."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            raw = file.read(MOST_BYTES + 1)  # one more than allowed shows that it is too long
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
-    if mode & stat.S_IWOTH:
-        raise ConfigError(
-            [f"{path}: can be written by every user of this machine; take that away with: chmod o-w {path}"]
-        )
-    if len(raw) > MOST_BYTES:
-        raise ConfigError([f"{path}: is longer than {MOST_BYTES} bytes, the most that a config may have"])
-    return raw
+    return parse_config(text_of(path), environ=environ, folder=path.absolute().parent, source=path)
 
 
 def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source: Path | None = None) -> Config:
     """Read a config from its text; relative paths start at ``folder``. Raises ConfigError with every problem."""
     file = str(source or "config")
-    data = _parsed(text, file)
+    data = parsed(text, file)
     problems = Problems(file=file, lines=_lines(text, file))
     reading = FileContext(folder=folder, environ=environ, problems=problems)
     shape = read_shape(data, problems)
@@ -95,11 +35,7 @@ def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source:
         coralogix=coralogix(shape.coralogix, reading),
         servicenow=connectors(shape.servicenow, reading),
         state=state(shape.state, reading),
-        audit=AuditConfig(
-            hides_values=shape.audit.values == "hash",
-            case_events=shape.audit.case_events,
-            servicenow_history=shape.audit.servicenow_history,
-        ),
+        audit=AuditConfig(hides_values=shape.audit.values == "hash"),
         retention=retention(shape.retention),
         schedule=schedule(shape.schedule),
         policies=policies(shape, reading),
@@ -110,31 +46,8 @@ def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source:
     return config
 
 
-def _parsed(text: str, file: str) -> dict[str, object]:
-    """Read TOML; a syntax error is one problem with its line and column."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        words = str(error)
-        place = _SYNTAX_PLACE.search(words)
-        line = (place and place["line"]) or text.count("\n") + 1
-        column = f"column {place['column']}: " if place and place["column"] else ""
-        said = words[: place.start()] if place else words
-        raise ConfigError([f"{file}:{line}: {column}no valid TOML: {said}"]) from None
-    except RecursionError:
-        raise _nested_too_deeply(file) from None
-    except ValueError:  # of int(): tomllib lets it through
-        number = _LONG_NUMBER.search(text)
-        line = text.count("\n", 0, number.start()) + 1 if number else 1
-        raise ConfigError([f"{file}:{line}: no valid TOML: a number is too large"]) from None
-
-
 def _lines(text: str, file: str) -> Mapping[KeyPath, int]:
     try:
         return key_lines(text)
     except RecursionError:
-        raise _nested_too_deeply(file) from None
-
-
-def _nested_too_deeply(file: str) -> ConfigError:
-    return ConfigError([f"{file}:1: no valid TOML: lists or tables nested too deeply"])
+        raise nested_too_deeply(file) from None

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from reconciler.config.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.config.secrets import Secret
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
@@ -64,7 +65,7 @@ class CoralogixConfig:
     partial_view: PartialView = PartialView.REFUSE
     deep_links: bool = False
     """read each new Case's address in the console, for one more request"""
-    requests_per_second: float = 100.0
+    requests_per_second: float = REQUESTS_PER_SECOND
     """a ceiling"""
     workers: int = 8
     """how many Cases are written side by side"""
@@ -88,7 +89,7 @@ class ServiceNowConfig:
     api_key: Secret | None = None
     states: Mapping[str, str] = field(default_factory=dict)
     """raw state value -> state word, beside the usual ones"""
-    requests_per_second: float = 100.0
+    requests_per_second: float = REQUESTS_PER_SECOND
     """a ceiling"""
     workers: int = 8
     """how many records are written side by side"""
@@ -111,10 +112,6 @@ class AuditConfig:
 
     hides_values: bool = False
     """of the values that are written only hashes are kept"""
-    case_events: bool = True
-    """read the own events of each Case that changed"""
-    servicenow_history: bool = False
-    """read ``sys_audit`` for each record that changed"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +127,9 @@ class RetentionConfig:
 class ScheduleConfig:
     """Configure when a cycle runs, and how far each pull looks behind its cursor."""
 
-    poll: timedelta = timedelta(seconds=30)
+    poll: timedelta = timedelta(seconds=POLL_SECONDS)
+    lag_objective: timedelta = timedelta(seconds=LAG_OBJECTIVE_SECONDS)
+    """how long a change may take to the other side: what ``status`` and alerts compare with"""
     case_overlap: timedelta = timedelta(seconds=600)
     incident_overlap: timedelta = timedelta(seconds=300)
     first_lookback: timedelta = timedelta(hours=24)

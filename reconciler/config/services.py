@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler.config.addresses import proxy_address, service_address
+from reconciler.config.file import database_path, is_file_path
 from reconciler.config.lines import KeyPath
 from reconciler.config.model import (
     AUTH_KEYS,
@@ -37,7 +38,6 @@ from reconciler.config.shape import (
 )
 from reconciler.core.lifecycle import STAGE_WORDS, WORD_STAGES
 
-DATABASE_NAME = "reconciler.db"
 LONGEST_OWNER = 100
 """The length of ``correlation_display`` in ServiceNow."""
 
@@ -92,14 +92,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def _is_no_file(path: Path) -> bool:
-    """Say whether a path is a folder, or none that the system can take; one where nothing is yet may become a file."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return True
 
 
 def owner_of(text: str) -> str:
@@ -236,14 +228,10 @@ def state_words(table: Mapping[str, str], path: KeyPath, problems: Problems) -> 
 
 
 def state(table: StateTable, reading: FileContext) -> StateConfig:
-    """Make ``[state]``: the path of the file, else systemd's folder, else ``state/`` beside the config."""
-    if table.path is not None:
-        path = reading.folder / table.path
-        if not table.path.strip() or "\0" in table.path or _is_no_file(path):
-            reading.problems.add(("state", "path"), f"found {shown(table.path)}; allowed is the path of a file")
-    else:
-        own = reading.environ.get("STATE_DIRECTORY", "").split(":")[0]
-        path = (Path(own) if own else reading.folder / "state") / DATABASE_NAME
+    """Make ``[state]``."""
+    path = database_path(table.path, folder=reading.folder, environ=reading.environ)
+    if table.path is not None and not is_file_path(table.path, path):
+        reading.problems.add(("state", "path"), f"found {shown(table.path)}; allowed is the path of a file")
     return StateConfig(path=path, keep_bodies=table.keep_bodies)
 
 
@@ -257,6 +245,7 @@ def schedule(table: ScheduleTable) -> ScheduleConfig:
     """Make ``[schedule]``."""
     return ScheduleConfig(
         poll=timedelta(seconds=table.poll_seconds),
+        lag_objective=timedelta(seconds=table.lag_objective_seconds),
         case_overlap=timedelta(seconds=table.case_overlap_seconds),
         incident_overlap=timedelta(seconds=table.incident_overlap_seconds),
         first_lookback=timedelta(hours=table.first_lookback_hours),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from reconciler.config.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.config.lines import KeyPath
 from reconciler.config.secrets import RIGHT_WAYS
 
@@ -100,7 +101,7 @@ class CoralogixTable(RemoteTable):
     base_url: str | None = None
     partial_view: Literal["refuse", "accept"] = "refuse"
     deep_links: bool = False
-    requests_per_second: Rate = 100.0
+    requests_per_second: Rate = REQUESTS_PER_SECOND
     workers: Workers = 8
 
 
@@ -114,7 +115,7 @@ class ServiceNowTable(RemoteTable):
     client_id: str | None = None
     client_secret: SecretPlace = None
     states: StateWords = {}
-    requests_per_second: Rate = 100.0
+    requests_per_second: Rate = REQUESTS_PER_SECOND
     workers: Workers = 8
 
 
@@ -128,8 +129,6 @@ class StateTable(Table):
 class AuditTable(Table):
     """Describe the keys of ``[audit]``."""
 
-    case_events: bool = True
-    servicenow_history: bool = False
     values: Literal["plain", "hash"] = "plain"
 
 
@@ -143,7 +142,8 @@ class RetentionTable(Table):
 class ScheduleTable(Table):
     """Describe the keys of ``[schedule]``."""
 
-    poll_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+    poll_seconds: Annotated[int, Field(ge=1, le=86_400)] = POLL_SECONDS
+    lag_objective_seconds: Annotated[int, Field(ge=1, le=86_400)] = LAG_OBJECTIVE_SECONDS
     case_overlap_seconds: OverlapSeconds = 600
     incident_overlap_seconds: OverlapSeconds = 300
     first_lookback_hours: Annotated[int, Field(ge=0, le=87_600)] = 24

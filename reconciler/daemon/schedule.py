@@ -13,7 +13,7 @@ import logging
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -26,6 +26,7 @@ from reconciler.daemon.notify import Notifier
 from reconciler.daemon.reload import Reload, Reloader
 from reconciler.daemon.signals import STOPPING, Names, has_terminal, signals_into
 from reconciler.daemon.timetable import TickResult, Timetable
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Daemon:
 
     def __init__(
         self,
-        run_cycle: Callable[[], TickResult],
+        run_cycle: Callable[[str], TickResult],
         *,
         timetable: Timetable,
         stop: threading.Event,
@@ -58,7 +59,7 @@ class Daemon:
         self._idle = threading.Event()
         self._idle.set()
         self._failures_in_a_row = 0
-        self._last_summary = ""
+        self._last_counts: Mapping[str, int] | None = None
         self._last_status = "started"
         self._fatal: BaseException | None = None
 
@@ -169,16 +170,18 @@ class Daemon:
             return
         self._idle.clear()
         self._progress.beat()
+        cycle_id = new_cycle_id()
         try:
-            self._attempt()
+            with bind_cycle(cycle_id):
+                self._attempt(cycle_id)
         finally:
             self._progress.beat()
             self._idle.set()
 
-    def _attempt(self) -> None:
+    def _attempt(self, cycle_id: str) -> None:
         """Run one cycle and note how it ended; a traceback is kept only where the error is this program's own."""
         try:
-            result, trace = self._run_cycle(), None
+            result, trace = self._run_cycle(cycle_id), None
         except ReconcilerError as error:
             result, trace = TickResult(ok=False, summary=str(error)), None
         except Exception as error:  # noqa: BLE001 - whatever it is, the next cycle tries again
@@ -197,16 +200,16 @@ class Daemon:
         self._stop.set()
 
     def _note_success(self, result: TickResult) -> None:
-        """Log what is news; a quiet cycle like the one before it is not."""
-        news = self._failures_in_a_row > 0 or result.summary != self._last_summary
-        self._failures_in_a_row, self._last_summary = 0, result.summary
+        """Log what is news; a cycle that counts what the one before it counted is not."""
+        news = self._failures_in_a_row > 0 or result.counts != self._last_counts
+        self._failures_in_a_row, self._last_counts = 0, result.counts
         level = logging.INFO if news else logging.DEBUG
-        logger.log(level, "cycle done", extra={"summary": result.summary})
+        logger.log(level, "cycle done", extra={"summary": result.summary, **result.counts})
         self._say(result.summary)
 
     def _note_failure(self, result: TickResult, trace: Exception | None) -> None:
         self._failures_in_a_row += 1
-        facts = {"summary": result.summary, "failures_in_a_row": self._failures_in_a_row}
+        facts = {"summary": result.summary, "failures_in_a_row": self._failures_in_a_row, **result.counts}
         logger.error("cycle failed", extra=facts, exc_info=trace)
         self._say(f"{self._failures_in_a_row} failed in a row: {result.summary}")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +13,8 @@ class TickResult:
     ok: bool
     summary: str
     """one line for the log and for ``systemctl status``"""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """what makes a cycle news when it differs from the one before: planned, done, failed, held"""
     fatal: BaseException | None = None
     """set when no later cycle can go better (a damaged database): the daemon ends with this error's exit code"""
 

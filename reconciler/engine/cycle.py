@@ -7,7 +7,7 @@ cannot be written any more ends a cycle without a record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -24,10 +24,10 @@ from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups
 from reconciler.engine.context import Context
+from reconciler.engine.news import tell_head, tell_holds
 from reconciler.engine.reading import drift
 from reconciler.engine.reading.hold_requests import apply_hold_requests, look_again_at_others
 from reconciler.engine.reading.pull import Pull
-from reconciler.engine.reading.steps import read_steps
 from reconciler.engine.report import (
     CycleKind,
     CycleReport,
@@ -68,6 +68,8 @@ class _Cycle:
     partial: list[RemoteError] = field(default_factory=list)
     """look-ups of this cycle whose answer did not show everything"""
     config_changed: bool = False
+    held_before: Mapping[str, str] = field(default_factory=dict)
+    """the reason of each Case that waited for a person when this cycle began"""
     pulled: Pull = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,8 +93,6 @@ class _Cycle:
             raise
         except ReconcilerError as failure:
             error = failure
-        if self.request.carry_out and not isinstance(error, CycleFailed):
-            read_steps(self.context)
         return self._record(kind, started_at, error)
 
     # -- the steps ---------------------------------------------------------------------------------------------
@@ -121,6 +121,7 @@ class _Cycle:
         store = self.context.store
         self.config_changed = brakes.meet_config(store, self.context.policy_hash)
         self.context.begin_cycle(kind.value, now)
+        self.held_before = store.links.held()
         resume_sides(self.context)
         close_unfinished(self.context)
         apply_hold_requests(self.context)
@@ -278,9 +279,17 @@ class _Cycle:
         )
         remember_sides(self.context)
         self.context.finish_cycle(report.result, counts, error, self.pulled.read_whole)
+        if self.request.carry_out:
+            self._tell()
         if kind is CycleKind.FULL and self.request.carry_out:
             self._tidy(now)
         return report
+
+    def _tell(self) -> None:
+        """Tell the log what a person should hear of; of a plan that is only made, nothing."""
+        tell_holds(self.context.store, self.held_before)
+        if self.outcomes:
+            tell_head(self.context.store)
 
     def _tidy(self, now: datetime) -> None:
         """Read every page of the database and delete what is old: once a day, with the full check."""

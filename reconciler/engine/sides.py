@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from reconciler.engine.context import Context
 from reconciler.remotes.ports import SideState
 from reconciler.store.store import Store
+
+if TYPE_CHECKING:
+    from reconciler.engine.context import Context
 
 _TIMES = ("paused_until", "login_paused_until")
 

@@ -22,9 +22,9 @@ from reconciler.sandbox.http.wire import Face
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
 from reconciler.sandbox.servicenow.api.login import API_PASSWORD, ApiUser, OAuthClient
 from reconciler.sandbox.servicenow.journal import Actor
-from reconciler.sandbox.servicenow.schema import API_USER
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
-from reconciler.sandbox.servicenow.task_tables import custom_table, further_task_tables
+from reconciler.sandbox.servicenow.tables.schema import API_USER
+from reconciler.sandbox.servicenow.tables.task_tables import custom_table, further_task_tables
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 __all__ = ["API_KEY", "API_PASSWORD", "API_USER", "Credentials", "Offers", "Sandbox", "Served", "serve"]
@@ -101,15 +101,15 @@ class Sandbox:
 def _furnish(world: ServiceNowWorld, offers: Offers) -> None:
     """Add the further task tables, and the names that are asked for."""
     for schema in (*further_task_tables(), *map(custom_table, offers.tables)):
-        world.register(schema)
+        world.tables.register(schema)
     for name in offers.groups:
-        world.insert("sys_user_group", {"name": name, "active": "true"}, SCRIPT)
+        world.writes.insert("sys_user_group", {"name": name, "active": "true"}, SCRIPT)
     for name in offers.users:
         user_name = ".".join(name.lower().split())
-        world.insert("sys_user", {"user_name": user_name, "name": name, "active": "true"}, SCRIPT)
+        world.writes.insert("sys_user", {"user_name": user_name, "name": name, "active": "true"}, SCRIPT)
     for name in offers.items:
-        row = world.insert("cmdb_ci_service", {"name": name, "sys_class_name": "cmdb_ci_service"}, SCRIPT)
-        world.insert("cmdb_ci", row, SCRIPT)
+        row = world.writes.insert("cmdb_ci_service", {"name": name, "sys_class_name": "cmdb_ci_service"}, SCRIPT)
+        world.writes.insert("cmdb_ci", row, SCRIPT)
 
 
 @dataclass(frozen=True, kw_only=True)

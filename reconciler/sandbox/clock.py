@@ -1,4 +1,4 @@
-"""The settable clock of a sandbox world: nothing in it moves unless told to."""
+"""The clocks of a sandbox: one that is set by hand and that both services share, and one that may differ from it."""
 
 from __future__ import annotations
 
@@ -23,3 +23,19 @@ class SandboxClock:
         self._now += step
         self._offset += step
         return self.now()
+
+
+class InstanceClock:
+    """Tell the time of one service, which may be ahead of the shared clock, or behind it, by ``skew``."""
+
+    def __init__(self, shared: SandboxClock) -> None:
+        self._shared = shared
+        self.skew = timedelta()
+
+    def now(self) -> datetime:
+        """Tell the time as this service has it, aware and UTC."""
+        return self._shared.now() + self.skew
+
+    def set(self, moment: datetime) -> None:
+        """Set this clock; it then goes on with the shared one."""
+        self.skew = moment - self._shared.now()

@@ -214,6 +214,11 @@ class Database:
         with guarded(self.path):
             return self.connection.execute(sql, parameters).fetchall()
 
+    def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+        """Give the rows of a query one after the other, without holding them all."""
+        with guarded(self.path):
+            yield from self.connection.execute(sql, parameters)
+
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Give the first column of the first row, or None where there is no row."""
         rows = self.read(sql, parameters)

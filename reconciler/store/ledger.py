@@ -95,7 +95,6 @@ NOT_CHAINED: Mapping[str, str] = {
     "hold_requests": "a queue; who asked what is a row of people, and of notifications when it was applied",
     "cursors": "how far listings were read: what was seen in them is evidence, not that",
     "facts": "small things for the next cycle",
-    "steps_due": "a queue; what is read by it becomes rows of notifications",
     "reference_names": "names looked up in ServiceNow, to save requests",
     "quarantine": "what could not be understood, the latest of it, until it is",
     "_sqlite_migrations": "the schema's own",
@@ -210,14 +209,6 @@ def _triggers_of(connection: sqlite3.Connection, table: str) -> dict[str, str]:
 def _entry(table: str, key: str, hash_sql: str) -> str:
     chain = f"chain_hash((SELECT chain FROM ledger_head), '{table}', {key}, {hash_sql})"
     return f"INSERT INTO ledger (table_name, key, row_hash, chain) VALUES ('{table}', {key}, {hash_sql}, {chain})"
-
-
-def renew_guards(connection: sqlite3.Connection) -> None:
-    """Make the triggers anew for tables that got further columns; a column without a value changes no hash."""
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {name}")
-    for sql in triggers(connection).values():
-        connection.execute(sql)
 
 
 def start_chain(connection: sqlite3.Connection, now: datetime) -> None:

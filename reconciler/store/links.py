@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
 from reconciler.store.codec import (
+    IN_BULK,
     LINK_COLUMNS,
     ONLY_SEEN,
     Columns,
+    Reader,
     SqlValue,
-    case_from,
-    incident_from,
     link_from,
     link_values,
     time_from,
     time_text,
 )
 from reconciler.store.connection import Database, guarded, rows_by_name
+from reconciler.store.schema.views import HOLDS_SQL
 from reconciler.store.values import Decided, HoldRequest, HoldRequestKind
 
 if TYPE_CHECKING:
@@ -52,12 +53,6 @@ _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
     UNION ALL SELECT case_id FROM links WHERE create_in_doubt_since IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE next_retry_at <= ?"""
 # UNION, or an ORDER BY, would make SQLite walk all links in their order; so the rows are sorted in Python.
-_FIND = """SELECT case_id FROM cases WHERE case_id = :lower
-    UNION SELECT case_id FROM cases WHERE case_key = :upper
-    UNION SELECT case_id FROM links WHERE number = :upper AND number <> ''
-    UNION SELECT case_id FROM links WHERE sys_id = :lower AND sys_id <> ''
-    UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.number = :upper
-    UNION SELECT c.case_id FROM incidents i JOIN cases c ON c.case_id = i.case_id WHERE i.sys_id = :lower"""
 _OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
 _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.case_id
     WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
@@ -72,6 +67,7 @@ _TABLES_IN_USE = """WITH RECURSIVE used (link) AS (
 _SKIP_COUNTS = (
     "SELECT skip_reason, count(*) FROM links WHERE skip_reason IS NOT NULL GROUP BY skip_reason ORDER BY skip_reason"
 )
+_HELD = f"SELECT case_id, skip_reason FROM links WHERE skip_reason IN ({HOLDS_SQL})"  # noqa: S608 - our own constants
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
 
@@ -133,30 +129,32 @@ def chunks(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
     return (things[start : start + CHUNK] for start in range(0, len(things), CHUNK))
 
 
-def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str]) -> Iterator[Pair]:
+def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str], reader: Reader = IN_BULK) -> Iterator[Pair]:
     """Give the pairs of these Cases in their order; ids that are not known are left out."""
     for chunk in chunks(case_ids):
-        claims = read_claims(conn, chunk)
+        claims = read_claims(conn, chunk, reader)
         for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
-            yield _pair(row, claims)
+            yield _pair(row, claims, reader)
 
 
-def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair:
+def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]], reader: Reader) -> Pair:
     link, incident_text = link_from(row), row["incident_text"]
     return Pair(
         link=link,
-        case=case_from(row["case_text"]),
-        incident=None if incident_text is None else incident_from(incident_text),
+        case=reader.case(row["case_text"]),
+        incident=None if incident_text is None else reader.incident(incident_text),
         others=tuple(each for each in claims.get(link.case_id, ()) if record_key(each) != record_key(link)),
     )
 
 
-def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, tuple[Incident, ...]]:
+def read_claims(
+    conn: sqlite3.Connection, case_ids: Sequence[str], reader: Reader = IN_BULK
+) -> dict[str, tuple[Incident, ...]]:
     """Give the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
     found: dict[str, tuple[Incident, ...]] = {}
     for chunk in chunks(case_ids):
         for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
-            found[case_id] = (*found.get(case_id, ()), incident_from(text))
+            found[case_id] = (*found.get(case_id, ()), reader.incident(text))
     return found
 
 
@@ -202,13 +200,6 @@ class Links:
         with guarded(self._db.path):
             return list(read_pairs(self._db.connection, case_ids))
 
-    def find_case_ids(self, ref: str) -> list[str]:
-        """Find Cases by what a person types: a Case id, ``CASE-123``, a record's number or its ``sys_id``."""
-        typed = ref.strip()
-        with guarded(self._db.path):
-            rows = self._db.connection.execute(_FIND, {"lower": typed.lower(), "upper": typed.upper()}).fetchall()
-        return sorted(case_id for (case_id,) in rows)
-
     def tables_in_use(self) -> list[tuple[str, str]]:
         """Give each (connector, table) in which a link has its record."""
         return [(connector, table) for connector, table in self._db.read(_TABLES_IN_USE)]
@@ -236,6 +227,10 @@ class Links:
     def count_skips(self) -> Mapping[str, int]:
         """Count the skips that stand, by their reason."""
         return dict(self._db.read(_SKIP_COUNTS))
+
+    def held(self) -> Mapping[str, str]:
+        """Give the reason of each Case that waits for a person, by its id."""
+        return dict(self._db.read(_HELD))
 
     def keep_decisions(self, decisions: Iterable[Decided], now: datetime) -> None:
         """Store what was decided about links, all or none, before any action on them begins.

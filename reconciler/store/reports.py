@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
 from reconciler.core.model import HOLD_REASONS, Skip, SkipReason
-from reconciler.store.codec import optional_time
-from reconciler.store.connection import Database
+from reconciler.store.codec import BY_HAND, optional_text, optional_time, time_text
+from reconciler.store.connection import Database, guarded
 from reconciler.store.journal import Journal
-from reconciler.store.links import Links
-from reconciler.store.snapshots import Snapshots
-from reconciler.store.values import Row, StatusSummary, Story
+from reconciler.store.links import Links, read_pairs
+from reconciler.store.snapshots import Facts, Snapshots
+from reconciler.store.values import Lag, Row, StatusSummary, Story
 
 _SKIP_OF = """SELECT l.needs_plan, c.case_key, l.skip_reason, l.skip_detail, l.skip_since FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.case_id = ?"""
+
+LAGS_LOOKED_AT = 10_000
+"""So many changes are looked at, however many one day had."""
+# Not counted: what a backfill or a first start takes in, and a write that a change led to which was carried before.
+_LAGS = """SELECT a.seq, CASE n.source WHEN 'coralogix' THEN 'to_servicenow' ELSE 'to_coralogix' END,
+        max(0, round((julianday(a.finished_at) - julianday(coalesce(n.source_time, n.observed_at))) * 86400, 3))
+    FROM actions a INDEXED BY actions_by_time JOIN notifications n ON n.seq = a.cause_seq
+    WHERE a.started_at >= :since AND a.seq > :after AND a.result = 'done'
+        AND coalesce(n.source_time, n.observed_at) >= :origin
+        AND NOT EXISTS (SELECT 1 FROM actions e
+            WHERE e.cause_seq = a.cause_seq AND e.seq < a.seq AND e.result = 'done')
+        AND NOT EXISTS (SELECT 1 FROM cycles c WHERE c.cycle_id = a.cycle_id AND c.kind = 'backfill')
+    ORDER BY a.started_at DESC, a.seq DESC LIMIT :most"""
+
+
+class ReadableView(Protocol):
+    """Name a view, its columns, and the time by which its rows are picked."""
+
+    @property
+    def name(self) -> str:
+        """Give its name."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Give its columns by name."""
+        ...
+
+    @property
+    def time(self) -> str:
+        """Give SQL of a row's time."""
+        ...
 
 
 class Reports:
@@ -40,20 +77,45 @@ class Reports:
         """Give the links that wait for a person as rows of ``audit_holds``, the longest wait first."""
         return self._db.named("SELECT * FROM audit_holds ORDER BY since, case_id")
 
+    def lags(self, *, since: datetime, after: int = 0) -> tuple[Lag, ...]:
+        """Give the lag of each change carried by an action begun ``since``, the newest first, 10,000 at most.
+
+        ``after`` leaves out the actions up to that number. Changes from before the first start, what a backfill takes
+        in, and further writes for one change are not counted.
+        """
+        bounds = {"since": time_text(since), "after": after, "most": LAGS_LOOKED_AT}
+        origin = Facts(self._db).origin() or since
+        rows = self._db.read(_LAGS, bounds | {"origin": time_text(origin)})
+        return tuple(Lag(action_seq=seq, direction=way, seconds=seconds) for seq, way, seconds in rows)
+
+    def view(self, view: ReadableView, since: datetime | None, until: datetime | None) -> Iterator[tuple[Any, ...]]:
+        """Stream the rows of a view whose time lies in a window, in the order in which they lie in the database."""
+        bounds = {"since": optional_text(since), "until": optional_text(until)}
+        conditions = [f"{view.time} >= :since"] * (since is not None) + [f"{view.time} < :until"] * (until is not None)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        # The names are our own catalogue's.
+        return self._db.stream(f"SELECT {', '.join(view.columns)} FROM {view.name}{where}", bounds)  # noqa: S608
+
+    def holds_of(self, case_ids: Sequence[str]) -> tuple[Row, ...]:
+        """Give the rows of ``audit_holds`` of these Cases, the longest wait first; those of no hold are left out."""
+        sql = "SELECT h.* FROM json_each(?) j CROSS JOIN audit_holds h ON h.case_id = j.value ORDER BY since, case_id"
+        return self._db.named(sql, (json.dumps(case_ids),))
+
     def _count(self, what: str) -> int:
         return int(self._db.value(f"SELECT count(*) FROM {what}"))  # noqa: S608 - called with our own constants
 
     def story(self, case_id: str) -> Story | None:
         """Tell all that is known of one Case, None where it is not known."""
-        pair = Links(self._db).pair(case_id)
-        if pair is None:
+        with guarded(self._db.path):
+            pairs = list(read_pairs(self._db.connection, [case_id], BY_HAND))
+        if not pairs:
             return None
         needs_plan, case_key, reason, detail, since = self._db.read(_SKIP_OF, (case_id,))[0]
         skip = None
         if reason is not None:
             skip = Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
         return Story(
-            pair=pair,
+            pair=pairs[0],
             skip=skip,
             skip_since=optional_time(since),
             needs_plan=bool(needs_plan),

@@ -21,6 +21,7 @@ from reconciler.store.connection import (
     open_in_place,
     sqlite3,
 )
+from reconciler.store.finder import Finder
 from reconciler.store.journal import Journal
 from reconciler.store.ledger import Ledger
 from reconciler.store.links import Links
@@ -28,7 +29,6 @@ from reconciler.store.maintenance import Maintenance, back_up
 from reconciler.store.reports import Reports
 from reconciler.store.schema.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
-from reconciler.store.steps import Steps
 from reconciler.store.values import (
     Begun,
     Cursor,
@@ -36,8 +36,10 @@ from reconciler.store.values import (
     Decided,
     Deed,
     Ended,
+    Found,
     HoldRequest,
     HoldRequestKind,
+    Lag,
     Pulled,
     RememberedCounts,
     Restored,
@@ -55,8 +57,10 @@ __all__ = [
     "Decided",
     "Deed",
     "Ended",
+    "Found",
     "HoldRequest",
     "HoldRequestKind",
+    "Lag",
     "Pulled",
     "RememberedCounts",
     "Restored",
@@ -92,12 +96,12 @@ class Store:
         """which links to plan, what was decided about them, what people ask of them"""
         self.snapshots = Snapshots(database)
         """what was pulled, and how far each listing was read"""
-        self.steps = Steps(database)
-        """what the services themselves wrote down about what changed"""
         self.facts = Facts(database)
         """the small things that the next cycle has to know"""
         self.journal = Journal(database)
         """cycles, actions and requests"""
+        self.finder = Finder(database)
+        """Cases by the names that people type"""
         self.reports = Reports(database)
         """what people ask: how things stand, the story of one Case"""
         self.ledger = Ledger(database)

@@ -138,6 +138,18 @@ class CycleCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Found:
+    """Name one Case that a person may mean."""
+
+    case_id: str
+    case_key: str
+    """empty until the Case was active, as the next two until it has a record"""
+    connector: str
+    number: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """Tell all that is known of one Case, each list in the order of events."""
 
@@ -148,6 +160,17 @@ class Story:
     notifications: tuple[Row, ...]
     actions: tuple[Row, ...]
     requests: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """Say how long one change took to the other side."""
+
+    action_seq: int
+    direction: str
+    """``to_servicenow`` or ``to_coralogix``"""
+    seconds: float
+    """from the change's own time to the end of our write; never below 0, though two clocks measure it"""
 
 
 @dataclass(frozen=True, kw_only=True)

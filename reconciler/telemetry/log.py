@@ -12,7 +12,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from typing import TextIO
 
 from reconciler.core.text import GUARDED_NAME, escape_controls
 
-__all__ = ["LogFormat", "bind_cycle", "configure_logging", "escape_controls", "redact"]
+__all__ = ["LogFormat", "bind_cycle", "configure_logging", "escape_controls", "new_cycle_id", "redact"]
 
 _HANDLER_NAME = "reconciler"
 _REDACTED = "[redacted]"
@@ -33,6 +34,11 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+def new_cycle_id() -> str:
+    """Name a cycle."""
+    return uuid.uuid4().hex
 
 
 @contextmanager
@@ -55,14 +61,17 @@ def configure_logging(
     log_format: LogFormat = LogFormat.TEXT,
     stream: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
+    left_out: Collection[str] = (),
 ) -> None:
     """Send every record at or above ``level`` to ``stream`` (standard error), in place of an earlier call's handler.
 
-    Raises ValueError for a level that ``logging`` does not know. Handlers of others are left alone.
+    Those of the loggers that ``left_out`` names are not sent. Raises ValueError for a level that ``logging`` does not
+    know. Handlers of others are left alone.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.name = _HANDLER_NAME
     handler.setLevel(level.upper())
+    handler.addFilter(lambda record: record.name not in left_out)
     handler.setFormatter(_formatter(log_format, handler.stream, environ))
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if each.name == _HANDLER_NAME]:
@@ -76,9 +85,8 @@ def configure_logging(
 
 
 def _formatter(log_format: LogFormat, stream: TextIO, environ: Mapping[str, str]) -> logging.Formatter:
-    if log_format is LogFormat.JSON:
-        return JsonFormatter()
-    return TextFormatter(journal=_is_journal(stream, environ))
+    journal = _is_journal(stream, environ)
+    return JsonFormatter(journal=journal) if log_format is LogFormat.JSON else TextFormatter(journal=journal)
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -153,7 +161,14 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """Write a record as one JSON object in ASCII; the names of its own never yield to those of a fact."""
+    """Write a record as one JSON object in ASCII; the names of its own never yield to those of a fact.
+
+    To the journal with ``<N>`` before it, which the journal takes for the priority and does not keep.
+    """
+
+    def __init__(self, *, journal: bool = False) -> None:
+        super().__init__()
+        self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line without its end."""
@@ -166,7 +181,8 @@ class JsonFormatter(logging.Formatter):
         trace = _traceback(self, record)
         if trace:
             entry["traceback"] = trace
-        return json.dumps(entry | {name: value for name, value in _facts(record).items() if name not in entry})
+        start = f"<{_priority(record.levelno)}>" if self._journal else ""
+        return start + json.dumps(entry | {name: value for name, value in _facts(record).items() if name not in entry})
 
 
 _PLAIN = re.compile(r"""[^\s"'=\\]+""")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reconciler.cli.build import build_context
-from reconciler.config import parse_config
+from reconciler.config.load import parse_config
 from reconciler.engine.context import Context
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.face import CoralogixFace

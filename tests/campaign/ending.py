@@ -53,7 +53,7 @@ def ended_apart(ending: Ending) -> list[Finding]:
 def _apart(coralogix: CoralogixWorld, servicenow: ServiceNowWorld, case_id: str, started_at: datetime) -> Iterator[str]:
     made = [write for write in servicenow.journal if _is_ours(write) and write.asked.get("correlation_id") == case_id]
     try:
-        case = coralogix.case(case_id)
+        case = coralogix.ledger.case(case_id)
     except NoSuchCaseError:
         return
     asked = [write for write in servicenow.journal if write.via_api and write.correlation_id == case_id]

@@ -15,7 +15,7 @@ from reconciler.core.model import Case
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.coralogix.records import NoSuchCaseError
 from reconciler.sandbox.servicenow.rewriting import kept_value
-from reconciler.sandbox.servicenow.schema import INCIDENT
+from reconciler.sandbox.servicenow.tables.schema import INCIDENT
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.campaign.ending import only_forward
 from tests.campaign.invariants import Finding
@@ -106,7 +106,7 @@ def left_behind(stage: Stage) -> Iterator[Finding]:
         return
     for case, case_id in stage.case_ids.items():
         try:
-            found = stage.coralogix.case(case_id)
+            found = stage.coralogix.ledger.case(case_id)
         except NoSuchCaseError:
             continue
         if found.status in OPEN_STATUSES and _is_behind(stage.home_of(case), found):
@@ -122,7 +122,7 @@ def _is_behind(world: ServiceNowWorld, case: Case) -> bool:
     if others or not writes[-1].accepted or not only_forward(writes):
         return False
     title = " ".join(case.title.split())
-    kept = kept_value(world.table(INCIDENT).schema, "short_description", title, world.switches)
+    kept = kept_value(world.tables.named(INCIDENT).schema, "short_description", title, world.switches)
     return kept.removeprefix("[EMEA] ")[:40] not in rows[0]["short_description"]
 
 

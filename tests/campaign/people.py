@@ -38,27 +38,29 @@ ON_CASES: Mapping[str, Callable[[CoralogixWorld, str, str], object]] = {
 }
 
 ON_RECORDS: Mapping[str, Callable[[ServiceNowWorld, str, str], object]] = {
-    "assign": lambda world, sys_id, _: world.assign(sys_id),
-    "unassign": lambda world, sys_id, _: world.assign(sys_id, ""),
-    "progress": lambda world, sys_id, _: world.progress(sys_id),
-    "hold": lambda world, sys_id, _: world.hold(sys_id),
-    "resolve": lambda world, sys_id, _: world.resolve(sys_id),
-    "close": lambda world, sys_id, _: world.close(sys_id),
-    "cancel": lambda world, sys_id, _: world.cancel(sys_id),
-    "reopen": lambda world, sys_id, _: world.reopen(sys_id),
-    "back_to_new": lambda world, sys_id, _: world.back_to_new(sys_id),
-    "edit_title": lambda world, sys_id, value: world.edit(sys_id, short_description=f"what it is: {value}"),
-    "edit_urgency": lambda world, sys_id, value: world.edit(sys_id, urgency=value),
-    "note": lambda world, sys_id, _: world.note(sys_id, "looking"),
-    "set_state": lambda world, sys_id, value: world.set_state(sys_id, value),
-    "silent_state": lambda world, sys_id, value: world.silent_edit(sys_id, state=value),
-    "silent_title": lambda world, sys_id, value: world.silent_edit(sys_id, short_description=f"what it is: {value}"),
-    "copy": lambda world, sys_id, _: world.copy(sys_id),
-    "remove": lambda world, sys_id, _: world.remove(sys_id),
-    "hide": lambda world, sys_id, _: world.hide(sys_id),
-    "show": lambda world, sys_id, _: world.show(sys_id),
-    "drop_key": lambda world, sys_id, _: world.edit(sys_id, correlation_id=""),
-    "drop_mark": lambda world, sys_id, _: world.edit(sys_id, correlation_display="somebody else"),
+    "assign": lambda world, sys_id, _: world.people.assign(sys_id),
+    "unassign": lambda world, sys_id, _: world.people.assign(sys_id, ""),
+    "progress": lambda world, sys_id, _: world.people.progress(sys_id),
+    "hold": lambda world, sys_id, _: world.people.hold(sys_id),
+    "resolve": lambda world, sys_id, _: world.people.resolve(sys_id),
+    "close": lambda world, sys_id, _: world.people.close(sys_id),
+    "cancel": lambda world, sys_id, _: world.people.cancel(sys_id),
+    "reopen": lambda world, sys_id, _: world.people.reopen(sys_id),
+    "back_to_new": lambda world, sys_id, _: world.people.back_to_new(sys_id),
+    "edit_title": lambda world, sys_id, value: world.people.edit(sys_id, short_description=f"what it is: {value}"),
+    "edit_urgency": lambda world, sys_id, value: world.people.edit(sys_id, urgency=value),
+    "note": lambda world, sys_id, _: world.people.note(sys_id, "looking"),
+    "set_state": lambda world, sys_id, value: world.people.set_state(sys_id, value),
+    "silent_state": lambda world, sys_id, value: world.people.silent_edit(sys_id, state=value),
+    "silent_title": lambda world, sys_id, value: world.people.silent_edit(
+        sys_id, short_description=f"what it is: {value}"
+    ),
+    "copy": lambda world, sys_id, _: world.people.copy(sys_id),
+    "remove": lambda world, sys_id, _: world.people.remove(sys_id),
+    "hide": lambda world, sys_id, _: world.access.hide(sys_id),
+    "show": lambda world, sys_id, _: world.access.show(sys_id),
+    "drop_key": lambda world, sys_id, _: world.people.edit(sys_id, correlation_id=""),
+    "drop_mark": lambda world, sys_id, _: world.people.edit(sys_id, correlation_display="somebody else"),
 }
 TAKING = frozenset({"remove", "drop_key", "drop_mark"})
 """After these nobody who did not know the record can find it."""
@@ -92,11 +94,11 @@ def _act_on_case(stage: Stage, step: CaseAct) -> None:
 
 def _act_on_record(stage: Stage, step: RecordAct) -> None:
     if step.verb == "auto_close":
-        stage.home_of(step.case).auto_close()
+        stage.home_of(step.case).people.auto_close()
         return
     if step.verb == "stranger":
         if step.case in stage.case_ids:
-            stage.home_of(step.case).open_incident("by hand", correlation_id=stage.case_ids[step.case])
+            stage.home_of(step.case).people.open_incident("by hand", correlation_id=stage.case_ids[step.case])
         return
     for sys_id in stage.records_of(step.case)[:1]:
         with suppress(LookupError):

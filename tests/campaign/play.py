@@ -141,7 +141,7 @@ def _wait(stage: Stage, step: Wait) -> None:
 def _skew(stage: Stage, step: Skew) -> None:
     stage.announces_all = False
     if step.host < 0:
-        stage.servicenow.skew = timedelta(seconds=step.seconds)
+        stage.servicenow.own_clock.skew = timedelta(seconds=step.seconds)
     elif step.host in stage.hosts:
         stage.skews[step.host] = timedelta(seconds=step.seconds)
 
@@ -162,7 +162,7 @@ def _strike(stage: Stage, step: Strike) -> None:
 
 
 def _late(stage: Stage, step: LateCommit) -> None:
-    stage.servicenow.delay_commit(step.seconds)
+    stage.servicenow.tables.delay_commit(step.seconds)
 
 
 def _backup(stage: Stage, step: Backup) -> None:

@@ -151,7 +151,7 @@ class Stage:
         self.neighbour = ServiceNowWorld(self.clock, FaultPlan(), switches=setting.switches)
         """the second instance, which shares nothing with the first but the clock"""
         for world in (self.servicenow, self.neighbour):
-            world.list_lag = timedelta(seconds=setting.record_lag_seconds)
+            world.access.list_lag = timedelta(seconds=setting.record_lag_seconds)
         self.closed_until = START
         """until when a side wants to be left alone"""
         self.echoes = False
@@ -264,9 +264,9 @@ class Stage:
         """Plan no fault and no late commit any more, and give back every right to read."""
         for world in (self.servicenow, self.neighbour):
             world.faults.clear()
-            world._delays.clear()
-            world._hidden.clear()
-        self.coralogix._shelf.hidden.clear()
+            world.tables.commit_at_once()
+            world.access.show_all()
+        self.coralogix.ledger.shelf.hidden.clear()
         self.clock.advance(seconds=max(0.0, (self.closed_until - self.clock.now()).total_seconds()))
 
     @property

@@ -19,7 +19,7 @@ CLOSE_INFO = {"close_code": "Solution provided", "close_notes": "Done."}
 
 def put(world: ServiceNowWorld, number: int, **fields: str) -> str:
     """Store the record of a Case as if our user had created it."""
-    return world.insert("incident", record_fields(number, **fields), API)["sys_id"]
+    return world.writes.insert("incident", record_fields(number, **fields), API)["sys_id"]
 
 
 def read_all(

@@ -63,19 +63,19 @@ def rich(world: CoralogixWorld) -> str:
 def test_everything_that_the_world_holds_is_read(digits: int, open_cases: OpenCases) -> None:
     stage = open_cases(fractional_digits=digits, extra_fields=True)
     made = rich(stage.world)
-    assert stage.client.get_case(made) == stage.world.case(made)
+    assert stage.client.get_case(made) == stage.world.ledger.case(made)
     for step in ("acknowledge", "resolve", "reactivate", "resolve", "close"):
         stage.world.clock.advance(seconds=1.25)
         stage.world.step(made, Step(step), "system" if step == "reactivate" else "user", "because")
-        assert stage.client.get_case(made) == stage.world.case(made)
+        assert stage.client.get_case(made) == stage.world.ledger.case(made)
     assert made in ids(stage.client.list_cases(order=CaseOrder.UPDATED))
-    assert stage.client.list_cases(order=CaseOrder.UPDATED).cases[0] == stage.world.case(made)
+    assert stage.client.list_cases(order=CaseOrder.UPDATED).cases[0] == stage.world.ledger.case(made)
 
 
 def test_a_key_finds_the_case_too(cases: CaseStage) -> None:
     made = cases.world.create_case("one")
-    assert cases.client.get_case("CASE-1") == cases.world.case(made)
-    assert cases.client.deep_link("CASE-1") == cases.client.deep_link(made) == cases.world.console_url(made)
+    assert cases.client.get_case("CASE-1") == cases.world.ledger.case(made)
+    assert cases.client.deep_link("CASE-1") == cases.client.deep_link(made) == cases.world.ledger.console_url(made)
     assert cases.client.acknowledge("CASE-1").id == made
 
 
@@ -112,17 +112,17 @@ def test_a_verb_is_taken_or_rejected_as_the_profile_says(
     made = stage.world.create_case("one")
     stage.world.set_status(made, status)
     stage.world.clock.advance(seconds=1)
-    before, written = stage.world.case(made), len(stage.world.journal)
+    before, written = stage.world.ledger.case(made), len(stage.world.journal)
     expected = target(profile, Step(verb.value), status)
     if expected is None:
         with pytest.raises(Rejected) as caught:
             VERBS[verb](stage.client, made)
         assert (type(caught.value), caught.value.status) == (Rejected, 400)
-        assert stage.world.case(made) == before
+        assert stage.world.ledger.case(made) == before
     else:
         after = VERBS[verb](stage.client, made)
         assert after.status == expected
-        assert after == stage.world.case(made) == stage.client.get_case(made)
+        assert after == stage.world.ledger.case(made) == stage.client.get_case(made)
         assert (after == before) == (expected == status)
     assert stage.requests[f"cases.{verb}"] == 1
     assert [entry.actor for entry in stage.world.journal[written:]] == ["apiKey"]
@@ -154,7 +154,7 @@ def test_a_reason_that_is_too_long_is_refused_before_anything_is_sent(cases: Cas
     with pytest.raises(Rejected, match="500"):
         cases.client.resolve(made, "x" * 501)
     assert cases.requests.total() == 0
-    assert cases.world.case(made).status == "ACTIVE"
+    assert cases.world.ledger.case(made).status == "ACTIVE"
 
 
 def test_reading_changes_nothing(cases: CaseStage) -> None:
@@ -178,4 +178,4 @@ def test_a_wrong_key_is_a_failed_login(theatre: Theatre) -> None:
     for act in BY_ID.values():
         with pytest.raises(AuthFailed):
             act(stage.client, made)
-    assert stage.world.case(made).status == "ACTIVE"
+    assert stage.world.ledger.case(made).status == "ACTIVE"

@@ -107,7 +107,7 @@ def test_created_from_includes_its_own_instant_to_the_microsecond(cases: CaseSta
 
 def test_filters_hold_together_and_on_every_page(cases: CaseStage) -> None:
     made = populate(cases.world)
-    start = cases.world.case(made[10]).created_at
+    start = cases.world.ledger.case(made[10]).created_at
     read: list[CasePage] = []
     token: str | None = None
     while token is not None or not read:
@@ -117,7 +117,7 @@ def test_filters_hold_together_and_on_every_page(cases: CaseStage) -> None:
             )
         )
         token = read[-1].next_token
-    wanted = [case_id for case_id in made[10:] if cases.world.case(case_id).status == "ACTIVE"]
+    wanted = [case_id for case_id in made[10:] if cases.world.ledger.case(case_id).status == "ACTIVE"]
     assert sorted(ids(*read)) == sorted(wanted)
 
 

@@ -130,8 +130,8 @@ class Seen:
 
 
 def cases_of(world: CoralogixWorld) -> object:
-    cases = world.cases()
-    return cases, [world.events(case.id) for case in cases], list(world.journal)
+    cases = world.ledger.cases()
+    return cases, [world.ledger.events(case.id) for case in cases], list(world.journal)
 
 
 def tables_of(world: ServiceNowWorld) -> object:
@@ -156,10 +156,10 @@ def prepare_case(world: CoralogixWorld, name: str) -> str:
 def prepare_records(world: ServiceNowWorld) -> None:
     """Make the records that a call is about, with a past that a stale listing shows, and one that is not ours."""
     for number in (1, 2):
-        world.insert("incident", record_fields(number), API)
-    world.open_incident("another's", correlation_id=case_id(9), correlation_display="Other")
+        world.writes.insert("incident", record_fields(number), API)
+    world.people.open_incident("another's", correlation_id=case_id(9), correlation_display="Other")
     world.clock.advance(seconds=90)
-    world.edit(sys_id(2), description="later")
+    world.people.edit(sys_id(2), description="later")
 
 
 def play_case(theatre: Theatre, stage: CaseStage, name: str, way: Way, *faults: Fault) -> Seen:
@@ -223,7 +223,9 @@ def test_a_fault_of_the_cases_api(name: str, kind: FaultKind, after_effect: bool
         stage = theatre.cases(new_cases(), way=way)
         seen.append(play_case(theatre, stage, name, way, lasting(kind, operation, after_effect=after_effect)))
         assert is_meant(seen[-1].outcome, error), seen[-1].outcome
-        assert (stage.world.cases() != untouched.cases()) == (takes_effect and (after_effect or error is None))
+        assert (stage.world.ledger.cases() != untouched.ledger.cases()) == (
+            takes_effect and (after_effect or error is None)
+        )
         assert count_is_right(stage.requests[operation], way, is_read=is_read)
         assert stage.requests.total() == stage.requests[operation]
     assert seen[0] == seen[1]

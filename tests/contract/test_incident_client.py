@@ -52,9 +52,9 @@ def test_records_are_found_by_key_two_hundred_in_a_request(count: int, records: 
 
 def test_every_record_of_ours_that_bears_a_key_is_found(records: RecordStage) -> None:
     first = put(records.world, 1)
-    records.world.copy(first)
+    records.world.people.copy(first)
     second = put(records.world, 2, correlation_id=case_id(1))
-    records.world.open_incident("another's", correlation_id=case_id(1), correlation_display="Other")
+    records.world.people.open_incident("another's", correlation_id=case_id(1), correlation_display="Other")
     found = records.client.find("incident", [case_id(1)])
     assert len(found) == 3
     assert {first, second} < {one.sys_id for one in found}
@@ -64,7 +64,7 @@ def test_every_record_of_ours_that_bears_a_key_is_found(records: RecordStage) ->
 
 def test_a_hidden_record_of_a_key_is_partial_truth(records: RecordStage) -> None:
     put(records.world, 1)
-    records.world.hide(put(records.world, 2))
+    records.world.access.hide(put(records.world, 2))
     assert len(records.client.find("incident", [case_id(1)])) == 1
     with pytest.raises(PartialTruth):
         records.client.find("incident", [case_id(1), case_id(2)])
@@ -73,7 +73,7 @@ def test_a_hidden_record_of_a_key_is_partial_truth(records: RecordStage) -> None
 @pytest.mark.parametrize("count", [0, 1, 2, 250])
 def test_records_are_read_by_id_and_those_missing_left_out(count: int, records: RecordStage) -> None:
     made = [put(records.world, number) for number in range(0, 250, 2)]
-    records.world.hide(made[0])
+    records.world.access.hide(made[0])
     records.requests.clear()
     wanted = [sys_id(number) for number in range(count)]
     found = records.client.get_many("incident", [*wanted, *wanted])
@@ -91,8 +91,8 @@ def test_an_id_is_the_same_in_either_case(records: RecordStage) -> None:
 @pytest.mark.parametrize("operation", BY_ID)
 def test_a_record_that_is_not_there_is_missing(operation: str, records: RecordStage) -> None:
     hidden, deleted = put(records.world, 1), put(records.world, 2)
-    records.world.hide(hidden)
-    records.world.remove(deleted)
+    records.world.access.hide(hidden)
+    records.world.people.remove(deleted)
     for key in (sys_id(99), hidden, deleted):
         with pytest.raises(Missing) as caught:
             BY_ID[operation](records.client, key)
@@ -147,7 +147,9 @@ def test_references_are_found_where_one_active_row_bears_the_name(records: Recor
         ("Twins", "true"), ("Twins", "true"), ("Retired", "false"), ("Once", "true"), ("Once", "false"),
         ("a, b", "true"), ("x^y", "true"), ("k=v", "true"), ("ORx", "true"),
     ):  # fmt: skip
-        groups[name, active] = records.world.insert("sys_user_group", {"name": name, "active": active}, ADMIN)["sys_id"]
+        groups[name, active] = records.world.writes.insert("sys_user_group", {"name": name, "active": active}, ADMIN)[
+            "sys_id"
+        ]
     (network,) = [row["sys_id"] for row in records.world.records("sys_user_group") if row["name"] == "Network"]
     names = ["network", "NETWORK", "Twins", "Retired", "Once", "a, b", "x^y", "k=v", "ORx", "Nobody", "", " ", "Once"]
     assert records.client.reference("sys_user_group", "name", names) == {
@@ -158,7 +160,7 @@ def test_references_are_found_where_one_active_row_bears_the_name(records: Recor
     assert records.client.reference("sys_user_group", "name", []) == {}
     checkout = next(row["sys_id"] for row in records.world.records("cmdb_ci") if row["name"] == "checkout")
     assert records.client.reference("cmdb_ci", "name", ["checkout"]) == {"checkout": checkout}
-    beth = records.world.user_id("beth.anglin")
+    beth = records.world.tables.user_id("beth.anglin")
     assert records.client.reference("sys_user", "user_name", ["beth.anglin"]) == {"beth.anglin": beth}
 
 
@@ -169,7 +171,7 @@ def test_a_name_field_that_is_not_there_proves_nothing(records: RecordStage) -> 
 
 def test_many_names_are_asked_for_fifty_at_once(records: RecordStage) -> None:
     for number in range(60):
-        records.world.insert("sys_user_group", {"name": f"Group {number:03}", "active": "true"}, ADMIN)
+        records.world.writes.insert("sys_user_group", {"name": f"Group {number:03}", "active": "true"}, ADMIN)
     names = [f"Group {number:03}" for number in range(120)]
     assert list(records.client.reference("sys_user_group", "name", names)) == names[:60]
     assert records.requests["records.list"] == 3
@@ -224,7 +226,7 @@ def test_the_pull_stays_true_when_literals_are_local_time(open_records: OpenReco
 
 def test_a_dropped_condition_is_partial_truth(records: RecordStage) -> None:
     put(records.world, 1)
-    records.world.open_incident("another's")
+    records.world.people.open_incident("another's")
     records.world.faults.add(Fault(kind=FaultKind.DROPPED_CONDITION, times=None))
     calls: list[Callable[[], object]] = [
         lambda: records.client.changed("incident", since=None),

@@ -41,7 +41,7 @@ def test_no_record_is_lost_while_others_move(limit: int, records: RecordStage) -
     def turn(page: int) -> None:
         records.world.clock.advance(seconds=1)
         if page <= 5:
-            records.world.edit(made[20 - page], description=f"moved {page}")
+            records.world.people.edit(made[20 - page], description=f"moved {page}")
             put(records.world, 100 + page)
 
     read = read_all(records.client, limit=limit, turn=turn)
@@ -67,9 +67,9 @@ def test_a_listing_starts_at_its_second_and_goes_on_behind_a_row(records: Record
 
 def test_only_records_that_bear_our_mark_are_listed(records: RecordStage) -> None:
     ours = put(records.world, 1)
-    records.world.open_incident("no mark")
-    records.world.open_incident("another's", correlation_id=case_id(1), correlation_display="Other")
-    records.world.open_incident("nearly ours", correlation_id=case_id(1), correlation_display=OWNER.upper())
+    records.world.people.open_incident("no mark")
+    records.world.people.open_incident("another's", correlation_id=case_id(1), correlation_display="Other")
+    records.world.people.open_incident("nearly ours", correlation_id=case_id(1), correlation_display=OWNER.upper())
     assert ids(*read_all(records.client)) == [ours]
     assert [one.sys_id for one in records.client.find("incident", [case_id(1)])] == [ours]
 
@@ -78,16 +78,18 @@ def test_our_mark_is_asked_for_behind_every_row(records: RecordStage) -> None:
     made = []
     for number in range(4):
         made.append(put(records.world, number))
-        records.world.open_incident("another's of the same second", correlation_display="Other")
+        records.world.people.open_incident("another's of the same second", correlation_display="Other")
         records.world.clock.advance(seconds=1)
-        records.world.open_incident("another's of a later second", correlation_display="Other")
+        records.world.people.open_incident("another's of a later second", correlation_display="Other")
     for limit in (1, 2, 500):
         assert ids(*read_all(records.client, limit=limit)) == made
 
 
 def test_a_page_may_hold_only_rows_that_are_not_ours_and_yet_not_be_the_end(records: RecordStage) -> None:
     for number in range(3):
-        records.world.open_incident("nearly ours", correlation_id=case_id(number), correlation_display=OWNER.upper())
+        records.world.people.open_incident(
+            "nearly ours", correlation_id=case_id(number), correlation_display=OWNER.upper()
+        )
     records.world.clock.advance(seconds=1)
     ours = put(records.world, 7)
     read = read_all(records.client, limit=2)
@@ -99,8 +101,8 @@ def test_a_page_may_hold_only_rows_that_are_not_ours_and_yet_not_be_the_end(reco
 def test_hidden_rows_are_counted_where_the_service_counts_them(count: str, open_records: OpenRecords) -> None:
     stage = open_records(total_count=count)
     made = [put(stage.world, number) for number in range(5)]
-    stage.world.hide(made[1])
-    stage.world.hide(made[4])
+    stage.world.access.hide(made[1])
+    stage.world.access.hide(made[4])
     page = stage.client.changed("incident", since=None, limit=3)
     counted = count == "before_acl"
     assert (ids(page), page.hidden) == ([made[0], made[2]], 1)
@@ -112,8 +114,8 @@ def test_hidden_rows_are_counted_where_the_service_counts_them(count: str, open_
 
 def test_a_page_whose_rows_are_all_hidden_counts_what_is_behind_it(records: RecordStage) -> None:
     made = [put(records.world, number) for number in range(5)]
-    records.world.hide(made[0])
-    records.world.hide(made[1])
+    records.world.access.hide(made[0])
+    records.world.access.hide(made[1])
     page = records.client.changed("incident", since=None, limit=2)
     assert (page.incidents, page.last, page.hidden) == ((), None, 5)
 
@@ -121,13 +123,13 @@ def test_a_page_whose_rows_are_all_hidden_counts_what_is_behind_it(records: Reco
 def test_rows_that_are_listed_empty_are_put_aside(open_records: OpenRecords) -> None:
     stage = open_records(unreadable_row="empty")
     made = [put(stage.world, number) for number in range(3)]
-    stage.world.hide(made[1])
+    stage.world.access.hide(made[1])
     page = stage.client.changed("incident", since=None)
     assert (ids(page), [one.record_id for one in page.malformed]) == ([made[0], made[2]], [None])
     assert (page.last, page.hidden) == (Position(updated_at=SECOND, sys_id=made[2]), 0)
     with pytest.raises(PartialTruth):
         stage.client.find("incident", [case_id(1)])
-    stage.world.hide(made[2])
+    stage.world.access.hide(made[2])
     with pytest.raises(PartialTruth):
         stage.client.changed("incident", since=None, after=Position(updated_at=SECOND, sys_id=made[0]))
 
@@ -135,7 +137,7 @@ def test_rows_that_are_listed_empty_are_put_aside(open_records: OpenRecords) -> 
 @pytest.mark.parametrize("field", ["state", "number", "sys_mod_count", "sys_created_on"])
 def test_a_record_that_shows_too_little_is_put_aside(field: str, records: RecordStage) -> None:
     made = put(records.world, 1)
-    records.world.protect("incident", unreadable=(field,))
+    records.world.access.protect("incident", unreadable=(field,))
     page = records.client.changed("incident", since=None)
     assert (page.incidents, [one.record_id for one in page.malformed]) == ((), [made])
     assert page.last == Position(updated_at=SECOND, sys_id=made)
@@ -152,7 +154,7 @@ def test_a_record_that_shows_too_little_is_put_aside(field: str, records: Record
 @pytest.mark.parametrize("field", ["sys_updated_on", "sys_id"])
 def test_rows_without_a_place_in_the_order_are_no_listing(field: str, records: RecordStage) -> None:
     put(records.world, 1)
-    records.world.protect("incident", unreadable=(field,))
+    records.world.access.protect("incident", unreadable=(field,))
     with pytest.raises(PartialTruth):
         records.client.changed("incident", since=None)
 
@@ -162,7 +164,7 @@ def test_a_listing_that_shows_no_key_or_no_mark_is_not_the_truth(field: str, ope
     """Where odd conditions are answered with nothing, a look-up by that field would find nothing either."""
     stage = open_records(invalid_query="ignore" if field == "correlation_display" else "no_rows")
     put(stage.world, 1)
-    stage.world.protect("incident", unreadable=(field,))
+    stage.world.access.protect("incident", unreadable=(field,))
     with pytest.raises(PartialTruth, match=f"shows {field}"):
         stage.client.changed("incident", since=None)
 
@@ -170,14 +172,14 @@ def test_a_listing_that_shows_no_key_or_no_mark_is_not_the_truth(field: str, ope
 @pytest.mark.parametrize("field", ["correlation_id", "correlation_display"])
 def test_a_look_up_by_a_field_that_may_not_be_read_proves_nothing(field: str, records: RecordStage) -> None:
     put(records.world, 1)
-    records.world.protect("incident", unreadable=(field,))
+    records.world.access.protect("incident", unreadable=(field,))
     with pytest.raises(PartialTruth):
         records.client.find("incident", [case_id(1)])
 
 
 def test_a_dropped_condition_on_the_key_is_noticed_although_nothing_bears_it(records: RecordStage) -> None:
     put(records.world, 1)
-    records.world.protect("incident", unreadable=("correlation_id",))
+    records.world.access.protect("incident", unreadable=("correlation_id",))
     with pytest.raises(PartialTruth):
         records.client.find("incident", [case_id(2)])
 
@@ -185,14 +187,14 @@ def test_a_dropped_condition_on_the_key_is_noticed_although_nothing_bears_it(rec
 def test_an_instance_that_answers_odd_conditions_with_nothing_finds_nothing(open_records: OpenRecords) -> None:
     stage = open_records(invalid_query="no_rows")
     put(stage.world, 1)
-    stage.world.protect("incident", unreadable=("correlation_id",))
+    stage.world.access.protect("incident", unreadable=("correlation_id",))
     assert stage.client.find("incident", [case_id(1)]) == ()
 
 
 def test_a_row_that_was_committed_late_bears_its_old_time(records: RecordStage) -> None:
     first = put(records.world, 1)
-    records.world.delay_commit(30)
-    records.world.edit(first, description="late")
+    records.world.tables.delay_commit(30)
+    records.world.people.edit(first, description="late")
     records.world.clock.advance(seconds=10)
     second = put(records.world, 2)
     assert [one.fields["description"] for one in records.client.changed("incident", since=None).incidents] == ["", ""]
@@ -209,7 +211,7 @@ def test_a_silent_edit_is_in_no_listing_and_in_every_read(records: RecordStage) 
     made = put(records.world, 1)
     before = records.client.get("incident", made)
     records.world.clock.advance(seconds=5)
-    records.world.silent_edit(made, state="2")
+    records.world.people.silent_edit(made, state="2")
     assert ids(records.client.changed("incident", since=SECOND + timedelta(seconds=1))) == []
     after = records.client.get("incident", made)
     assert (after.state, after.updated_at, after.mod_count) == ("2", before.updated_at, before.mod_count)

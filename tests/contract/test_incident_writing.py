@@ -84,7 +84,7 @@ def test_a_record_is_created_under_our_own_mark_only(records: RecordStage) -> No
 def test_an_update_changes_the_named_fields_alone(records: RecordStage) -> None:
     made = put(records.world, 1, description="theirs", impact="2")
     records.world.clock.advance(seconds=5)
-    records.world.assign(made)
+    records.world.people.assign(made)
     before = records.world.record(made)
     records.world.clock.advance(seconds=5)
     changed = records.client.update("incident", made, {"urgency": "1", "short_description": "ours"})
@@ -110,7 +110,7 @@ def test_what_the_service_drops_in_silence(records: RecordStage) -> None:
     made = records.client.create("incident", record_fields(1, u_nope="x", impact="9", category="nonsense"))
     assert "u_nope" not in made.fields
     assert (made.fields["impact"], made.fields["category"]) == ("3", "inquiry")
-    records.world.protect("incident", unwritable=("urgency",))
+    records.world.access.protect("incident", unwritable=("urgency",))
     sent = {"state": "99", "u_nope": "x", "urgency": "1", "priority": "1", "description": "kept"}
     changed = records.client.update("incident", made.sys_id, sent)
     assert changed.state == "1"
@@ -134,7 +134,7 @@ def test_what_an_instance_may_refuse_aloud(open_records: OpenRecords) -> None:
 
 def test_a_record_that_was_made_and_may_not_be_read_whole_tells_its_id(records: RecordStage) -> None:
     """Whoever gets that error knows that the record is there, so that it is never made again."""
-    records.world.protect("incident", unreadable=("correlation_id",))
+    records.world.access.protect("incident", unreadable=("correlation_id",))
     with pytest.raises(Malformed) as caught:
         records.client.create("incident", record_fields(2))
     assert caught.value.record_id == records.world.records()[0]["sys_id"]
@@ -156,7 +156,7 @@ def test_a_data_policy_is_rejected_in_its_own_words(records: RecordStage) -> Non
 
 def test_a_business_rule_is_rejected_in_its_own_words(records: RecordStage) -> None:
     made = put(records.world, 1)
-    records.world.add_rule("Freeze", lambda _before, after: after["state"] == "2")
+    records.world.rules.add("Freeze", lambda _before, after: after["state"] == "2")
     with pytest.raises(Rejected, match="aborted by Business Rule 'Freeze") as caught:
         records.client.update("incident", made, {"state": "2"})
     assert caught.value.words.startswith("Operation Failed: Operation against file 'incident'")
@@ -164,13 +164,13 @@ def test_a_business_rule_is_rejected_in_its_own_words(records: RecordStage) -> N
 
 def test_a_record_follows_its_whole_life(records: RecordStage) -> None:
     made = records.client.create("incident", record_fields(1)).sys_id
-    records.world.assign(made, "beth.anglin")
-    assert records.client.get("incident", made).assigned_to == records.world.user_id("beth.anglin")
+    records.world.people.assign(made, "beth.anglin")
+    assert records.client.get("incident", made).assigned_to == records.world.tables.user_id("beth.anglin")
     records.client.update("incident", made, {"state": "2"})
     records.client.update("incident", made, {"state": "6", **CLOSE_INFO})
-    records.world.reopen(made)
+    records.world.people.reopen(made)
     assert records.client.get("incident", made).reopen_count == 1
-    records.world.resolve(made)
+    records.world.people.resolve(made)
     closed = records.client.update("incident", made, {"state": "7"})
     assert (closed.state, closed.reopen_count) == ("7", 1)
     (seen,) = records.client.changed("incident", since=None).incidents

@@ -23,8 +23,8 @@ from reconciler.sandbox.http.server import SandboxServer
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
 from reconciler.sandbox.servicenow.api.login import ApiUser
 from reconciler.sandbox.servicenow.journal import Actor
-from reconciler.sandbox.servicenow.schema import plain_schema, task_schema
-from reconciler.sandbox.servicenow.seed import ADMIN_ID
+from reconciler.sandbox.servicenow.tables.schema import plain_schema, task_schema
+from reconciler.sandbox.servicenow.tables.seed import ADMIN_ID
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.contract.stage import START
 
@@ -47,18 +47,18 @@ pytestmark = [
 def demo_instance() -> ServiceNowWorld:
     """Make an instance that holds what the suite looks for."""
     world = ServiceNowWorld(SandboxClock(START, follow_real_time=True), FaultPlan())
-    world.register(task_schema("problem", "PRB"))
+    world.tables.register(task_schema("problem", "PRB"))
     heads = {"dept_head": "sys_user"}
-    world.register(plain_schema("cmn_department", "name description dept_head", references=heads))
+    world.tables.register(plain_schema("cmn_department", "name description dept_head", references=heads))
     for name in ("syslog", "sys_metadata", "sys_db_object"):
-        world.register(plain_schema(name, "name"))
+        world.tables.register(plain_schema(name, "name"))
     for name in ["row"] * 700:
-        world.insert("syslog", {"name": name}, SCRIPT)
-        world.insert("sys_metadata", {"name": name}, SCRIPT)
+        world.writes.insert("syslog", {"name": name}, SCRIPT)
+        world.writes.insert("sys_metadata", {"name": name}, SCRIPT)
     for name in ("alm_asset", "bsm_chart"):
-        world.insert("sys_db_object", {"name": name}, SCRIPT)
+        world.writes.insert("sys_db_object", {"name": name}, SCRIPT)
     for number in range(12):
-        world.insert("problem", {"short_description": f"number {number}"}, SCRIPT)
+        world.writes.insert("problem", {"short_description": f"number {number}"}, SCRIPT)
     add_people(world)
     return world
 
@@ -67,9 +67,9 @@ def add_people(world: ServiceNowWorld) -> None:
     head = {"sys_id": HEAD_ID, "user_name": "natasha.ingram", "email": "natasha.ingram@example.com", "active": "true"}
     other = {"sys_id": PROBLEM_ADMIN_ID, "user_name": "problem.admin", "name": "Problem Admin", "active": "true"}
     for person in (head, other):
-        world.insert("sys_user", person, SCRIPT)
-    world.insert("cmn_department", {"sys_id": DEPARTMENT_ID, "name": "Finance", "dept_head": HEAD_ID}, SCRIPT)
-    world.update("sys_user", ADMIN_ID, {"department": DEPARTMENT_ID}, SCRIPT)
+        world.writes.insert("sys_user", person, SCRIPT)
+    world.writes.insert("cmn_department", {"sys_id": DEPARTMENT_ID, "name": "Finance", "dept_head": HEAD_ID}, SCRIPT)
+    world.writes.update("sys_user", ADMIN_ID, {"department": DEPARTMENT_ID}, SCRIPT)
 
 
 def run_suite(url: str, authority: Path) -> str:

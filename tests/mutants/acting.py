@@ -187,7 +187,7 @@ ACTING = (
     fault(
         "a refused login stops nothing",
         "acting.apply:Applier._finish",
-        "self._down[side] = one.refused",
+        "self._stop_side(side, one.refused)",
         "pass",
         f"{FLOW}::test_a_login_that_is_refused",
     ),

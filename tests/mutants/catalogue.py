@@ -6,6 +6,7 @@ from tests.mutants.acting import ACTING
 from tests.mutants.deciding import DECIDING
 from tests.mutants.fault import Mutant
 from tests.mutants.keeping import KEEPING
+from tests.mutants.operating import OPERATING
 from tests.mutants.reading import READING_FAULTS
 from tests.mutants.remembering import REMEMBERING
 from tests.mutants.rules import RULES
@@ -19,6 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *DECIDING,
     *ACTING,
     *KEEPING,
+    *OPERATING,
     *READING_FAULTS,
     *WRITING_FAULTS,
     *RULES,

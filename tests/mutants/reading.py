@@ -170,7 +170,7 @@ READING_FAULTS = (
     ),
     fault(
         "a rebuild dates its origin by the local clock",
-        "rebuild:_read",
+        "rebuild.rebuild:_read",
         "first.server_time or context.clock()",
         "first.context.clock()",
         f"{READING}::test_a_rebuild_takes_its_origin_from_the_service",

@@ -88,7 +88,7 @@ RULES = (
     ),
     fault(
         "a number that int refuses ends the program",
-        "load:_parsed",
+        "config.file:parsed",
         "ValueError",
         "KeyError",
         f"{PROBLEMS}::test_whatever_is_wrong_is_a_problem_with_its_line",
@@ -102,7 +102,7 @@ RULES = (
     ),
     fault(
         "a config that anybody can write",
-        "load:_bytes_of",
+        "config.file:_bytes_of",
         "stat.S_IWOTH",
         "stat.S_IXOTH",
         "tests/system/test_bad_input.py::test_a_config_that_everybody_can_write_or_that_is_no_config_is_refused",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.config import Config, parse_config
+from reconciler.config.load import parse_config
+from reconciler.config.model import Config
 from reconciler.engine.context import Context
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow.schema import TableRow
+from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.clients import IncidentsInProcess
 from tests.world import FIELDS, World

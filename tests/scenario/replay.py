@@ -142,11 +142,11 @@ class Replay:
         track.stood |= update.values
         self.changed.add(update.number)
         if not values:
-            people.note(track.sys_id, "Still at it.", by=update.by)
+            people.people.note(track.sys_id, "Still at it.", by=update.by)
         elif values.get("state", "1") in RECORD_STAGES:
-            people.edit(track.sys_id, by=update.by, **values)
+            people.people.edit(track.sys_id, by=update.by, **values)
         else:
-            people.set_state(track.sys_id, by=update.by, **values)
+            people.people.set_state(track.sys_id, by=update.by, **values)
         stands = people.record(track.sys_id)
         refused = {name for name, value in values.items() if stands[name] != value}
         assert not refused, f"{update.number}: the world refused {refused} of {values}"
@@ -156,7 +156,7 @@ class Replay:
         if self.rng.random() >= self.pace.case_moves:
             return
         track, coralogix = self.tracks[number], self.world.coralogix
-        status = coralogix.case(track.case_id).status
+        status = coralogix.ledger.case(track.case_id).status
         if track.sys_id and self.rng.random() < self.pace.strange_statuses:
             coralogix.set_status(track.case_id, STRANGE_STATUS)
         elif status == STRANGE_STATUS:
@@ -188,7 +188,7 @@ class Replay:
 
     def _look(self, track: Track) -> Seen:
         """Give what a cycle that falls now can see of a pair."""
-        case = self.world.coralogix.case(track.case_id)
+        case = self.world.coralogix.ledger.case(track.case_id)
         record = None
         if track.sys_id:
             row = self.world.servicenow.record(track.sys_id)

@@ -38,8 +38,8 @@ def resolved_at_once(seconds_a_write: float) -> tuple[WildWorld, list[str]]:
 def test_a_record_that_is_closed_while_the_writes_before_it_are_under_way() -> None:
     """All were read together, and the last write of them comes minutes later. It is read again, and left alone."""
     world, cases = resolved_at_once(seconds_a_write=5)
-    last = max(cases, key=lambda each: (world.coralogix.case(each).created_at, each))
-    world.once("after update", lambda: world.servicenow.close(world.sys_id(last)))
+    last = max(cases, key=lambda each: (world.coralogix.ledger.case(each).created_at, each))
+    world.once("after update", lambda: world.servicenow.people.close(world.sys_id(last)))
     report = world.cycle()
     ended = {outcome.action.case_id: outcome.result for outcome in report.outcomes}
     assert ended.pop(last) is Result.ALREADY
@@ -58,7 +58,7 @@ def test_how_far_a_case_came_is_kept_when_the_next_verb_is_in_doubt() -> None:
     """Resolve is done; of the close that follows neither the answer nor the look for it comes back."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.cancel(sys_id)
+    world.servicenow.people.cancel(sys_id)
     world.strike_cases(FaultKind.TIMEOUT, "cases.close")
     world.once("before close", lambda: world.strike_cases(FaultKind.ERROR_503_HTML, "cases.get"))
     report = world.cycle()
@@ -74,7 +74,7 @@ def test_how_far_a_case_came_is_kept_when_it_is_gone_for_the_next_verb() -> None
     """Resolve is done, and for the close the Case is hidden. Moved back and shown again, it is left alone."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.once("before close", lambda: world.coralogix.hide(case_id))
     world.cycle()
     world.coralogix.hide(case_id, hidden=False)

@@ -258,12 +258,12 @@ def test_a_title_that_does_not_follow_is_found(stage: Stage) -> None:
     assert not found(stage)
     stage.coralogix.set_title(stage.case_ids[0], "R&D is slow")
     assert found(stage) == ["the title of a record does not follow its Case"]
-    stage.servicenow.edit(stage.records_of(0)[0], short_description="mine")
+    stage.servicenow.people.edit(stage.records_of(0)[0], short_description="mine")
     assert not found(stage)
 
 
 def test_a_record_that_is_remembered_otherwise_is_found(stage: Stage) -> None:
-    stage.servicenow.progress(stage.records_of(0)[0])
+    stage.servicenow.people.progress(stage.records_of(0)[0])
     assert found(stage) == ["a database remembers a record otherwise than it is"]
 
 

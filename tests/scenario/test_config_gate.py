@@ -129,14 +129,14 @@ def test_a_refused_config_does_not_judge_where_links_stand() -> None:
     """Otherwise a state that was mapped wrongly for one cycle would count as reached for ever."""
     world = with_cases()
     case_id = world.started("one more")
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     world.cycle()
     world.read(f'{CHANGED}\n[servicenow.main.states]\n2 = "resolved"')
     assert is_refused(world.cycle())
     world.read(LIMIT)
     world.cycle()
     assert world.skip(case_id) is None
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
 

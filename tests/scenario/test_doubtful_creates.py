@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from reconciler.core.model import ActionKind, Result, SkipReason, System
+from reconciler.core.model import ActionKind, Result, SkipReason
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.journal import Journal
@@ -43,7 +43,7 @@ def test_a_create_in_doubt_commits_late_while_its_case_is_routed_elsewhere() -> 
     world, second = two_instances('case.priority == "P1"')
     world.link_one("first")
     case_id = world.new_case(priority="P2")
-    world.servicenow.delay_commit(45)
+    world.servicenow.tables.delay_commit(45)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.coralogix.set_priority(case_id, "P1")
@@ -56,7 +56,7 @@ def test_the_rules_of_a_create_in_doubt_leave_the_config() -> None:
     world, second = two_instances('case.priority == "P1"')
     world.cycle()
     case_id = world.new_case(priority="P1")
-    second.delay_commit(45)
+    second.tables.delay_commit(45)
     second.faults.add(Fault(FaultKind.TIMEOUT, "records.create", after_effect=True))
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.rules, world.further = policies(connectors=frozenset({"main"})), {}
@@ -119,18 +119,12 @@ class MortalJournal(Journal):
     killed = False
 
     def finish_actions(
-        self,
-        ended: Sequence[Ended],
-        *,
-        stage_rules: StageRules,
-        now: datetime,
-        hides_values: bool = False,
-        follows: frozenset[System] = frozenset(),
+        self, ended: Sequence[Ended], *, stage_rules: StageRules, now: datetime, hides_values: bool = False
     ) -> None:
         if not self.killed:
             self.killed = True
             kill()
-        super().finish_actions(ended, stage_rules=stage_rules, now=now, hides_values=hides_values, follows=follows)
+        super().finish_actions(ended, stage_rules=stage_rules, now=now, hides_values=hides_values)
 
 
 def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:
@@ -149,7 +143,7 @@ def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:
 def assert_a_late_create_is_waited_for(world: WildWorld) -> None:
     """See that a create which commits long after its time-out is not sent again before."""
     case_id = world.new_case("another")
-    world.servicenow.delay_commit(100)
+    world.servicenow.tables.delay_commit(100)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.cycle()
@@ -166,7 +160,7 @@ def test_a_refused_create_is_over_when_its_record_appears() -> None:
     world.strike_records(FaultKind.FORBIDDEN_403, "records.create", times=None)
     world.cycle()
     assert world.skip(case_id) is SkipReason.REJECTED
-    by_hand = world.servicenow.open_incident("by hand", correlation_id=case_id, correlation_display="Coralogix")
+    by_hand = world.servicenow.people.open_incident("by hand", correlation_id=case_id, correlation_display="Coralogix")
     world.cycle()
     pair = world.store.links.pair(case_id)
     assert pair is not None

@@ -38,7 +38,7 @@ def test_a_clock_that_was_ahead_once_does_not_put_the_checks_off() -> None:
     world.cycle(seconds=1000)
     world.ahead = timedelta()
     world.run_until_quiet()
-    world.servicenow.silent_edit(sys_id, state="6")
+    world.servicenow.people.silent_edit(sys_id, state="6")
     after_a_drift_check(world)
     assert world.status(case_id) == "RESOLVED"
 
@@ -55,7 +55,7 @@ def test_what_one_listing_leaves_out_is_asked_for_by_itself() -> None:
     pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.incident_absence is None
-    world.servicenow.remove(sys_id)
+    world.servicenow.people.remove(sys_id)
     world.cycle(seconds=1000)
     assert world.skip(case_id) is SkipReason.SETTLING
     world.cycle()
@@ -103,7 +103,7 @@ def test_a_record_that_was_made_and_may_not_be_read_is_not_made_again() -> None:
     world = WildWorld(switches=Switches(sys_id_on_post="strip", invalid_query="no_rows"))
     world.cycle()
     case_id = world.new_case()
-    world.servicenow.protect("incident", unreadable=("correlation_id",))
+    world.servicenow.access.protect("incident", unreadable=("correlation_id",))
     world.cycle()
     made = world.store.links.pair(case_id)
     assert made is not None
@@ -111,7 +111,7 @@ def test_a_record_that_was_made_and_may_not_be_read_is_not_made_again() -> None:
     for _ in range(10):
         world.cycle(seconds=3600)
     assert len(world.servicenow.incidents_for(case_id)) == 1
-    world.servicenow.protect("incident")
+    world.servicenow.access.protect("incident")
     after_a_drift_check(world)
     world.run_until_quiet()
     assert world.skip(case_id) is None

@@ -101,14 +101,14 @@ def test_the_way_back_is_read_from_the_incident_that_the_alert_led_to() -> None:
     world = a_world(WayBack.INCIDENT)
     case_id = world.new_case()
     world.run_until_quiet()
-    sys_id = world.servicenow.open_incident("made by Event Management")
+    sys_id = world.servicenow.people.open_incident("made by Event Management")
     _edit_alert(world, incident=sys_id)
     world.run_until_quiet()
     assert world.status(case_id) == "ACTIVE"
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
 
@@ -127,4 +127,4 @@ def test_a_reactivated_case_reopens_no_alert(way_back: WayBack) -> None:
 
 
 def _edit_alert(world: World, **fields: str) -> None:
-    world.servicenow.update("em_alert", alert(world)["sys_id"], fields, world.servicenow.actor("admin"))
+    world.servicenow.writes.update("em_alert", alert(world)["sys_id"], fields, world.servicenow.people.actor("admin"))

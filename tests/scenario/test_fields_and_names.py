@@ -16,7 +16,7 @@ from reconciler.core.model import Case, Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES
 from reconciler.core.policies.policies import Inbound, Policies
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow.schema import TableRow
+from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.store.store import Store
 from tests.builders import policies
 from tests.clients import IncidentsInProcess
@@ -80,7 +80,7 @@ def made(world: WildWorld, title: str) -> str:
 
 
 def retire(world: WildWorld, sys_id: str) -> None:
-    groups = world.servicenow.table("sys_user_group")
+    groups = world.servicenow.tables.named("sys_user_group")
     row = groups.get(sys_id)
     assert row is not None
     groups.put(TableRow(row, active="false"), world.clock.now())
@@ -89,7 +89,7 @@ def retire(world: WildWorld, sys_id: str) -> None:
 def replace_group(world: WildWorld, sys_id: str) -> str:
     """Retire a group, and let another take its name; give the other."""
     retire(world, sys_id)
-    groups = world.servicenow.table("sys_user_group")
+    groups = world.servicenow.tables.named("sys_user_group")
     row = groups.get(sys_id)
     assert row is not None
     other = "f" * 32
@@ -149,7 +149,7 @@ def test_a_field_that_was_left_alone_is_noted_beside_a_write() -> None:
     """A person changed the title; then priority and title of the Case change. One is written, the other noted."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.edit(sys_id, short_description="their words")
+    world.servicenow.people.edit(sys_id, short_description="their words")
     world.run_until_quiet()
     world.coralogix.set_title(case_id, "Payments are down")
     world.coralogix.set_priority(case_id, "P1")
@@ -177,7 +177,7 @@ def test_a_rejected_record_plans_nothing_for_its_case() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.rules = with_inbound(fields={"category": Template.compile("{{ case.labels.team }}")})
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     assert world.cycle().plan.actions == ()
     assert world.skip(case_id) is SkipReason.REJECTED
 
@@ -187,7 +187,7 @@ def test_a_doubtful_case_that_nobody_understands_stops_nobody() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     other, other_sys_id = world.link_one("another")
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     world.cycle()
     world.strike_cases(FaultKind.STALE_LIST, "cases.list", times=None)
     reading = world.meddled.get_case
@@ -198,7 +198,7 @@ def test_a_doubtful_case_that_nobody_understands_stops_nobody() -> None:
         return reading(asked)
 
     world.meddled.get_case = unreadable  # type: ignore[method-assign,assignment]
-    world.servicenow.progress(other_sys_id)
+    world.servicenow.people.progress(other_sys_id)
     for _ in range(2):
         assert world.cycle(seconds=1).error is None
     assert world.status(other) == "ACKNOWLEDGED"
@@ -208,14 +208,14 @@ def test_record_cursors_never_go_back() -> None:
     """A listing is struck by a lag. What the cursor once reached it keeps."""
     world = WildWorld()
     _, sys_id = world.link_one()
-    world.servicenow.note(sys_id, "First.")
+    world.servicenow.people.note(sys_id, "First.")
     world.cycle()
     world.clock.advance(minutes=4)
-    world.servicenow.note(sys_id, "Second.")
+    world.servicenow.people.note(sys_id, "Second.")
     world.cycle(seconds=1)
     stood = world.store.snapshots.cursors()["incidents.main.incident"].time
     assert stood is not None
-    world.servicenow.list_lag = timedelta(minutes=2)
+    world.servicenow.access.list_lag = timedelta(minutes=2)
     world.strike_records(FaultKind.STALE_LIST, "records.list", times=9)
     world.cycle(seconds=1)
     now = world.store.snapshots.cursors()["incidents.main.incident"].time

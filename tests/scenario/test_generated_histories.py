@@ -95,7 +95,7 @@ def test_a_case_that_was_reactivated_between_two_cycles_gets_no_write() -> None:
     world.cycle()
     world.coralogix.recover(case_id)
     world.coralogix.reactivate(case_id)
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.both(case_id) == ("ACTIVE", "2")
     assert world.skip(case_id) == "case_moved_back"
@@ -107,10 +107,10 @@ def test_a_side_that_was_moved_back_below_resolved_says_so() -> None:
     ours, theirs = world.new_case("one"), world.new_case("two")
     world.cycle()
     for case_id in (ours, theirs):
-        world.servicenow.progress(world.sys_id(case_id))
+        world.servicenow.people.progress(world.sys_id(case_id))
     world.cycle()
     world.coralogix.unacknowledge(ours)
-    world.servicenow.back_to_new(world.sys_id(theirs))
+    world.servicenow.people.back_to_new(world.sys_id(theirs))
     world.run_until_quiet()
     assert (world.skip(ours), world.skip(theirs)) == ("case_moved_back", "incident_reopened")
 

@@ -150,7 +150,7 @@ def test_status_says_until_when(capsys: pytest.CaptureFixture[str]) -> None:
     assert (later["main"]["paused_until"], later["coralogix"]["paused_until"]) == (None, None)
     print_status(
         status_document(world.store.reports.status_summary(), now)
-        | {"database": "x", "sides": told, "daemon": {"running": False}}
+        | {"database": "x", "sides": told, "daemon": {"running": False}, "sync_lag": {"p50_seconds": None}}
     )
     shown = capsys.readouterr().out
     assert f"paused     main: nothing is sent before {told['main']['paused_until']}" in shown

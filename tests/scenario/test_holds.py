@@ -124,7 +124,7 @@ def test_what_is_asked_in_the_middle_of_a_cycle_is_not_undone_by_it() -> None:
 def test_a_missing_record_is_asked_for_again_at_once_and_stays_held_while_it_is_gone() -> None:
     world = World()
     case_id = linked(world)
-    world.servicenow.remove(world.sys_id(case_id))
+    world.servicenow.people.remove(world.sys_id(case_id))
     world.coralogix.acknowledge(case_id)
     for _ in range(3):
         world.cycle()
@@ -141,7 +141,7 @@ def test_a_case_that_was_hidden_is_back_with_a_retry() -> None:
     world = World(settings=Settings(workers=1, accept_partial_view=True))
     case_id = linked(world)
     world.coralogix.hide(case_id)
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     for _ in range(3):
         world.cycle()
     assert world.skip(case_id) is SkipReason.CASE_MISSING
@@ -156,15 +156,15 @@ def test_a_copy_that_a_person_put_away_is_forgotten_by_a_retry(way: str) -> None
     world = World()
     case_id = linked(world)
     original = world.sys_id(case_id)
-    world.servicenow.copy(original)
+    world.servicenow.people.copy(original)
     world.coralogix.acknowledge(case_id)
     world.cycle()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     copy = next(r["sys_id"] for r in world.servicenow.incidents_for(case_id) if r["sys_id"] != original)
     if way == "deleted":
-        world.servicenow.remove(copy)
+        world.servicenow.people.remove(copy)
     else:
-        world.servicenow.edit(copy, correlation_id="", correlation_display="")
+        world.servicenow.people.edit(copy, correlation_id="", correlation_display="")
     ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == [Result.DONE]
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
@@ -174,7 +174,7 @@ def test_a_copy_that_a_person_put_away_is_forgotten_by_a_retry(way: str) -> None
 def test_a_copy_that_is_still_there_is_held_again() -> None:
     world = World()
     case_id = linked(world)
-    world.servicenow.copy(world.sys_id(case_id))
+    world.servicenow.people.copy(world.sys_id(case_id))
     world.cycle()
     ask(world, case_id, HoldRequestKind.RETRY)
     assert results(world.cycle()) == []
@@ -185,11 +185,11 @@ def test_a_retry_that_the_service_does_not_answer_waits_for_the_next_cycle() -> 
     world = World()
     case_id = linked(world)
     original = world.sys_id(case_id)
-    world.servicenow.copy(original)
+    world.servicenow.people.copy(original)
     world.coralogix.acknowledge(case_id)
     world.cycle()
     copy = next(r["sys_id"] for r in world.servicenow.incidents_for(case_id) if r["sys_id"] != original)
-    world.servicenow.remove(copy)
+    world.servicenow.people.remove(copy)
     ask(world, case_id, HoldRequestKind.RETRY)
     world.strike_records(FaultKind.TIMEOUT, "records.list")
     world.cycle()
@@ -200,7 +200,7 @@ def test_a_retry_that_the_service_does_not_answer_waits_for_the_next_cycle() -> 
 def test_an_ignored_missing_record_leaves_the_list_and_stays_away() -> None:
     world = World()
     case_id = linked(world)
-    world.servicenow.remove(world.sys_id(case_id))
+    world.servicenow.people.remove(world.sys_id(case_id))
     world.coralogix.acknowledge(case_id)
     for _ in range(3):
         world.cycle()
@@ -215,7 +215,7 @@ def test_a_missing_record_that_comes_back_ends_the_ignoring() -> None:
     world = World(settings=Settings(workers=1, accept_partial_view=True))
     case_id = linked(world)
     world.coralogix.hide(case_id)
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     for _ in range(3):
         world.cycle()
     ask(world, case_id, HoldRequestKind.IGNORE)

@@ -21,7 +21,7 @@ def test_a_resolve_that_is_followed_by_a_close_counts_for_its_brake() -> None:
     """Canceled and closed records resolve their Cases as well: that cannot be undone, and the brake counts it."""
     world = WildWorld(rules=policies(limits=Limits(max_case_resolves_per_cycle=1)))
     case_ids = [world.link_one(f"Case {number}")[0] for number in range(2)]
-    for case_id, act in zip(case_ids, (world.servicenow.cancel, world.servicenow.close), strict=True):
+    for case_id, act in zip(case_ids, (world.servicenow.people.cancel, world.servicenow.people.close), strict=True):
         act(world.sys_id(case_id))
     report = world.cycle()
     assert report.exit_code == 3
@@ -33,7 +33,7 @@ def test_a_record_in_an_unknown_state_is_not_adopted() -> None:
     """A new host finds a record of ours whose state nothing explains. It is held, not bound, and nothing is written."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.set_state(sys_id, "42")
+    world.servicenow.people.set_state(sys_id, "42")
     world.coralogix.acknowledge(case_id)
     world.store = Store.in_memory()
     world.run_until_quiet()
@@ -62,7 +62,7 @@ def test_a_rejection_that_changed_begins_its_waiting_anew() -> None:
     """Rejected three times; then a side changes and it is rejected once more. It waits 15 minutes, not a day."""
     world = WildWorld()
     case_id, _ = world.link_one()
-    world.servicenow.add_rule("frozen", lambda before, after: bool(before) and after["state"] != before["state"])
+    world.servicenow.rules.add("frozen", lambda before, after: bool(before) and after["state"] != before["state"])
     world.coralogix.acknowledge(case_id)
     for seconds in (30, 900, 3600):
         assert results(world.cycle(seconds=seconds)) == [Result.REJECTED]
@@ -80,7 +80,7 @@ def test_a_hold_keeps_the_time_since_when_it_stands() -> None:
     """The third rejection in a row is still the same hold: ``since`` is that of the first."""
     world = WildWorld()
     case_id, _ = world.link_one()
-    world.servicenow.add_rule("frozen", lambda before, after: bool(before) and after["state"] == "2")
+    world.servicenow.rules.add("frozen", lambda before, after: bool(before) and after["state"] == "2")
     world.coralogix.acknowledge(case_id)
     world.cycle()
     first = world.store.links.pair(case_id)
@@ -129,7 +129,7 @@ def test_what_stood_there_already_is_ours_afterwards() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.set_priority(case_id, "P1")
-    world.servicenow.edit(sys_id, urgency="1", impact="1")
+    world.servicenow.people.edit(sys_id, urgency="1", impact="1")
     world.run_until_quiet()
     world.coralogix.set_priority(case_id, "P5")
     world.run_until_quiet()

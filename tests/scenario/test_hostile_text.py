@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.cli.build import build_context
 from reconciler.cli.output import print_report
-from reconciler.config import parse_config
+from reconciler.config.load import parse_config
 from reconciler.core.model import Case, SkipReason
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
@@ -20,7 +20,7 @@ from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER, Sandbox, serve
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
-from reconciler.sandbox.servicenow.schema import TableRow
+from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.scenario.configured import ConfiguredWorld
@@ -63,7 +63,7 @@ class Scene:
         return self.servicenow.incident_for(case_id)
 
     def case(self, case_id: str) -> Case:
-        return self.coralogix.case(case_id)
+        return self.coralogix.ledger.case(case_id)
 
 
 @contextmanager
@@ -110,7 +110,9 @@ def bystanders(scene: Scene) -> Mapping[str, TableRow]:
 
 def test_hostile_titles_make_one_harmless_record_each(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
     for state in ("1", "6"):
-        scene.servicenow.open_incident("somebody's own", state=state, close_code="Solution provided", close_notes="x")
+        scene.servicenow.people.open_incident(
+            "somebody's own", state=state, close_code="Solution provided", close_notes="x"
+        )
     untouched = bystanders(scene)
     cases = {name: scene.coralogix.create_case(title, labels=[(title, title)]) for name, title in TITLES.items()}
     report = scene.cycle()
@@ -171,7 +173,7 @@ def test_hostile_close_notes_become_a_short_harmless_reason(scene: Scene) -> Non
     scene.cycle()
     for name, case_id in cases.items():
         notes = f"{TITLES[name]} " * (40 if name == "long" else 1)
-        scene.servicenow.resolve(scene.record(case_id)["sys_id"], close_notes=notes)
+        scene.servicenow.people.resolve(scene.record(case_id)["sys_id"], close_notes=notes)
     scene.cycle()
     for name, case_id in cases.items():
         case = scene.case(case_id)

@@ -37,7 +37,7 @@ def test_a_backlog_on_a_flaky_instance_gets_on_with_each_cycle() -> None:
     world.cycle()
     keys = [f"00000000-0000-4000-8000-{number:012}" for number in range(RECORDS)]
     for key in keys:
-        world.servicenow.open_incident("by hand", correlation_id=key, correlation_display="Coralogix")
+        world.servicenow.people.open_incident("by hand", correlation_id=key, correlation_display="Coralogix")
     world.incidents = Flaky(world.servicenow, extra_fields=FIELDS)
     remembered: list[int] = []
     for _ in range(7):

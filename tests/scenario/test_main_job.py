@@ -47,14 +47,14 @@ def test_the_case_follows_its_incident_to_the_end() -> None:
     case_id = world.new_case()
     world.cycle()
     sys_id = world.sys_id(case_id)
-    world.servicenow.assign(sys_id)
+    world.servicenow.people.assign(sys_id)
     world.cycle()
     assert world.both(case_id) == ("ACKNOWLEDGED", "1")
-    world.servicenow.progress(sys_id)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.progress(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.cycle()
     assert world.both(case_id) == ("RESOLVED", "6")
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.cycle()
     assert world.both(case_id) == ("CLOSED", "7")
     world.run_until_quiet()
@@ -66,7 +66,7 @@ def test_a_canceled_incident_resolves_its_case_and_then_closes_it() -> None:
     world.cycle()
     case_id = world.new_case()
     world.cycle()
-    world.servicenow.cancel(world.sys_id(case_id))
+    world.servicenow.people.cancel(world.sys_id(case_id))
     report = world.cycle()
     assert [action.path for action in report.plan.actions] == [("resolve", "close")]
     assert world.both(case_id) == ("CLOSED", "8")
@@ -78,9 +78,9 @@ def test_a_reopened_incident_is_left_alone_until_it_is_resolved_again() -> None:
     case_id = world.new_case()
     world.cycle()
     sys_id = world.sys_id(case_id)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.cycle()
-    world.servicenow.reopen(sys_id)
+    world.servicenow.people.reopen(sys_id)
     world.cycle()
     assert world.skip(case_id) is SkipReason.INCIDENT_REOPENED
     world.coralogix.close(case_id)
@@ -89,7 +89,7 @@ def test_a_reopened_incident_is_left_alone_until_it_is_resolved_again() -> None:
     world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "2")
     assert world.writes() == written
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
     assert world.skip(case_id) is None
@@ -105,7 +105,7 @@ def test_a_reactivated_case_is_left_alone() -> None:
     assert world.both(case_id) == ("RESOLVED", "6")
     world.coralogix.reactivate(case_id)
     world.cycle()
-    world.servicenow.close(world.sys_id(case_id))
+    world.servicenow.people.close(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.both(case_id) == ("ACTIVE", "7")
     assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK
@@ -117,13 +117,13 @@ def test_an_unacknowledged_case_follows_only_news() -> None:
     case_id = world.new_case()
     world.cycle()
     sys_id = world.sys_id(case_id)
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     world.cycle()
     world.coralogix.unacknowledge(case_id)
-    world.servicenow.edit(sys_id, urgency="1")
+    world.servicenow.people.edit(sys_id, urgency="1")
     world.run_until_quiet()
     assert world.status(case_id) == "ACTIVE"
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
@@ -133,8 +133,8 @@ def test_an_unknown_state_is_held_and_stops_nothing_else() -> None:
     world.cycle()
     held, free = world.new_case("one"), world.new_case("two")
     world.cycle()
-    world.servicenow.set_state(world.sys_id(held), "42")
-    world.servicenow.progress(world.sys_id(free))
+    world.servicenow.people.set_state(world.sys_id(held), "42")
+    world.servicenow.people.progress(world.sys_id(free))
     world.cycle()
     assert world.skip(held) is SkipReason.UNKNOWN_STATE
     assert world.status(free) == "ACKNOWLEDGED"
@@ -162,7 +162,7 @@ def test_a_title_that_a_person_changed_is_left_alone() -> None:
     world.cycle()
     mine, theirs = world.new_case("one"), world.new_case("two")
     world.cycle()
-    world.servicenow.edit(world.sys_id(theirs), short_description="what it really is")
+    world.servicenow.people.edit(world.sys_id(theirs), short_description="what it really is")
     world.coralogix.set_title(mine, "one and a half")
     world.coralogix.set_title(theirs, "two and a half")
     world.run_until_quiet()
@@ -185,7 +185,7 @@ def test_a_lost_verb_is_planned_again() -> None:
     world.cycle()
     case_id = world.new_case()
     world.cycle()
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     world.strike_cases(FaultKind.RATE_429, "cases.acknowledge")
     assert results(world.cycle()) == [Result.RETRY]
     assert world.status(case_id) == "ACTIVE"

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.core.model import SkipReason, Verb
 from reconciler.sandbox.coralogix.records import EventKey
-from reconciler.sandbox.servicenow.schema import Lifecycle, task_schema
+from reconciler.sandbox.servicenow.tables.schema import Lifecycle, task_schema
 from tests.scenario.configured import ConfiguredWorld
 
 ONE_WAY = '[[route]]\noutbound = "none"'
@@ -48,8 +48,8 @@ def test_the_incident_follows_as_the_case_is_acknowledged_updated_resolved_and_c
 def test_one_way_is_the_default_of_the_guide_and_here_what_none_gives() -> None:
     world = ConfiguredWorld(text=ONE_WAY)
     case_id = world.started()
-    world.servicenow.progress(world.sys_id(case_id))
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.status(case_id) == "ACTIVE"
 
@@ -57,7 +57,7 @@ def test_one_way_is_the_default_of_the_guide_and_here_what_none_gives() -> None:
 def test_assigning_the_incident_acknowledges_the_case() -> None:
     world = ConfiguredWorld(text=TWO_WAY)
     case_id = world.started()
-    world.servicenow.assign(world.sys_id(case_id))
+    world.servicenow.people.assign(world.sys_id(case_id))
     world.cycle()
     assert world.status(case_id) == "ACKNOWLEDGED"
 
@@ -65,7 +65,7 @@ def test_assigning_the_incident_acknowledges_the_case() -> None:
 def test_an_incident_in_progress_acknowledges_the_case() -> None:
     world = ConfiguredWorld(text=TWO_WAY)
     case_id = world.started()
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     world.cycle()
     assert world.status(case_id) == "ACKNOWLEDGED"
 
@@ -73,17 +73,17 @@ def test_an_incident_in_progress_acknowledges_the_case() -> None:
 def test_resolving_the_incident_resolves_the_case() -> None:
     world = ConfiguredWorld(text=TWO_WAY)
     case_id = world.started()
-    world.servicenow.resolve(world.sys_id(case_id), close_notes="Restarted the pod")
+    world.servicenow.people.resolve(world.sys_id(case_id), close_notes="Restarted the pod")
     world.cycle()
     assert world.status(case_id) == "RESOLVED"
-    assert "Restarted the pod" in world.coralogix.case(case_id).resolution_reason
+    assert "Restarted the pod" in world.coralogix.ledger.case(case_id).resolution_reason
 
 
 @pytest.mark.parametrize("act", ["close", "cancel"])
 def test_closing_or_canceling_the_incident_closes_the_case(act: str) -> None:
     world = ConfiguredWorld(text=TWO_WAY)
     case_id = world.started()
-    getattr(world.servicenow, act)(world.sys_id(case_id))
+    getattr(world.servicenow.people, act)(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.status(case_id) == "CLOSED"
 
@@ -91,10 +91,10 @@ def test_closing_or_canceling_the_incident_closes_the_case(act: str) -> None:
 def test_reopening_the_incident_does_not_acknowledge_the_case_again() -> None:
     world = ConfiguredWorld(text=TWO_WAY)
     case_id = world.started()
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.cycle()
     before = world.cases.requests["cases.acknowledge"]
-    world.servicenow.reopen(world.sys_id(case_id))
+    world.servicenow.people.reopen(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.cases.requests["cases.acknowledge"] == before
     assert world.both(case_id) == ("RESOLVED", "2")
@@ -104,21 +104,21 @@ def test_reopening_the_incident_does_not_acknowledge_the_case_again() -> None:
 def test_only_resolved_cases_are_closed() -> None:
     world = ConfiguredWorld(text=TWO_WAY)
     case_id = world.started()
-    world.servicenow.close(world.sys_id(case_id))
+    world.servicenow.people.close(world.sys_id(case_id))
     report = world.cycle()
     assert [action.path for action in report.plan.actions] == [(Verb.RESOLVE, Verb.CLOSE)]
-    changes = [event.data for event in world.coralogix.events(case_id) if event.key is EventKey.STATUS]
+    changes = [event.data for event in world.coralogix.ledger.events(case_id) if event.key is EventKey.STATUS]
     assert [change["to"] for change in changes][-2:] == ["RESOLVED", "CLOSED"]
 
 
 def test_without_the_closure_condition_a_case_is_resolved_and_never_closed() -> None:
     world = ConfiguredWorld(text='[outbound.default]\nacknowledge_on = ["assigned"]\nresolve_on = ["resolved"]')
     resolved, closed, canceled = world.started("one"), world.started("two"), world.started("three")
-    world.servicenow.resolve(world.sys_id(resolved))
-    world.servicenow.close(world.sys_id(closed))
-    world.servicenow.cancel(world.sys_id(canceled))
+    world.servicenow.people.resolve(world.sys_id(resolved))
+    world.servicenow.people.close(world.sys_id(closed))
+    world.servicenow.people.cancel(world.sys_id(canceled))
     world.run_until_quiet()
-    world.servicenow.close(world.sys_id(resolved))
+    world.servicenow.people.close(world.sys_id(resolved))
     world.run_until_quiet()
     statuses = [world.status(case_id) for case_id in (resolved, closed, canceled)]
     assert statuses == ["RESOLVED", "RESOLVED", "ACTIVE"]
@@ -140,13 +140,13 @@ table = "sn_si_incident"
 def test_a_custom_target_table_has_states_of_its_own_both_ways() -> None:
     world = ConfiguredWorld(text=SECURITY_TABLE)
     states = {"10": "Draft", "18": "Contain", "21": "Review", "3": "Closed", "7": "Cancelled"}
-    world.servicenow.register(task_schema("sn_si_incident", "SIR", states=states, lifecycle=SECURITY))
+    world.servicenow.tables.register(task_schema("sn_si_incident", "SIR", states=states, lifecycle=SECURITY))
     forward, back = world.started("from the Case"), world.started("from the record")
     assert [row["number"][:3] for row in world.servicenow.records("sn_si_incident")] == ["SIR", "SIR"]
     for step in (world.coralogix.acknowledge, world.coralogix.resolve, world.coralogix.close):
         step(forward)
         world.cycle()
-    for act in (world.servicenow.progress, world.servicenow.resolve, world.servicenow.close):
+    for act in (world.servicenow.people.progress, world.servicenow.people.resolve, world.servicenow.people.close):
         act(world.sys_id(back))
         world.cycle()
     world.run_until_quiet()
@@ -182,7 +182,7 @@ def test_two_routes_lead_to_two_connectors() -> None:
     }
     assert places == {attack: ["security"], outage: ["main"]}
     (record,) = world.records_in("security", attack)
-    world.instances["security"].resolve(record["sys_id"])
+    world.instances["security"].people.resolve(record["sys_id"])
     world.run_until_quiet()
     assert (world.status(attack), world.status(outage)) == ("RESOLVED", "ACTIVE")
 
@@ -196,7 +196,7 @@ def test_leaving_the_condition_of_a_route_moves_nothing_and_orphans_nothing() ->
     world.run_until_quiet()
     assert not world.records_in("main", case_id)
     assert world.records_in("security", case_id)[0]["short_description"].endswith("harmless after all")
-    world.instances["security"].resolve(record["sys_id"])
+    world.instances["security"].people.resolve(record["sys_id"])
     world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
 
@@ -206,7 +206,7 @@ def test_a_route_that_left_the_config_leaves_its_links_in_step() -> None:
     case_id = world.started("attack", category="SECURITY")
     (record,) = world.records_in("security", case_id)
     world.read('[[route]]\nname = "all"\nconnector = "main"')
-    world.instances["security"].progress(record["sys_id"])
+    world.instances["security"].people.progress(record["sys_id"])
     world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"
     assert not world.records_in("main", case_id)
@@ -230,7 +230,7 @@ def test_a_link_whose_policy_left_the_config_is_named_and_left_alone(text: str, 
     before = world.written()
     world.read(text)
     world.coralogix.set_title(case_id, "another title")
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.written() == before
     (skip,) = world.store.links.standing_skips()
@@ -242,7 +242,7 @@ def test_by_default_each_case_has_one_incident_and_each_incident_one_case() -> N
     world = ConfiguredWorld()
     case_ids = [world.started(f"Case {number}") for number in range(5)]
     for case_id in case_ids[:2]:
-        world.servicenow.resolve(world.sys_id(case_id))
+        world.servicenow.people.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     records = world.servicenow.records("incident")
     assert sorted(row["correlation_id"] for row in records) == sorted(case_ids)

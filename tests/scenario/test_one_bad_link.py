@@ -62,7 +62,7 @@ def held_as_missing() -> tuple[WildWorld, str]:
     world.cycle()
     case_id = world.new_case("attack", category="SECURITY")
     world.run_until_quiet()
-    second.remove(second.incidents_for(case_id)[0]["sys_id"])
+    second.people.remove(second.incidents_for(case_id)[0]["sys_id"])
     after_a_drift_check(world)
     assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
     world.rules, world.further = policies(connectors=frozenset({"main"})), {}
@@ -97,7 +97,7 @@ def test_a_first_404_for_a_record_whose_connector_left_the_config() -> None:
     world.cycle()
     case_id = world.new_case("attack", category="SECURITY")
     world.run_until_quiet()
-    second.remove(second.incidents_for(case_id)[0]["sys_id"])
+    second.people.remove(second.incidents_for(case_id)[0]["sys_id"])
     world.coralogix.acknowledge(case_id)
     world.cycle()
     world.rules, world.further = policies(connectors=frozenset({"main"})), {}
@@ -195,13 +195,13 @@ def test_a_case_that_cannot_be_read_while_its_listing_lags() -> None:
     silent, silent_sys_id = world.link_one("silent")
     sound = world.new_case("sound")
     world.run_until_quiet()
-    world.servicenow.progress(silent_sys_id)
+    world.servicenow.people.progress(silent_sys_id)
     world.cycle()
     assert world.status(silent) == "ACKNOWLEDGED"
     client = Silent(world.coralogix)
     client.moments, client.silent = world.moments, silent
     world.cases = client
     world.strike_cases(FaultKind.STALE_LIST, "cases.list", times=None)
-    world.servicenow.progress(world.sys_id(sound))
+    world.servicenow.people.progress(world.sys_id(sound))
     assert world.cycle(seconds=2).error is None
     assert world.both(sound) == ("ACKNOWLEDGED", "2")

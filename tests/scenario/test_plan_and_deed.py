@@ -23,8 +23,8 @@ def test_no_more_is_done_than_was_planned_and_braked() -> None:
     world = WildWorld(rules=policies(limits=none))
     case_id, sys_id = world.link_one()
     world.coralogix.set_title(case_id, "Payments are down")
-    world.servicenow.progress(sys_id)
-    world.once("before get_many", lambda: world.servicenow.resolve(sys_id))
+    world.servicenow.people.progress(sys_id)
+    world.once("before get_many", lambda: world.servicenow.people.resolve(sys_id))
     report = world.cycle()
     assert [action.kind for action in report.plan.actions] == [ActionKind.UPDATE_INCIDENT, ActionKind.ADVANCE_CASE]
     assert "resolve" not in world.verbs(case_id)
@@ -37,7 +37,7 @@ def test_the_key_goes_between_look_up_and_adoption() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.store = Store.in_memory()
-    world.once("before get", lambda: world.servicenow.edit(sys_id, correlation_id=""))
+    world.once("before get", lambda: world.servicenow.people.edit(sys_id, correlation_id=""))
     report = world.cycle()
     assert Result.REJECTED in results(report)
     pair = world.store.links.pair(case_id)
@@ -57,7 +57,7 @@ def test_a_hold_is_over_when_the_retry_succeeds() -> None:
     pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.hold is None
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.strike_cases(FaultKind.NO_CHANGE_200, "cases.resolve")
     assert results(world.cycle()) == [Result.REJECTED]
     pair = world.store.links.pair(case_id)
@@ -74,7 +74,7 @@ def test_nothing_follows_a_failed_action_on_its_own_link() -> None:
     """The adoption is turned away for now (429). The step that was planned behind it is not begun."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.store = Store.in_memory()
     world.once("before get", lambda: world.strike_records(FaultKind.RATE_429, "records.get"))
     report = world.cycle()
@@ -97,11 +97,11 @@ def test_two_records_with_one_key_found_by_the_look_up_alone() -> None:
     """The pull of a new host lags and shows neither; the look-up by key shows both. None is adopted."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.copy(sys_id)
+    world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
     world.store = Store.in_memory()
     world.strike_records(FaultKind.STALE_LIST, "records.list")
-    world.servicenow.list_lag = timedelta(hours=1)
+    world.servicenow.access.list_lag = timedelta(hours=1)
     assert results(world.cycle()) == []
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     assert not world.sent(case_id)
@@ -144,7 +144,7 @@ def test_a_transient_second_verb_does_not_forget_the_first() -> None:
     """Resolved by us, then a 429 to the close, then a person re-activates: it was resolved once, and is left alone."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.strike_cases(FaultKind.RATE_429, "cases.close")
     assert results(world.cycle()) == [Result.RETRY]
     pair = world.store.links.pair(case_id)

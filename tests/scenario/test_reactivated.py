@@ -79,7 +79,7 @@ def test_a_note_of_a_killed_process_is_not_sent_again() -> None:
 def test_a_closed_record_gets_no_note() -> None:
     world = world_with(OnReactivate.NOTE)
     case_id, sys_id = resolved(world)
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     fire_again(world, case_id)
     world.run_until_quiet()
     assert world.servicenow.notes(sys_id) == ()
@@ -106,10 +106,10 @@ def test_a_new_record_goes_on_with_the_case() -> None:
     assert second != first
     assert number in world.servicenow.record(second)["description"]
     assert world.servicenow.record(first)["state"] == "6"
-    world.servicenow.progress(second)
+    world.servicenow.people.progress(second)
     world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"
-    world.servicenow.resolve(second)
+    world.servicenow.people.resolve(second)
     world.run_until_quiet()
     assert world.status(case_id) == "RESOLVED"
     assert world.skip(case_id) is None
@@ -156,7 +156,7 @@ def test_a_person_may_ask_for_the_next_record(why: str) -> None:
     case_id, first = resolved(world)
     fire_again(world, case_id)
     if why == "deleted":
-        world.servicenow.remove(first)
+        world.servicenow.people.remove(first)
         world.clock.advance(seconds=1000)
         world.cycle()
         world.cycle()
@@ -173,7 +173,7 @@ def test_no_second_record_is_made_beside_an_open_one() -> None:
     world = world_with(OnReactivate.HOLD)
     case_id, first = resolved(world)
     fire_again(world, case_id)
-    world.servicenow.reopen(first)
+    world.servicenow.people.reopen(first)
     world.cycle()
     ask(world, case_id, HoldRequestKind.RECREATE)
     world.run_until_quiet()

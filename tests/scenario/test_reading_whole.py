@@ -30,12 +30,12 @@ def test_a_backfill_of_half_an_hour_after_an_outage_of_three_loses_nothing_betwe
     case_id, sys_id = world.link_one()
     other, other_sys_id = world.link_one("another")
     world.clock.advance(minutes=1)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.coralogix.acknowledge(other)
     world.clock.advance(hours=3)
     world.store.facts.put("last_drift_check", world.clock.now().isoformat())
     world.new_case("a later one, which moves the cursors on")
-    world.servicenow.note(other_sys_id, "Later.")
+    world.servicenow.people.note(other_sys_id, "Later.")
     world.cycle(since=world.clock.now() - timedelta(minutes=30))
     world.cycle()
     assert world.both(case_id) == ("RESOLVED", "6")
@@ -47,7 +47,7 @@ def test_a_create_that_was_killed_waits_where_ids_are_not_kept() -> None:
     world = WildWorld(switches=Switches(sys_id_on_post="strip"))
     world.link_one()
     case_id = world.new_case("another")
-    world.servicenow.delay_commit(100)
+    world.servicenow.tables.delay_commit(100)
     world.once("after create", kill)
     with pytest.raises(Killed):
         world.cycle()
@@ -66,11 +66,11 @@ def test_cursors_never_go_back() -> None:
     world.run_until_quiet()
     for number in range(4):
         world.coralogix.set_title(case_id, f"title {number}")
-        world.servicenow.note(sys_id, "A note.")
+        world.servicenow.people.note(sys_id, "A note.")
         world.cycle()
         stood = {name: cursor.time for name, cursor in world.store.snapshots.cursors().items()}
-        world.servicenow.list_lag = timedelta(minutes=4)
-        world.coralogix.knobs = world.coralogix._shelf._knobs = replace(world.coralogix.knobs, stale_list_seconds=240.0)
+        world.servicenow.access.list_lag = timedelta(minutes=4)
+        world.coralogix.ledger.use(replace(world.coralogix.ledger.knobs, stale_list_seconds=240.0))
         world.strike_records(FaultKind.STALE_LIST, "records.list", times=4)
         world.strike_cases(FaultKind.STALE_LIST, "cases.list", times=2)
         world.cycle(seconds=1)
@@ -129,7 +129,7 @@ def test_the_head_of_a_listing_is_its_newest_row() -> None:
         case_ids.append(world.new_case(f"Case {number}"))
         world.clock.advance(seconds=10)
     world.cycle()
-    newest = world.coralogix.case(case_ids[-1])
+    newest = world.coralogix.ledger.case(case_ids[-1])
     assert world.store.snapshots.cursors()["cases.created"].time == newest.created_at
     assert world.store.snapshots.cursors()["cases.updated"].time == newest.updated_at
 
@@ -189,12 +189,12 @@ def test_a_suspect_that_cannot_be_understood_stops_nobody() -> None:
     world = WildWorld(settings=replace(WildWorld().settings, accept_partial_view=True))
     case_id, sys_id = world.link_one()
     other, other_sys_id = world.link_one("another")
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     world.once("before get_case", lambda: world.coralogix.hide(case_id))
     world.cycle()
     world.coralogix.hide(case_id, hidden=False)
     world.meddled.poison = frozenset({case_id})
-    world.servicenow.progress(other_sys_id)
+    world.servicenow.people.progress(other_sys_id)
     for _ in range(3):
         assert world.cycle().error is None
     assert world.status(other) == "ACKNOWLEDGED"

@@ -78,7 +78,7 @@ def test_after_a_rebuild_both_sides_go_on_as_before() -> None:
     rebuilt(world, after_days=3)
     world.run_until_quiet()
     world.coralogix.set_title(first, "Something else")
-    world.servicenow.resolve(world.sys_id(second))
+    world.servicenow.people.resolve(world.sys_id(second))
     world.run_until_quiet()
     assert "Something else" in world.record(first)["short_description"]
     assert world.both(second) == ("RESOLVED", "6")
@@ -89,7 +89,7 @@ def test_a_reopened_incident_is_not_resolved_again() -> None:
     (case_id,) = linked(world)
     world.coralogix.resolve(case_id)
     world.run_until_quiet()
-    world.servicenow.reopen(world.sys_id(case_id))
+    world.servicenow.people.reopen(world.sys_id(case_id))
     report = rebuilt(world)
     assert kinds(report) == {UncertaintyKind.AMBIGUOUS: 1}
     assert "incident_reopened" in report.findings[0].why
@@ -98,7 +98,7 @@ def test_a_reopened_incident_is_not_resolved_again() -> None:
     assert world.both(case_id) == ("RESOLVED", "2")
     assert world.skip(case_id) is SkipReason.INCIDENT_REOPENED
     assert world.writes() == written
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.skip(case_id) is None
 
@@ -106,14 +106,14 @@ def test_a_reopened_incident_is_not_resolved_again() -> None:
 def test_a_resolve_that_had_not_reached_the_case_is_named_and_not_pushed() -> None:
     world = World()
     (case_id,) = linked(world)
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     report = rebuilt(world)
     assert kinds(report) == {UncertaintyKind.AMBIGUOUS: 1}
     world.run_until_quiet()
     assert world.both(case_id) == ("ACTIVE", "6")
     assert world.skip(case_id) is SkipReason.CASE_MOVED_BACK
     world.coralogix.resolve(case_id)
-    world.servicenow.close(world.sys_id(case_id))
+    world.servicenow.people.close(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
 
@@ -121,12 +121,12 @@ def test_a_resolve_that_had_not_reached_the_case_is_named_and_not_pushed() -> No
 def test_a_difference_below_resolved_follows_only_news() -> None:
     world = World()
     (case_id,) = linked(world)
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     report = rebuilt(world)
     assert kinds(report) == {UncertaintyKind.AMBIGUOUS: 1}
     assert world.run_until_quiet() == 0
     assert world.both(case_id) == ("ACTIVE", "2")
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
@@ -134,7 +134,7 @@ def test_a_difference_below_resolved_follows_only_news() -> None:
 def test_two_records_with_one_key_are_named_and_neither_is_written() -> None:
     world = World()
     (case_id,) = linked(world)
-    world.servicenow.copy(world.sys_id(case_id))
+    world.servicenow.people.copy(world.sys_id(case_id))
     numbers = {record["number"] for record in world.servicenow.incidents_for(case_id)}
     report = rebuilt(world, after_days=40)
     assert kinds(report) == {UncertaintyKind.DUPLICATES: 1}
@@ -163,7 +163,7 @@ def test_a_record_whose_case_is_gone_is_named_and_left_alone(how: str) -> None:
 def test_a_record_with_our_mark_and_a_strange_key_is_named() -> None:
     world = World()
     linked(world)
-    world.servicenow.open_incident("by hand", correlation_id="CASE-7", correlation_display="Coralogix")
+    world.servicenow.people.open_incident("by hand", correlation_id="CASE-7", correlation_display="Coralogix")
     report = rebuilt(world)
     assert kinds(report) == {UncertaintyKind.FOREIGN_KEY: 1}
     assert "CASE-7" in report.findings[0].why
@@ -196,7 +196,7 @@ def test_a_case_that_came_and_went_since_the_rebuild_began_is_not_lost() -> None
 def test_a_field_that_a_person_changed_meanwhile_stays_theirs() -> None:
     world = World()
     ours, theirs = linked(world, 2)
-    world.servicenow.edit(world.sys_id(theirs), short_description="what it really is")
+    world.servicenow.people.edit(world.sys_id(theirs), short_description="what it really is")
     rebuilt(world)
     world.run_until_quiet()
     world.coralogix.set_title(theirs, "two and a half")
@@ -209,7 +209,7 @@ def test_a_field_that_a_person_changed_meanwhile_stays_theirs() -> None:
 def test_an_unknown_state_is_named_and_held() -> None:
     world = World()
     (case_id,) = linked(world)
-    world.servicenow.set_state(world.sys_id(case_id), "42")
+    world.servicenow.people.set_state(world.sys_id(case_id), "42")
     assert kinds(rebuilt(world)) == {UncertaintyKind.AMBIGUOUS: 1}
     world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.UNKNOWN_STATE

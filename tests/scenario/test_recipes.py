@@ -56,9 +56,9 @@ def test_a_closed_case_leaves_its_record_resolved() -> None:
 def test_a_rule_that_assigns_acknowledges_nothing() -> None:
     world = ConfiguredWorld(text=IN_PROGRESS)
     case_id = world.started()
-    world.servicenow.assign(world.sys_id(case_id))
+    world.servicenow.people.assign(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.status(case_id) == "ACTIVE"
-    world.servicenow.progress(world.sys_id(case_id))
+    world.servicenow.people.progress(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"

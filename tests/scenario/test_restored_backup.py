@@ -48,11 +48,11 @@ def test_a_database_of_yesterday_makes_nothing_twice_and_moves_nothing_back(tmp_
     world.coralogix.resolve(moved)
     world.coralogix.set_title(retitled, "another title")
     world.run_until_quiet()
-    world.servicenow.progress(world.sys_id(made))
+    world.servicenow.people.progress(world.sys_id(made))
     world.run_until_quiet()
-    world.servicenow.close(world.sys_id(moved))
+    world.servicenow.people.close(world.sys_id(moved))
     world.run_until_quiet()
-    world.servicenow.edit(world.sys_id(edited), short_description="what it really is")
+    world.servicenow.people.edit(world.sys_id(edited), short_description="what it really is")
     cases = (still, moved, retitled, edited, made, short)
     stands = {case_id: world.both(case_id) for case_id in cases}
     written = world.writes()
@@ -82,7 +82,7 @@ def test_what_was_reopened_since_yesterday_is_left_alone(tmp_path: Path) -> None
         world.coralogix.resolve(case_id)
     world.run_until_quiet()
     for case_id in (known, new):
-        world.servicenow.reopen(world.sys_id(case_id))
+        world.servicenow.people.reopen(world.sys_id(case_id))
     written = world.writes()
     stage.put_back()
     world.run_until_quiet()
@@ -119,7 +119,7 @@ def test_a_backfill_since_yesterday_is_taken_up_again(tmp_path: Path) -> None:
     linked(world)
     stage.keep()
     assert not world.servicenow.incidents_for(old)
-    world.cycle(since=world.coralogix.case(old).created_at)
+    world.cycle(since=world.coralogix.ledger.case(old).created_at)
     assert len(world.servicenow.incidents_for(old)) == 1
     stage.put_back()
     world.coralogix.acknowledge(old)

@@ -40,7 +40,7 @@ def test_a_field_follows_its_case_on_an_instance_that_rewrites_it(rewrite: Rewri
 def test_a_person_who_edits_a_rewritten_value_is_left_alone() -> None:
     world = WildWorld(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
     case_id, sys_id = world.link_one("Payments are slow")
-    world.servicenow.edit(sys_id, short_description="mine")
+    world.servicenow.people.edit(sys_id, short_description="mine")
     world.coralogix.set_title(case_id, "Payments are down")
     world.run_until_quiet()
     assert world.record(case_id)["short_description"].endswith("mine")
@@ -52,7 +52,7 @@ def test_an_answer_that_shows_another_write_is_not_the_base() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one("Payments are slow")
     world.coralogix.set_title(case_id, "Payments are down")
-    world.once("before update", lambda: world.servicenow.edit(sys_id, urgency="1"))
+    world.once("before update", lambda: world.servicenow.people.edit(sys_id, urgency="1"))
     world.cycle()
     pair = world.store.links.pair(case_id)
     assert pair is not None

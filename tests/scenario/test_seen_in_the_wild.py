@@ -77,8 +77,8 @@ def test_two_daemons_on_two_hosts(moment: str) -> None:
 def test_empty_key_closes_a_strangers_record() -> None:
     """A record without a key bears our mark, since a person copied the form. No Case without a record touches it."""
     world = WildWorld()
-    stranger = world.servicenow.open_incident("Printer on fire", correlation_display="Coralogix")
-    world.servicenow.add_rule("no more", lambda before, _after: not before)
+    stranger = world.servicenow.people.open_incident("Printer on fire", correlation_display="Coralogix")
+    world.servicenow.rules.add("no more", lambda before, _after: not before)
     world.cycle()
     case_id = world.new_case()
     world.cycle()
@@ -95,7 +95,7 @@ def test_closed_record_updated() -> None:
     """The record was closed; then its Case got another title and priority. Nothing is written, and that is said."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.run_until_quiet()
     world.coralogix.set_title(case_id, "Payments are down")
     world.cycle()
@@ -108,7 +108,7 @@ def test_closed_record_updated_in_the_same_cycle() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.once("before get_many", lambda: world.servicenow.close(sys_id))
+    world.once("before get_many", lambda: world.servicenow.people.close(sys_id))
     assert results(world.cycle()) == [Result.ALREADY]
     world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
@@ -138,7 +138,7 @@ def test_hidden_rows() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     stood = world.store.snapshots.cursors()["incidents.main.incident"]
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.strike_records(FaultKind.HIDDEN_ROWS, "records.list", times=2)
     report = world.cycle()
     assert (report.exit_code, report.plan.actions) == (3, ())
@@ -154,7 +154,7 @@ def test_hidden_cases() -> None:
     stood = world.store.snapshots.cursors()["cases.updated"]
     world.coralogix.hide(case_id)
     world.coralogix.create_case("another")
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     for _ in range(3):
         report = world.cycle()
         assert isinstance(report.error, Refused)
@@ -172,10 +172,10 @@ def test_same_second_cursor() -> None:
     case_ids = [world.new_case(f"Case {number}") for number in range(7)]
     world.cycle()
     for case_id in case_ids[:4]:
-        world.servicenow.progress(world.sys_id(case_id))
+        world.servicenow.people.progress(world.sys_id(case_id))
     world.cycle(seconds=0)
     for case_id in case_ids[4:]:
-        world.servicenow.progress(world.sys_id(case_id))
+        world.servicenow.people.progress(world.sys_id(case_id))
     world.cycle(seconds=0)
     assert {world.status(case_id) for case_id in case_ids} == {"ACKNOWLEDGED"}
 
@@ -189,7 +189,7 @@ def test_steady_divergence_that_no_change_announces() -> None:
     world.link_one("a later one, which moves the cursor on")
     world.cycle()
     edited_at = world.clock.now()
-    world.servicenow.silent_edit(sys_id, state="6", close_code="Solution provided", close_notes="By script.")
+    world.servicenow.people.silent_edit(sys_id, state="6", close_code="Solution provided", close_notes="By script.")
     world.cycle()
     assert world.status(case_id) == "ACTIVE"
     while world.status(case_id) == "ACTIVE":
@@ -228,7 +228,7 @@ def test_200_without_change_of_a_case() -> None:
     """Coralogix says 200 to a resolve and leaves the Case open. Held; closing it is not even tried."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.strike_cases(FaultKind.NO_CHANGE_200, "cases.resolve")
     assert results(world.cycle()) == [Result.REJECTED]
     assert world.verbs(case_id) == ["resolve"]
@@ -247,7 +247,7 @@ def test_note_posted_twice(kind: FaultKind) -> None:
     world.run_until_quiet()
     assert len(world.sent(case_id)) == 1
     assert len(world.servicenow.notes(sys_id)) == 1
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.strike_cases(kind, "cases.close", after_effect=True)
     world.run_until_quiet()
     assert world.verbs(case_id) == ["close"]
@@ -261,7 +261,7 @@ def test_one_poison_record_blocks_all() -> None:
     refused, unread, sound = [world.new_case(title) for title in ("refused", "unread", "sound")]
     world.cycle()
     poisoned = world.sys_id(refused)
-    world.servicenow.add_rule("reviewed", lambda before, _after: before["sys_id"] == poisoned, labels=("Review",))
+    world.servicenow.rules.add("reviewed", lambda before, _after: before["sys_id"] == poisoned, labels=("Review",))
     for case_id in (refused, unread, sound):
         world.coralogix.acknowledge(case_id)
     world.meddled.poison = frozenset({unread})
@@ -279,13 +279,13 @@ def test_two_records_with_one_key() -> None:
     """A reopening by mail copied the record, key and mark included. Both are named, neither is written."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.copy(sys_id)
+    world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
     world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     numbers = [row["number"] for row in world.servicenow.incidents_for(case_id)]
     assert all(number in world.detail(case_id) for number in numbers)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
     assert not world.sent(case_id)
     assert world.verbs(case_id) == []
@@ -295,7 +295,7 @@ def test_two_records_with_one_key_and_none_linked() -> None:
     """The same is found by a host whose database knows of neither: it adopts none."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.copy(sys_id)
+    world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
     world.store = Store.in_memory()
     world.run_until_quiet()

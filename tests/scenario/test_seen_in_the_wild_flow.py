@@ -43,7 +43,7 @@ def test_backlog_above_the_cap_fits_again() -> None:
     case_ids = [world.new_case(f"Case {number}") for number in range(5)]
     world.cycle(limits_on=False)
     for case_id in case_ids:
-        world.servicenow.resolve(world.sys_id(case_id))
+        world.servicenow.people.resolve(world.sys_id(case_id))
     reports = [world.cycle() for _ in range(3)]
     assert {(report.result.value, report.exit_code) for report in reports} == {("refused", 3)}
     assert all("max_case_resolves_per_cycle" in str(report.error) for report in reports)
@@ -60,7 +60,7 @@ def test_backlog_above_the_cap_of_one_pull() -> None:
     world.cycle()
     world.clock.advance(minutes=6)  # no drift check falls in this time
     for case_id in case_ids:
-        world.servicenow.progress(world.sys_id(case_id))
+        world.servicenow.people.progress(world.sys_id(case_id))
         world.clock.advance(seconds=1)
     reports = [world.cycle() for _ in range(6)]
     assert max(report.pulled_incidents for report in reports) <= 6
@@ -75,15 +75,15 @@ def test_a_clock_that_is_wrong_by_ten_minutes(whose: str, minutes: int) -> None:
     if whose == "host":
         world.ahead = timedelta(minutes=minutes)
     else:
-        world.servicenow.skew = timedelta(minutes=minutes)
+        world.servicenow.own_clock.skew = timedelta(minutes=minutes)
     case_id, sys_id = world.link_one()
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     world.cycle()
     assert world.status(case_id) == "ACKNOWLEDGED"
     world.coralogix.resolve(case_id, "found it")
     world.cycle()
     assert world.both(case_id) == ("RESOLVED", "6")
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.cycle()
     assert world.both(case_id) == ("CLOSED", "7")
 
@@ -92,12 +92,12 @@ def test_a_clock_that_is_wrong_by_ten_minutes(whose: str, minutes: int) -> None:
 def test_a_clock_that_is_set_back_by_ten_minutes(whose: str) -> None:
     """A service's clock is put right, back by ten minutes: changes bear times that were read already. All are seen."""
     world = WildWorld()
-    world.servicenow.skew = timedelta(minutes=10)
+    world.servicenow.own_clock.skew = timedelta(minutes=10)
     case_id, sys_id = world.link_one()
     world.cycle()
     if whose == "records":
-        world.servicenow.skew = timedelta()
-        world.servicenow.resolve(sys_id)
+        world.servicenow.own_clock.skew = timedelta()
+        world.servicenow.people.resolve(sys_id)
     else:
         world.clock.advance(minutes=-10)
         world.ahead = timedelta(minutes=10)
@@ -114,8 +114,8 @@ def test_a_commit_later_than_the_cursor(seconds: float) -> None:
     """A long transaction is committed with an older time. The overlap finds it, or else the drift check."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.delay_commit(seconds)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.tables.delay_commit(seconds)
+    world.servicenow.people.resolve(sys_id)
     world.cycle()
     world.link_one("a later one, which moves the cursor on")
     after_a_drift_check(world)
@@ -126,7 +126,7 @@ def test_a_rejection_backs_off_to_a_day() -> None:
     """A business rule says no for weeks. The write is sent at longer and longer intervals, in the end once a day."""
     world = WildWorld()
     case_id, _ = world.link_one()
-    world.servicenow.add_rule("frozen", lambda before, after: bool(before) and after["state"] == "2")
+    world.servicenow.rules.add("frozen", lambda before, after: bool(before) and after["state"] == "2")
     world.coralogix.acknowledge(case_id)
     for _ in range(10 * 24):
         world.cycle(seconds=3600)
@@ -143,13 +143,13 @@ def test_a_rejection_is_over_when_either_side_changes() -> None:
     """The rule waits for an assignment. As soon as a person makes it, the write is sent again and goes through."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.add_rule("assigned", lambda _before, after: after["state"] == "2" and not after["assigned_to"])
+    world.servicenow.rules.add("assigned", lambda _before, after: after["state"] == "2" and not after["assigned_to"])
     world.coralogix.acknowledge(case_id)
     assert results(world.cycle()) == [Result.REJECTED]
     assert not world.cycle().outcomes
-    world.servicenow.edit(sys_id, urgency="1")
+    world.servicenow.people.edit(sys_id, urgency="1")
     assert results(world.cycle()) == [Result.REJECTED]
-    world.servicenow.assign(sys_id)
+    world.servicenow.people.assign(sys_id)
     world.coralogix.resolve(case_id)
     assert results(world.cycle()) == [Result.DONE]
     assert world.skip(case_id) is None
@@ -160,19 +160,19 @@ def test_ping_pong() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     assert world.run_until_quiet() == 0
     world.coralogix.unacknowledge(case_id)
-    world.servicenow.note(sys_id, "Still at it.")
+    world.servicenow.people.note(sys_id, "Still at it.")
     assert world.run_until_quiet() == 0
     world.coralogix.set_title(case_id, "our words")
-    world.servicenow.edit(sys_id, short_description="their words")
+    world.servicenow.people.edit(sys_id, short_description="their words")
     assert world.run_until_quiet() == 0
     world.coralogix.set_priority(case_id, "P1")
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     assert world.run_until_quiet() == 1
     world.coralogix.close(case_id)
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     assert world.run_until_quiet() == 0
     assert world.record(case_id)["short_description"] == "their words"
     assert (world.verbs(case_id), len(world.sent(case_id))) == (["resolve"], 1)
@@ -184,15 +184,15 @@ def test_record_leaves_the_filter(field: str) -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.link_one("a later one, which moves the cursor on")
-    world.servicenow.edit(sys_id, **{field: ""})
+    world.servicenow.people.edit(sys_id, **{field: ""})
     world.coralogix.acknowledge(case_id)
     world.cycle()
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     after_a_drift_check(world)  # which sees what the record became
     assert world.skip(case_id) is SkipReason.REJECTED
     assert "does not bear this Case's key and our mark" in world.detail(case_id)
     assert (world.verbs(case_id), [write for write in world.servicenow.journal if write.via_api][2:]) == ([], [])
-    world.servicenow.edit(sys_id, **{field: {"correlation_id": case_id}.get(field, "Coralogix")})
+    world.servicenow.people.edit(sys_id, **{field: {"correlation_id": case_id}.get(field, "Coralogix")})
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
@@ -202,7 +202,7 @@ def test_record_leaves_the_filter_in_the_same_cycle() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.once("before get_many", lambda: world.servicenow.edit(sys_id, correlation_id=""))
+    world.once("before get_many", lambda: world.servicenow.people.edit(sys_id, correlation_id=""))
     assert results(world.cycle()) == [Result.REJECTED]
     assert world.servicenow.record(sys_id)["state"] == "1"
 
@@ -235,7 +235,7 @@ def test_cancel_of_an_active_case() -> None:
     """A Canceled record asks to close a Case that is open, which Coralogix refuses. It is resolved first."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.cancel(sys_id)
+    world.servicenow.people.cancel(sys_id)
     assert results(world.cycle()) == [Result.DONE]
     assert world.verbs(case_id) == ["resolve", "close"]
     assert [entry.accepted for entry in world.coralogix.journal if entry.actor == "apiKey"] == [True, True]
@@ -258,7 +258,7 @@ def test_auto_close_burst(side: str) -> None:
             world.coralogix.auto_close(case_id)
     else:
         world.clock.advance(days=8)
-        assert world.servicenow.auto_close() == len(case_ids)
+        assert world.servicenow.people.auto_close() == len(case_ids)
     report = world.cycle()
     assert (report.exit_code, results(report)) == (0, [Result.DONE] * len(case_ids))
     assert {world.both(case_id) for case_id in case_ids} == {("CLOSED", "7")}
@@ -268,10 +268,10 @@ def test_over_long_reason() -> None:
     """The close notes are longer than Coralogix takes as a reason. It is cut for the wire, and kept for the audit."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.resolve(sys_id, close_notes="because of the disk, " * 200)
+    world.servicenow.people.resolve(sys_id, close_notes="because of the disk, " * 200)
     (outcome,) = world.cycle().outcomes
     assert outcome.result is Result.DONE
-    assert 400 < len(world.coralogix.case(case_id).resolution_reason) <= 500
+    assert 400 < len(world.coralogix.ledger.case(case_id).resolution_reason) <= 500
     assert len(outcome.action.detail or "") > 4000
 
 
@@ -281,7 +281,7 @@ def test_a_dry_run_that_writes(tmp_path: Path) -> None:
     world = WildWorld(store=Store.open(path, now=START))
     case_id, sys_id = world.link_one()
     world.new_case("another")
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.store.close()
     before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
     with Store.copy_of(path) as copy:
@@ -303,7 +303,7 @@ def test_a_stale_intent_replayed() -> None:
         world.cycle()
     (begun,) = world.store.journal.unfinished_actions()
     assert begun.action.kind.value == "advance_incident"
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
     assert (world.sent(case_id), world.store.journal.unfinished_actions()) == ([], ())
@@ -323,7 +323,7 @@ def test_a_login_that_is_refused(side: str) -> None:
         if side == "records":
             world.coralogix.acknowledge(case_id)
         else:
-            world.servicenow.progress(world.sys_id(case_id))
+            world.servicenow.people.progress(world.sys_id(case_id))
     strike = world.strike_records if side == "records" else world.strike_cases
     strike(FaultKind.UNAUTHORIZED_401, "records.update" if side == "records" else "cases.acknowledge", times=None)
     written = world.writes()

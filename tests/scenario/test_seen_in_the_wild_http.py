@@ -25,7 +25,7 @@ def linked(world: HttpWorld) -> tuple[str, str]:
 def test_empty_key() -> None:
     """An empty or foreign key would make a query that everything matches. None ever leaves the program."""
     world = HttpWorld()
-    stranger = world.servicenow.open_incident("Printer on fire", correlation_display="Coralogix")
+    stranger = world.servicenow.people.open_incident("Printer on fire", correlation_display="Coralogix")
     with world.serving() as client:
         linked(world)
         asked = len(world.asked)
@@ -52,7 +52,7 @@ def test_maintenance_page_with_200_or_a_redirect(kind: FaultKind, operation: str
     with world.serving():
         case_id, sys_id = linked(world)
         stood = world.store.snapshots.cursors()
-        world.servicenow.resolve(sys_id)
+        world.servicenow.people.resolve(sys_id)
         world.new_case("another")
         strike = world.strike_cases if operation == "cases.list" else world.strike_records
         strike(kind, operation, times=None)
@@ -87,11 +87,11 @@ def test_maintenance_page_with_200_after_a_create(kind: FaultKind) -> None:
 def test_dropped_condition() -> None:
     """The instance ignores the condition of a query and gives everybody's records. None of them is taken for ours."""
     world = HttpWorld()
-    strangers = [world.servicenow.open_incident(f"Printer {number} on fire") for number in range(3)]
+    strangers = [world.servicenow.people.open_incident(f"Printer {number} on fire") for number in range(3)]
     with world.serving() as client:
         case_id, sys_id = linked(world)
         stood = world.store.snapshots.cursors()["incidents.main.incident"]
-        world.servicenow.resolve(sys_id)
+        world.servicenow.people.resolve(sys_id)
         world.strike_records(FaultKind.DROPPED_CONDITION, "records.list", times=None)
         report = world.cycle()
         assert (report.exit_code, report.plan.actions) == (3, ())
@@ -112,16 +112,16 @@ def test_dropped_condition() -> None:
 def test_dropped_condition_of_an_unreadable_field() -> None:
     """A new ACL hides ``correlation_display``, so ServiceNow drops the condition on it. The cycle is refused."""
     world = HttpWorld()
-    stranger = world.servicenow.open_incident("Printer on fire")
+    stranger = world.servicenow.people.open_incident("Printer on fire")
     with world.serving():
         case_id, _ = linked(world)
-        world.servicenow.protect("incident", unreadable=("correlation_display",))
+        world.servicenow.access.protect("incident", unreadable=("correlation_display",))
         world.coralogix.acknowledge(case_id)
         stood = world.store.snapshots.cursors()["incidents.main.incident"]
         assert [world.cycle().exit_code for _ in range(3)] == [3, 3, 3]
         assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
         assert world.writes() == 1
-        world.servicenow.protect("incident")
+        world.servicenow.access.protect("incident")
         world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
     assert world.servicenow.record(stranger)["sys_mod_count"] == "0"
@@ -134,7 +134,7 @@ def test_first_page_truncated(operation: str) -> None:
     with world.serving():
         case_id, sys_id = linked(world)
         stood = world.store.snapshots.cursors()
-        world.servicenow.resolve(sys_id)
+        world.servicenow.people.resolve(sys_id)
         strike = world.strike_cases if operation == "cases.list" else world.strike_records
         strike(FaultKind.TRUNCATED_JSON, operation, times=None)
         report = world.cycle()
@@ -157,15 +157,15 @@ def test_hidden_rows(form: str) -> None:
         world.cycle()
         world.cycle()
         stood = world.store.snapshots.cursors()["incidents.main.incident"]
-        world.servicenow.note(sys_id, "This one is shown.")
-        world.servicenow.hide(world.sys_id(hidden))
+        world.servicenow.people.note(sys_id, "This one is shown.")
+        world.servicenow.access.hide(world.sys_id(hidden))
         world.coralogix.acknowledge(case_id)
         written = world.writes()
         reports = [world.cycle() for _ in range(3)]
         assert all(isinstance(report.error, Refused) for report in reports)
         assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
         assert world.writes() == written
-        world.servicenow.show(world.sys_id(hidden))
+        world.servicenow.access.show(world.sys_id(hidden))
         world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
 
@@ -179,7 +179,10 @@ def test_naive_and_aware_times() -> None:
         case = world.context.cases.get_case(case_id)
         assert {record.updated_at.tzname(), case.created_at.tzname()} == {"UTC"}
         assert abs(record.created_at - case.created_at).total_seconds() <= 60
-        for act, state in ((world.servicenow.progress, "ACKNOWLEDGED"), (world.servicenow.resolve, "RESOLVED")):
+        for act, state in (
+            (world.servicenow.people.progress, "ACKNOWLEDGED"),
+            (world.servicenow.people.resolve, "RESOLVED"),
+        ):
             act(sys_id)
             world.cycle()
             assert world.status(case_id) == state
@@ -192,7 +195,7 @@ def test_naive_times_read_in_the_users_zone() -> None:
     world = HttpWorld(switches=Switches(literal_tz="user"))
     with world.serving():
         case_id, sys_id = linked(world)
-        world.servicenow.resolve(sys_id)
+        world.servicenow.people.resolve(sys_id)
         for _ in range(45):
             world.cycle()
     assert world.both(case_id) == ("RESOLVED", "6")

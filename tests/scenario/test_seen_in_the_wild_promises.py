@@ -46,7 +46,7 @@ def test_an_error_and_then_no_look_either() -> None:
     world = WildWorld(switches=STRIPPING)
     world.link_one()
     case_id = world.new_case("another")
-    world.servicenow.delay_commit(100)
+    world.servicenow.tables.delay_commit(100)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     world.once("before get", lambda: world.strike_records(FaultKind.ERROR_503_HTML, "records.get"))
     assert results(world.cycle()) == [Result.UNKNOWN]
@@ -62,7 +62,7 @@ def test_a_create_that_commits_after_we_gave_up() -> None:
     world = WildWorld()
     world.cycle()
     case_id = world.new_case()
-    world.servicenow.delay_commit(45)
+    world.servicenow.tables.delay_commit(45)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.run_until_quiet()
@@ -76,7 +76,7 @@ def test_a_stripped_sys_id() -> None:
     assert sys_id != record_id("Coralogix", case_id)
     assert world.store.facts.get("ids_not_honoured.main")
     another = world.new_case("another")
-    world.servicenow.delay_commit(100)
+    world.servicenow.tables.delay_commit(100)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
     for _ in range(3):
@@ -110,9 +110,9 @@ def test_case_lists_lag_behind_writes() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.strike_cases(FaultKind.STALE_LIST, "cases.list", times=None)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
-    world.servicenow.close(sys_id)
+    world.servicenow.people.close(sys_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("CLOSED", "7")
     assert world.skip(case_id) is None
@@ -128,11 +128,11 @@ def test_yesterdays_backup(tmp_path: Path) -> None:
     world.clock.advance(hours=1)
     case_id = world.new_case()
     world.cycle()
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.cycle()
     world.store.close()
     world.store = backup
-    world.servicenow.reopen(world.sys_id(case_id))
+    world.servicenow.people.reopen(world.sys_id(case_id))
     written = world.writes()
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "2")
@@ -147,7 +147,7 @@ def test_a_record_that_answers_404_twice() -> None:
     """A person deletes the record. Asked twice, it is held; never made again, never counted as closed."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.remove(sys_id)
+    world.servicenow.people.remove(sys_id)
     world.coralogix.acknowledge(case_id)
     assert results(world.cycle()) == [Result.RETRY]
     assert world.status(case_id) == "ACKNOWLEDGED"
@@ -167,12 +167,12 @@ def test_a_record_that_answers_404_and_comes_back() -> None:
     world.clock.advance(hours=1)
     world.new_case("and one more")
     world.run_until_quiet()
-    world.servicenow.hide(sys_id)
+    world.servicenow.access.hide(sys_id)
     after_a_drift_check(world)
     assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
     world.coralogix.acknowledge(case_id)
     world.run_until_quiet()
-    world.servicenow.show(sys_id)
+    world.servicenow.access.show(sys_id)
     after_a_drift_check(world)
     assert world.skip(case_id) is None
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
@@ -184,9 +184,9 @@ def test_a_record_that_answers_404_once() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.once("before get_many", lambda: world.servicenow.hide(sys_id))
+    world.once("before get_many", lambda: world.servicenow.access.hide(sys_id))
     assert results(world.cycle()) == [Result.RETRY]
-    world.servicenow.show(sys_id)
+    world.servicenow.access.show(sys_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("ACKNOWLEDGED", "2")
 
@@ -195,7 +195,7 @@ def test_a_quiet_record_that_is_deleted() -> None:
     """Nothing moves, and a record is gone. The drift check suspects it; only a look in the next cycle holds it."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.remove(sys_id)
+    world.servicenow.people.remove(sys_id)
     while world.skip(case_id) is None:
         world.cycle()
     assert world.skip(case_id) is SkipReason.SETTLING
@@ -210,7 +210,7 @@ def test_a_case_that_answers_404_twice() -> None:
     world.coralogix.delete(case_id)
     after_a_drift_check(world)
     assert world.skip(case_id) is SkipReason.CASE_MISSING
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     after_a_drift_check(world)
     assert world.skip(case_id) is SkipReason.CASE_MISSING
     assert world.record(case_id)["state"] == "6"
@@ -222,7 +222,7 @@ def test_a_case_that_answers_404_and_comes_back() -> None:
     world = WildWorld(settings=Settings(workers=1, accept_partial_view=True))
     case_id, sys_id = world.link_one()
     world.coralogix.hide(case_id)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     after_a_drift_check(world)
     assert world.skip(case_id) is SkipReason.CASE_MISSING
     assert (world.status(case_id), world.verbs(case_id)) == ("ACTIVE", [])
@@ -238,7 +238,7 @@ def test_a_permission_that_shrank() -> None:
     case_ids = [world.new_case(f"Case {number}") for number in range(5)]
     world.cycle()
     for case_id in case_ids:
-        world.servicenow.hide(world.sys_id(case_id))
+        world.servicenow.access.hide(world.sys_id(case_id))
         world.coralogix.acknowledge(case_id)
     world.new_case("a new one")
     written = world.writes()
@@ -247,7 +247,7 @@ def test_a_permission_that_shrank() -> None:
     assert world.writes() == written
     assert not [skip for skip in world.store.links.standing_skips() if skip.reason is SkipReason.INCIDENT_MISSING]
     for case_id in case_ids:
-        world.servicenow.show(world.sys_id(case_id))
+        world.servicenow.access.show(world.sys_id(case_id))
     world.run_until_quiet()
     assert {world.both(case_id) for case_id in case_ids} == {("ACKNOWLEDGED", "2")}
 
@@ -261,7 +261,7 @@ def test_a_person_who_moves_the_record_before_our_write(act: str) -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.once("before get_many", lambda: getattr(world.servicenow, act)(sys_id))
+    world.once("before get_many", lambda: getattr(world.servicenow.people, act)(sys_id))
     world.cycle()
     state = world.state(case_id)
     assert world.sent(case_id) == []
@@ -275,13 +275,13 @@ def test_a_person_who_moves_the_record_during_our_write() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
-    world.once("before update", lambda: world.servicenow.resolve(sys_id))
+    world.once("before update", lambda: world.servicenow.people.resolve(sys_id))
     (outcome,) = world.cycle().outcomes
     assert "somebody else wrote at the same time" in str(outcome.detail)
     world.run_until_quiet()
     assert len(world.sent(case_id)) == 1
     assert world.skip(case_id) is SkipReason.INCIDENT_REOPENED
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
 
@@ -291,12 +291,12 @@ def test_a_person_who_moves_the_case_before_our_write(moment: str) -> None:
     """A person resolves the Case while we are about to acknowledge it. Theirs stands, and nothing is held."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     world.once(moment, lambda: world.coralogix.resolve(case_id, "found it"))
     world.cycle()
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
-    assert world.coralogix.case(case_id).resolution_reason == "found it"
+    assert world.coralogix.ledger.case(case_id).resolution_reason == "found it"
     assert world.skip(case_id) is None
     assert world.verbs(case_id) == ([] if moment == "before get_case" else ["acknowledge"])
 
@@ -307,7 +307,7 @@ def test_an_unacknowledged_case_during_our_write() -> None:
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
     world.run_until_quiet()
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.once("after get_case", lambda: world.coralogix.unacknowledge(case_id))
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
@@ -319,7 +319,7 @@ def test_an_update_that_timed_out_before_it_arrived(note: str) -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.coralogix.set_title(case_id, "Payments are down")
-    world.once("before update", lambda: world.servicenow.note(sys_id, note))
+    world.once("before update", lambda: world.servicenow.people.note(sys_id, note))
     world.strike_records(FaultKind.TIMEOUT, "records.update")
     assert results(world.cycle()) == [Result.UNKNOWN]
     assert results(world.cycle()) == [Result.DONE]
@@ -341,7 +341,7 @@ def test_an_instance_that_is_down_for_days() -> None:
     world.clock.advance(minutes=10)
     world.link_one("a later one, which moves the cursor on")
     world.cycle()
-    world.servicenow.silent_edit(sys_id, state="6", close_code="Solution provided", close_notes="By script.")
+    world.servicenow.people.silent_edit(sys_id, state="6", close_code="Solution provided", close_notes="By script.")
     after_a_drift_check(world)
     assert world.both(case_id) == ("RESOLVED", "6")
     assert world.cycle().exit_code == 1

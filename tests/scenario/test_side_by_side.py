@@ -101,7 +101,7 @@ def test_coralogix_has_workers_of_its_own() -> None:
     world.incidents = hanging
     with_workers(world, coralogix=1, main=1)
     world.once("after resolve", hanging.let_go.set)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.new_case("another")
     assert results(world.cycle()) == [Result.DONE, Result.DONE]
     assert world.both(case_id) == ("RESOLVED", "6")

@@ -66,8 +66,8 @@ def test_each_state_asks_what_the_table_says(policy: str) -> None:
     expected = column(policy)
     case_ids = {state: world.started(state) for state in expected}
     for state, case_id in case_ids.items():
-        somebody = {"assigned_to": world.servicenow.user_id("beth.anglin")} if state.endswith("*") else {}
-        world.servicenow.set_state(world.sys_id(case_id), state.rstrip("*"), **somebody)
+        somebody = {"assigned_to": world.servicenow.tables.user_id("beth.anglin")} if state.endswith("*") else {}
+        world.servicenow.people.set_state(world.sys_id(case_id), state.rstrip("*"), **somebody)
     world.run_until_quiet()
     assert {state: world.status(case_id) for state, case_id in case_ids.items()} == {
         state: STATUS[letter] for state, letter in expected.items()

@@ -20,15 +20,15 @@ def test_a_record_from_the_year_2099_does_not_poison_its_cursor(caplog: pytest.L
     world = WildWorld()
     first, far = world.link_one()
     second, near = world.link_one("another")
-    world.servicenow.set_clock(FAR)
-    world.servicenow.assign(far)
-    world.servicenow.set_clock(world.clock.now())
+    world.servicenow.own_clock.set(FAR)
+    world.servicenow.people.assign(far)
+    world.servicenow.own_clock.set(world.clock.now())
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             world.cycle()
     assert world.servicenow.record(far)["sys_updated_on"] == "2099-01-01 00:00:00"
     assert all(time is None or time <= world.clock.now() for time in reached(world).values())
-    world.servicenow.resolve(near)
+    world.servicenow.people.resolve(near)
     world.run_until_quiet()
     assert world.status(second) == "RESOLVED"
     assert world.status(first) == "ACKNOWLEDGED"
@@ -62,10 +62,10 @@ def test_a_clock_that_is_a_little_ahead_moves_the_cursor(ahead: timedelta) -> No
     """Nodes of one instance do not agree to the second, and a time of change is given by one of them."""
     world = WildWorld()
     _, sys_id = world.link_one()
-    world.servicenow.set_clock(world.clock.now() + ahead)
-    world.servicenow.note(sys_id, "A note.")
+    world.servicenow.own_clock.set(world.clock.now() + ahead)
+    world.servicenow.people.note(sys_id, "A note.")
     changed = world.servicenow.record(sys_id)["sys_updated_on"]
-    world.servicenow.set_clock(world.clock.now())
+    world.servicenow.own_clock.set(world.clock.now())
     world.cycle()
     time = reached(world)["incidents.main.incident"]
     assert time is not None

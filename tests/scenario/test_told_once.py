@@ -42,7 +42,7 @@ def test_a_rule_that_puts_the_state_back_gets_one_note() -> None:
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
     for _ in range(5):
-        world.once("after update", lambda: world.servicenow.edit(sys_id, state="1"))
+        world.once("after update", lambda: world.servicenow.people.edit(sys_id, state="1"))
         world.cycle(seconds=3600)
     assert notes(world, case_id) == ["Acknowledged in Coralogix."]
 
@@ -57,7 +57,7 @@ def test_a_note_that_arrived_behind_an_error_is_not_sent_again(kind: FaultKind, 
     if blind:
         world.strike_records(FaultKind.ERROR_500, "records.get")
     world.cycle()
-    world.servicenow.back_to_new(sys_id)
+    world.servicenow.people.back_to_new(sys_id)
     later(world, seconds=900)
     assert notes(world, case_id) == ["Acknowledged in Coralogix."]
 
@@ -80,7 +80,7 @@ def test_a_killed_process_leaves_one_note(moment: str) -> None:
     with pytest.raises(Killed):
         world.cycle()
     if moment == "after update":
-        world.servicenow.edit(sys_id, state="1")
+        world.servicenow.people.edit(sys_id, state="1")
     later(world, seconds=900)
     assert notes(world, case_id) == ["Acknowledged in Coralogix."]
 
@@ -111,7 +111,7 @@ def test_a_write_that_always_ends_in_an_error_is_held_after_four_cycles() -> Non
 def test_a_case_whose_verb_always_ends_in_an_error_is_held_after_four_cycles() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.progress(sys_id)
+    world.servicenow.people.progress(sys_id)
     world.strike_cases(FaultKind.ERROR_500, "cases.acknowledge", times=100)
     later(world, 8)
     assert world.cases.requests["cases.acknowledge"] == 4

@@ -22,7 +22,7 @@ def test_a_create_that_is_refused_by_a_rule_is_held_and_not_sent_each_cycle() ->
     world = WildWorld()
     world.cycle()
     case_id = world.new_case()
-    world.servicenow.add_rule("no records today", lambda before, _after: not before)
+    world.servicenow.rules.add("no records today", lambda before, _after: not before)
     assert results(world.cycle()) == [Result.REJECTED]
     for _ in range(10):
         assert world.cycle().outcomes == ()
@@ -37,7 +37,7 @@ def test_two_records_after_a_doubtful_create_are_both_held() -> None:
     case_id = world.new_case("another")
 
     def copied() -> None:
-        world.servicenow.copy(world.servicenow.incidents_for(case_id)[0]["sys_id"])
+        world.servicenow.people.copy(world.servicenow.incidents_for(case_id)[0]["sys_id"])
 
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     world.once("after create", lambda: None)
@@ -53,12 +53,12 @@ def test_a_record_of_somebody_else_with_our_key_is_not_counted() -> None:
     """A person took our mark off a copy and kept the key. The copy is no second record of ours: the link goes on."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.copy(sys_id)
+    world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
     world.cycle()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     (other,) = [row["sys_id"] for row in world.servicenow.incidents_for(case_id) if row["sys_id"] != sys_id]
-    world.servicenow.edit(other, correlation_display="somebody else")
+    world.servicenow.people.edit(other, correlation_display="somebody else")
     after_a_drift_check(world)
     assert world.skip(case_id) is None
     assert world.servicenow.record(sys_id)["state"] == "2"
@@ -68,12 +68,12 @@ def test_a_copy_that_is_deleted_frees_its_link_by_itself() -> None:
     """Two records had one key; a person deletes the copy, which no pull shows. The drift check sees it."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.servicenow.copy(sys_id)
+    world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
     world.cycle()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     (other,) = [row["sys_id"] for row in world.servicenow.incidents_for(case_id) if row["sys_id"] != sys_id]
-    world.servicenow.remove(other)
+    world.servicenow.people.remove(other)
     after_a_drift_check(world)
     assert world.skip(case_id) is None
     assert world.state(case_id) == "2"
@@ -85,8 +85,8 @@ def test_a_rebuild_of_two_records_remembers_how_far_either_came() -> None:
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
     world.run_until_quiet()
-    world.servicenow.copy(sys_id)
-    world.servicenow.resolve(sys_id)
+    world.servicenow.people.copy(sys_id)
+    world.servicenow.people.resolve(sys_id)
     world.store = Store.in_memory()
     rebuild(world.context, cycle_id="rebuild")
     pair = world.store.links.pair(case_id)
@@ -114,6 +114,6 @@ def test_a_backfill_takes_in_a_case_that_was_passed_over_and_does_not_change() -
     old = world.new_case("old")
     world.clock.advance(days=3)
     world.cycle()
-    world.cycle(since=world.coralogix.case(old).created_at)
+    world.cycle(since=world.coralogix.ledger.case(old).created_at)
     assert world.state(old) == "1"
     world.run_until_quiet()

@@ -20,7 +20,7 @@ def held_world(text: str = NOT_ON_HOLD, **how: Any) -> tuple[ConfiguredWorld, st
     """Give a world in which a record waits On Hold, and its Case."""
     world = ConfiguredWorld(text=text, **how)
     case_id = world.started("Payments are slow", priority="P3")
-    world.servicenow.set_state(world.sys_id(case_id), "3", hold_reason="1")
+    world.servicenow.people.set_state(world.sys_id(case_id), "3", hold_reason="1")
     world.run_until_quiet()
     return world, case_id
 
@@ -35,7 +35,7 @@ def test_while_it_is_false_a_record_gets_nothing_and_then_one_write() -> None:
         assert not world.cycle().plan.actions
     assert (world.writes(), world.skip(case_id)) == (writes, SkipReason.UPDATE_WITHHELD)
     assert world.record(case_id)["short_description"] == before["short_description"]
-    world.servicenow.set_state(world.sys_id(case_id), "2")
+    world.servicenow.people.set_state(world.sys_id(case_id), "2")
     (action,) = world.cycle().plan.actions
     assert action.kind is ActionKind.UPDATE_INCIDENT
     assert set(action.fields) == {"short_description", "impact", "urgency"}
@@ -51,7 +51,7 @@ def test_a_step_is_withheld_too_and_comes_with_the_fields_as_one_write() -> None
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "3")
     assert world.skip(case_id) is SkipReason.UPDATE_WITHHELD
-    world.servicenow.set_state(world.sys_id(case_id), "2")
+    world.servicenow.people.set_state(world.sys_id(case_id), "2")
     (action,) = world.cycle().plan.actions
     assert (action.kind, action.to_stage) == (ActionKind.ADVANCE_INCIDENT, Stage.RESOLVED)
     assert "short_description" in action.fields
@@ -61,7 +61,7 @@ def test_a_step_is_withheld_too_and_comes_with_the_fields_as_one_write() -> None
 def test_the_way_back_is_not_touched() -> None:
     world, case_id = held_world(text="[inbound.default]\nupdate_when = 'case.priority == \"P1\"'")
     world.coralogix.set_title(case_id, "Payments are down")
-    world.servicenow.resolve(world.sys_id(case_id))
+    world.servicenow.people.resolve(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")
     assert not world.record(case_id)["short_description"].endswith("Payments are down")
@@ -70,9 +70,9 @@ def test_the_way_back_is_not_touched() -> None:
 def test_what_a_person_wrote_meanwhile_stays() -> None:
     world, case_id = held_world()
     world.coralogix.set_title(case_id, "Payments are down")
-    world.servicenow.edit(world.sys_id(case_id), short_description="their words")
+    world.servicenow.people.edit(world.sys_id(case_id), short_description="their words")
     world.run_until_quiet()
-    world.servicenow.set_state(world.sys_id(case_id), "2")
+    world.servicenow.people.set_state(world.sys_id(case_id), "2")
     world.run_until_quiet()
     assert world.record(case_id)["short_description"] == "their words"
 

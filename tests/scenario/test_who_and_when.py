@@ -28,7 +28,7 @@ def unanswered(world: WildWorld) -> list[tuple[object, ...]]:
 def test_one_write_since_the_last_look_names_its_person() -> None:
     world = WildWorld()
     _, sys_id = world.link_one()
-    world.servicenow.assign(sys_id, by="beth.anglin")
+    world.servicenow.people.assign(sys_id, by="beth.anglin")
     world.cycle()
     assert actors(world, "assigned_to") == ["beth.anglin"]
 
@@ -37,9 +37,9 @@ def test_two_writes_since_the_last_look_name_nobody() -> None:
     """One assigns, another edits the title a second later: the second is not named for both."""
     world = WildWorld()
     _, sys_id = world.link_one()
-    world.servicenow.assign(sys_id, by="beth.anglin")
+    world.servicenow.people.assign(sys_id, by="beth.anglin")
     world.clock.advance(seconds=1)
-    world.servicenow.edit(sys_id, by="admin", short_description="mine")
+    world.servicenow.people.edit(sys_id, by="admin", short_description="mine")
     world.cycle()
     assert actors(world, "assigned_to") == [None]
     assert actors(world, "short_description") == [None]
@@ -48,8 +48,8 @@ def test_two_writes_since_the_last_look_name_nobody() -> None:
 def test_who_resolved_is_named_by_the_record_itself() -> None:
     world = WildWorld()
     _, sys_id = world.link_one()
-    world.servicenow.resolve(sys_id, by="beth.anglin")
-    world.servicenow.edit(sys_id, by="admin", short_description="mine")
+    world.servicenow.people.resolve(sys_id, by="beth.anglin")
+    world.servicenow.people.edit(sys_id, by="admin", short_description="mine")
     world.cycle()
     assert actors(world, "state") == ["beth.anglin"]
     assert actors(world, "short_description") == [None]
@@ -71,7 +71,7 @@ def test_a_record_that_our_template_assigned_is_not_taken_by_anybody(kind: Fault
     world.run_until_quiet()
     assert world.record(case_id)["assigned_to"]
     assert world.both(case_id) == ("ACTIVE", "1")
-    world.servicenow.assign(world.sys_id(case_id))
+    world.servicenow.people.assign(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED", "somebody else took it"
 

@@ -181,7 +181,7 @@ def test_a_plan_made_when_a_drift_check_was_due_is_carried_out() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.run_until_quiet()
-    world.servicenow.silent_edit(sys_id, state="6")
+    world.servicenow.people.silent_edit(sys_id, state="6")
     world.clock.advance(minutes=16)
     plan = saved(world)
     assert [action["kind"] for action in plan["actions"]] == ["advance_case"]

@@ -236,7 +236,7 @@ class HttpWorld(World):
         case_face = CoralogixFace(self.coralogix, API_KEY)
         with (
             SandboxServer(case_face, now=now) as cases,
-            SandboxServer(ServiceNowFace(self.servicenow), now=self.servicenow.now) as records,
+            SandboxServer(ServiceNowFace(self.servicenow), now=self.servicenow.own_clock.now) as records,
         ):
             case_http = self._service(System.CORALOGIX, cases.url, bearer_login(API_KEY))
             record_http = self._service(System.SERVICENOW, records.url, basic_login(API_USER, API_PASSWORD))

@@ -95,8 +95,6 @@ class Traffic:
 
 def _what(path: str) -> str:
     parts = [part for part in path.split("/") if part]
-    if parts[-1] == "events":
-        return "events"
     return parts[4] if parts[0] == "mgmt" else parts[3]
 
 
@@ -292,7 +290,7 @@ poll_seconds = {poll_seconds}
 
     def status(self, case_id: str) -> str:
         """Give a Case's status."""
-        return self.world.coralogix.case(case_id).status
+        return self.world.coralogix.ledger.case(case_id).status
 
     def record(self, case_id: str) -> Mapping[str, str]:
         """Give the one record of a Case."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.config.load import SYSTEM_FILE
+from reconciler.config.file import SYSTEM_FILE
 from reconciler.sandbox.faults import FaultKind
 from tests.system.support import THIS_PROGRAM, Bench
 
@@ -56,7 +56,7 @@ def test_no_word_of_a_service_moves_a_cursor_or_starts_a_line(bench: Bench) -> N
     hostile = "INC1\x1b]0;owned\x07\x9b2J\u202e\nreconciler: ok"
     case_id = bench.new_case(f"Disk {hostile}")
     assert bench.run("once").code == 0
-    bench.world.servicenow.edit(bench.sys_id(case_id), number=hostile)
+    bench.world.servicenow.people.edit(bench.sys_id(case_id), number=hostile)
     bench.world.coralogix.acknowledge(case_id)
     for command in (
         ["once"],
@@ -291,7 +291,7 @@ def test_an_answer_that_is_none_moves_nothing(bench: Bench, operation: str, kind
     cursors = bench.cursors()
     own = {name for name in cursors if name.startswith(operation.removesuffix(".list").replace("records", "incidents"))}
     new = bench.new_case("Another")
-    bench.world.servicenow.resolve(bench.sys_id(old))
+    bench.world.servicenow.people.resolve(bench.sys_id(old))
     bench.strike(kind, operation, times=None)
     bench.traffic.forget()
     ran = bench.run("once", "--json")

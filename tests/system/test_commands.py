@@ -59,7 +59,7 @@ def test_once_tells_a_person_a_table_and_one_line(bench: Bench) -> None:
 def test_a_path_of_verbs_is_told_in_order_and_walked(bench: Bench) -> None:
     case_id = bench.new_case()
     assert bench.run("once").code == 0
-    bench.world.servicenow.cancel(bench.sys_id(case_id))
+    bench.world.servicenow.people.cancel(bench.sys_id(case_id))
     ran = bench.run("once", "--json")
     [action] = ran.document["actions"]
     assert (action["kind"], action["path"], action["to"]) == ("advance_case", ["resolve", "close"], "closed")
@@ -102,7 +102,7 @@ def test_plan_sends_no_write_and_makes_no_database(bench: Bench) -> None:
 def test_plan_leaves_folder_and_database_byte_for_byte(bench: Bench) -> None:
     case_id = bench.new_case()
     assert bench.run("once").code == 0
-    bench.world.servicenow.resolve(bench.sys_id(case_id))
+    bench.world.servicenow.people.resolve(bench.sys_id(case_id))
     bench.new_case("Another")
     bench.traffic.forget()
     before = bench.bytes_of_folder()
@@ -201,7 +201,7 @@ def test_rows_that_are_counted_and_not_shown_stop_the_cycle(bench: Bench) -> Non
     case_id = bench.new_case()
     bench.run_until_quiet()
     cursors = bench.cursors()
-    bench.world.servicenow.resolve(bench.sys_id(case_id))
+    bench.world.servicenow.people.resolve(bench.sys_id(case_id))
     bench.strike(FaultKind.HIDDEN_ROWS, "records.list", times=None)
     ran = bench.run("once")
     assert ran.code == 3
@@ -261,6 +261,19 @@ def test_status_tells_a_monitor_whether_each_side_was_read(bench: Bench) -> None
     late = bench.run("status", "--check", "--max-age", "0s")
     assert late.code == 1
     assert "coralogix: last read whole" in late.err
+
+
+def test_status_says_how_long_changes_took_to_the_other_side(bench: Bench) -> None:
+    bench.write_config(rest="lag_objective_seconds = 7")
+    assert bench.run("once").code == 0
+    none = bench.run("status", "--json").document["sync_lag"]
+    assert none == {"p50_seconds": None, "p95_seconds": None, "objective_seconds": 7.0}
+    assert "no change was carried in the last day" in bench.run("status").out
+    bench.new_case()
+    assert bench.run("once").code == 0
+    told = bench.run("status", "--json").document["sync_lag"]
+    assert 0 <= told["p50_seconds"] <= told["p95_seconds"] < 60
+    assert "of the last day: half within " in bench.run("status").out
 
 
 def test_a_brake_is_told_to_a_monitor(bench: Bench) -> None:

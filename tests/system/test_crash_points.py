@@ -52,8 +52,8 @@ def busy_cycle(bench: Bench) -> None:
     """One create, one advance of a record, and one of a Case in one step and in two."""
     taken, cancelled, over = map(bench.new_case, ("Taken", "Cancelled", "Over"))
     assert bench.run("once").code == 0
-    bench.world.servicenow.assign(bench.sys_id(taken))
-    bench.world.servicenow.cancel(bench.sys_id(cancelled))
+    bench.world.servicenow.people.assign(bench.sys_id(taken))
+    bench.world.servicenow.people.cancel(bench.sys_id(cancelled))
     bench.world.coralogix.resolve(over, "Recovered")
     bench.new_case("New")
 
@@ -62,9 +62,9 @@ def lost_database(bench: Bench) -> None:
     """Three records of a database that is gone: to be advanced, to be retitled, and reopened."""
     advanced, retitled, reopened = map(bench.new_case, ("Advanced", "Retitled", "Reopened"))
     bench.run_until_quiet()
-    bench.world.servicenow.resolve(bench.sys_id(reopened))
+    bench.world.servicenow.people.resolve(bench.sys_id(reopened))
     bench.run_until_quiet()
-    bench.world.servicenow.reopen(bench.sys_id(reopened))
+    bench.world.servicenow.people.reopen(bench.sys_id(reopened))
     bench.world.coralogix.acknowledge(advanced)
     bench.world.coralogix.set_title(retitled, "Another title")
     for path in bench.folder.glob("reconciler.db*"):
@@ -112,7 +112,7 @@ def staged(forks: Forks, folder: Path, scenario: Scenario) -> Iterator[Bench]:
 def end_state(bench: Bench) -> dict[str, Any]:
     """Give what may not depend on how often the program was killed on its way."""
     return {
-        "cases": [(case.key, case.status, case.resolution_reason) for case in bench.world.coralogix.cases()],
+        "cases": [(case.key, case.status, case.resolution_reason) for case in bench.world.coralogix.ledger.cases()],
         "records": [[row[name] for name in FIELDS] for row in bench.world.servicenow.records()],
         "notes": [row["close_notes"].partition("\n")[0] for row in bench.world.servicenow.records()],
         "links": bench.query(LINKS),

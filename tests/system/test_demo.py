@@ -32,7 +32,7 @@ from reconciler.cli.commands.demo import command
 from reconciler.cli.app import main
 
 def tamper(sandbox):
-    sandbox.servicenow.copy(sandbox.servicenow.records()[0]["sys_id"])
+    sandbox.servicenow.people.copy(sandbox.servicenow.records()[0]["sys_id"])
 
 command.perform = partial(command.perform, before_check=tamper)
 sys.argv = ["reconciler", "demo"]
@@ -133,7 +133,7 @@ def sandbox() -> Sandbox:
     """Hold one Case with its record, both at their beginning, as if we had made it."""
     sandbox = Sandbox(SandboxClock(START))
     case_id = sandbox.coralogix.create_case("one")
-    sandbox.servicenow.insert("incident", {"short_description": "one", "correlation_id": case_id}, API)
+    sandbox.servicenow.writes.insert("incident", {"short_description": "one", "correlation_id": case_id}, API)
     return sandbox
 
 
@@ -146,7 +146,7 @@ def case_of(sandbox: Sandbox) -> str:
 
 
 def ours(sandbox: Sandbox, **fields: str) -> None:
-    sandbox.servicenow.update("incident", record_of(sandbox), fields, API)
+    sandbox.servicenow.writes.update("incident", record_of(sandbox), fields, API)
 
 
 def same_stages(sandbox: Sandbox) -> Claim:
@@ -170,8 +170,8 @@ def nothing(sandbox: Sandbox) -> None:
 
 
 def reopen(sandbox: Sandbox) -> None:
-    sandbox.servicenow.resolve(record_of(sandbox))
-    sandbox.servicenow.reopen(record_of(sandbox))
+    sandbox.servicenow.people.resolve(record_of(sandbox))
+    sandbox.servicenow.people.reopen(record_of(sandbox))
 
 
 def reopen_and_write(sandbox: Sandbox) -> None:
@@ -185,7 +185,7 @@ def reopen_and_resolve_by_us(sandbox: Sandbox) -> None:
 
 
 def move_back_by_us(sandbox: Sandbox) -> None:
-    sandbox.servicenow.resolve(record_of(sandbox))
+    sandbox.servicenow.people.resolve(record_of(sandbox))
     ours(sandbox, state="2")
 
 
@@ -197,10 +197,10 @@ def unacknowledge_by_us(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("claim", "tamper"),
     [
-        pytest.param(one_record_each, lambda one: one.servicenow.copy(record_of(one)), id="two-records"),
-        pytest.param(one_record_each, lambda one: one.servicenow.remove(record_of(one)), id="no-record"),
-        pytest.param(one_record_each, lambda one: one.servicenow.open_incident("by hand"), id="no-case"),
-        pytest.param(same_stages, lambda one: one.servicenow.progress(record_of(one)), id="one-ahead"),
+        pytest.param(one_record_each, lambda one: one.servicenow.people.copy(record_of(one)), id="two-records"),
+        pytest.param(one_record_each, lambda one: one.servicenow.people.remove(record_of(one)), id="no-record"),
+        pytest.param(one_record_each, lambda one: one.servicenow.people.open_incident("by hand"), id="no-case"),
+        pytest.param(same_stages, lambda one: one.servicenow.people.progress(record_of(one)), id="one-ahead"),
         pytest.param(same_stages, lambda one: one.coralogix.set_status(case_of(one), "SNOOZED"), id="unknown-status"),
         pytest.param(claims.never_back, move_back_by_us, id="record-moved-back"),
         pytest.param(claims.never_back, unacknowledge_by_us, id="case-moved-back"),
@@ -226,7 +226,7 @@ def test_a_reopened_record_may_stand_apart_until_a_person_resolves_it(sandbox: S
     reopen(sandbox)
     assert left_alone(sandbox).holds
     assert same_stages(sandbox).holds
-    sandbox.servicenow.resolve(record_of(sandbox))
+    sandbox.servicenow.people.resolve(record_of(sandbox))
     assert not same_stages(sandbox).holds
 
 

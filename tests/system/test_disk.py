@@ -98,7 +98,7 @@ def test_a_backup_of_a_busy_daemon_is_restored_and_nothing_is_made_twice(bench: 
         people.start()
         assert bench.run("state", "backup", str(backup)).code == 0
         people.join()
-        bench.world.servicenow.resolve(bench.sys_id(early[0]))
+        bench.world.servicenow.people.resolve(bench.sys_id(early[0]))
         wait_for_records(bench, daemon, 60)
         daemon.kill()
     lost = bench.folder / "lost"

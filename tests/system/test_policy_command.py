@@ -137,7 +137,7 @@ def test_a_condition_on_update_is_told_by_every_command_that_explains(bench: Ben
     bench.new_case("Disk is full")
     assert bench.run("once").code == 0
     bench.write_config(rest="[inbound.default]\nupdate_when = 'incident.assignment_group is defined'\n")
-    bench.world.coralogix.set_title(bench.world.coralogix.cases()[0].id, "Disk is really full")
+    bench.world.coralogix.set_title(bench.world.coralogix.ledger.cases()[0].id, "Disk is really full")
     assert bench.run("once", "--json").document["actions"] == []
     words = "update_when of [inbound.default] does not hold: it is false"
     assert f"skipped   update_withheld: {words}" in bench.run("explain", "CASE-1").out

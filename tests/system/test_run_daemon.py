@@ -105,7 +105,7 @@ def test_a_service_that_was_away_is_caught_up_with(bench: Bench) -> None:
         daemon.read_until("cycle done")
         bench.records.stop()
         new = bench.new_case("Meanwhile")
-        bench.world.servicenow.resolve(bench.sys_id(old))
+        bench.world.servicenow.people.resolve(bench.sys_id(old))
         for _ in range(2):
             assert "nobody answers" in daemon.read_until("cycle failed")
         bench.traffic.forget()

@@ -196,8 +196,8 @@ def test_a_step_that_the_service_refuses_is_refused(sandbox: Running) -> None:
 
 def test_what_servicenow_refuses_a_person_is_refused() -> None:
     sandbox = Sandbox(SandboxClock())
-    sandbox.servicenow.add_rule("no work on Sundays", lambda _, after: after["state"] == "2")
-    sys_id = sandbox.servicenow.open_incident("one")
+    sandbox.servicenow.rules.add("no work on Sundays", lambda _, after: after["state"] == "2")
+    sys_id = sandbox.servicenow.people.open_incident("one")
     assert People(sandbox).act_on_record(sys_id, "assign")["assigned_to"]
     with pytest.raises(RefusedActError, match="no work on Sundays"):
         People(sandbox).act_on_record(sys_id, "progress")

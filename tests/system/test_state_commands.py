@@ -37,9 +37,9 @@ def lose(bench: Bench) -> None:
 def test_a_lost_database_is_rebuilt_and_the_next_cycle_writes_nothing(bench: Bench) -> None:
     plain, reopened = bench.new_case("plain"), bench.new_case("reopened")
     assert bench.run("once").code == 0
-    bench.world.servicenow.resolve(bench.sys_id(reopened))
+    bench.world.servicenow.people.resolve(bench.sys_id(reopened))
     assert bench.run("once").code == 0
-    bench.world.servicenow.reopen(bench.sys_id(reopened))
+    bench.world.servicenow.people.reopen(bench.sys_id(reopened))
     lose(bench)
     bench.traffic.forget()
     document = bench.run("state", "rebuild", "--json").document
@@ -60,7 +60,7 @@ def test_a_lost_database_is_rebuilt_and_the_next_cycle_writes_nothing(bench: Ben
 def test_a_rebuild_tells_a_person_what_it_found(bench: Bench) -> None:
     case_id = bench.new_case()
     assert bench.run("once").code == 0
-    bench.world.servicenow.resolve(bench.sys_id(case_id))
+    bench.world.servicenow.people.resolve(bench.sys_id(case_id))
     lose(bench)
     ran = bench.run("state", "rebuild")
     assert ran.code == 0

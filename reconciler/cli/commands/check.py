@@ -7,10 +7,13 @@ from dataclasses import asdict
 
 import click
 
-from reconciler.cli.build import Wire, coralogix_client, mapped_fields, read_config, servicenow_client, start, utc_now
+from reconciler.cli.build import Wire, coralogix_client, mapped_fields, servicenow_client
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say, table
-from reconciler.config import Auth, Config, PartialView, ServiceNowConfig, config_schema
+from reconciler.cli.times import utc_now
+from reconciler.config.model import Auth, Config, PartialView, ServiceNowConfig
+from reconciler.config.schema import config_schema
 from reconciler.core.errors import ConfigError
 from reconciler.core.expressions.context import variables
 from reconciler.core.model import JsonObject

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from reconciler.cli.build import read_config, start
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.reading import read_store
-from reconciler.cli.refs import find_case
+from reconciler.cli.refs import REF, find_case
+from reconciler.cli.start import glance, read_store, start
 from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject, Stage
@@ -18,19 +17,22 @@ from reconciler.store.values import Story
 
 
 @click.command()
-@click.argument("ref")
+@click.argument("ref", type=REF)
 @json_option
 @click.pass_obj
 def explain(options: Globals, ref: str, as_json: bool) -> None:
-    """Tell the whole story of one link. REF is a Case id, CASE-123, INC0010001 or a sys_id.
+    """Tell the whole story of one link.
+
+    REF is a Case id, CASE-123, INC0010001, CONNECTOR/INC0010001, a sys_id, or six signs or more from the beginning of
+    an id.
 
     \b
     Examples:
       reconciler explain CASE-123
-      reconciler explain INC0010001 --json
+      reconciler explain main/INC0010001 --json
     """
     start(options, quiet=True)
-    with read_store(read_config(options).state.path) as store:
+    with read_store(glance(options).database) as store:
         story = store.reports.story(find_case(store, ref))
     if story is None:
         raise ConfigError([f"{ref}: its Case is not remembered"])

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.build import open_store, read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_deed, os_user
-from reconciler.cli.reading import read_store
-from reconciler.cli.refs import find_case
+from reconciler.cli.refs import HELD_REF, find_case
+from reconciler.cli.start import glance, open_store, read_store, start
 from reconciler.cli.terminal import print_json, print_lines
+from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
@@ -65,15 +65,15 @@ _WAITS_FOR: Mapping[HoldRequestKind, str] = {
     HoldRequestKind.RECREATE: "a new record (`incident_missing` or `case_moved_back`)",
 }
 
-refs_argument = click.argument("refs", nargs=-1, required=True, metavar="REF...")
+refs_argument = click.argument("refs", nargs=-1, required=True, type=HELD_REF, metavar="REF...")
 
 
 @click.group()
 def holds() -> None:
     """Show what waits for a person, and say what becomes of it.
 
-    A REF is a Case id, CASE-123, INC0010001 or a sys_id. A daemon may run meanwhile: what is said here is done at
-    the start of the next cycle.
+    A REF is a Case id, CASE-123, INC0010001, CONNECTOR/INC0010001, a sys_id, or six signs or more from the beginning
+    of an id. A daemon may run meanwhile: what is said here is done at the start of the next cycle.
 
     \b
     Examples:
@@ -89,7 +89,7 @@ def holds() -> None:
 def show(options: Globals, as_json: bool) -> None:
     """List every link that waits for a person, the longest wait first."""
     start(options, quiet=True)
-    with read_store(read_config(options).state.path) as store:
+    with read_store(glance(options).database) as store:
         document = holds_document(store)
     print_json(document) if as_json else print_holds(document)
 
@@ -128,7 +128,7 @@ def _next_try(row: Row) -> str:
 
 
 @holds.command()
-@click.argument("refs", nargs=-1, metavar="REF...")
+@click.argument("refs", nargs=-1, type=HELD_REF, metavar="REF...")
 @click.option("--all", "is_all", is_flag=True, help="Everything that waits for a person.")
 @click.option("--reason", type=click.Choice(sorted(HOLD_REASONS)), help="With --all: only what waits for this reason.")
 @json_option
@@ -173,7 +173,7 @@ def _ask(
     options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_json: bool, among: _Among | None = None
 ) -> None:
     start(options, quiet=True)
-    path = read_config(options).state.path
+    path = glance(options).database
     if not path.exists():
         raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
     with open_store(path) as store:

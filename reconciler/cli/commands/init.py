@@ -24,7 +24,7 @@ def init(options: Globals, force: bool, systemd: bool) -> None:
       reconciler init
       reconciler --config /etc/reconciler/reconciler.toml init --systemd
     """
-    from reconciler.config import config_template  # noqa: PLC0415 - heavy
+    from reconciler.config.template import config_template  # noqa: PLC0415 - heavy
 
     path = options.config or Path("reconciler.toml")
     if force:

@@ -11,11 +11,13 @@ from pathlib import Path
 import click
 
 from reconciler.cli import review
-from reconciler.cli.build import build_context, read_config, start, utc_now
-from reconciler.cli.cycles import end, new_cycle_id
+from reconciler.cli.build import build_context
+from reconciler.cli.cycles import end
 from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
+from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
+from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import over_limits
@@ -24,6 +26,7 @@ from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.engine.saved_plan import saved_document
 from reconciler.store.store import Store
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 SOMETHING_TO_DO = 4
 """The exit code of ``--detailed-exitcode`` where a plan is not empty, as other planners have it."""
@@ -75,9 +78,9 @@ def plan(
     if out and is_of_database(out, config.state.path):
         raise ConfigError([f"--out {out}: that is the database of this config; name another file"])
     request = CycleRequest(since=since, include_resolved=include_resolved, carry_out=False)
-    progress = ProgressBar()
-    with Store.copy_of(config.state.path) as store:
-        report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=new_cycle_id())
+    progress, cycle_id = ProgressBar(), new_cycle_id()
+    with Store.copy_of(config.state.path) as store, bind_cycle(cycle_id):
+        report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=cycle_id)
         objection = brakes.objection(store, config.policies.limits, config.policy_hash, report.plan)
     progress.clear()
     document = saved_document(

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 import click
 
-from reconciler.cli.build import open_store, read_config, start
-from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.live import Live
 from reconciler.cli.options import Globals
 from reconciler.cli.output import summary
+from reconciler.cli.start import open_store, read_config, start
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.daemon.schedule import Daemon
 from reconciler.daemon.timetable import TickResult
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
-from reconciler.engine.report import CycleRequest, CycleResult
+from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
 from reconciler.store.lock import DAEMON_COMMAND, DatabaseLock
-from reconciler.telemetry.log import bind_cycle
 
 
 @click.command()
@@ -47,19 +46,31 @@ def run(options: Globals) -> int:
             stop=stop,
             progress=lambda *_: daemon.beat(),
         )
-        daemon = Daemon(lambda: tick(live.current()), timetable=live.timetable(), stop=stop, reload=live.reload)
+        daemon = Daemon(
+            lambda cycle_id: tick(live.current(), cycle_id),
+            timetable=live.timetable(),
+            stop=stop,
+            reload=live.reload,
+        )
         return daemon.run()
 
 
-def tick(context: Context) -> TickResult:
+def tick(context: Context, cycle_id: str) -> TickResult:
     """Run one cycle of the daemon and say how it went; a store that fails is the end."""
-    cycle_id = new_cycle_id()
-    with bind_cycle(cycle_id):
-        try:
-            report = run_cycle(context, CycleRequest(lists_skips=False), cycle_id=cycle_id)
-        except StoreBusy:
-            raise  # the next cycle tries again
-        except StoreError as error:
-            return TickResult(ok=False, summary=str(error), fatal=error)
-    words = summary(report) if report.error is None else str(report.error)
-    return TickResult(ok=report.exit_code == 0 or report.result is CycleResult.STOPPED, summary=words)
+    try:
+        report = run_cycle(context, CycleRequest(lists_skips=False), cycle_id=cycle_id)
+    except StoreBusy:
+        raise  # the next cycle tries again
+    except StoreError as error:
+        return TickResult(ok=False, summary=str(error), fatal=error)
+    return TickResult(
+        ok=report.exit_code == 0 or report.result is CycleResult.STOPPED,
+        summary=summary(report) if report.error is None else str(report.error),
+        counts=news_counts(report),
+    )
+
+
+def news_counts(report: CycleReport) -> Mapping[str, int]:
+    """Count what makes a cycle news when it differs from the one before."""
+    done = len(report.outcomes) - report.failed
+    return {"planned": len(report.plan.actions), "done": done, "failed": report.failed, "held": report.held}

@@ -15,7 +15,6 @@ import click
 from reconciler.audit.chain import verify
 from reconciler.cli.build import build_context, open_store, read_config, start, utc_now
 from reconciler.cli.commands.audit.verify import broken_words, verified_document
-from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_deed
 from reconciler.cli.reading import read_store
@@ -31,7 +30,7 @@ from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import Retention, back_up
 from reconciler.store.schema.version import SCHEMA_VERSION
 from reconciler.store.store import Store, sqlite_version
-from reconciler.telemetry.log import bind_cycle
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 
 @click.group()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.core.identity import digest
 from reconciler.core.model import (
@@ -24,7 +24,9 @@ from reconciler.core.model import (
     Stage,
     Verb,
 )
-from reconciler.core.policies.policies import Limits
+
+if TYPE_CHECKING:
+    from reconciler.core.policies.policies import Limits
 
 DOCUMENT_VERSION = 1
 

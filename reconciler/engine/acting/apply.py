@@ -26,6 +26,7 @@ from reconciler.engine.acting.decisions import decided, store_notes
 from reconciler.engine.acting.lanes import Fresh, Lanes, Work, side_of
 from reconciler.engine.acting.perform import INCIDENT_CHANGES, Performer
 from reconciler.engine.context import Context
+from reconciler.engine.news import tell_outcome, tell_side_stopped
 from reconciler.engine.request_log import made_for
 from reconciler.store.store import Ended
 
@@ -106,7 +107,7 @@ class Applier:
         """Go by what a batch's reading told of its sides."""
         for connector, error in fresh.failures.items():
             if isinstance(error, AuthFailed):
-                self._down[connector] = str(error)
+                self._stop_side(connector, str(error))
             self._leave_alone(connector, str(error))
         return fresh
 
@@ -145,7 +146,7 @@ class Applier:
             side = side_of(one.outcome.action)
             lanes.ended(side)
             if one.refused is not None:
-                self._down[side] = one.refused
+                self._stop_side(side, one.refused)
             self._leave_alone(side, one.outcome.detail or "")
             self._learn(one.outcome)
             rows.append(Ended(seq=seq, outcome=one.outcome, requests=self.context.requests.take_of(seq)))
@@ -153,7 +154,7 @@ class Applier:
             self.context.finish_actions(rows)
         for work, _, one in ended:
             outcome = one.outcome
-            _log(outcome)
+            tell_outcome(outcome)
             self.outcomes.append(outcome)
             work.pair = _after(work.pair, outcome)
             if work.actions and outcome.result in (Result.DONE, Result.ALREADY):
@@ -165,9 +166,16 @@ class Applier:
         if name in self._down:
             return
         if side.is_troubled:
-            self._down[name] = f"left alone for the rest of this cycle: {words}"
+            self._stop_side(name, f"left alone for the rest of this cycle: {words}")
         elif side.writes_unanswered - self._unanswered[name] >= WRITES_UNANSWERED:
-            self._down[name] = f"two writes of this cycle found no answer in time, so no more are sent in it: {words}"
+            unanswered = f"two writes of this cycle found no answer in time, so no more are sent in it: {words}"
+            self._stop_side(name, unanswered)
+
+    def _stop_side(self, name: str, words: str) -> None:
+        """Send no more to a side in this cycle, and say so once."""
+        if name not in self._down:
+            tell_side_stopped(name, words)
+        self._down[name] = words
 
     def _learn(self, outcome: Outcome) -> None:
         """Remember of a connector that its instance does not keep the ``sys_id`` that we choose.
@@ -201,19 +209,6 @@ class Applier:
                 continue
             fresh |= {(connector, record.sys_id): record for record in records}
         return Fresh(read_at=read_at, records=fresh, failures=failures)
-
-
-def _log(outcome: Outcome) -> None:
-    action = outcome.action
-    facts = {
-        "kind": action.kind.value,
-        "case": action.case_key or action.case_id,
-        "record": outcome.incident.number if outcome.incident else action.number or action.sys_id,
-        "stage": action.to_stage.word,
-        "result": outcome.result.value,
-        "detail": outcome.detail,
-    }
-    log.info("action ended", extra={name: value for name, value in facts.items() if value})
 
 
 def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:

@@ -363,19 +363,25 @@ class HttpService:
         started: float,
     ) -> None:
         answer = outcome if isinstance(outcome, Answer) else None
-        self._observe(
-            HttpRecord(
-                system=self.system,
-                method=sending.call.method,
-                path=sending.call.path,
-                status=answer.status if answer else None,
-                duration_ms=round((self._clock.monotonic() - started) * 1000),
-                request_id=answer.request_id if answer else own_id.get(self._habits.sends_id),
-                attempt=next(sending.attempts),
-                sent_at=sent_at,
-                body=kept_body(sending.call, sending.body) if self._settings.keep_bodies else "",
-            )
+        record = HttpRecord(
+            system=self.system,
+            method=sending.call.method,
+            path=sending.call.path,
+            status=answer.status if answer else None,
+            duration_ms=round((self._clock.monotonic() - started) * 1000),
+            request_id=answer.request_id if answer else own_id.get(self._habits.sends_id),
+            attempt=next(sending.attempts),
+            sent_at=sent_at,
+            body=kept_body(sending.call, sending.body) if self._settings.keep_bodies else "",
         )
+        log.debug("request", extra={"side": self.name, **_shown(record)})
+        self._observe(record)
+
+
+def _shown(record: HttpRecord) -> Mapping[str, object]:
+    """Give what the log says of one request: neither query, header nor body."""
+    named = ("method", "path", "status", "duration_ms", "request_id", "attempt")
+    return {name: getattr(record, name) for name in named}
 
 
 def _open_session(settings: HttpSettings, adapter: BaseAdapter | None, *, keeps_cookies: bool) -> requests.Session:

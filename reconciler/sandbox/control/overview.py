@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reconciler.core.lifecycle import STATE_WORDS, WORD_STAGES, case_stage
 from reconciler.core.model import Case, JsonObject, Stage
 from reconciler.sandbox.both import Sandbox
-from reconciler.sandbox.servicenow.schema import INCIDENT, Lifecycle
+from reconciler.sandbox.servicenow.tables.schema import INCIDENT, Lifecycle
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 
@@ -46,7 +46,7 @@ class SeenCase:
 def overview(sandbox: Sandbox) -> tuple[SeenCase, ...]:
     """Show every Case in the order of creation."""
     with sandbox.coralogix.lock, sandbox.servicenow.lock:
-        return tuple(see_case(sandbox, case) for case in sandbox.coralogix.cases())
+        return tuple(see_case(sandbox, case) for case in sandbox.coralogix.ledger.cases())
 
 
 def see_case(sandbox: Sandbox, case: Case) -> SeenCase:
@@ -67,13 +67,13 @@ def records(sandbox: Sandbox) -> tuple[SeenRecord, ...]:
     """Show every record of every task table, whoever made it."""
     world = sandbox.servicenow
     with world.lock:
-        return tuple(see_record(world, row) for place in world.task_tables() for row in place)
+        return tuple(see_record(world, row) for place in world.tables.tasks() for row in place)
 
 
 def see_record(world: ServiceNowWorld, row: Mapping[str, str]) -> SeenRecord:
     """Show one record; its state is told by the word that it means on its table."""
     table = row["sys_class_name"] or INCIDENT
-    word = (world.table(table).schema.lifecycle or Lifecycle()).word(row["state"])
+    word = (world.tables.named(table).schema.lifecycle or Lifecycle()).word(row["state"])
     return SeenRecord(
         table=table,
         sys_id=row["sys_id"],

@@ -15,8 +15,8 @@ from reconciler.sandbox.coralogix.lifecycle import Step
 from reconciler.sandbox.coralogix.records import PERSON, SYSTEM, TITLE_LIMIT, NoSuchCaseError, StepRefusedError
 from reconciler.sandbox.coralogix.routes import ROUTES
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.servicenow.schema import TableRow
-from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from reconciler.sandbox.servicenow.people import People as FormUsers
+from reconciler.sandbox.servicenow.tables.schema import TableRow
 
 CASE_ACTS: Mapping[str, Step] = {
     "acknowledge": Step.ACKNOWLEDGE,
@@ -25,14 +25,14 @@ CASE_ACTS: Mapping[str, Step] = {
     "close": Step.CLOSE,
     "reactivate": Step.REACTIVATE,
 }
-RECORD_ACTS: Mapping[str, Callable[[ServiceNowWorld, str], None]] = {
-    "assign": ServiceNowWorld.assign,
-    "progress": ServiceNowWorld.progress,
-    "hold": ServiceNowWorld.hold,
-    "resolve": ServiceNowWorld.resolve,
-    "close": ServiceNowWorld.close,
-    "cancel": ServiceNowWorld.cancel,
-    "reopen": ServiceNowWorld.reopen,
+RECORD_ACTS: Mapping[str, Callable[[FormUsers, str], None]] = {
+    "assign": FormUsers.assign,
+    "progress": FormUsers.progress,
+    "hold": FormUsers.hold,
+    "resolve": FormUsers.resolve,
+    "close": FormUsers.close,
+    "cancel": FormUsers.cancel,
+    "reopen": FormUsers.reopen,
 }
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 OPERATIONS = tuple(
@@ -66,7 +66,7 @@ class People:
         if priority not in PRIORITIES:
             raise ValueError(f"the priority {priority!r} is none of {', '.join(PRIORITIES)}")
         world = self._sandbox.coralogix
-        return world.case(world.create_case(title, priority, (labels or {}).items()))
+        return world.ledger.case(world.create_case(title, priority, (labels or {}).items()))
 
     def act_on_case(self, ref: str, act: str) -> Case:
         """Do one of CASE_ACTS; the system does what no person can. Raises UnknownRefError, RefusedActError."""
@@ -83,7 +83,7 @@ class People:
         with world.lock:
             sys_id = self.find_record(ref)
             seen = len(world.journal)
-            RECORD_ACTS[act](world, sys_id)
+            RECORD_ACTS[act](world.people, sys_id)
             refusal = next((write.refusal for write in world.journal[seen:] if not write.accepted), "")
             if refusal:
                 raise RefusedActError(refusal)
@@ -98,14 +98,14 @@ class People:
     def find_case(self, ref: str) -> str:
         """Give the id of the Case that a reference means; raise UnknownRefError."""
         try:
-            return self._sandbox.coralogix.case(_as_key(ref)).id
+            return self._sandbox.coralogix.ledger.case(_as_key(ref)).id
         except NoSuchCaseError:
             pass
         row = self._row(ref)
         if row is None:
             raise UnknownRefError(f"{ref} is neither a Case nor an Incident of this sandbox")
         try:
-            return self._sandbox.coralogix.case(row["correlation_id"]).id
+            return self._sandbox.coralogix.ledger.case(row["correlation_id"]).id
         except NoSuchCaseError as missing:
             raise UnknownRefError(f"{row['number']} belongs to no Case") from missing
 
@@ -121,7 +121,7 @@ class People:
         return found[0]["sys_id"]
 
     def _row(self, ref: str) -> TableRow | None:
-        rows = [row for place in self._sandbox.servicenow.task_tables() for row in place]
+        rows = [row for place in self._sandbox.servicenow.tables.tasks() for row in place]
         return next((row for row in rows if ref.lower() in (row["number"].lower(), row["sys_id"].lower())), None)
 
 

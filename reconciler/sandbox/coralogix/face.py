@@ -45,7 +45,7 @@ class CoralogixFace:
         actor: Actor = API_KEY,
     ) -> None:
         self.world = world
-        self.writer = CaseWriter(world.knobs)
+        self.writer = CaseWriter(world.ledger.knobs)
         self.actor = actor
         self.requests: Counter[str] = Counter()
         """requests by operation, those that a fault struck too"""

@@ -101,7 +101,7 @@ def _connectors(entries: Sequence[JsonObject], world: CoralogixWorld) -> Conditi
     without = any("noConnector" in entry for entry in entries)
 
     def holds(case: Case) -> bool:
-        delivered = bool(world.deliveries(case.id))
+        delivered = bool(world.ledger.deliveries(case.id))
         return (delivered and "CONNECTOR_TYPE_SERVICE_NOW" in types) or (without and not delivered)
 
     return holds

@@ -66,7 +66,7 @@ def list_cases(host: Host, call: RouteCall) -> JsonObject:
         skip=pages.get("skip") or 0,
         matches=condition(call.body.get("filters"), host.world),
     )
-    listing = host.world.list_cases(query, stale=call.fault is FaultKind.STALE_LIST)
+    listing = host.world.ledger.list_cases(query, stale=call.fault is FaultKind.STALE_LIST)
     if call.fault is FaultKind.HIDDEN_ROWS:
         return {"cases": [], "pagination": {}, "pbacTruncated": True}
     return {
@@ -78,12 +78,12 @@ def list_cases(host: Host, call: RouteCall) -> JsonObject:
 
 def get_case(host: Host, call: RouteCall) -> JsonObject:
     """Give one Case."""
-    return _show(host, host.world.visible_case(call.id))
+    return _show(host, host.world.ledger.visible_case(call.id))
 
 
 def update_case(host: Host, call: RouteCall) -> JsonObject:
     """Change title and resolution reason, those that were sent; both are trimmed."""
-    case = host.world.visible_case(call.id)
+    case = host.world.ledger.visible_case(call.id)
     if call.body.get("title"):
         case = host.world.set_title(call.id, call.body["title"].strip(), host.actor)
     if call.body.get("resolutionReason"):
@@ -126,7 +126,7 @@ def by_indicator(host: Host, call: RouteCall) -> JsonObject:
     """Find the Case behind one alert of an Alertmanager, by its fingerprint and the time at which it began."""
     wanted = call.body.get("prometheusAlert") or {}
     started_at = datetime.fromisoformat(wanted.get("startedAt") or "0001-01-01T00:00:00Z")
-    for case in host.world.visible_cases():
+    for case in host.world.ledger.visible_cases():
         for indicator in case.indicators:
             is_meant = indicator.kind == "prometheus" and indicator.id == wanted.get("fingerprint")
             if is_meant and indicator.triggered_at == started_at:
@@ -136,25 +136,27 @@ def by_indicator(host: Host, call: RouteCall) -> JsonObject:
 
 def sync_thread(host: Host, call: RouteCall) -> JsonObject:
     """Accept the request to read an outside thread's comments; there is no such thread, so nothing changes."""
-    host.world.visible_case(call.id)
+    host.world.ledger.visible_case(call.id)
     return {"syncRegistered": False}
 
 
 def deep_links(host: Host, call: RouteCall) -> JsonObject:
     """Give the addresses of one Case in the console."""
-    case = host.world.visible_case(call.id)
-    return {"deepLinks": {"detail": host.world.console_url(case.id), "alertIndicators": {}, "impactedEntities": []}}
+    case = host.world.ledger.visible_case(call.id)
+    return {
+        "deepLinks": {"detail": host.world.ledger.console_url(case.id), "alertIndicators": {}, "impactedEntities": []}
+    }
 
 
 def list_events(host: Host, call: RouteCall) -> JsonObject:
     """Give all events of one Case."""
-    case = host.world.visible_case(call.id)
-    return {"events": [host.writer.event(event) for event in host.world.events(case.id)]}
+    case = host.world.ledger.visible_case(call.id)
+    return {"events": [host.writer.event(event) for event in host.world.ledger.events(case.id)]}
 
 
 def get_event(host: Host, call: RouteCall) -> JsonObject:
     """Give one event."""
-    return {"event": host.writer.event(host.world.event(call.id))}
+    return {"event": host.writer.event(host.world.ledger.event(call.id))}
 
 
 def add_comment(host: Host, call: RouteCall) -> JsonObject:
@@ -175,7 +177,7 @@ def delete_comment(host: Host, call: RouteCall) -> JsonObject:
 
 def deliveries(host: Host, call: RouteCall) -> JsonObject:
     """Say what the official integration was told, under each id as it was sent."""
-    found = {case_id: host.world.deliveries(case_id) for case_id in call.body["caseIds"]}
+    found = {case_id: host.world.ledger.deliveries(case_id) for case_id in call.body["caseIds"]}
     return {
         "deliveriesByCase": {
             case_id: {"notificationDeliveries": [host.writer.delivery(delivery) for delivery in several]}
@@ -187,7 +189,7 @@ def deliveries(host: Host, call: RouteCall) -> JsonObject:
 def filter_values(host: Host, call: RouteCall) -> JsonObject:
     """Count Cases by priority, category and status; the other groups stay empty."""
     holds = condition(call.body.get("filters"), host.world)
-    cases = [case for case in host.world.cases() if holds(case)]
+    cases = [case for case in host.world.ledger.cases() if holds(case)]
     empty = ("groupingAggregations", "labelAggregations", "flatLabelsAggregation", "alertIdAggregations")
     return {
         "priorityAggregations": _counts("priority", [f"CASE_PRIORITY_{case.priority}" for case in cases]),
@@ -199,7 +201,7 @@ def filter_values(host: Host, call: RouteCall) -> JsonObject:
 
 def grouping_keys(host: Host, _: RouteCall) -> JsonObject:
     """Name the keys by which Cases are grouped."""
-    return {"groupingKeys": sorted({key for case in host.world.cases() for key in case.groupings})}
+    return {"groupingKeys": sorted({key for case in host.world.ledger.cases() for key in case.groupings})}
 
 
 def active_settings(_: Host, __: RouteCall) -> JsonObject:

@@ -1,6 +1,7 @@
-"""How a Coralogix world reads and records: each change leaves one event and one journal entry, never only one of them.
+"""What a Coralogix world holds: its Cases, and a record of each change as one event and one journal entry.
 
-A refusal, and a call for a Case that is not there, leave a journal entry and nothing else.
+A refusal, and a call for a Case that is not there, leave a journal entry and nothing else. Who may change what, and
+to what, is for ``world`` to say.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import uuid5
 
 from reconciler.core.model import Case
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.lifecycle import ACKNOWLEDGED, ACTIVE, RESOLVED, Profile
+from reconciler.sandbox.coralogix.lifecycle import ACKNOWLEDGED, ACTIVE, RESOLVED
 from reconciler.sandbox.coralogix.records import (
     NAMESPACE,
     Actor,
@@ -29,7 +30,6 @@ from reconciler.sandbox.coralogix.records import (
     StepRefusedError,
 )
 from reconciler.sandbox.coralogix.shelf import CaseShelf, Listing, ListQuery
-from reconciler.sandbox.faults import FaultPlan
 
 RESOLVERS: Mapping[str, str] = {"user": "cxUser"}
 """The word of ``resolvedBy`` where it differs from the actor's own."""
@@ -38,49 +38,45 @@ RESOLVERS: Mapping[str, str] = {"user": "cxUser"}
 class CaseLedger:
     """Hold Cases, events, deliveries and the journal of one team. Safe for several threads."""
 
-    def __init__(
-        self,
-        clock: SandboxClock,
-        faults: FaultPlan,
-        *,
-        profile: Profile | str = Profile.STRICT,
-        knobs: CaseKnobs | None = None,
-    ) -> None:
+    def __init__(self, clock: SandboxClock, knobs: CaseKnobs) -> None:
         self.clock = clock
-        self.faults = faults
-        self.profile = Profile(profile)
-        self.knobs = knobs or CaseKnobs()
+        self.knobs = knobs
         self.lock = threading.RLock()
         self.journal: list[JournalEntry] = []
         """every mutation that reached this world, in order"""
-        self._shelf = CaseShelf(self.knobs)
+        self.shelf = CaseShelf(knobs)
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
         self._deliveries: defaultdict[str, list[Delivery]] = defaultdict(list)
         self._next_key_number = self.knobs.first_key_number
         self._ids_made = 0
 
+    def use(self, knobs: CaseKnobs) -> None:
+        """Go on with other knobs. The order of what is there stays as it was."""
+        with self.lock:
+            self.knobs = self.shelf.knobs = knobs
+
     def case(self, case_id: str) -> Case:
         """Give a Case as it is, hidden or not; raise NoSuchCaseError."""
         with self.lock:
-            return self._shelf.row(case_id).case
+            return self.shelf.row(case_id).case
 
     def visible_case(self, case_id: str) -> Case:
         """Give a Case as a program's key sees it: a hidden one raises NoSuchCaseError."""
         with self.lock:
-            case = self._shelf.row(case_id).case
-            if case.id in self._shelf.hidden:
+            case = self.shelf.row(case_id).case
+            if case.id in self.shelf.hidden:
                 raise NoSuchCaseError(case_id)
             return case
 
     def cases(self) -> list[Case]:
         """Give every Case in the order of creation, hidden ones too."""
         with self.lock:
-            return self._shelf.cases()
+            return self.shelf.cases()
 
     def visible_cases(self) -> list[Case]:
         """Give every Case that a program's key sees, in the order of creation."""
         with self.lock:
-            return [case for case in self._shelf.cases() if case.id not in self._shelf.hidden]
+            return [case for case in self.shelf.cases() if case.id not in self.shelf.hidden]
 
     def list_cases(self, query: ListQuery, *, stale: bool = False) -> Listing:
         """Give one page as a program's key sees it; ``stale`` shows an older world. Raises BadTokenError."""
@@ -88,12 +84,12 @@ class CaseLedger:
         with self.lock:
             now = self.clock.now()
             as_of = now - timedelta(seconds=lag_seconds) if lag_seconds else None
-            return self._shelf.page(query, now=now, as_of=as_of)
+            return self.shelf.page(query, now=now, as_of=as_of)
 
     def events(self, case_id: str) -> list[Event]:
         """Give all events of a Case, oldest first; raise NoSuchCaseError."""
         with self.lock:
-            return list(self._events[self._shelf.row(case_id).case.id])
+            return list(self._events[self.shelf.row(case_id).case.id])
 
     def event(self, event_id: str) -> Event:
         """Find one event by its id; raise NoSuchCaseError."""
@@ -108,7 +104,7 @@ class CaseLedger:
         """Give what the official integration was told of a Case; nothing for an unknown one."""
         with self.lock:
             try:
-                return list(self._deliveries[self._shelf.row(case_id).case.id])
+                return list(self._deliveries[self.shelf.row(case_id).case.id])
             except NoSuchCaseError:
                 return []
 
@@ -116,7 +112,7 @@ class CaseLedger:
         """Give the address of a Case in the console; its form is made up, as the real one is not documented."""
         return f"https://sandbox.app.coralogix.example/#/cases/{case_id}"
 
-    def _find(self, case_id: str, actor: Actor, verb: str) -> Case:
+    def find(self, case_id: str, actor: Actor, verb: str) -> Case:
         """Find the Case that an actor may change; a program does not find a hidden one."""
         try:
             return self.visible_case(case_id) if actor.kind == "apiKey" else self.case(case_id)
@@ -124,13 +120,13 @@ class CaseLedger:
             self._write_journal(actor, verb, case_id, "", "", accepted=False, changed=False, detail="no such Case")
             raise
 
-    def _move(self, case: Case, status: str, actor: Actor, verb: str, reason: str) -> Case:
+    def move(self, case: Case, status: str, actor: Actor, verb: str, reason: str) -> Case:
         """Give a Case another status, with the times and the key that go with it."""
-        now = self._shown(self.clock.now())
+        now = self.shown(self.clock.now())
         fields: dict[str, Any] = {"status": status}
         if status == ACTIVE:
             fields |= {"acknowledged_at": None, "resolved_at": None, "resolved_by": "", "resolution_reason": ""}
-            fields |= {"key": case.key or self._new_key()}
+            fields |= {"key": case.key or self.new_key()}
             if case.status == RESOLVED:
                 fields["reactivated_at"] = now
         elif status == ACKNOWLEDGED:
@@ -139,9 +135,9 @@ class CaseLedger:
             resolver = RESOLVERS.get(actor.kind, actor.kind)
             fields |= {"resolved_at": now, "resolved_by": resolver, "resolution_reason": reason.strip()}
         data = {"from": case.status, "to": status}
-        return self._change(case, actor, verb, Change.STATUS, fields, data=data)
+        return self.change(case, actor, verb, Change.STATUS, fields, data=data)
 
-    def _change(
+    def change(
         self,
         case: Case,
         actor: Actor,
@@ -153,27 +149,39 @@ class CaseLedger:
     ) -> Case:
         """Make one change and record it; fields that are so already make it a change of nothing."""
         if fields and all(getattr(case, name) == value for name, value in fields.items()):
-            self._note(actor, verb, case, changed=False)
+            self.note(actor, verb, case, changed=False)
             return case
         now = self.clock.now()
-        updated = now if change in self.knobs.moves_update_time else self._shelf.row(case.id).updated
-        changed = replace(case, updated_at=self._shown(updated) if updated else None, **fields)
-        self._shelf.put(changed, at=now, updated=updated)
-        self._add_event(case.id, actor, _event_key(change, data), data)
-        self._note(actor, verb, case, to_status=changed.status, changed=True)
+        updated = now if change in self.knobs.moves_update_time else self.shelf.row(case.id).updated
+        changed = replace(case, updated_at=self.shown(updated) if updated else None, **fields)
+        self.shelf.put(changed, at=now, updated=updated)
+        self.add_event(case.id, actor, _event_key(change, data), data)
+        self.note(actor, verb, case, to_status=changed.status, changed=True)
         return changed
 
-    def _add_event(self, case_id: str, actor: Actor, key: EventKey | None, data: Mapping[str, Any]) -> None:
+    def add_event(self, case_id: str, actor: Actor, key: EventKey | None, data: Mapping[str, Any]) -> None:
+        """Add one event, now; without a key, none."""
         if key is not None:
-            event = Event(id=self._new_id(), case_id=case_id, actor=actor, time=self.clock.now(), key=key, data=data)
+            event = Event(id=self.new_id(), case_id=case_id, actor=actor, time=self.clock.now(), key=key, data=data)
             self._events[case_id].append(event)
 
-    def _refuse(self, actor: Actor, verb: str, case: Case, why: str) -> StepRefusedError:
+    def put_event(self, event: Event, edited: Event | None) -> None:
+        """Replace one event by its new form, or remove it."""
+        events = self._events[event.case_id]
+        place = events.index(event)
+        events[place : place + 1] = [edited] if edited else []
+
+    def add_delivery(self, case_id: str, delivery: Delivery) -> int:
+        """Add what the official integration was told of a Case, and count how often it was told by now."""
+        self._deliveries[case_id].append(delivery)
+        return len(self._deliveries[case_id])
+
+    def refuse(self, actor: Actor, verb: str, case: Case, why: str) -> StepRefusedError:
         """Record a refusal and give the error to raise."""
         self._write_journal(actor, verb, case.id, case.status, case.status, accepted=False, changed=False, detail=why)
         return StepRefusedError(why)
 
-    def _note(
+    def note(
         self, actor: Actor, verb: str, case: Case, *, changed: bool, to_status: str | None = None, detail: str = ""
     ) -> None:
         """Record a mutation that was accepted; without another status it kept the one it had."""
@@ -205,7 +213,7 @@ class CaseLedger:
         )
         self.journal.append(entry)
 
-    def _shown(self, moment: datetime) -> datetime:
+    def shown(self, moment: datetime) -> datetime:
         """Cut a time to the digits that this world shows."""
         match self.knobs.fractional_digits:
             case 0:
@@ -215,11 +223,13 @@ class CaseLedger:
             case _:
                 return moment
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """Make the next UUID of this world."""
         self._ids_made += 1
         return str(uuid5(NAMESPACE, f"{self.knobs.seed}/{self._ids_made}"))
 
-    def _new_key(self) -> str:
+    def new_key(self) -> str:
+        """Make the next readable id."""
         number = self._next_key_number
         self._next_key_number += 1
         return f"CASE-{number}"

@@ -80,7 +80,7 @@ class CaseShelf:
     """Keep rows by id and in order."""
 
     def __init__(self, knobs: CaseKnobs) -> None:
-        self._knobs = knobs
+        self.knobs = knobs
         self._null_rank = 2 if knobs.nulls_first else 0
         self._rows: dict[str, CaseRow] = {}
         self._ids_by_key: dict[str, str] = {}
@@ -164,7 +164,7 @@ class CaseShelf:
 
     def _take(self, query: ListQuery, keys: Sequence[SortKey], case_of: Callable[[str], Case]) -> Listing:
         start, skip = self._start(query, keys)
-        repeat = self._knobs.duplicate_rows and query.page_size > 1
+        repeat = self.knobs.duplicate_rows and query.page_size > 1
         wanted = query.page_size - repeat
         taken: list[SortKey] = []
         for key in _walk(keys, start, ascending=query.ascending):
@@ -182,7 +182,7 @@ class CaseShelf:
         self, query: ListQuery, taken: list[SortKey], case_of: Callable[[str], Case], *, more: bool
     ) -> Listing:
         cases = [case_of(key[2]) for key in taken]
-        if self._knobs.duplicate_rows and query.page_size > 1:
+        if self.knobs.duplicate_rows and query.page_size > 1:
             cases += cases[-1:]
         return Listing(
             cases=tuple(cases),
@@ -197,7 +197,7 @@ class CaseShelf:
             return False
 
     def _token(self, query: ListQuery, taken: Sequence[SortKey]) -> str:
-        if self._knobs.offset_tokens:
+        if self.knobs.offset_tokens:
             return _encode(f"offset:{self._offset(query) + len(taken)}")
         _, text, case_id = taken[-1]
         mark = "Z" if query.field in TIME_FIELDS and text else ""
@@ -208,7 +208,7 @@ class CaseShelf:
         first = 0 if query.ascending else len(keys)
         if query.page_token is None:
             return first, query.skip
-        if self._knobs.offset_tokens:
+        if self.knobs.offset_tokens:
             return first, self._offset(query) + query.skip
         text, comma, case_id = _decode(query.page_token).rpartition(",")
         if not comma:

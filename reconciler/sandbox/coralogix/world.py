@@ -1,7 +1,8 @@
-"""A Coralogix team in memory: Cases that people, the system and programs change, with everything recorded.
+"""A Coralogix team in memory: what people, the system and programs do to Cases.
 
-Rules: time comes from the world's clock alone; what the profile refuses changes nothing; every mutation, refused or
-not, leaves a journal entry. Safe for several threads: one lock around each call.
+``ledger`` holds the Cases and is what one looks at. Rules: time comes from the world's clock alone; what the profile
+refuses changes nothing; every change that was asked for, refused or not, leaves a journal entry. Safe for several
+threads: one lock around each call.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from dataclasses import replace
 from uuid import uuid5
 
 from reconciler.core.model import Case, Entity, Indicator
+from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.indicators import complete
 from reconciler.sandbox.coralogix.ledger import CaseLedger
-from reconciler.sandbox.coralogix.lifecycle import ACTIVE, OVER, PENDING, Step, target
+from reconciler.sandbox.coralogix.lifecycle import ACTIVE, OVER, PENDING, Profile, Step, target
 from reconciler.sandbox.coralogix.records import (
     NAMESPACE,
     PERSON,
     SERVICE_NOW,
     SYSTEM,
     Actor,
+    CaseKnobs,
     Change,
     Delivery,
     Event,
@@ -27,15 +30,32 @@ from reconciler.sandbox.coralogix.records import (
     NoSuchCaseError,
     as_actor,
 )
+from reconciler.sandbox.faults import FaultPlan
 
 
-class CoralogixWorld(CaseLedger):
+class CoralogixWorld:
     """Play one Coralogix team.
 
     ``case_id`` is everywhere the UUID or, once there is one, the readable id. ``by`` is an actor or the word for the
     usual one: ``user``, ``system``, ``apiKey``, ``serviceNow``. Every method that changes a Case raises
     NoSuchCaseError, and StepRefusedError where the profile refuses.
     """
+
+    def __init__(
+        self,
+        clock: SandboxClock,
+        faults: FaultPlan,
+        *,
+        profile: Profile | str = Profile.STRICT,
+        knobs: CaseKnobs | None = None,
+    ) -> None:
+        self.clock = clock
+        self.faults = faults
+        self.profile = Profile(profile)
+        self.ledger = CaseLedger(clock, knobs or CaseKnobs())
+        self.lock = self.ledger.lock
+        self.journal = self.ledger.journal
+        """every change that was asked for, in order"""
 
     # The steps of the lifecycle
 
@@ -55,47 +75,49 @@ class CoralogixWorld(CaseLedger):
         """Open a Case, at once active or still pending, and give its id."""
         with self.lock:
             now = self.clock.now()
-            updated = None if self.knobs.fresh_update_time_null else now
+            updated = None if self.ledger.knobs.fresh_update_time_null else now
             case = Case(
-                id=self._new_id(),
-                key=self._new_key() if activate else None,
+                id=self.ledger.new_id(),
+                key=self.ledger.new_key() if activate else None,
                 title=title,
                 status=ACTIVE if activate else PENDING,
                 priority=priority,
                 priority_system=priority,
                 category=category,
-                created_at=self._shown(now),
-                updated_at=self._shown(updated) if updated else None,
+                created_at=self.ledger.shown(now),
+                updated_at=self.ledger.shown(updated) if updated else None,
                 labels=_gather(labels),
                 groupings=_gather(groupings),
                 impacted_entities=tuple(impacted_entities),
-                indicators=tuple(complete(one, now, self._shown) for one in indicators),
+                indicators=tuple(complete(one, now, self.ledger.shown) for one in indicators),
                 parent_id=parent_id,
             )
-            self._shelf.add(case, created=now, updated=updated)
-            self._add_event(case.id, SYSTEM, EventKey.CREATED, {"priority": priority})
-            self._note(SYSTEM, "create", case, changed=True)
+            self.ledger.shelf.add(case, created=now, updated=updated)
+            self.ledger.add_event(case.id, SYSTEM, EventKey.CREATED, {"priority": priority})
+            self.ledger.note(SYSTEM, "create", case, changed=True)
             return case.id
 
     def step(self, case_id: str, step: Step, by: Actor | str = PERSON, reason: str = "") -> Case:
         """Take one step of the lifecycle and give the Case as it is afterwards."""
         actor = as_actor(by)
         with self.lock:
-            case = self._find(case_id, actor, step)
+            case = self.ledger.find(case_id, actor, step)
             status = target(self.profile, step, case.status)
             if status is None:
-                raise self._refuse(actor, step, case, f"a Case that is {case.status} does not take the step {step}")
+                raise self.ledger.refuse(
+                    actor, step, case, f"a Case that is {case.status} does not take the step {step}"
+                )
             if status == case.status:
-                self._note(actor, step, case, changed=False)
+                self.ledger.note(actor, step, case, changed=False)
                 return case
-            return self._move(case, status, actor, step, reason)
+            return self.ledger.move(case, status, actor, step, reason)
 
     def ignore(self, case_id: str, step: Step, by: Actor | str, detail: str) -> Case:
         """Record a step that was asked for and accepted without any effect, and give the unchanged Case."""
         actor = as_actor(by)
         with self.lock:
-            case = self._find(case_id, actor, step)
-            self._note(actor, step, case, changed=False, detail=detail)
+            case = self.ledger.find(case_id, actor, step)
+            self.ledger.note(actor, step, case, changed=False, detail=detail)
             return case
 
     def acknowledge(self, case_id: str, by: Actor | str = PERSON) -> Case:
@@ -133,7 +155,7 @@ class CoralogixWorld(CaseLedger):
     def set_status(self, case_id: str, status: str) -> Case:
         """Give a Case any status, also one that no description names."""
         with self.lock:
-            return self._move(self._find(case_id, SYSTEM, "set_status"), status, SYSTEM, "set_status", "")
+            return self.ledger.move(self.ledger.find(case_id, SYSTEM, "set_status"), status, SYSTEM, "set_status", "")
 
     # Everything else that can change
 
@@ -144,16 +166,18 @@ class CoralogixWorld(CaseLedger):
         """
         actor = as_actor(by)
         with self.lock:
-            case = self._find(case_id, actor, "set_priority")
+            case = self.ledger.find(case_id, actor, "set_priority")
             if actor.kind == "system":
                 system, override = priority, case.priority_override
             else:
                 system, override = case.priority_system, priority
                 if case.status in OVER:
-                    raise self._refuse(actor, "set_priority", case, f"a Case that is {case.status} keeps its priority")
+                    raise self.ledger.refuse(
+                        actor, "set_priority", case, f"a Case that is {case.status} keeps its priority"
+                    )
             data = {"from": (case.priority_system, case.priority_override), "to": (system, override)}
             fields = {"priority": override or system, "priority_system": system, "priority_override": override}
-            return self._change(case, actor, "set_priority", Change.PRIORITY, fields, data=data)
+            return self.ledger.change(case, actor, "set_priority", Change.PRIORITY, fields, data=data)
 
     def set_title(self, case_id: str, title: str, by: Actor | str = PERSON) -> Case:
         """Give a Case another title."""
@@ -170,86 +194,85 @@ class CoralogixWorld(CaseLedger):
     def set_indicators(self, case_id: str, indicators: Sequence[Indicator]) -> Case:
         """Replace the alerts and signals behind a Case; the service makes no event of that."""
         with self.lock:
-            case = self._find(case_id, SYSTEM, "set_indicators")
-            completed = tuple(complete(one, case.created_at, self._shown) for one in indicators)
+            case = self.ledger.find(case_id, SYSTEM, "set_indicators")
+            completed = tuple(complete(one, case.created_at, self.ledger.shown) for one in indicators)
             fields = {"indicators": completed}
-            return self._change(case, SYSTEM, "set_indicators", Change.INDICATOR, fields, data={})
+            return self.ledger.change(case, SYSTEM, "set_indicators", Change.INDICATOR, fields, data={})
 
     def breach_kpi(self, case_id: str, kpi: str = "TIME_TO_ACKNOWLEDGE") -> Case:
         """Note that a Case missed one of its targets."""
         with self.lock:
-            case = self._find(case_id, SYSTEM, "breach_kpi")
+            case = self.ledger.find(case_id, SYSTEM, "breach_kpi")
             fields = {"kpi_breaches": (*case.kpi_breaches, kpi)}
             data = {"kpi": kpi, "priority": case.priority}
-            return self._change(case, SYSTEM, "breach_kpi", Change.KPI, fields, data=data)
+            return self.ledger.change(case, SYSTEM, "breach_kpi", Change.KPI, fields, data=data)
 
     def comment(self, case_id: str, text: str, by: Actor | str = PERSON) -> Event:
         """Write a comment on a Case and give its event."""
         actor = as_actor(by)
         with self.lock:
-            case = self._find(case_id, actor, "comment")
-            self._change(case, actor, "comment", Change.COMMENT, {}, data={"text": text.strip()})
-            return self._events[case.id][-1]
+            case = self.ledger.find(case_id, actor, "comment")
+            self.ledger.change(case, actor, "comment", Change.COMMENT, {}, data={"text": text.strip()})
+            return self.ledger.events(case.id)[-1]
 
     def deliver(self, case_id: str, evidence_url: str = "") -> None:
         """Record that the official integration was told of a Case; without a URL it failed."""
         with self.lock:
-            case = self._shelf.row(case_id).case
-            self._deliveries[case.id].append(Delivery(time=self.clock.now(), evidence_url=evidence_url))
+            case = self.ledger.case(case_id)
+            told = self.ledger.add_delivery(case.id, Delivery(time=self.clock.now(), evidence_url=evidence_url))
             if evidence_url:
-                request = str(uuid5(NAMESPACE, f"{case.id}/{len(self._deliveries[case.id])}"))
-                self._add_event(case.id, SYSTEM, EventKey.NOTIFIED, {"request": request})
+                request = str(uuid5(NAMESPACE, f"{case.id}/{told}"))
+                self.ledger.add_event(case.id, SYSTEM, EventKey.NOTIFIED, {"request": request})
             else:
-                self._add_event(case.id, SYSTEM, EventKey.NOT_NOTIFIED, {"error": "the instance did not answer"})
+                self.ledger.add_event(case.id, SYSTEM, EventKey.NOT_NOTIFIED, {"error": "the instance did not answer"})
 
     def assign_by_email(self, case_id: str, email: str, by: Actor | str = SERVICE_NOW) -> None:
         """Try to assign a Case to somebody whom Coralogix does not know, as an integration may; it leaves an event."""
         with self.lock:
-            case = self._find(case_id, as_actor(by), "assign_by_email")
-            self._add_event(case.id, as_actor(by), EventKey.ASSIGN_FAILED, {"email": email})
-            self._note(as_actor(by), "assign_by_email", case, changed=False, detail="nobody has this address")
+            case = self.ledger.find(case_id, as_actor(by), "assign_by_email")
+            self.ledger.add_event(case.id, as_actor(by), EventKey.ASSIGN_FAILED, {"email": email})
+            self.ledger.note(as_actor(by), "assign_by_email", case, changed=False, detail="nobody has this address")
 
     def delete(self, case_id: str) -> None:
         """Remove a Case: from now on it is not found."""
         with self.lock:
-            case = self._find(case_id, SYSTEM, "delete")
-            self._shelf.remove(case.id)
-            self._note(SYSTEM, "delete", case, to_status="", changed=True)
+            case = self.ledger.find(case_id, SYSTEM, "delete")
+            self.ledger.shelf.remove(case.id)
+            self.ledger.note(SYSTEM, "delete", case, to_status="", changed=True)
 
     def hide(self, case_id: str, *, hidden: bool = True) -> None:
         """Hide a Case from programs by an access policy, or show it again."""
         with self.lock:
-            case = self._find(case_id, SYSTEM, "hide" if hidden else "show")
-            change = self._shelf.hidden.add if hidden else self._shelf.hidden.discard
+            case = self.ledger.find(case_id, SYSTEM, "hide" if hidden else "show")
+            change = self.ledger.shelf.hidden.add if hidden else self.ledger.shelf.hidden.discard
             change(case.id)
-            self._note(SYSTEM, "hide" if hidden else "show", case, changed=True)
+            self.ledger.note(SYSTEM, "hide" if hidden else "show", case, changed=True)
 
     def edit_comment(self, event_id: str, text: str, by: Actor | str = PERSON) -> Event:
         """Change the words of a comment; raise NoSuchCaseError for any other event."""
         with self.lock:
             event = self._comment(event_id)
             edited = replace(event, data={"text": text.strip()}, edited_at=self.clock.now())
-            events = self._events[event.case_id]
-            events[events.index(event)] = edited
-            self._note(as_actor(by), "edit_comment", self.case(event.case_id), changed=True)
+            self.ledger.put_event(event, edited)
+            self.ledger.note(as_actor(by), "edit_comment", self.ledger.case(event.case_id), changed=True)
             return edited
 
     def delete_comment(self, event_id: str, by: Actor | str = PERSON) -> None:
         """Remove a comment; raise NoSuchCaseError for any other event."""
         with self.lock:
             event = self._comment(event_id)
-            self._events[event.case_id].remove(event)
-            self._note(as_actor(by), "delete_comment", self.case(event.case_id), changed=True)
+            self.ledger.put_event(event, None)
+            self.ledger.note(as_actor(by), "delete_comment", self.ledger.case(event.case_id), changed=True)
 
     def _edit(self, case_id: str, change: Change, name: str, value: str, by: Actor | str) -> Case:
         actor = as_actor(by)
         with self.lock:
-            case = self._find(case_id, actor, f"set_{change}")
+            case = self.ledger.find(case_id, actor, f"set_{change}")
             data = {"from": getattr(case, name), "to": value}
-            return self._change(case, actor, f"set_{change}", change, {name: value}, data=data)
+            return self.ledger.change(case, actor, f"set_{change}", change, {name: value}, data=data)
 
     def _comment(self, event_id: str) -> Event:
-        event = self.event(event_id)
+        event = self.ledger.event(event_id)
         if event.key is not EventKey.COMMENT:
             raise NoSuchCaseError(event_id)
         return event

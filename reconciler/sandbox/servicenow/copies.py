@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from reconciler.sandbox.servicenow.journal import Operation, Write
-from reconciler.sandbox.servicenow.schema import TableRow
-from reconciler.sandbox.servicenow.table import Table
+from reconciler.sandbox.servicenow.tables.schema import TableRow
+from reconciler.sandbox.servicenow.tables.table import Table
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 BY = "system"
@@ -23,7 +23,7 @@ def restore(world: ServiceNowWorld, at: datetime) -> None:
     Records that were made since are gone; numbers are not given twice.
     """
     with world.lock:
-        for place in world.task_tables():
+        for place in world.tables.tasks():
             _become(world, place, list(place.as_of(at)))
 
 
@@ -31,7 +31,7 @@ def turn_back(world: ServiceNowWorld, sys_id: str, at: datetime) -> None:
     """Put one record back to how it stood at a time, as importing a table again does; raise LookupError."""
     with world.lock:
         world.record(sys_id)
-        for place in world.task_tables():
+        for place in world.tables.tasks():
             older = place.as_of(at).get(sys_id)
             if older is not None:
                 _put(world, place, older)
@@ -40,8 +40,8 @@ def turn_back(world: ServiceNowWorld, sys_id: str, at: datetime) -> None:
 def clone(source: ServiceNowWorld, over: ServiceNowWorld) -> None:
     """Make one instance's records those of another, sys_ids and keys included, as cloning PROD over TEST does."""
     with source.lock, over.lock:
-        for place in source.task_tables():
-            _become(over, over.table(place.schema.name), list(place))
+        for place in source.tables.tasks():
+            _become(over, over.tables.named(place.schema.name), list(place))
 
 
 def _become(world: ServiceNowWorld, place: Table, rows: Iterable[TableRow]) -> None:
@@ -63,7 +63,7 @@ def _put(world: ServiceNowWorld, place: Table, row: TableRow) -> None:
 def _enter(world: ServiceNowWorld, place: Table, before: TableRow, after: TableRow) -> None:
     world.journal.append(
         Write(
-            at=world.now(),
+            at=world.own_clock.now(),
             actor=BY,
             via_api=False,
             operation=Operation.REPLACE,

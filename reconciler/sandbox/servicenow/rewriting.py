@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from reconciler.sandbox.servicenow.journal import Denial
-from reconciler.sandbox.servicenow.schema import BOOLEANS, DATETIMES, INTEGERS, Schema
-from reconciler.sandbox.servicenow.select import TIME_FORMAT
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
+from reconciler.sandbox.servicenow.tables.schema import BOOLEANS, DATETIMES, INTEGERS, TIME_FORMAT, Schema
 
 LONGEST_BOUNDED_COLUMN = 255
 """columns to this length are VARCHAR; longer ones are not bounded by the database"""

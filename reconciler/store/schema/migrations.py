@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database, Migrations
 
 from reconciler.store.codec import time_text
-from reconciler.store.ledger import renew_guards, start_chain
+from reconciler.store.ledger import start_chain
 
 if TYPE_CHECKING:
     import sqlite3
@@ -347,35 +347,6 @@ def earlier_records(db: Database) -> None:
     db.execute("ALTER TABLE links ADD COLUMN earlier TEXT NOT NULL DEFAULT '[]'")
 
 
-_AS_TOLD = (
-    "ALTER TABLE notifications ADD COLUMN stage INTEGER",
-    "ALTER TABLE notifications ADD COLUMN words TEXT",
-    "ALTER TABLE notifications ADD COLUMN event_id TEXT",
-    """CREATE UNIQUE INDEX notifications_by_event ON notifications (event_id, event, source_time)
-        WHERE event_id IS NOT NULL""",
-    """CREATE TABLE steps_due (
-        source TEXT NOT NULL,
-        connector TEXT NOT NULL,
-        table_name TEXT NOT NULL,
-        id TEXT NOT NULL,
-        since TEXT NOT NULL,
-        is_new INTEGER NOT NULL,
-        tries INTEGER NOT NULL DEFAULT 0,
-        next_at TEXT NOT NULL DEFAULT '',
-        doubt TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (source, connector, table_name, id)
-    ) STRICT""",
-    "CREATE INDEX steps_due_by_time ON steps_due (source, connector, next_at)",
-)
-
-
-@steps()
-def steps_as_told(db: Database) -> None:
-    """Keep of each step what its own service wrote down about it, and where the side then stood."""
-    for statement in _AS_TOLD:
-        db.execute(statement)
-
-
 def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 
@@ -386,8 +357,6 @@ def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     steps.apply(db)
     if "evidence" in pending:
         start_chain(connection, now)
-    elif pending:
-        renew_guards(connection)
     marks = ", ".join("?" * len(pending))
     db.execute(
         f"UPDATE {steps.migrations_table} SET applied_at = ? WHERE name IN ({marks})",  # noqa: S608

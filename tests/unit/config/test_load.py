@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.config import Auth, Config, PartialView, find_config, load_config, parse_config
+from reconciler.config.file import find_config
+from reconciler.config.load import load_config, parse_config
+from reconciler.config.model import Auth, Config, PartialView
 from reconciler.core.errors import ConfigError
 from reconciler.core.policies.policies import Limits
 
@@ -271,7 +273,7 @@ class TestFinding:
 
     def test_nothing_anywhere_says_where_it_looked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("reconciler.config.load.SYSTEM_FILE", tmp_path / "etc.toml")
+        monkeypatch.setattr("reconciler.config.file.SYSTEM_FILE", tmp_path / "etc.toml")
         with pytest.raises(ConfigError, match=r"looked for reconciler\.toml, .*etc\.toml; `reconciler init`"):
             find_config(None, {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.config import config_template
+from reconciler.config.template import config_template
 from reconciler.core.model import Stage
 from reconciler.core.policies import defaults
 from reconciler.core.policies.policies import Inbound, Outbound, Reference, Route, WayBack

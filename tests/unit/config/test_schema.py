@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from reconciler.config import config_schema, config_template
+from reconciler.config.schema import config_schema
+from reconciler.config.template import config_template
 
 MINIMAL = """
 [coralogix]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.config import Secret
+from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
 from tests.unit.config.test_load import MINIMAL, problems_of, read
 

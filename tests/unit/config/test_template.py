@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.config import config_template, parse_config
+from reconciler.config.load import parse_config
 from reconciler.config.shape import TABLES, SecretTable
+from reconciler.config.template import config_template
 from tests.unit.config.test_load import MINIMAL, read
 
 COMMENTED = re.compile(r"^# (?=[a-z0-9_]+ = |\[)", re.MULTILINE)

@@ -37,7 +37,7 @@ def run(cycles: list[Callable[[], None]], reload: Reload, notify: Path | None = 
     """Run a daemon whose cycles are an hour apart: each of them but the first comes because of a signal."""
     stop = threading.Event()
 
-    def cycle() -> TickResult:
+    def cycle(_cycle_id: str) -> TickResult:
         cycles.pop(0)()
         if not cycles:
             stop.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import os
 import signal
@@ -21,6 +23,7 @@ from reconciler.daemon.notify import Notifier
 from reconciler.daemon.reload import Reload
 from reconciler.daemon.schedule import Daemon
 from reconciler.daemon.timetable import TickResult, Timetable
+from reconciler.telemetry.log import LogFormat, configure_logging
 
 PATIENCE_SECONDS = 20
 OFTEN = Timetable(poll_seconds=0.01, look_seconds=0.01)
@@ -36,10 +39,12 @@ class Script:
     def __init__(self, *steps: Step) -> None:
         self.stop = threading.Event()
         self.played = 0
+        self.cycle_ids: list[str] = []
         self._steps = list(steps)
 
-    def __call__(self) -> TickResult:
+    def __call__(self, cycle_id: str) -> TickResult:
         self.played += 1
+        self.cycle_ids.append(cycle_id)
         step = self._steps.pop(0)
         try:
             return step()
@@ -110,6 +115,44 @@ def test_a_result_that_is_not_ok_counts_as_a_failure(caplog: pytest.LogCaptureFi
     Script(lambda: TickResult(ok=False, summary="refused: 120 creates are over 100")).run()
     [record] = failures(caplog)
     assert vars(record)["summary"] == "refused: 120 creates are over 100"
+
+
+def counting(words: str, **counts: int) -> Step:
+    return lambda: TickResult(ok=True, summary=words, counts=counts)
+
+
+def test_what_was_counted_is_news_and_how_long_it_took_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="reconciler")
+    quick, slow = counting("in 0.1 s", planned=0, held=1), counting("in 9.9 s", planned=0, held=1)
+    Script(quick, slow, counting("in 0.1 s", planned=0, held=2), quick).run()
+    told = [(record.levelname, vars(record)["held"]) for record in caplog.records if record.message == "cycle done"]
+    assert told == [("INFO", 1), ("DEBUG", 1), ("INFO", 2), ("INFO", 1)]
+
+
+def test_every_line_of_a_cycle_bears_its_id_and_no_other_does() -> None:
+    def works() -> TickResult:
+        logging.getLogger("reconciler.test").info("at work")
+        return OK
+
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure_logging(log_format=LogFormat.JSON, stream=stream, environ={})
+    try:
+        script = Script(works, raising(CycleFailed("gone")))
+        script.run()
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    first, second = script.cycle_ids
+    assert {(line["message"], line.get("cycle_id")) for line in lines} == {
+        ("daemon started", None),
+        ("at work", first),
+        ("cycle done", first),
+        ("cycle failed", second),
+        ("daemon stopped", None),
+    }
+    assert first != second
 
 
 def test_a_quiet_cycle_like_the_one_before_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
@@ -300,7 +343,7 @@ from reconciler.daemon.timetable import TickResult, Timetable
 
 stop = threading.Event()
 
-def run_cycle():
+def run_cycle(cycle_id):
     print("write 1 begun", flush=True)
     sys.stdin.readline()
     print("write 1 finished, stopping:", stop.is_set(), flush=True)

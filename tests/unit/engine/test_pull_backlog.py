@@ -46,14 +46,16 @@ class Backlog:
         if number % 3_000 == 0:
             self.world.clock.advance(seconds=1)
         key = str(UUID(int=number))
-        return self.world.servicenow.open_incident("by hand", correlation_display="Coralogix", correlation_id=key)
+        return self.world.servicenow.people.open_incident(
+            "by hand", correlation_display="Coralogix", correlation_id=key
+        )
 
     def stir(self) -> None:
         """Change some of everything, in the same second."""
         for case_id in self.random.sample(self.case_ids, CHANGED_BETWEEN_PAGES):
             self.world.coralogix.set_title(case_id, f"title {self.random.random()}")
         for sys_id in self.random.sample(self.sys_ids, CHANGED_BETWEEN_PAGES):
-            self.world.servicenow.edit(sys_id, urgency=self.random.choice("12"), short_description="moved")
+            self.world.servicenow.people.edit(sys_id, urgency=self.random.choice("12"), short_description="moved")
 
     def pull(self, stirring: list[int]) -> CycleReport:
         """Let a cycle fall, with changes after some of its requests."""
@@ -89,7 +91,7 @@ def test_a_large_backlog_is_read_to_its_end_while_it_moves() -> None:
     backlog.world.clock.advance(seconds=30)
     backlog.pull([])
     assert backlog.remembered_cases() == {
-        case_id: backlog.world.coralogix.case(case_id) for case_id in backlog.case_ids
+        case_id: backlog.world.coralogix.ledger.case(case_id) for case_id in backlog.case_ids
     }
     remembered = backlog.remembered_records()
     assert len(remembered) == RECORDS

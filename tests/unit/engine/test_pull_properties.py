@@ -56,11 +56,9 @@ class Stage:
 
     def __init__(self, *, lag_seconds: float, is_offset: bool) -> None:
         self.world = World(rules=NOBODY, settings=QUIET)
-        self.world.coralogix.knobs = self.world.coralogix._shelf._knobs = CaseKnobs(
-            list_lag_seconds=lag_seconds, offset_tokens=is_offset
-        )
+        self.world.coralogix.ledger.use(CaseKnobs(list_lag_seconds=lag_seconds, offset_tokens=is_offset))
         self.case_ids = [self.world.new_case(f"Case {number}") for number in range(CASES)]
-        self.sys_ids = [self.world.servicenow.open_incident("by hand", **self._ours(n)) for n in range(RECORDS)]
+        self.sys_ids = [self.world.servicenow.people.open_incident("by hand", **self._ours(n)) for n in range(RECORDS)]
         self.changes = 0
         self.cycles = 0
         self.set_back_seconds = 0.0
@@ -74,7 +72,7 @@ class Stage:
         if side == "case":
             self.world.coralogix.set_title(self.case_ids[number % CASES], f"title {self.changes}")
         else:
-            self.world.servicenow.edit(self.sys_ids[number % RECORDS], description=f"text {self.changes}")
+            self.world.servicenow.people.edit(self.sys_ids[number % RECORDS], description=f"text {self.changes}")
 
     def step(self, word: str, what: object) -> None:
         """Do one step of a schedule."""
@@ -86,7 +84,7 @@ class Stage:
                     self.world.clock.advance(seconds=-what)
                     self.set_back_seconds += what
             case "commit late", int():
-                self.world.servicenow.delay_commit(what)
+                self.world.servicenow.tables.delay_commit(what)
             case "pull", list():
                 self.pull(what)
             case _, int():
@@ -127,7 +125,7 @@ class Stage:
         """Name everything that is not remembered as it is."""
         for case_id in self.case_ids:
             pair = self.world.store.links.pair(case_id)
-            if pair is None or pair.case != self.world.coralogix.case(case_id):
+            if pair is None or pair.case != self.world.coralogix.ledger.case(case_id):
                 yield f"Case {case_id}"
         remembered = {
             record.sys_id: record

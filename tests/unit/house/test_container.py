@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.config import parse_config
+from reconciler.config.load import parse_config
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINERFILE = ROOT / "Containerfile"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.pages.commands import COMMANDS_PAGE, commands_page
+from tests.pages.database import DATABASE_PAGE, between, questions_section, views_section
 from tests.pages.picture import PICTURE, SHOWN, demo_picture, words
 
 AGAIN = "it is stale: make docs"
@@ -12,6 +15,12 @@ AGAIN = "it is stale: make docs"
 
 def test_the_page_of_the_commands_is_fresh() -> None:
     assert COMMANDS_PAGE.read_text(encoding="utf-8") == commands_page(), AGAIN
+
+
+@pytest.mark.parametrize(("part", "made"), [("views", views_section), ("questions", questions_section)])
+def test_the_page_of_the_database_says_what_the_catalogue_says(part: str, made: Callable[[], str]) -> None:
+    [written] = between(part).findall(DATABASE_PAGE.read_text(encoding="utf-8"))
+    assert written == made(), AGAIN
 
 
 @pytest.fixture(scope="module")

@@ -259,7 +259,7 @@ def test_every_view_that_is_named_is_one_of_the_database(page: str) -> None:
 def test_every_query_runs(query: str) -> None:
     with Store.in_memory() as store:
         store.database.connection.execute("PRAGMA query_only = ON")
-        store.database.read(query)
+        store.database.read(query, {"case_key": "CASE-1"})
 
 
 def test_each_view_has_a_query() -> None:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.audit.catalogue import AuditQuestion, View, questions, views
 from reconciler.store.store import CycleCounts, Decided, Store
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import an_action, begin_action, remember, settle, unguarded
 
 PAGE = (Path(__file__).parents[3] / "state" / "README.md").read_text(encoding="utf-8")
-QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 CONTRACT = {
     "audit_links": "case_id, case_key, case_status, connector, target_table, sys_id, number, incident_state, "
     "case_stage, incident_stage, agreed_stage, hold_reason, hold_detail, created_at, updated_at, out_of_step_since",
     "audit_notifications": "seq, cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, "
-    "source_time, words, event_id",
+    "source_time",
     "audit_actions": "seq, cycle_id, key, kind, case_id, connector, sys_id, from_stage, to_stage, result, detail, "
     "attempts, started_at, finished_at, cause_seq",
     "audit_cycles": "cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned, done, "
@@ -33,6 +33,7 @@ CONTRACT = {
     "audit_people": "seq, at, what, os_user, host, arguments, detail",
     "audit_configs": "config_hash, first_used_at, last_used_at, text",
     "audit_gaps": "side, from_at, to_at, seconds, reason",
+    "audit_pruned": "seq, at, evidence, rows, first_key, last_key, pruned_before, hash",
 }
 
 
@@ -71,18 +72,34 @@ def test_the_page_names_every_table_view_and_column_and_nothing_else(store: Stor
     assert documented() == {name: columns(store, name) for (name,) in names}
 
 
-def test_there_are_enough_queries() -> None:
-    assert len(QUERIES) >= 8
+def test_the_catalogue_has_every_view_with_its_columns(store: Store) -> None:
+    made = store.database.read("SELECT name FROM sqlite_master WHERE type = 'view'")
+    assert {name: list(view.columns) for name, view in views().items()} == {
+        name: columns(store, name) for (name,) in made
+    }
 
 
-@pytest.mark.parametrize("query", QUERIES)
-def test_every_query_of_the_page_runs(store: Store, query: str) -> None:
+@pytest.mark.parametrize("view", views().values(), ids=views())
+def test_a_view_is_described_in_terms_of_its_own_columns(store: Store, view: View) -> None:
+    assert {*view.facets, *view.units} <= view.columns.keys()
+    store.database.read(f"SELECT {view.time} FROM {view.name}")  # noqa: S608 - our own catalogue
+
+
+def test_there_are_twenty_questions_and_more() -> None:
+    assert len({question.name for question in questions()}) == len(questions()) >= 20
+
+
+@pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)
+def test_every_question_needs_just_the_parameters_that_it_names(store: Store, question: AuditQuestion) -> None:
     store.database.connection.execute("PRAGMA query_only = ON")
-    store.database.named(query)
+    store.database.read(question.sql, dict.fromkeys(question.parameters, "CASE-1"))
+    assert set(re.findall(r":([a-z_]+)", question.sql)) == set(question.parameters)
 
 
 def test_the_queries_that_should_find_nothing_can_find_something(store: Store) -> None:
-    backwards, twice = (next(each for each in QUERIES if word in each) for word in ("target < start", "records > 1"))
+    backwards, twice = (
+        next(each.sql for each in questions() if each.name == name) for name in ("step_back", "two_records")
+    )
     assert store.database.read(backwards) == []
     assert store.database.read(twice) == []
     with unguarded(store) as conn:

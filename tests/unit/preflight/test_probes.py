@@ -38,9 +38,9 @@ class Instance:
         self.clock = SandboxClock(NOW)
         self.faults = FaultPlan()
         self.world = ServiceNowWorld(self.clock, self.faults, switches=self.switches)
-        self.ours = self.world.open_incident("ours", correlation_id=CASE_ID, correlation_display=OWNER)
+        self.ours = self.world.people.open_incident("ours", correlation_id=CASE_ID, correlation_display=OWNER)
         self.clock.advance(seconds=5)
-        self.theirs = self.world.open_incident("somebody else's")
+        self.theirs = self.world.people.open_incident("somebody else's")
         self.client = IncidentsInProcess(self.world, extra_fields=self.fields)
 
     def findings(self) -> dict[str, Finding]:
@@ -72,7 +72,7 @@ def test_a_usual_instance_passes() -> None:
 def test_an_empty_table_proves_nothing_and_does_not_pass() -> None:
     instance = Instance()
     for sys_id in (instance.ours, instance.theirs):
-        instance.world.remove(sys_id)
+        instance.world.people.remove(sys_id)
     assert verdicts(instance.findings(), Verdict.NOT_CHECKED) >= {"times", "fields", "unknown field"}
 
 
@@ -85,7 +85,7 @@ def test_times_that_mean_the_users_own_zone_fail() -> None:
 
 def test_a_time_that_may_not_be_read_fails() -> None:
     instance = Instance()
-    instance.world.protect("incident", unreadable=("sys_updated_on",))
+    instance.world.access.protect("incident", unreadable=("sys_updated_on",))
     found = instance.findings()
     assert verdicts(found, Verdict.FAILED) >= {"future", "fields"}
     assert "sys_updated_on" in found["fields"].words
@@ -94,7 +94,7 @@ def test_a_time_that_may_not_be_read_fails() -> None:
 @pytest.mark.parametrize(("unreadable", "probe"), [("correlation_display", "mark"), ("correlation_id", "key")])
 def test_a_key_that_may_not_be_read_fails(unreadable: str, probe: str) -> None:
     instance = Instance()
-    instance.world.protect("incident", unreadable=(unreadable,))
+    instance.world.access.protect("incident", unreadable=(unreadable,))
     found = instance.findings()
     assert probe in verdicts(found, Verdict.FAILED)
     assert unreadable in found[probe].advice
@@ -115,7 +115,7 @@ def test_a_mapped_field_that_does_not_exist_is_named() -> None:
 
 def test_rows_that_are_hidden_make_the_pull_fail() -> None:
     instance = Instance()
-    instance.world.hide(instance.ours)
+    instance.world.access.hide(instance.ours)
     found = instance.findings()
     assert "pull" in verdicts(found, Verdict.FAILED)
     assert "1 rows" in found["pull"].words
@@ -135,17 +135,17 @@ def test_values_that_the_instance_does_not_have_are_named() -> None:
 
 def test_a_state_that_no_word_explains_is_named() -> None:
     instance = Instance()
-    instance.world.insert(
+    instance.world.writes.insert(
         "sys_choice",
         {"name": "incident", "element": "state", "value": "10", "label": "Awaiting parts", "inactive": "false"},
-        instance.world.actor("admin"),
+        instance.world.people.actor("admin"),
     )
     assert "the state 10 (Awaiting parts) is explained by no word" in instance.findings()["choices"].words
 
 
 def test_choices_that_may_not_be_read_are_not_checked() -> None:
     instance = Instance()
-    instance.world.protect("sys_choice", unreadable=("value", "element"))
+    instance.world.access.protect("sys_choice", unreadable=("value", "element"))
     assert instance.findings()["choices"].verdict is Verdict.NOT_CHECKED
 
 
@@ -159,7 +159,7 @@ def test_rows_that_the_config_names_are_looked_up(name: str, verdict: Verdict) -
 
 def test_clocks_that_differ_are_told() -> None:
     instance = Instance()
-    instance.world.set_clock(instance.clock.now() + timedelta(minutes=5))
+    instance.world.own_clock.set(instance.clock.now() + timedelta(minutes=5))
     finding = instance.findings()["clock"]
     assert finding.verdict is Verdict.FAILED
     assert "300 s" in finding.words
@@ -181,7 +181,7 @@ def test_a_login_that_does_not_name_its_user_asks_for_anybody() -> None:
 
 def test_another_user_than_asked_for_means_that_a_condition_was_dropped() -> None:
     instance = Instance()
-    instance.world.protect("sys_user", unreadable=("user_name",))
+    instance.world.access.protect("sys_user", unreadable=("user_name",))
     assert instance.findings()["login"].verdict is Verdict.FAILED
 
 

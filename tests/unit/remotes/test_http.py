@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +42,16 @@ def test_a_read_is_tried_three_times_and_each_try_is_reported() -> None:
         (3, 200, "/x"),
     ]
     assert all(0 <= wait <= 2 for wait in it.time.slept)
+
+
+def test_each_request_is_shown_to_who_debugs_without_query_body_or_secret(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="reconciler")
+    with talking(FINE) as it:
+        it.http.request(WRITE, "PATCH", "/x", query={"a": "query"}, body={"a": "body"})
+    [record] = [record for record in caplog.records if record.message == "request"]
+    told = vars(record)
+    assert (told["side"], told["method"], told["path"], told["status"]) == (it.http.name, "PATCH", "/x", 200)
+    assert not [value for value in map(str, told.values()) if "query" in value or "body" in value]
 
 
 def test_a_read_is_given_up_after_three_times() -> None:

@@ -17,8 +17,8 @@ from reconciler.sandbox.http.wire import Request, Response
 from reconciler.sandbox.servicenow.api.face import RateRule, ServiceNowFace
 from reconciler.sandbox.servicenow.api.login import API_PASSWORD, ApiUser, OAuthClient
 from reconciler.sandbox.servicenow.journal import Actor, Denial
-from reconciler.sandbox.servicenow.schema import API_USER
 from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.tables.schema import API_USER
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 START = datetime(2026, 3, 1, 12, 0, 0, 400000, tzinfo=UTC)
@@ -34,14 +34,14 @@ def new_world(**switches: object) -> ServiceNowWorld:
 
 
 def create(world: ServiceNowWorld, **fields: object) -> str:
-    return world.insert("incident", {"correlation_id": CASE, "correlation_display": "Coralogix", **fields}, API)[
+    return world.writes.insert("incident", {"correlation_id": CASE, "correlation_display": "Coralogix", **fields}, API)[
         "sys_id"
     ]
 
 
 def refusal(world: ServiceNowWorld, sys_id: str, **fields: object) -> str:
     with pytest.raises(Denial) as caught:
-        world.update("incident", sys_id, fields, API)
+        world.writes.update("incident", sys_id, fields, API)
     assert caught.value.status == 403
     assert caught.value.message == "Operation Failed"
     return caught.value.detail or ""

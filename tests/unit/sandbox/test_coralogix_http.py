@@ -270,7 +270,7 @@ def test_a_fault_of_a_write(kind: FaultKind, after_effect: bool, face: Coralogix
         assert (response.status, response.fault) == (status, None)
         assert (content or "") in response.headers.get("Content-Type", "")
     landed = kind in HARMLESS or (after_effect and kind not in {FaultKind.REFUSED, FaultKind.NO_CHANGE_200})
-    assert face.world.case(case_id).status == ("ACKNOWLEDGED" if landed else "ACTIVE")
+    assert face.world.ledger.case(case_id).status == ("ACKNOWLEDGED" if landed else "ACTIVE")
     assert face.requests["cases.acknowledge"] == 1
     assert sum(face.world.faults.struck.values()) == 1
 
@@ -288,7 +288,7 @@ def test_what_some_faults_say(face: CoralogixFace, case_id: str) -> None:
 
 
 def test_faults_of_a_listing(face: CoralogixFace, case_id: str) -> None:
-    face.world.clock.advance(seconds=face.world.knobs.stale_list_seconds)
+    face.world.clock.advance(seconds=face.world.ledger.knobs.stale_list_seconds)
     face.world.resolve(case_id)
     for kind in (FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST):
         face.world.faults.add(Fault(kind=kind, operation="cases.list"))

@@ -87,21 +87,21 @@ def test_every_step_from_every_status(profile: Profile, status: str, step: Step)
 def test_the_world_follows_its_table(profile: Profile, status: str, step: Step) -> None:
     made = world(profile)
     case_id = case_in(made, status)
-    before, events = made.case(case_id), made.events(case_id)
+    before, events = made.ledger.case(case_id), made.ledger.events(case_id)
     made.clock.advance(seconds=5)
     expected = target(profile, step, status)
     if expected is None:
         with pytest.raises(StepRefusedError, match=status):
             made.step(case_id, step, API_KEY)
-        assert (made.case(case_id), made.events(case_id)) == (before, events)
+        assert (made.ledger.case(case_id), made.ledger.events(case_id)) == (before, events)
     elif expected == status:
         assert made.step(case_id, step, API_KEY) == before
-        assert made.events(case_id) == events
+        assert made.ledger.events(case_id) == events
     else:
         after = made.step(case_id, step, API_KEY)
-        assert after == made.case(case_id)
+        assert after == made.ledger.case(case_id)
         assert (after.status, after.updated_at) == (expected, made.clock.now())
-        assert len(made.events(case_id)) == len(events) + 1
+        assert len(made.ledger.events(case_id)) == len(events) + 1
     entry = made.journal[-1]
     assert (entry.actor, entry.verb, entry.case_id, entry.from_status) == ("apiKey", step, case_id, status)
     assert entry.accepted == (expected is not None)
@@ -120,10 +120,10 @@ def test_a_key_comes_with_activation_and_counts_up() -> None:
     made = world(Profile.STRICT)
     waiting = made.create_case("one", activate=False)
     second = made.create_case("two")
-    assert made.case(waiting).key is None
+    assert made.ledger.case(waiting).key is None
     made.activate(waiting)
-    assert (made.case(second).key, made.case(waiting).key) == ("CASE-1", "CASE-2")
-    assert made.case("CASE-2").id == waiting
+    assert (made.ledger.case(second).key, made.ledger.case(waiting).key) == ("CASE-1", "CASE-2")
+    assert made.ledger.case("CASE-2").id == waiting
     never = made.create_case("three", activate=False)
     assert made.recover(never).key is None
 
@@ -158,7 +158,7 @@ def test_who_resolved_is_told(by: str, word: str) -> None:
     made = world(Profile.STRICT)
     case_id = made.create_case("one")
     assert made.resolve(case_id, by=by).resolved_by == word
-    assert made.events(case_id)[-1].actor.kind == made.journal[-1].actor
+    assert made.ledger.events(case_id)[-1].actor.kind == made.journal[-1].actor
 
 
 def test_any_status_can_be_given_and_then_takes_no_step() -> None:

@@ -139,7 +139,7 @@ def rich_face(knobs: CaseKnobs) -> tuple[CoralogixFace, str]:
 def every_call(face: CoralogixFace, case_id: str) -> Iterator[tuple[str, str, object]]:
     """Give operation, request line and body: good ones, refused ones, missing ones."""
     ada, event_id = person("ada").id, face.world.comment(case_id, "hello").id
-    alert = next(one for one in face.world.case(case_id).indicators if one.kind == "prometheus")
+    alert = next(one for one in face.world.ledger.case(case_id).indicators if one.kind == "prometheus")
     began = wire_time(alert.triggered_at, 6) if alert.triggered_at else ""
     descending = {"field": "CASE_ORDER_BY_FIELD_UPDATED_AT", "direction": "CASE_ORDER_BY_DIRECTION_DESCENDING"}
     yield "POST /cases/cases/v1", "", {"orderBy": descending, "pagination": {"pageSize": 1}}

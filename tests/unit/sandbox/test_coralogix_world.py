@@ -44,7 +44,7 @@ def fill(world: CoralogixWorld, count: int) -> list[str]:
 def pages(world: CoralogixWorld, field: SortField, size: int, *, ascending: bool = False) -> Iterator[Listing]:
     token = None
     while True:
-        page = world.list_cases(ListQuery(field=field, page_size=size, page_token=token, ascending=ascending))
+        page = world.ledger.list_cases(ListQuery(field=field, page_size=size, page_token=token, ascending=ascending))
         yield page
         token = page.next_token
         if token is None:
@@ -84,7 +84,7 @@ def test_two_changes_in_one_instant_share_an_update_time() -> None:
     first, second = fill(world, 2)
     world.acknowledge(first)
     world.acknowledge(second)
-    assert world.case(first).updated_at == world.case(second).updated_at == world.clock.now()
+    assert world.ledger.case(first).updated_at == world.ledger.case(second).updated_at == world.clock.now()
 
 
 def test_a_keyset_token_is_the_last_rows_time_and_id() -> None:
@@ -128,13 +128,13 @@ def test_a_token_of_somebody_else_is_refused(token: str, offset_tokens: bool) ->
     world = make_world(CaseKnobs(offset_tokens=offset_tokens))
     fill(world, 2)
     with pytest.raises(BadTokenError):
-        world.list_cases(ListQuery(page_token=token))
+        world.ledger.list_cases(ListQuery(page_token=token))
 
 
 def test_skip_passes_over_matches() -> None:
     world = make_world()
     ids = fill(world, 5)
-    page = world.list_cases(ListQuery(skip=2, page_size=2))
+    page = world.ledger.list_cases(ListQuery(skip=2, page_size=2))
     assert [case.id for case in page.cases] == [ids[2], ids[1]]
 
 
@@ -153,7 +153,7 @@ def test_fresh_cases_may_have_no_update_time(nulls_first: bool, size: int) -> No
     found = [case.id for case in listed(world, SortField.UPDATED, size)]
     assert sorted(found) == sorted(ids)
     assert set(found[2:] if nulls_first else found[:2]) == changed
-    assert world.case(ids[0]).updated_at is None
+    assert world.ledger.case(ids[0]).updated_at is None
 
 
 def test_a_lagging_list_shows_an_older_world() -> None:
@@ -163,7 +163,7 @@ def test_a_lagging_list_shows_an_older_world() -> None:
     world.clock.advance(seconds=9)
     world.acknowledge(first)
     assert [case.status for case in listed(world, SortField.UPDATED)] == ["ACTIVE"]
-    assert world.visible_case(first).status == "ACKNOWLEDGED"
+    assert world.ledger.visible_case(first).status == "ACKNOWLEDGED"
     world.clock.advance(seconds=10)
     assert [case.status for case in listed(world, SortField.CREATED)] == ["ACKNOWLEDGED"]
 
@@ -173,14 +173,14 @@ def test_one_listing_may_be_stale() -> None:
     (first,) = fill(world, 1)
     world.clock.advance(seconds=60)
     world.resolve(first)
-    statuses = [world.list_cases(ListQuery(), stale=stale).cases[0].status for stale in (True, False)]
+    statuses = [world.ledger.list_cases(ListQuery(), stale=stale).cases[0].status for stale in (True, False)]
     assert statuses == ["ACTIVE", "RESOLVED"]
 
 
 @pytest.mark.parametrize(("digits", "microsecond"), [(0, 0), (3, 123000), (6, 123456), (9, 123456)])
 def test_times_are_shown_with_so_many_digits(digits: int, microsecond: int) -> None:
     world = make_world(CaseKnobs(fractional_digits=digits))
-    case = world.case(world.create_case("one"))
+    case = world.ledger.case(world.create_case("one"))
     assert case.created_at == case.updated_at == START.replace(microsecond=microsecond)
 
 
@@ -202,7 +202,7 @@ def test_which_changes_move_the_update_time() -> None:
     world.assign(case_id, person("ada").id)
     world.comment(case_id, "hello")
     world.breach_kpi(case_id)
-    assert world.case(case_id).updated_at == START
+    assert world.ledger.case(case_id).updated_at == START
     assert world.acknowledge(case_id).updated_at == world.clock.now()
 
 
@@ -221,16 +221,16 @@ def test_a_hidden_case_is_left_out_and_admitted() -> None:
     world = make_world()
     first, second = fill(world, 2)
     world.hide(first)
-    page = world.list_cases(ListQuery())
+    page = world.ledger.list_cases(ListQuery())
     assert ([case.id for case in page.cases], page.truncated) == ([second], True)
-    assert not world.list_cases(ListQuery(matches=lambda case: case.id == second)).truncated
+    assert not world.ledger.list_cases(ListQuery(matches=lambda case: case.id == second)).truncated
     with pytest.raises(NoSuchCaseError):
-        world.visible_case(first)
+        world.ledger.visible_case(first)
     with pytest.raises(NoSuchCaseError):
         world.acknowledge(first, by=API_KEY)
     assert world.acknowledge(first).status == "ACKNOWLEDGED"
     world.hide(first, hidden=False)
-    assert not world.list_cases(ListQuery()).truncated
+    assert not world.ledger.list_cases(ListQuery()).truncated
 
 
 def test_a_deleted_case_is_gone_everywhere() -> None:
@@ -239,7 +239,7 @@ def test_a_deleted_case_is_gone_everywhere() -> None:
     world.delete(first)
     for name in (first, "CASE-1"):
         with pytest.raises(NoSuchCaseError):
-            world.case(name)
+            world.ledger.case(name)
     assert [case.id for case in listed(world, SortField.UPDATED)] == [second]
     with pytest.raises(NoSuchCaseError):
         world.acknowledge(first)
@@ -264,8 +264,8 @@ def test_a_change_of_nothing_leaves_no_event() -> None:
     case_id = world.create_case("one")
     world.clock.advance(seconds=5)
     world.set_title(case_id, "one")
-    assert [event.key for event in world.events(case_id)] == [EventKey.CREATED]
-    assert world.case(case_id).updated_at == START
+    assert [event.key for event in world.ledger.events(case_id)] == [EventKey.CREATED]
+    assert world.ledger.case(case_id).updated_at == START
     assert (world.journal[-1].verb, world.journal[-1].accepted, world.journal[-1].changed) == ("set_title", True, False)
 
 
@@ -276,12 +276,12 @@ def test_comments_are_written_edited_and_removed() -> None:
     assert (event.data["text"], event.actor.name) == ("looking into it", "ada")
     world.clock.advance(seconds=1)
     edited = world.edit_comment(event.id, "found it")
-    assert (edited.edited_at, world.event(event.id)) == (world.clock.now(), edited)
+    assert (edited.edited_at, world.ledger.event(event.id)) == (world.clock.now(), edited)
     world.delete_comment(event.id)
     with pytest.raises(NoSuchCaseError):
-        world.event(event.id)
+        world.ledger.event(event.id)
     with pytest.raises(NoSuchCaseError):
-        world.delete_comment(world.events(case_id)[0].id)
+        world.delete_comment(world.ledger.events(case_id)[0].id)
 
 
 def test_a_world_can_be_played_again() -> None:
@@ -306,4 +306,4 @@ def test_several_threads_change_one_world() -> None:
     for thread in threads:
         thread.join()
     assert sorted(case.id for case in listed(world, SortField.UPDATED)) == sorted(ids)
-    assert sum(event.key is EventKey.COMMENT for case_id in ids for event in world.events(case_id)) == 80
+    assert sum(event.key is EventKey.COMMENT for case_id in ids for event in world.ledger.events(case_id)) == 80

@@ -50,27 +50,29 @@ from tests.unit.sandbox.servicenow_support import (
 )
 def test_an_instance_rewrites_what_it_takes(rewrite: Rewrite, field: str, sent: str, kept: str) -> None:
     world = new_world(rewrites=frozenset({rewrite}))
-    assert world.insert("incident", {field: sent}, API)[field] == kept
-    assert new_world().insert("incident", {field: sent}, API)[field] == sent
+    assert world.writes.insert("incident", {field: sent}, API)[field] == kept
+    assert new_world().writes.insert("incident", {field: sent}, API)[field] == sent
 
 
 def test_rewriting_leaves_keys_and_choices_alone() -> None:
     world = new_world(rewrites=frozenset(Rewrite))
-    row = world.insert("incident", {"correlation_id": "a  & b", "category": "network", "short_description": "c"}, API)
+    row = world.writes.insert(
+        "incident", {"correlation_id": "a  & b", "category": "network", "short_description": "c"}, API
+    )
     assert (row["correlation_id"], row["category"], row["short_description"]) == ("a  & b", "network", "[EMEA] c")
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("True", "true"), ("1", "true"), (False, "false"), ("yes", "false")])
 def test_a_boolean_column_has_two_words(sent: object, kept: str) -> None:
-    assert new_world().insert("incident", {"knowledge": sent}, API)["knowledge"] == kept
+    assert new_world().writes.insert("incident", {"knowledge": sent}, API)["knowledge"] == kept
 
 
 def test_a_column_may_count_utf_16_units() -> None:
-    row = new_world(text_units="utf_16").insert("incident", {"short_description": "x" + "🔥" * 100}, API)
+    row = new_world(text_units="utf_16").writes.insert("incident", {"short_description": "x" + "🔥" * 100}, API)
     assert row["short_description"] == "x" + "🔥" * 79
     strict = new_world(text_units="utf_16", overlong_text="reject")
     with pytest.raises(Denial):
-        strict.insert("incident", {"short_description": "🔥" * 81}, API)
+        strict.writes.insert("incident", {"short_description": "🔥" * 81}, API)
 
 
 # -- copies ---------------------------------------------------------------------------------------------------
@@ -82,7 +84,7 @@ def test_a_restored_instance_stands_where_it_stood() -> None:
     world.clock.advance(hours=1)
     night = world.clock.now()
     world.clock.advance(hours=1)
-    world.resolve(old)
+    world.people.resolve(old)
     young = create(world, correlation_id="another")
     restore(world, night)
     row = world.record(old)
@@ -102,7 +104,7 @@ def test_one_record_goes_back_and_the_rest_stays() -> None:
     made = world.clock.now()
     world.clock.advance(hours=1)
     for sys_id in (back, stays):
-        world.progress(sys_id)
+        world.people.progress(sys_id)
     turn_back(world, back, made)
     assert (world.record(back)["state"], world.record(stays)["state"]) == ("1", "2")
     with pytest.raises(LookupError):
@@ -116,7 +118,7 @@ def test_a_clone_has_the_same_ids_and_keys() -> None:
     assert test.record(sys_id) == prod.record(sys_id)
     with pytest.raises(LookupError):
         test.record(own)
-    prod.progress(sys_id)
+    prod.people.progress(sys_id)
     assert test.record(sys_id)["state"] == "1"
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.servicenow.seed import ADMIN_ID
+from reconciler.sandbox.servicenow.tables.seed import ADMIN_ID
 from tests.unit.sandbox.servicenow_support import SYS_ID, TABLE, basic, call, created, new_face, result, token, words
 
 
@@ -99,12 +99,12 @@ def test_the_limit_comes_before_access_rules_and_the_count_ignores_them() -> Non
     for switch, total in (("before_acl", "3"), ("after_acl", "2")):
         face = new_face(total_count=switch)
         ids = [created(face) for _ in range(3)]
-        face.world.hide(ids[0])
+        face.world.access.hide(ids[0])
         page = call(face, "GET", TABLE, {"sysparm_limit": "2", "sysparm_query": "ORDERBYnumber"})
         assert [row["sys_id"] for row in result(page)] == [ids[1]]
         assert page.headers["X-Total-Count"] == total
     face = new_face(unreadable_row="empty")
-    face.world.hide(created(face))
+    face.world.access.hide(created(face))
     assert result(call(face, "GET", TABLE)) == [{}]
 
 
@@ -152,7 +152,7 @@ def test_notes_read_empty_but_as_a_display_stream() -> None:
 def test_an_unreadable_field_is_an_absent_key_and_a_dropped_condition() -> None:
     face = new_face()
     created(face, description="x")
-    face.world.protect("incident", unreadable=("description",))
+    face.world.access.protect("incident", unreadable=("description",))
     (row,) = result(call(face, "GET", TABLE, {"sysparm_query": "description=other"}))
     assert "description" not in row
     strict = new_face(invalid_query="no_rows")
@@ -163,7 +163,7 @@ def test_an_unreadable_field_is_an_absent_key_and_a_dropped_condition() -> None:
 
 def test_headers_tell_the_instances_time_and_an_id() -> None:
     face = new_face()
-    face.world.skew = timedelta(minutes=-10)
+    face.world.own_clock.skew = timedelta(minutes=-10)
     headers = call(face, "GET", TABLE).headers
     assert headers["Date"] == "Sun, 01 Mar 2026 11:50:00 GMT"
     assert headers["X-Transaction-ID"] != call(face, "GET", TABLE).headers["X-Transaction-ID"]

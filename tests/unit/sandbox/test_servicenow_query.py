@@ -11,10 +11,10 @@ import pytest
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.servicenow.journal import Actor
-from reconciler.sandbox.servicenow.query import Condition, Operator, Sort, parse
-from reconciler.sandbox.servicenow.schema import TableRow, incident_schema
-from reconciler.sandbox.servicenow.select import QueryRules, select
-from reconciler.sandbox.servicenow.table import OrderKey, Table
+from reconciler.sandbox.servicenow.tables.query import Condition, Operator, Sort, parse
+from reconciler.sandbox.servicenow.tables.schema import TableRow, incident_schema
+from reconciler.sandbox.servicenow.tables.select import QueryRules, select
+from reconciler.sandbox.servicenow.tables.table import OrderKey, Table
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -171,7 +171,7 @@ def keyset_pages(world: ServiceNowWorld, limit: int) -> list[list[str]]:
     asked = f"{fixed}^sys_updated_on>=2026-01-01 00:00:00"
     while True:
         query = parse(f"{asked}^ORDERBYsys_updated_on^ORDERBYsys_id")
-        rows = list(islice(select(world.table("incident"), query, world.reading("incident")), limit))
+        rows = list(islice(select(world.tables.named("incident"), query, world.access.query_rules("incident")), limit))
         if not rows:
             return pages
         pages.append([row["sys_id"] for row in rows])
@@ -181,7 +181,7 @@ def keyset_pages(world: ServiceNowWorld, limit: int) -> list[list[str]]:
         unread = next((row["sys_id"] for row in world.records() if row["sys_id"] not in read), None)
         if unread is not None:
             world.clock.advance(seconds=1)
-            world.edit(unread, description=f"moved after page {len(pages)}")
+            world.people.edit(unread, description=f"moved after page {len(pages)}")
 
 
 @pytest.mark.parametrize("per_second", [1, 7, 400])
@@ -191,7 +191,7 @@ def test_paging_by_key_misses_nothing_while_rows_tie_and_move(per_second: int) -
         if number % per_second == 0:
             world.clock.advance(seconds=1)
         mark = "Somebody" if number % 10 == 0 else "Coralogix"
-        world.insert("incident", {"correlation_id": f"key-{number}", "correlation_display": mark}, API)
+        world.writes.insert("incident", {"correlation_id": f"key-{number}", "correlation_display": mark}, API)
 
     read = [sys_id for page in keyset_pages(world, 50) for sys_id in page]
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from reconciler.sandbox.http.server import SandboxServer
-from reconciler.sandbox.servicenow.query import parse
+from reconciler.sandbox.servicenow.tables.query import parse
 from tests.unit.sandbox.servicenow_support import (
     SYS_ID,
     TABLE,
@@ -42,14 +42,14 @@ def test_ranges_and_comparisons_of_fields(query: str, found: list[str]) -> None:
     world = new_world()
     for impact in ("1", "2", "3"):
         create(world, impact=impact, urgency="2", correlation_id=impact)
-    assert [row["impact"] for row in world.search("incident", parse(f"{query}^ORDERBYimpact"))] == found
+    assert [row["impact"] for row in world.access.search("incident", parse(f"{query}^ORDERBYimpact"))] == found
 
 
 def test_states_may_be_negative_numbers() -> None:
     world = new_world(unlisted_choice="keep")
     for state in ("-5", "-1", "0", "3"):
         create(world, state=state, correlation_id=state)
-    rows = world.search("incident", parse("state<0^ORDERBYDESCstate"))
+    rows = world.access.search("incident", parse("state<0^ORDERBYDESCstate"))
     assert [row["state"] for row in rows] == ["-1", "-5"]
 
 
@@ -78,8 +78,8 @@ def test_values_may_be_sent_as_a_person_types_them() -> None:
     query = {"sysparm_input_display_value": "true"}
     row = result(call(face, "POST", TABLE, query, typed))
     stored = face.world.record(row["sys_id"])
-    assert stored["assignment_group"] == face.world.search("sys_user_group", parse("name=Network"))[0]["sys_id"]
-    assert stored["assigned_to"] == face.world.user_id("beth.anglin")
+    assert stored["assignment_group"] == face.world.access.search("sys_user_group", parse("name=Network"))[0]["sys_id"]
+    assert stored["assigned_to"] == face.world.tables.user_id("beth.anglin")
     assert (stored["state"], stored["due_date"]) == ("2", "2026-03-01 16:00:00")
     assert stored["short_description"] == "In Progress"
     call(face, "PATCH", f"{TABLE}/{row['sys_id']}", query, {"assigned_to": "", "due_date": "soon", "cmdb_ci": "nobody"})

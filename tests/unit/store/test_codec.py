@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from reconciler.core.model import Absence, Entity, Indicator
-from reconciler.store.codec import case_from, incident_from, json_text, link_from, link_values, snapshot_text, time_text
+from reconciler.store.codec import (
+    BY_HAND,
+    IN_BULK,
+    case_from,
+    incident_from,
+    json_text,
+    link_from,
+    link_values,
+    snapshot_text,
+    time_text,
+)
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import LATER
 
@@ -38,6 +49,17 @@ def test_what_an_older_version_wrote_is_read() -> None:
     assert case_from(json_text(FULL_CASE)) == FULL_CASE
     assert case_from(json_text({**vars(FULL_CASE), "unheard_of": 1})) == FULL_CASE
     assert incident_from(json_text(an_incident())) == an_incident()
+
+
+@pytest.mark.parametrize("write", [snapshot_text, json_text])
+def test_by_hand_is_read_what_is_read_in_bulk(write: Callable[[object], str]) -> None:
+    for case in (FULL_CASE, a_case()):
+        assert BY_HAND.case(write(case)) == case
+    incident = an_incident(fields={"description": "x\ny"}, reopen_count=2)
+    assert BY_HAND.incident(write(incident)) == incident
+    assert BY_HAND.case(json_text({**vars(FULL_CASE), "unheard_of": 1})) == FULL_CASE
+    older = {name: value for name, value in vars(FULL_CASE).items() if name not in {"indicators", "url", "labels"}}
+    assert BY_HAND.case(json_text(older)) == IN_BULK.case(json_text(older))
 
 
 def test_times_have_one_width_and_are_utc() -> None:

@@ -155,18 +155,6 @@ def test_all_pairs_stream_in_order(store: Store) -> None:
     assert found == [*(case_id(number) for number in range(1100)), CASE_ID]
 
 
-@pytest.mark.parametrize("ref", [CASE_ID, CASE_ID.upper(), " case-123 ", "INC0010001", "inc0010001", SYS_ID])
-def test_a_case_is_found_by_what_people_type(store: Store, ref: str) -> None:
-    assert store.links.find_case_ids(ref) == [CASE_ID]
-
-
-@pytest.mark.parametrize("ref", ["", "CASE-1", "INC1", "%"])
-def test_nothing_is_found_by_what_is_not_there(store: Store, ref: str) -> None:
-    assert store.links.find_case_ids(ref) == []
-    assert store.links.pair(ref) is None
-    assert store.reports.story(ref) is None
-
-
 def test_the_view_shows_words(store: Store) -> None:
     row = link_row(store)
     assert row == {

@@ -49,6 +49,7 @@ def a_quiet_cycle(store: Store) -> None:
         remember(store, a_case(), an_incident(), cycle_id=cycle_id)
         store.links.pairs_to_plan(NOW)
         store.links.count_skips()
+        store.links.held()
         store.journal.config_hash()
         store.journal.finish_cycle(cycle_id, result="done", counts=CycleCounts(), requests=[SENT], now=NOW)
 
@@ -66,10 +67,13 @@ def a_cycle_with_news(store: Store) -> None:
 
 
 def a_look(store: Store) -> None:
-    for ref in (CASE_ID, "CASE-123", "INC0010001", SYS_ID):
-        assert store.links.find_case_ids(ref) == [CASE_ID]
+    for ref in (CASE_ID, "CASE-123", "INC0010001", SYS_ID, CASE_ID[:6], SYS_ID[:6], "main/INC0010001"):
+        assert CASE_ID in [found.case_id for found in store.finder.find(ref)]
+        assert store.finder.completions(ref, most=5)
     assert store.reports.story(CASE_ID) is not None
     store.reports.holds()
+    store.reports.holds_of([CASE_ID])
+    store.reports.lags(since=NOW)
     store.journal.last_cycles(1)
     store.links.standing_skips()
 

@@ -281,6 +281,28 @@ def test_the_journal_gets_priorities_on_each_line_and_no_time(tmp_path: Path) ->
     assert all(line.startswith("<3>  | ") for line in lines[5:])
 
 
+def test_the_journal_gets_the_priority_of_a_json_line_before_it(tmp_path: Path) -> None:
+    with (tmp_path / "journal").open("w+") as stream:
+        status = os.fstat(stream.fileno())
+        journal = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        configure_logging(log_format=LogFormat.JSON, stream=stream, environ=journal)
+        logger.warning("a hold began")
+        stream.seek(0)
+        line = stream.read()
+    assert line.startswith("<4>{")
+    entry = json.loads(line.removeprefix("<4>"))
+    assert (entry["level"], entry["message"]) == ("warning", "a hold began")
+
+
+def test_a_logger_that_is_left_out_says_nothing() -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream, environ={}, left_out={"reconciler.test"})
+    logger.error("told elsewhere")
+    logging.getLogger("reconciler.test.inner").error("said")
+    assert stream.getvalue().count("\n") == 1
+    assert "said" in stream.getvalue()
+
+
 def test_a_file_is_not_the_journal_though_the_service_has_one(tmp_path: Path) -> None:
     with (tmp_path / "file").open("w+") as stream:
         configure_logging(stream=stream, environ={"JOURNAL_STREAM": "1:2"})

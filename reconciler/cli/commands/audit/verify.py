@@ -7,9 +7,9 @@ import re
 import click
 
 from reconciler.audit.chain import Verified, verify
-from reconciler.cli.build import read_config, start
+from reconciler.cli.commands.audit.evidence import read_evidence
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.reading import read_store
+from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError, Refused
 from reconciler.core.model import JsonObject
@@ -31,11 +31,7 @@ def verify_command(options: Globals, head: str | None, as_json: bool) -> None:
     start(options, quiet=True)
     if head is not None and not _HASH.fullmatch(head.strip().lower()):
         raise ConfigError([f"--head {head!r} is no head: that is 64 characters of 0-9 and a-f"])
-    with read_store(read_config(options).state.path) as store:
-        if store.is_copy:
-            raise ConfigError(
-                [f"{store.path} has no chain yet: an older version made it, and the next cycle begins it"]
-            )
+    with read_evidence(glance(options).database) as store:
         found = verify(store.ledger, head=head.strip().lower() if head else None)
     print_json(verified_document(found)) if as_json else print_verified(found)
     if not found.is_whole:

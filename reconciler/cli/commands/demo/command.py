@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from reconciler.cli.build import build_context, open_store, start
+from reconciler.cli.build import build_context
 from reconciler.cli.commands.demo.screen import PlainScreen, Screen, SilentScreen, TerminalScreen
 from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
 from reconciler.cli.commands.sandbox.config import BASIC, ready_config, secrets_of
-from reconciler.cli.cycles import new_cycle_id
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.start import open_store, start
 from reconciler.cli.terminal import print_json
-from reconciler.config import parse_config
+from reconciler.config.load import parse_config
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
@@ -31,6 +31,7 @@ from reconciler.sandbox.both import Sandbox, serve
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.demo.claims import Claim, CycleSeen, check
 from reconciler.sandbox.demo.story import STORY, Act, Chapter
+from reconciler.telemetry.log import new_cycle_id
 
 BEGINS_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 POLL_SECONDS = 30

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.build import read_config, start
 from reconciler.cli.commands.policy.test import remembered_knowledge
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.cli.times import WHEN
-from reconciler.config import load_config
+from reconciler.config.load import load_config
 from reconciler.core.model import JsonObject, Pair
 from reconciler.core.planning.backtest import DifferenceKind, Replayed
 from reconciler.core.planning.backtest import replay as replay_over

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.build import read_config, start, utc_now
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.refs import find_case
+from reconciler.cli.refs import REF, find_case
+from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import print_json, print_lines, table
-from reconciler.config import Config
+from reconciler.cli.times import utc_now
+from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError, Malformed
 from reconciler.core.expressions.context import EXAMPLE_CASE
 from reconciler.core.model import Action, Case, JsonObject, Pair
@@ -24,7 +25,7 @@ from reconciler.store.store import Store
 
 
 @click.command()
-@click.argument("ref", required=False)
+@click.argument("ref", required=False, type=REF)
 @click.option(
     "--case",
     "file",
@@ -36,8 +37,9 @@ from reconciler.store.store import Store
 def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) -> None:
     """Show which route takes a Case, why the others do not, each field, and the request that follows.
 
-    REF is a Case that is remembered: a Case id, CASE-123, INC0010001 or a sys_id. Without REF and --case an example
-    serves. Nothing is sent and nothing is written; a row that would be looked up by its name is shown as <table name>.
+    REF is a Case that is remembered: its id, CASE-123, INC0010001, CONNECTOR/INC0010001, a sys_id, or six signs or more
+    from the beginning of an id. Without REF and --case an example serves. Nothing is sent and nothing is written; a row
+    that would be looked up by its name is shown as <table name>.
     """
     start(options, quiet=True)
     if ref and file:

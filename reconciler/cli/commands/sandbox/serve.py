@@ -25,9 +25,9 @@ from reconciler.sandbox.both import serve as serve_both
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.control.admin import AdminFace
 from reconciler.sandbox.coralogix.lifecycle import Profile
-from reconciler.sandbox.servicenow.schema import PLAIN_TABLES
 from reconciler.sandbox.servicenow.switches import Rewrite
-from reconciler.sandbox.servicenow.task_tables import further_task_tables
+from reconciler.sandbox.servicenow.tables.schema import PLAIN_TABLES
+from reconciler.sandbox.servicenow.tables.task_tables import further_task_tables
 
 CONFIG_NAME = "reconciler.toml"
 PORTS = click.IntRange(0, 65535)

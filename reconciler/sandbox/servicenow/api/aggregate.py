@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.servicenow.api.shapes import DisplayValue, Shape, Shaper, display_value, field_list
-from reconciler.sandbox.servicenow.database import ServiceNowDatabase
-from reconciler.sandbox.servicenow.schema import TableRow
+from reconciler.sandbox.servicenow.tables.schema import TableRow
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 CHOOSERS = (("min", min), ("max", max))
 
 
-def stats(world: ServiceNowDatabase, table: str, rows: Sequence[TableRow], asked: Mapping[str, str]) -> object:
+def stats(world: ServiceNowWorld, table: str, rows: Sequence[TableRow], asked: Mapping[str, str]) -> object:
     """Give the result of one request over the rows that match; groups stand in the order of their values."""
-    schema = world.table(table).schema
+    schema = world.tables.named(table).schema
     group_by = [name for name in field_list(asked.get("sysparm_group_by", "")) if name in schema.names]
     if not group_by:
         return {"stats": _figures(rows, asked)}

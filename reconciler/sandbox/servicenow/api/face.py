@@ -28,8 +28,8 @@ from reconciler.sandbox.servicenow.api.answers import (
 )
 from reconciler.sandbox.servicenow.api.login import ApiUser, Logins, OAuthClient
 from reconciler.sandbox.servicenow.api.table_api import TableApi, Target, json_object
+from reconciler.sandbox.servicenow.effects import raw_values
 from reconciler.sandbox.servicenow.events import accept_event
-from reconciler.sandbox.servicenow.incident import raw_values
 from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
@@ -61,7 +61,9 @@ class ServiceNowFace:
         token_seconds: int = 1800,
     ) -> None:
         self.world = world
-        self.logins = Logins(users, clients, switches=world.switches, now=world.now, token_seconds=token_seconds)
+        self.logins = Logins(
+            users, clients, switches=world.switches, now=world.own_clock.now, token_seconds=token_seconds
+        )
         self.rate_rule = rate_rule
         self.requests: Counter[str] = Counter()
         """requests that were let in, by operation"""
@@ -82,7 +84,7 @@ class ServiceNowFace:
 
     def _usual_headers(self) -> dict[str, str]:
         return {
-            "Date": format_datetime(self.world.now().astimezone(UTC), usegmt=True),
+            "Date": format_datetime(self.world.own_clock.now().astimezone(UTC), usegmt=True),
             "X-Is-Logged-In": "true",
             "X-Transaction-ID": secrets.token_hex(6),
             "Server-Timing": "wall;dur=12",
@@ -111,7 +113,7 @@ class ServiceNowFace:
         rule = self.rate_rule
         if rule is None:
             return {}, None
-        hour = int(self.world.now().timestamp()) // 3600
+        hour = int(self.world.own_clock.now().timestamp()) // 3600
         self._hours[hour] += 1
         is_over = self._hours[hour] > rule.requests_per_hour
         words = f"Rate limit of {rule.requests_per_hour} requests per hour for Table API exceeded"
@@ -125,7 +127,7 @@ class ServiceNowFace:
             "X-RateLimit-Rule": rule.rule_id,
         }
         if is_over:
-            headers["Retry-After"] = str(reset - int(self.world.now().timestamp()))
+            headers["Retry-After"] = str(reset - int(self.world.own_clock.now().timestamp()))
         return headers, limited
 
     def _route(self, request: Request, actor: Actor) -> Response:
@@ -137,7 +139,7 @@ class ServiceNowFace:
         if match is None:
             return failure(400, "Requested URI does not represent any resource")
         target = Target(version=match[1] or "", table=match[3], sys_id=match[4] or "")
-        self.world.table(target.table)
+        self.world.tables.named(target.table)
         if match[2] == "stats":
             return self._carry_out("records.list", request, lambda _: self._api.stats(request, target.table))
         return self._on_table(request, target, actor)
@@ -190,7 +192,7 @@ class ServiceNowFace:
         if fault.kind in SPOILS_NO_ANSWER:
             return effect(fault.kind)
         spoiled = struck(fault, self._answer_behind(fault, request, effect, target))
-        return dressed(spoiled, fault, request, self.world.now())
+        return dressed(spoiled, fault, request, self.world.own_clock.now())
 
     def _answer_behind(
         self,
@@ -215,7 +217,9 @@ class ServiceNowFace:
         operation = {"POST": Operation.INSERT, "DELETE": Operation.DELETE}.get(request.method, Operation.UPDATE)
         for values in _events(body) if request.path == EVENT_PATH else [body]:
             asked = raw_values(values)
-            self.world.record_lost(operation, target.table, target.sys_id or asked.get("sys_id", ""), asked, kind.value)
+            self.world.writes.enter_lost(
+                operation, target.table, target.sys_id or asked.get("sys_id", ""), asked, kind.value
+            )
 
 
 def _events(body: Mapping[str, object]) -> list[Mapping[str, object]]:

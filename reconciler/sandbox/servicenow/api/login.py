@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from urllib.parse import parse_qs, unquote_plus
 
 from reconciler.sandbox.http.wire import Request, Response
-from reconciler.sandbox.servicenow.schema import API_USER
 from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.tables.schema import API_USER
 
 API_PASSWORD = "sandbox-password"  # noqa: S105 - opens a sandbox on loopback and nothing else
 BASIC_ROLE = "snc_basic_auth_api_access"

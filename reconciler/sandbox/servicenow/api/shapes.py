@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Literal, cast
 
 from reconciler.core.model import JsonObject
-from reconciler.sandbox.servicenow.database import ServiceNowDatabase
 from reconciler.sandbox.servicenow.journal import Denial
-from reconciler.sandbox.servicenow.schema import DATETIMES, JOURNALS, Schema, TableRow
-from reconciler.sandbox.servicenow.select import TIME_FORMAT
+from reconciler.sandbox.servicenow.tables.schema import DATETIMES, JOURNALS, TIME_FORMAT, Schema, TableRow
+from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 DisplayValue = Literal["false", "true", "all"]
 NOTE_LABELS = {"work_notes": "Work notes", "comments": "Additional comments"}
@@ -35,20 +34,20 @@ class Shape:
 class Shaper:
     """Write rows of one world as JSON objects."""
 
-    def __init__(self, world: ServiceNowDatabase, shape: Shape) -> None:
+    def __init__(self, world: ServiceNowWorld, shape: Shape) -> None:
         self._world = world
         self._shape = shape
 
     def row(self, table: str, row: TableRow) -> JsonObject:
         """Write one row; names that the table does not have are left out, as are those that an ACL hides."""
-        schema = self._world.table(table).schema
-        hidden = self._world.unreadable(table)
+        schema = self._world.tables.named(table).schema
+        hidden = self._world.access.unreadable(table)
         names = [name for name in self._shape.fields or schema.fields if name.split(".")[0] not in hidden]
         return {name: self._walk(schema, row, name) for name in names if self._exists(schema, name)}
 
     def display(self, table: str, row: TableRow, name: str) -> str:
         """Give the display value of one field."""
-        return self._display_text(self._world.table(table).schema, row, name)
+        return self._display_text(self._world.tables.named(table).schema, row, name)
 
     def _exists(self, schema: Schema, name: str) -> bool:
         head, _, rest = name.partition(".")
@@ -64,11 +63,11 @@ class Shaper:
             return self._value(schema, row, head)
         target = self._target(schema, head)
         assert target is not None, "only existing names are walked"  # noqa: S101 - checked by _exists before
-        return self._walk(target, self._world.table(target.name).get(row[head]) or TableRow(), rest)
+        return self._walk(target, self._world.tables.named(target.name).get(row[head]) or TableRow(), rest)
 
     def _target(self, schema: Schema, name: str) -> Schema | None:
         try:
-            return self._world.table(schema.references.get(name, "")).schema
+            return self._world.tables.named(schema.references.get(name, "")).schema
         except Denial:
             return None
 
@@ -101,9 +100,9 @@ class Shaper:
             return self._local(raw)
         target = self._target(schema, name) if name in schema.references else None
         if target is not None:
-            found = self._world.table(target.name).get(raw)
+            found = self._world.tables.named(target.name).get(raw)
             return found[target.display] if found is not None else raw
-        return self._world.choices(schema.name, name).get(raw, raw)
+        return self._world.tables.choices(schema.name, name).get(raw, raw)
 
     def _local(self, raw: str) -> str:
         moment = datetime.strptime(raw, TIME_FORMAT)  # noqa: DTZ007 - the zone is added as a distance
@@ -114,13 +113,15 @@ class Shaper:
         wanted = {name} if name in JOURNALS else JOURNALS
         entries = [
             f"{self._heading(one)}\n{one['value']}"
-            for one in self._world.table("sys_journal_field")
+            for one in self._world.tables.named("sys_journal_field")
             if one["element_id"] == row["sys_id"] and one["element"] in wanted
         ]
         return "".join(f"{entry}\n\n" for entry in reversed(entries))
 
     def _heading(self, entry: TableRow) -> str:
-        user = self._world.table("sys_user").get(self._world.user_id(entry["sys_created_by"])) or TableRow()
+        user = (
+            self._world.tables.named("sys_user").get(self._world.tables.user_id(entry["sys_created_by"])) or TableRow()
+        )
         return f"{self._local(entry['sys_created_on'])} - {user['name']} ({NOTE_LABELS[entry['element']]})"
 
 

@@ -14,14 +14,14 @@ from urllib.parse import urlencode
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.http.wire import Request, Response
+from reconciler.sandbox.servicenow.access import NO_RECORD
 from reconciler.sandbox.servicenow.api.aggregate import stats
 from reconciler.sandbox.servicenow.api.inputs import typed_values
 from reconciler.sandbox.servicenow.api.shapes import Shape, Shaper, display_value, field_list
-from reconciler.sandbox.servicenow.database import NO_RECORD
 from reconciler.sandbox.servicenow.journal import Actor, Denial
-from reconciler.sandbox.servicenow.query import Condition, Operator, Query, parse
-from reconciler.sandbox.servicenow.schema import TableRow
-from reconciler.sandbox.servicenow.select import select
+from reconciler.sandbox.servicenow.tables.query import Condition, Operator, Query, parse
+from reconciler.sandbox.servicenow.tables.schema import TableRow
+from reconciler.sandbox.servicenow.tables.select import select
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 DEFAULT_LIMIT = 10000
@@ -71,23 +71,23 @@ class TableApi:
 
     def create(self, request: Request, target: Target, actor: Actor) -> Response:
         """Create one record."""
-        row = self._world.insert(target.table, self._asked(request, target), actor)
+        row = self._world.writes.insert(target.table, self._asked(request, target), actor)
         location = f"{base_url(request)}/api/now/table/{target.table}/{row['sys_id']}"
         return _answer(request, 201, {"result": self._written(request, target, row)}, {"Location": location})
 
     def update(self, request: Request, target: Target, actor: Actor) -> Response:
         """Change one record; PUT is treated as PATCH (assumed)."""
-        row = self._world.update(target.table, target.sys_id, self._asked(request, target), actor)
+        row = self._world.writes.update(target.table, target.sys_id, self._asked(request, target), actor)
         return _answer(request, 200, {"result": self._written(request, target, row)}, {})
 
     def delete(self, target: Target, actor: Actor) -> Response:
         """Delete one record."""
-        self._world.delete(target.table, target.sys_id, actor)
+        self._world.writes.delete(target.table, target.sys_id, actor)
         return Response(status=204)
 
     def stats(self, request: Request, table: str) -> Response:
         """Count rows and give the least or greatest values of fields, in all or by groups."""
-        rows = self._world.search(table, query_of(request))
+        rows = self._world.access.search(table, query_of(request))
         return Response.json(200, {"result": stats(self._world, table, rows, request.query)})
 
     def _asked(self, request: Request, target: Target) -> Mapping[str, object]:
@@ -96,7 +96,7 @@ class TableApi:
         return typed_values(self._world, target.table, asked) if typed else asked
 
     def _fetch(self, target: Target) -> TableRow:
-        return self._world.fetch(target.table, target.sys_id)
+        return self._world.access.fetch(target.table, target.sys_id)
 
     def _written(self, request: Request, target: Target, row: TableRow) -> JsonObject:
         return self._shaper(request).row(target.table, row)
@@ -111,11 +111,11 @@ class TableApi:
         return Shaper(self._world, shape)
 
     def _page(self, request: Request, target: Target, kind: FaultKind | None, offset: int, limit: int) -> _Page:
-        table = self._world.listing(target.table, stale=kind is FaultKind.STALE_LIST)
+        table = self._world.access.listing(target.table, stale=kind is FaultKind.STALE_LIST)
         query = query_of(request)
         if kind is FaultKind.DROPPED_CONDITION:
             query = query.without_conditions()
-        matching = select(table, query, self._world.reading(target.table))
+        matching = select(table, query, self._world.access.query_rules(target.table))
         if _is_true(request, "sysparm_no_count"):
             window, total = list(islice(matching, offset, offset + limit)), None
         else:
@@ -126,12 +126,12 @@ class TableApi:
     def _total(self, table: str, found: list[TableRow]) -> int:
         if self._world.switches.total_count == "before_acl":
             return len(found)
-        return sum(self._world.can_see(table, row) for row in found)
+        return sum(self._world.access.can_see(table, row) for row in found)
 
     def _shown(self, table: str, rows: list[TableRow]) -> tuple[TableRow, ...]:
         """Give what an ACL leaves of some rows: hidden ones are absent, or empty."""
         empty = self._world.switches.unreadable_row == "empty"
-        seen = (row if self._world.can_see(table, row) else TableRow() for row in rows)
+        seen = (row if self._world.access.can_see(table, row) else TableRow() for row in rows)
         return tuple(row for row in seen if row or empty)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from uuid import NAMESPACE_OID, uuid5
 
-from reconciler.sandbox.servicenow.schema import API_USER, Schema, TableRow, incident_schema
 from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.tables.schema import API_USER, Schema, TableRow, incident_schema
 
 ADMIN_ID = "6816f79cc0a8016401c5a33be04be441"
 """the sys_id of ``admin`` in the demo data of every instance"""

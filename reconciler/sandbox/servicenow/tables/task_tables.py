@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from reconciler.sandbox.servicenow.schema import Lifecycle, Schema, task_schema
+from reconciler.sandbox.servicenow.tables.schema import Lifecycle, Schema, task_schema
 
 PROBLEM_STATES = {
     "101": "New",

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 
 INCIDENT = "incident"
 API_USER = "coralogix.sync"
 """the integration user of the sandbox, which the API's clients act as unless told otherwise"""
-
-
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+"""how a time is stored: in UTC, to the second"""
 STATE_WORDS = ("new", "in_progress", "on_hold", "resolved", "closed", "canceled")
 """what a state can mean, as the members of ``Lifecycle`` are called"""
 
@@ -87,6 +88,11 @@ class Schema:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset(self.fields))
+
+
+def raw_time(moment: datetime) -> str:
+    """Write a time as it is stored; ``moment`` is aware."""
+    return moment.astimezone(UTC).strftime(TIME_FORMAT)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -295,11 +301,6 @@ PLAIN_TABLES: tuple[Schema, ...] = (
     plain_schema("sys_choice", "name element value label sequence inactive language", display="label"),
     plain_schema("sys_properties", "name value description type"),
     plain_schema("sys_journal_field", "element_id element name value", display="element"),
-    plain_schema(
-        "sys_audit",
-        "tablename documentkey fieldname oldvalue newvalue user reason record_checkpoint",
-        display="fieldname",
-    ),
     plain_schema("sys_audit_delete", "tablename documentkey display_value", display="documentkey"),
     plain_schema(
         "em_event",

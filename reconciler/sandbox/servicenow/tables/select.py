@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import ge, gt, le, lt
 
-from reconciler.sandbox.servicenow.query import Condition, Group, Operator, Query, Sort
-from reconciler.sandbox.servicenow.schema import DATETIMES, INTEGERS, Schema, TableRow
-from reconciler.sandbox.servicenow.table import OrderKey, Table
+from reconciler.sandbox.servicenow.tables.query import Condition, Group, Operator, Query, Sort
+from reconciler.sandbox.servicenow.tables.schema import DATETIMES, INTEGERS, TIME_FORMAT, Schema, TableRow
+from reconciler.sandbox.servicenow.tables.table import OrderKey, Table
 
-TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 KEYSET = (Sort(field="sys_updated_on"), Sort(field="sys_id"))
 LAST_KEY: OrderKey = ("\U0010ffff", "")
 COMPARES_FIELDS = frozenset({Operator.SAME_AS, Operator.NOT_SAME_AS})

@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from reconciler.sandbox.servicenow.schema import Schema, TableRow
+from reconciler.sandbox.servicenow.tables.schema import Schema, TableRow
 
 OrderKey = tuple[str, str]
 """``sys_updated_on`` and lower-case ``sys_id``: the order in which a keyset reads"""

@@ -1,18 +1,16 @@
-"""The rules that a task record obeys: choices, priority, what entering a state does, the close-info policy.
+"""What a write takes in and what it brings about: choices that are dropped, the priority, what entering a state does.
 
-Pure functions over rows. Sources: ``def-prio-lookup-rules``, ``reopening-incident``, ``c_TableAPI`` samples; the
-data policy's words as observed on instances.
+Pure functions over rows. Sources: ``def-prio-lookup-rules``, ``reopening-incident``, ``c_TableAPI`` samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from reconciler.sandbox.servicenow.journal import Actor, Denial
 from reconciler.sandbox.servicenow.rewriting import kept_value
-from reconciler.sandbox.servicenow.schema import COMPUTED, INCIDENT, JOURNALS, Lifecycle, Schema, TableRow
 from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.tables.schema import COMPUTED, JOURNALS, Lifecycle, Schema, TableRow
 
 PRIORITY_MATRIX: dict[tuple[str, str], str] = {
     ("1", "1"): "1",
@@ -26,42 +24,6 @@ PRIORITY_MATRIX: dict[tuple[str, str], str] = {
     ("3", "3"): "5",
 }
 """(impact, urgency) -> priority"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """Abort a write: a business rule, or a data policy where ``labels`` are given."""
-
-    name: str
-    forbids: Callable[[TableRow, TableRow], bool]
-    """called with the row before (empty on a create) and after; True aborts"""
-    labels: tuple[str, ...] = ()
-    message: str = ""
-    table: str = INCIDENT
-
-    def denial(self, row: TableRow) -> Denial:
-        """Word the refusal as the service does."""
-        if self.labels:
-            return policy_denial(self.labels)
-        words = self.message or (
-            f"Operation against file '{self.table}' was aborted by Business Rule "
-            f"'{self.name}^{row['sys_id']}'. Business Rule Stack: {self.name}"
-        )
-        return Denial(403, "Operation Failed", words)
-
-
-def policy_denial(labels: tuple[str, ...]) -> Denial:
-    """Word the refusal of a data policy, which names labels and not fields."""
-    words = f"Data Policy Exception: The following fields are mandatory: {', '.join(labels)}"
-    return Denial(403, "Operation Failed", words)
-
-
-def close_info_missing(schema: Schema, row: TableRow) -> tuple[str, ...]:
-    """Give the labels that the close-info policy misses in a record."""
-    cycle = schema.lifecycle
-    if cycle is None or row["state"] not in cycle.settled:
-        return ()
-    return tuple(label for name, label in cycle.close_info.items() if not row[name])
 
 
 def raw_values(asked: Mapping[str, object]) -> dict[str, str]:

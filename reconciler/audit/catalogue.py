@@ -1,0 +1,64 @@
+"""What auditors read, in words: each view with its columns, and the questions with their queries.
+
+One file holds it, ``catalogue.toml``; ``state/README.md``, ``audit export`` and ``audit serve`` say what stands there.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Describe one view."""
+
+    name: str
+    title: str
+    words: str
+    time: str
+    """SQL of the time by which rows are picked"""
+    columns: Mapping[str, str]
+    """what each column means, in their order"""
+    facets: tuple[str, ...] = ()
+    """columns with few values, by which rows are counted"""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """column -> ``s`` or ``ms``"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditQuestion:
+    """Be a question of an auditor, and the query that answers it."""
+
+    name: str
+    title: str
+    sql: str
+    parameters: tuple[str, ...] = ()
+    right_answer: str = ""
+    """what the answer should be, where it has one"""
+
+
+@cache
+def views() -> Mapping[str, View]:
+    """Give the views by name, in the order in which they are documented."""
+    return {
+        name: View(name=name, **row | {"facets": tuple(row.get("facets", ()))})
+        for name, row in _catalogue()["views"].items()
+    }
+
+
+@cache
+def questions() -> tuple[AuditQuestion, ...]:
+    """Give the questions in the order in which they are documented."""
+    return tuple(
+        AuditQuestion(**row | {"sql": row["sql"].strip(), "parameters": tuple(row.get("parameters", ()))})
+        for row in _catalogue()["questions"]
+    )
+
+
+def _catalogue() -> dict[str, Any]:
+    return tomllib.loads(files("reconciler.audit").joinpath("catalogue.toml").read_text(encoding="utf-8"))

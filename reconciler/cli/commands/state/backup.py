@@ -1,0 +1,35 @@
+"""The command ``state backup``: a whole copy of a database, live or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import Globals, json_option
+from reconciler.cli.start import glance, start
+from reconciler.cli.terminal import print_json, print_lines
+from reconciler.core.errors import ConfigError
+from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.store.maintenance import back_up
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def backup(options: Globals, file: Path, as_json: bool) -> None:
+    """Copy the database into FILE, whole and checked, also while a daemon runs.
+
+    \b
+    Examples:
+      reconciler state backup /backup/reconciler.db
+    """
+    start(options, quiet=True)
+    path = glance(options).database
+    problems = [f"{file} is there already; name another file"] if file.exists() else []
+    problems += [] if path.exists() else [f"there is no database at {path}"]
+    if problems:
+        raise ConfigError(problems)
+    document = {"version": DOCUMENT_VERSION, "database": str(path), "file": str(file), "bytes": back_up(path, file)}
+    print_json(document) if as_json else print_lines(f"{file}: {document['bytes']} bytes, checked")

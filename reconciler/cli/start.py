@@ -1,0 +1,63 @@
+"""What a command does first: set up the log, read the config or what looking needs of it, open the database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli.options import Globals
+from reconciler.cli.times import utc_now
+from reconciler.config.file import find_config
+from reconciler.config.glance import Glance, glance_at
+from reconciler.core.errors import ConfigError
+from reconciler.store.lock import DatabaseLock
+from reconciler.store.store import Store
+from reconciler.telemetry.log import LogFormat, configure_logging
+
+if TYPE_CHECKING:
+    from reconciler.config.model import Config
+
+TOLD_BY_THE_ANSWER = frozenset({"reconciler.engine.news"})
+"""The loggers whose lines say what the answer of a command says to a person."""
+
+
+def start(options: Globals, *, quiet: bool = False) -> None:
+    """Set up logging as the global options say.
+
+    ``quiet`` is for commands that answer people: by default they log warnings alone, and none that their answer tells.
+    """
+    if quiet and options.log_level == "INFO":
+        configure_logging(level="WARNING", log_format=LogFormat(options.log_format), left_out=TOLD_BY_THE_ANSWER)
+    else:
+        configure_logging(level=options.log_level, log_format=LogFormat(options.log_format))
+
+
+def read_config(options: Globals) -> Config:
+    """Find and load the config; raise ConfigError with every problem at once."""
+    from reconciler.config.load import load_config  # noqa: PLC0415 - heavy, and not needed to look
+
+    return load_config(find_config(options.config, os.environ), os.environ)
+
+
+def glance(options: Globals) -> Glance:
+    """Find the config and read of it what looking needs; raise ConfigError with every problem at once."""
+    return glance_at(find_config(options.config, os.environ), os.environ)
+
+
+@contextmanager
+def read_store(path: Path) -> Iterator[Store]:
+    """Open the database as it is at this moment, to read it; raise ConfigError where there is none."""
+    if not path.exists():
+        raise ConfigError([f"there is no database at {path}; the first cycle makes it"])
+    with Store.reading(path) as store:
+        yield store
+
+
+@contextmanager
+def open_store(path: Path, lock: DatabaseLock | None = None) -> Iterator[Store]:
+    """Open the database for writing, and close it afterwards; one that was not closed in order is read whole."""
+    with Store.open(path, now=utc_now(), check=lock is not None and lock.was_left_open) as store:
+        yield store

@@ -1,0 +1,44 @@
+"""The keys of the file, table by table, for who does not check the rest of it.
+
+A test holds them to ``shape``, which takes a while to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_REMOTE = frozenset({"ca_bundle", "proxy", "api_key", "requests_per_second", "workers"})
+
+KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
+    (): frozenset(
+        {"owner", "coralogix", "servicenow", "state", "audit", "retention", "schedule", "limits"}
+        | {"route", "inbound", "outbound"}
+    ),
+    ("coralogix",): _REMOTE | {"region", "base_url", "partial_view", "deep_links"},
+    ("servicenow", "*"): _REMOTE
+    | {"instance_url", "auth", "username", "password", "client_id", "client_secret", "states"},
+    ("state",): frozenset({"path", "keep_bodies"}),
+    ("audit",): frozenset({"values"}),
+    ("retention",): frozenset({"requests_days", "history_days"}),
+    ("schedule",): frozenset(
+        {"poll_seconds", "case_overlap_seconds", "incident_overlap_seconds"}
+        | {"first_lookback_hours", "drift_check_minutes", "lag_objective_seconds"}
+    ),
+    ("limits",): frozenset(
+        {"max_creates_per_cycle", "max_case_resolves_per_cycle", "max_incident_resolves_per_cycle"}
+        | {"max_changes_on_new_config"}
+    ),
+    ("route", "*"): frozenset({"name", "when", "labels", "priorities", "fallback", "connector", "inbound", "outbound"}),
+    ("inbound", "*"): frozenset(
+        {"table", "create_when", "update_when", "on_reactivate", "reactivations_per_day", "fields", "on_create"}
+        | {"on_acknowledge", "on_resolve", "on_close", "references", "states", "way_back"}
+    ),
+    ("inbound", "*", "references", "*"): frozenset({"table", "name_field", "default"}),
+    ("outbound", "*"): frozenset({"acknowledge_on", "resolve_on", "close_on", "when", "reason"}),
+}
+"""Table -> its keys; ``*`` is any name or list position."""
+
+POLL_SECONDS = 30
+LAG_OBJECTIVE_SECONDS = 120
+REQUESTS_PER_SECOND = 100.0
+"""What the file means where it leaves these out."""

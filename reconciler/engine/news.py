@@ -1,0 +1,63 @@
+"""What a cycle says in the log for a person: holds that began or ended, what became of each write, the chain's head.
+
+Each message is constant, and its facts are fields. Rules of this file: a hold is told once, when it begins, and once
+more when it ends; a write that did not do what it was for is a warning with the service's own words.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from reconciler.core.model import Outcome, Result
+from reconciler.engine.report import ended_well
+from reconciler.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_ENDED_BADLY = {
+    Result.REJECTED: "a write was rejected",
+    Result.UNKNOWN: "the outcome of a write is not known",
+    Result.RETRY: "a write failed and is tried again",
+}
+
+
+def tell_outcome(outcome: Outcome) -> None:
+    """Say how one action ended; with a warning where it did not do what it was for."""
+    action = outcome.action
+    facts = {
+        "kind": action.kind.value,
+        "case": action.case_key or action.case_id,
+        "record": outcome.incident.number if outcome.incident else action.number or action.sys_id,
+        "stage": action.to_stage.word,
+        "result": outcome.result.value,
+        "detail": outcome.detail,
+    }
+    level = logging.INFO if ended_well(outcome) else logging.WARNING
+    words = _ENDED_BADLY.get(outcome.result, "action ended")
+    log.log(level, words, extra={name: value for name, value in facts.items() if value})
+
+
+def tell_side_stopped(side: str, because: str) -> None:
+    """Say that a side gets nothing more in this cycle; what was meant for it is planned again."""
+    log.warning("nothing more is sent to a side in this cycle", extra={"side": side, "because": because})
+
+
+def tell_holds(store: Store, before: Mapping[str, str]) -> None:
+    """Say which holds began and which ended since ``before``, which has the reason of each held Case."""
+    now = store.links.held()
+    began = [case_id for case_id, reason in now.items() if before.get(case_id) != reason]
+    for row in store.reports.holds_of(began):
+        facts = {"case": row["case_key"] or row["case_id"], "record": row["number"], "reason": row["reason"]}
+        log.warning("a hold began", extra=facts | {"detail": row["detail"]})
+    for case_id, reason in before.items():
+        if now.get(case_id) != reason:
+            pair = store.links.pair(case_id)
+            facts = {"case": (pair.case.key if pair else None) or case_id, "record": pair.link.number if pair else None}
+            log.info("a hold ended", extra=facts | {"reason": reason})
+
+
+def tell_head(store: Store) -> None:
+    """Say how far the chain has come, so that the log holds what a later database must still contain."""
+    seq, head = store.ledger.head()
+    log.info("head of the chain", extra={"seq": seq, "head": head.hex()})

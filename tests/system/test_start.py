@@ -1,0 +1,63 @@
+"""What a command loads: the commands that only look start without what only acting needs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.store.store import Store
+from tests.builders import NOW, a_case
+from tests.store_helpers import remember
+
+CONFIG = """
+[coralogix]
+region = "eu2"
+api_key = { env = "NOT_SET_ANYWHERE" }
+[servicenow.main]
+instance_url = "https://acme.service-now.com"
+username = "u"
+password = { env = "NOT_SET_ANYWHERE" }
+[state]
+path = "x.db"
+"""
+HEAVY = frozenset({"apscheduler", "jinja2", "pydantic", "requests", "rich", "sqlite_utils", "tenacity", "urllib3"})
+_LOADED = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "reconciler.toml").write_text(CONFIG)
+    with Store.open(tmp_path / "x.db", now=NOW) as store:
+        remember(store, a_case())
+    return tmp_path
+
+
+def loaded(folder: Path, *words: str) -> set[str]:
+    """Run a command, which must end well, and name every module that it loaded."""
+    command = [sys.executable, "-X", "importtime", "-m", "reconciler", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(_LOADED.findall(done.stderr))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("status",),
+        ("status", "--json"),
+        ("explain", "CASE-123"),
+        ("holds", "list"),
+        ("audit", "verify"),
+        ("audit", "export", "all", "--out", "."),
+        ("state", "check"),
+        ("state", "backup", "copy.db"),
+        ("state", "prune", "--older-than", "9d", "--dry-run"),
+    ],
+)
+def test_looking_loads_nothing_that_only_acting_needs(folder: Path, words: tuple[str, ...]) -> None:
+    assert loaded(folder, *words) & HEAVY == set()
