@@ -26,6 +26,8 @@ class Glance:
     lag_objective: timedelta
     ceilings: Mapping[str, float]
     """side -> requests a second that the config allows; ``coralogix`` and each connector"""
+    instances: Mapping[str, str]
+    """connector -> ``https://host`` of its ServiceNow"""
 
 
 def glance_at(path: Path, environ: Mapping[str, str]) -> Glance:
@@ -44,6 +46,7 @@ def glance_at(path: Path, environ: Mapping[str, str]) -> Glance:
         poll=config.schedule.poll,
         lag_objective=config.schedule.lag_objective,
         ceilings=ceilings,
+        instances={name: one.instance_url for name, one in config.servicenow.items()},
     )
 
 
@@ -60,11 +63,15 @@ def _glance(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -
         return None
     if given is not None and not (isinstance(given, str) and is_file_path(given, folder / given)):
         return None
+    instances = {name: table.get("instance_url") for name, table in _tables(data.get("servicenow")).items()}
+    if not all(isinstance(address, str) for address in instances.values()):
+        return None
     return Glance(
         database=database_path(given, folder=folder, environ=environ),
         poll=timedelta(seconds=poll),
         lag_objective=timedelta(seconds=objective),
         ceilings=rates,
+        instances=instances,
     )
 
 

@@ -88,6 +88,10 @@ class Reports:
         rows = self._db.read(_LAGS, bounds | {"origin": time_text(origin)})
         return tuple(Lag(action_seq=seq, direction=way, seconds=seconds) for seq, way, seconds in rows)
 
+    def table_names(self) -> tuple[str, ...]:
+        """Name the tables, which may change between versions, as opposed to the views."""
+        return tuple(name for (name,) in self._db.read("SELECT name FROM sqlite_master WHERE type = 'table'"))
+
     def view(self, view: ReadableView, since: datetime | None, until: datetime | None) -> Iterator[tuple[Any, ...]]:
         """Stream the rows of a view whose time lies in a window, in the order in which they lie in the database."""
         bounds = {"since": optional_text(since), "until": optional_text(until)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.pages.commands import COMMANDS_PAGE, commands_page
 from tests.pages.database import DATABASE_PAGE, write_database_page
 from tests.pages.picture import PICTURE, demo_picture
+from tests.pages.site import draw_site
 from tests.pages.tour import write_tour
 
 
@@ -13,6 +14,7 @@ def main() -> None:
     COMMANDS_PAGE.write_text(commands_page(), encoding="utf-8")
     PICTURE.write_text(demo_picture(), encoding="utf-8")
     write_database_page()
+    draw_site()
     write_tour()
     print(COMMANDS_PAGE, PICTURE, DATABASE_PAGE, sep="\n")
 

@@ -36,7 +36,7 @@ def explain(options: Globals, ref: str, as_json: bool) -> None:
         story = store.reports.story(find_case(store, ref))
     if story is None:
         raise ConfigError([f"{ref}: its Case is not remembered"])
-    print_json(story_document(story)) if as_json else print_story(story)
+    print_json(story_document(story)) if as_json else print_lines(*story_lines(story))
 
 
 def story_document(story: Story) -> JsonObject:
@@ -96,16 +96,18 @@ def _word(stage: Stage | None) -> str | None:
     return stage.word if stage else None
 
 
-def print_story(story: Story) -> None:
-    """Show a story to a person, events and actions in the order in which they came."""
+def story_lines(story: Story) -> list[str]:
+    """Tell a story to a person, events and actions in the order in which they came."""
     pair, link = story.pair, story.pair.link
-    print_lines(f"{pair.case.key or pair.case.id}  {pair.case.title}")
-    print_lines(f"  Case      {pair.case.status}, {pair.case.priority}, id {pair.case.id}")
+    lines = [f"{pair.case.key or pair.case.id}  {pair.case.title}"]
+    lines.append(f"  Case      {pair.case.status}, {pair.case.priority}, id {pair.case.id}")
     if pair.incident:
-        print_lines(f"  record    {pair.incident.number} in {link.connector}/{link.table}, state {pair.incident.state}")
-    print_lines(f"  link      route {link.route or '-'}, agreed {_word(link.agreed) or '-'}")
+        lines.append(
+            f"  record    {pair.incident.number} in {link.connector}/{link.table}, state {pair.incident.state}"
+        )
+    lines.append(f"  link      route {link.route or '-'}, agreed {_word(link.agreed) or '-'}")
     if story.skip:
-        print_lines(f"  skipped   {story.skip.reason.value}: {story.skip.detail or ''}")
+        lines.append(f"  skipped   {story.skip.reason.value}: {story.skip.detail or ''}")
     events = [
         (row["observed_at"], row["source"], row["event"], _move(row), row["actor"]) for row in story.notifications
     ]
@@ -113,7 +115,7 @@ def print_story(story: Story) -> None:
         (row["started_at"], "reconciler", row["kind"], f"{row['from_stage'] or '-'} → {row['to_stage']}", _end(row))
         for row in story.actions
     ]
-    print_lines("", *table(("when", "who", "what", "change", "by / result"), _in_order([*events, *actions])))
+    return [*lines, "", *table(("when", "who", "what", "change", "by / result"), _in_order([*events, *actions]))]
 
 
 def _in_order(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:

@@ -55,6 +55,7 @@ def test_it_says_what_the_whole_config_says(tmp_path: Path, text: str) -> None:
         lag_objective=config.schedule.lag_objective,
         ceilings={"coralogix": config.coralogix.requests_per_second}
         | {name: one.requests_per_second for name, one in config.servicenow.items()},
+        instances={name: one.instance_url for name, one in config.servicenow.items()},
     )
 
 

@@ -15,6 +15,10 @@ COMMANDS = {
         "reconciler.cli.commands.audit.export:export_command",
         "Write a view, or all, as files with a manifest.",
     ),
+    "serve": (
+        "reconciler.cli.commands.audit.serve:serve_command",
+        "Show the database in a browser: charts, questions, views, and the story of each Case.",
+    ),
 }
 
 
