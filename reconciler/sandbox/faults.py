@@ -48,7 +48,21 @@ class FaultKind(StrEnum):
     """a listing shows the world as it was ``list_lag_seconds`` ago"""
     DROPPED_CONDITION = "dropped_condition"
     """a query condition is ignored and the result widens (ServiceNow)"""
+    DRIP_HEAD = "drip_head"
+    """the answer comes a byte at a time and never ends: a header that goes on and on"""
+    DRIP_CHUNKS = "drip_chunks"
+    """the same in the line that says how long a chunk is"""
+    DRIP_BODY = "drip_body"
+    """the same in the body"""
+    ABSURD_HEADERS = "absurd_headers"
+    """a good answer whose Date, Retry-After and X-Total-Count have thousands of digits"""
+    STRANGE_TIMES = "strange_times"
+    """a good answer; the times of one Case, event or record in it are of another ``year``"""
 
+
+DRIPS = frozenset({FaultKind.DRIP_HEAD, FaultKind.DRIP_CHUNKS, FaultKind.DRIP_BODY})
+ODD_ANSWERS = frozenset({FaultKind.ABSURD_HEADERS, FaultKind.STRANGE_TIMES})
+"""These change what a good answer says, and nothing of what is done; before or after its effect is the same to them."""
 
 READ_ONLY_KINDS = frozenset(
     {FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST, FaultKind.DROPPED_CONDITION, FaultKind.TRUNCATED_JSON}
@@ -75,6 +89,8 @@ class Fault:
     """the ``Retry-After`` of a 429 or 503, word for word; a plain 429 says 0, a plain 503 nothing"""
     echoes: bool = False
     """an answer in words repeats the request, its credentials included, as a careless proxy does"""
+    year: int = 9999
+    """of ``STRANGE_TIMES``: from 1 on, also beyond what a date can hold"""
 
 
 class FaultPlan:

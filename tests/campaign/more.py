@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from enum import StrEnum
 
-from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.faults import ODD_ANSWERS, FaultKind
 from reconciler.sandbox.servicenow.switches import Rewrite
 from tests.campaign.schedule import CaseAct, Clone, Cycle, RecordAct, Schedule, Step, Strike, TurnBack, Wait
 
@@ -31,6 +31,8 @@ class Kind(StrEnum):
     """every second Case goes to a second instance, whose writes may hang"""
     CLONE = "clone"
     """the first instance is cloned over the second"""
+    ODD = "odd"
+    """good answers with headers of thousands of digits, or with times of a year that no clock shows"""
 
 
 ALWAYS: AbstractSet[Kind] = frozenset({Kind.ECHOES, Kind.PATIENCE, Kind.NEIGHBOUR})
@@ -40,6 +42,7 @@ With none of them, a seed gives the schedule that it gave before there were any.
 """
 
 ODD_TITLES = ("on fire 🔥", "R&D", "two  blanks ", "a" * 120, "[EMEA] already", "plain")
+YEARS = (1, 2099, 9999, 20000)
 WAITS = (1, 40, 301, 3700)
 Among = Sequence[Step]
 
@@ -127,6 +130,16 @@ def _neighbour(schedule: Schedule, chance: random.Random) -> Schedule:
     return _insert(shared, chance, chance.randint(0, 2), scene)
 
 
+def _odd(schedule: Schedule, chance: random.Random) -> Schedule:
+    operations = ("cases.*", "cases.list", "cases.get", "records.*", "records.list", "records.create", "records.update")
+
+    def scene() -> Among:
+        kind, times = chance.choice(sorted(ODD_ANSWERS)), chance.choice((1, 2, 4))
+        return [Strike(kind, chance.choice(operations), times=times, year=chance.choice(YEARS)), Cycle()]
+
+    return _insert(schedule, chance, chance.randint(1, 3), scene)
+
+
 def _clone(schedule: Schedule, chance: random.Random) -> Schedule:
     shared = schedule if schedule.setting.connectors == 2 else _neighbour(schedule, chance)
     return _insert(shared, chance, 1, lambda: [Clone(), Cycle()])
@@ -139,4 +152,5 @@ _WEAVERS: Mapping[Kind, Callable[[Schedule, random.Random], Schedule]] = {
     Kind.PATIENCE: _patience,
     Kind.NEIGHBOUR: _neighbour,
     Kind.CLONE: _clone,
+    Kind.ODD: _odd,
 }

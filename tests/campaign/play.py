@@ -155,6 +155,7 @@ def _strike(stage: Stage, step: Strike) -> None:
         times=None if until else step.times,
         until=until,
         echoes=step.echoes,
+        year=step.year,
     )
     stage.closed_until = max(stage.closed_until, until or stage.closed_until)
     stage.echoes = stage.echoes or step.echoes

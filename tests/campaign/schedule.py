@@ -75,6 +75,7 @@ class Strike:
     seconds: int = 0
     """0: so many times; else as long as this, and the answers say how long still"""
     echoes: bool = False
+    year: int = 9999
     neighbour: bool = False
     """it strikes the second instance, which has faults of its own"""
 

@@ -17,6 +17,7 @@ from reconciler.core.model import HttpRecord, System
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.http.auth import Login, basic_login, bearer_login
 from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.pacing import ClientClock
 from reconciler.remotes.http.settings import HttpSettings
 from reconciler.remotes.ports import CaseClient, IncidentClient
 from reconciler.remotes.servicenow.client import ServiceNowClient
@@ -134,6 +135,8 @@ class Theatre:
     closed_url: str
     """where nobody listens"""
     read_seconds: float = PATIENCE_SECONDS
+    clock: ClientClock | None = None
+    """None: one that stands still"""
     sent: list[HttpRecord] = field(default_factory=list)
     """every request that left a real client"""
     _services: list[HttpService] = field(default_factory=list)
@@ -161,7 +164,7 @@ class Theatre:
             requests_per_second=1e6,
             burst=1_000_000,
         )
-        clock = FakeTime().clock
+        clock = self.clock or FakeTime().clock
         adapter = InProcessAdapter(self.desk) if way is Way.IN_PROCESS else None
         service = HttpService(system, settings, login, observe=self.sent.append, clock=clock, adapter=adapter)
         self._services.append(service)

@@ -146,6 +146,27 @@ def test_faults_can_strike_for_ever_and_be_forgotten(sandbox: Running) -> None:
     assert sandbox.run("once").code == 0
 
 
+@pytest.mark.parametrize("year", ["1", "9999", "20000"])
+def test_a_time_that_cannot_be_stops_its_own_case_alone(sandbox: Running, year: str) -> None:
+    titles = {sandbox.ask("POST", "cases", {"title": f"{order} of year {year}"})["id"] for order in ("one", "another")}
+    done = sandbox.run("sandbox", "fault", "add", "strange_times", "cases.list", "--year", year, "--times", "2")
+    assert done.out == "strange_times strikes the next 2 cases.list before the effect\n"
+    first, second = sandbox.json("once"), sandbox.json("once")
+    assert first["actions"]
+    assert {one["result"] for one in (*first["actions"], *second["actions"])} == {"done"}
+    assert {one["case_id"] for one in (*first["actions"], *second["actions"])} >= titles
+
+
+def test_absurd_headers_are_ignored_with_a_word(sandbox: Running) -> None:
+    sandbox.ask("POST", "cases", {"title": "behind absurd headers"})
+    assert sandbox.run("sandbox", "fault", "add", "absurd_headers", "*", "--for-ever").code == 0
+    done = sandbox.run("once")
+    assert sandbox.run("sandbox", "fault", "clear").code == 0
+    assert done.code == 0
+    assert "a header makes no sense and is ignored" in done.err
+    assert "999999" not in done.out + done.err
+
+
 def test_every_act_is_a_subcommand(sandbox: Running) -> None:
     for group, acts in (("case", CASE_ACTS), ("incident", RECORD_ACTS)):
         shown = sandbox.run("sandbox", group, "--help").out
@@ -212,6 +233,7 @@ def test_what_servicenow_refuses_a_person_is_refused() -> None:
         ("POST", "cases", {"title": "x", "labels": ["a"]}),
         ("POST", "faults", {"kind": "reset", "operation": "records.*", "times": 0}),
         ("POST", "faults", {"kind": "fire", "operation": "records.*"}),
+        ("POST", "faults", {"kind": "strange_times", "operation": "cases.*", "year": 0}),
     ],
 )
 def test_a_bad_request_to_the_scripting_face_is_refused(

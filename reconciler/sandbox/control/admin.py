@@ -114,6 +114,9 @@ class AdminFace:
         seconds = asked.get("seconds")
         if seconds is not None and (not isinstance(seconds, int) or seconds < 1):
             raise BadCallError("seconds is a number from 1 on")
+        year = asked.get("year", 9999)
+        if not isinstance(year, int) or year < 1:
+            raise BadCallError("year is a number from 1 on")
         fault = Fault(
             kind=FaultKind(str(asked.get("kind"))),
             operation=str(asked.get("operation", "*")),
@@ -122,6 +125,7 @@ class AdminFace:
             until=self._sandbox.clock.now() + timedelta(seconds=seconds) if seconds else None,
             retry_after=str(asked.get("retry_after", "")),
             echoes=bool(asked.get("echoes", False)),
+            year=year,
         )
         self._people.strike(fault)
         return {"kind": fault.kind.value, "operation": fault.operation, "times": fault.times}

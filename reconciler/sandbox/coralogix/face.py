@@ -18,14 +18,14 @@ from reconciler.sandbox.coralogix.records import API_KEY, Actor, BadTokenError, 
 from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_body, require_event_id, require_id
 from reconciler.sandbox.coralogix.routes import Right, Route, find_route
 from reconciler.sandbox.coralogix.world import CoralogixWorld
-from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.http.spoiled import dressed
+from reconciler.sandbox.faults import DRIPS, Fault, FaultKind
+from reconciler.sandbox.http.spoiled import dressed, made_odd
 from reconciler.sandbox.http.wire import Request, Response
 
 ALL_RIGHTS = frozenset(Right)
 HTML = {"Content-Type": "text/html"}
 
-WIRE_KINDS = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.REFUSED, FaultKind.TRUNCATED_JSON})
+WIRE_KINDS = DRIPS | {FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.REFUSED, FaultKind.TRUNCATED_JSON}
 """Done by the server: the answer is as it would be, and the fault goes with it."""
 
 
@@ -59,7 +59,7 @@ class CoralogixFace:
         return Response(
             status=response.status,
             body=response.body,
-            headers={**response.headers, "Date": date},
+            headers={"Date": date, **response.headers},
             fault=response.fault,
         )
 
@@ -75,8 +75,8 @@ class CoralogixFace:
                 return struck
         response = self._refuse_stranger(request, route) or self._serve(request, route, target_id, fault)
         if fault is not None and fault.after_effect:
-            return self._struck(fault, response, request) or response
-        return response
+            return self._struck(fault, response, request) or made_odd(response, fault)
+        return made_odd(response, fault)
 
     def _struck(self, fault: Fault, response: Response, request: Request) -> Response | None:
         spoiled = strike(fault, response)

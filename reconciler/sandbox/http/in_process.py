@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 
-from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.faults import DRIPS, FaultKind
 from reconciler.sandbox.http.wire import Face, Request, Response
 
 _POOL = urllib3.HTTPConnectionPool("in-process.invalid")
@@ -84,5 +84,6 @@ _LOST: Mapping[FaultKind | None, Callable[[requests.PreparedRequest], requests.R
     FaultKind.TIMEOUT: _timed_out,
     FaultKind.RESET: _cut,
     FaultKind.REFUSED: _refused,
+    **dict.fromkeys(DRIPS, _timed_out),
 }
 """What a session raises where no answer comes."""

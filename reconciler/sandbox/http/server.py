@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import ceil
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,13 @@ from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.http.wire import Face, Request, Response
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+DRIP_SECONDS = 0.05
+_BEFORE_THE_DRIPS = {
+    FaultKind.DRIP_HEAD: b"HTTP/1.1 200 OK\r\nX-Drip: ",
+    FaultKind.DRIP_CHUNKS: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    FaultKind.DRIP_BODY: b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+}
+"""what comes at once; behind it, a digit at a time"""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with zero seconds: closing sends RST and no FIN."""
 
@@ -34,8 +42,9 @@ class SandboxServer:
 
     ``port`` 0 takes a free one; ``tls`` makes it HTTPS. ``now`` tells the time for ``Date`` headers that the face does
     not give itself.
-    A ``TIMEOUT`` fault keeps the connection silent until the client gives up, the server stops, or
-    ``hang_seconds`` are over. Raises ValueError for a host that is not loopback, OSError when the port is taken.
+    A ``TIMEOUT`` fault keeps the connection silent, and a drip keeps it busy, until the client gives up, the server
+    stops, or ``hang_seconds`` are over.
+    Raises ValueError for a host that is not loopback, OSError when the port is taken.
     """
 
     def __init__(
@@ -204,6 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
             case FaultKind.RESET | FaultKind.REFUSED:
                 # A server that runs cannot refuse: a connection cut before anything was done comes nearest.
                 self._reset()
+            case FaultKind.DRIP_HEAD | FaultKind.DRIP_CHUNKS | FaultKind.DRIP_BODY:
+                self._drip(_BEFORE_THE_DRIPS[kind])
             case FaultKind.TRUNCATED_JSON:
                 self._write_head(response)
                 self.wfile.write(response.body[: len(response.body) // 2])
@@ -226,6 +237,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Wait for the client, who goes away or sends something more; either way nothing is answered."""
         select.select([self.connection], [], [], self.server.hang_seconds)
         self.close_connection = True
+
+    def _drip(self, begun: bytes) -> None:
+        """Send a byte now and then, so that the client is never left in silence and never has an answer."""
+        self.close_connection = True
+        self.connection.sendall(begun)
+        for _ in range(ceil(self.server.hang_seconds / DRIP_SECONDS)):
+            self.connection.sendall(b"0")
+            if select.select([self.connection], [], [], DRIP_SECONDS)[0]:
+                return  # the client went away, or the server stops
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

@@ -14,7 +14,7 @@ from reconciler.sandbox.coralogix.face import CoralogixFace
 from reconciler.sandbox.coralogix.lifecycle import Profile
 from reconciler.sandbox.coralogix.records import CaseKnobs, person
 from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES, Right
-from reconciler.sandbox.faults import Fault, FaultKind
+from reconciler.sandbox.faults import DRIPS, ODD_ANSWERS, Fault, FaultKind
 from reconciler.sandbox.http.server import SandboxServer
 from tests.unit.sandbox.coralogix_support import KEY, START, ask, make_face, send
 
@@ -253,8 +253,10 @@ FAULTS: dict[FaultKind, tuple[int | None, str | None]] = {
     FaultKind.HIDDEN_ROWS: (200, "json"),
     FaultKind.STALE_LIST: (200, "json"),
     FaultKind.DROPPED_CONDITION: (200, "json"),
+    **dict.fromkeys(DRIPS, (None, None)),
+    **dict.fromkeys(ODD_ANSWERS, (200, "json")),
 }
-HARMLESS = {FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST, FaultKind.DROPPED_CONDITION}
+HARMLESS = ODD_ANSWERS | {FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST, FaultKind.DROPPED_CONDITION}
 
 
 @pytest.mark.parametrize("kind", FaultKind)

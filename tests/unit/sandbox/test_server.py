@@ -134,6 +134,28 @@ def test_a_stop_does_not_wait_for_silent_or_idle_connections(face: EchoFace) -> 
     assert not [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
 
 
+DRIPPED = {
+    FaultKind.DRIP_HEAD: b"HTTP/1.1 200 OK\r\nX-Drip: 000",
+    FaultKind.DRIP_CHUNKS: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n000",
+    FaultKind.DRIP_BODY: b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n000",
+}
+
+
+@pytest.mark.parametrize("kind", DRIPPED)
+def test_an_answer_may_drip_until_the_client_goes_or_the_server_stops(kind: FaultKind, face: EchoFace) -> None:
+    face.fault = kind
+    with SandboxServer(face, hang_seconds=60) as server:
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                read = b""
+                while len(read) < len(DRIPPED[kind]):
+                    read += client.recv(len(DRIPPED[kind]) - len(read))
+                assert read == DRIPPED[kind]
+    assert len(face.seen) == 2
+    assert not [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
+
+
 def test_half_an_answer_is_promised_whole(face: EchoFace, connection: http.client.HTTPConnection) -> None:
     face.fault = FaultKind.TRUNCATED_JSON
     connection.request("GET", "/")

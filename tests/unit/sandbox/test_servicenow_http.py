@@ -202,6 +202,7 @@ def test_events_are_taken_in_bulk() -> None:
         (FaultKind.ERROR_IN_200, 200),
         (FaultKind.TIMEOUT, 200),
         (FaultKind.RESET, 200),
+        (FaultKind.DRIP_BODY, 200),
     ],
 )
 def test_faults_on_a_write(kind: FaultKind, expected: int, after_effect: bool) -> None:
@@ -211,7 +212,7 @@ def test_faults_on_a_write(kind: FaultKind, expected: int, after_effect: bool) -
     turned_away = kind in {FaultKind.RATE_429, FaultKind.REDIRECT_LOGIN, FaultKind.UNAUTHORIZED_401}
     assert answer.status == expected
     assert len(face.world.records()) == int(after_effect and not turned_away)
-    assert (answer.fault is not None) == (kind in {FaultKind.TIMEOUT, FaultKind.RESET})
+    assert (answer.fault is not None) == (kind in {FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.DRIP_BODY})
     assert [write.accepted for write in face.world.journal] == [after_effect and not turned_away]
 
 

@@ -174,6 +174,13 @@ def fault() -> None:
     help="Strike so long; a 429 or 503 then says in Retry-After how long still.",
 )
 @click.option("--retry-after", default="", metavar="WORDS", help="What a 429 or 503 says in Retry-After instead.")
+@click.option(
+    "--year",
+    type=click.IntRange(min=1),
+    default=9999,
+    show_default=True,
+    help="The year of strange_times; 1 and 9999 lie beyond what UTC can show, 20000 beyond what a date can hold.",
+)
 @click.option("--echo", is_flag=True, help="Let the answer repeat the request, its credentials included.")
 @url_option
 def add(
@@ -184,6 +191,7 @@ def add(
     for_ever: bool,
     seconds: int | None,
     retry_after: str,
+    year: int,
     echo: bool,
     url: str,
 ) -> None:
@@ -199,6 +207,7 @@ def add(
         "seconds": seconds,
         "retry_after": retry_after,
         "echoes": echo,
+        "year": year,
     }
     ask(url, "POST", "faults", body)
     side = "after" if after_effect else "before"

@@ -5,7 +5,7 @@ The texts are those that instances send; ``reconciler/remotes/README.md`` names 
 
 from __future__ import annotations
 
-from reconciler.sandbox.faults import Fault, FaultKind
+from reconciler.sandbox.faults import DRIPS, ODD_ANSWERS, Fault, FaultKind
 from reconciler.sandbox.http.wire import Response
 from reconciler.sandbox.servicenow.journal import Denial
 
@@ -16,14 +16,17 @@ HIBERNATING = (
 )
 ABORTED = "Operation against file 'incident' was aborted by Business Rule 'Struck'. Business Rule Stack: Struck"
 NOT_AUTHENTICATED = ("User is not authenticated", "Required to provide Auth information")
-ON_THE_WIRE = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.REFUSED})
+ON_THE_WIRE = DRIPS | {FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.REFUSED}
 """what only a socket can show"""
 NEVER_APPLIED = frozenset({FaultKind.REFUSED, FaultKind.RATE_429, FaultKind.REDIRECT_LOGIN, FaultKind.UNAUTHORIZED_401})
 """these turn a request away, so that they cannot strike after its effect"""
-SPOILS_NO_ANSWER = frozenset(
-    {FaultKind.NO_CHANGE_200, FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST, FaultKind.DROPPED_CONDITION}
-)
-"""these change what is done or found, and the answer to that is a good one"""
+SPOILS_NO_ANSWER = ODD_ANSWERS | {
+    FaultKind.NO_CHANGE_200,
+    FaultKind.HIDDEN_ROWS,
+    FaultKind.STALE_LIST,
+    FaultKind.DROPPED_CONDITION,
+}
+"""these change what is done, found or said, and the answer to that is a good one"""
 
 
 def failure(status: int, message: str, detail: str | None = None) -> Response:

@@ -15,7 +15,7 @@ from datetime import UTC
 from email.utils import format_datetime
 
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.sandbox.http.spoiled import dressed
+from reconciler.sandbox.http.spoiled import dressed, made_odd
 from reconciler.sandbox.http.wire import Request, Response
 from reconciler.sandbox.servicenow.api.answers import (
     SPOILS_NO_ANSWER,
@@ -190,7 +190,7 @@ class ServiceNowFace:
         if fault is None:
             return effect(None)
         if fault.kind in SPOILS_NO_ANSWER:
-            return effect(fault.kind)
+            return made_odd(effect(fault.kind), fault)
         spoiled = struck(fault, self._answer_behind(fault, request, effect, target))
         return dressed(spoiled, fault, request, self.world.own_clock.now())
 
