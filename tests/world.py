@@ -37,6 +37,7 @@ class World:
     store: Store = field(default_factory=Store.in_memory)
     seed: int = 0
     request_log: RequestLog = field(default_factory=RequestLog)
+    observes: bool = False
 
     def __post_init__(self) -> None:
         self.clock = SandboxClock(START)
@@ -60,6 +61,7 @@ class World:
             requests=self.request_log,
             settings=self.settings,
             program_version="test",
+            observes=self.observes,
         )
 
     # -- time ------------------------------------------------------------------------------------------------

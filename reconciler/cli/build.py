@@ -47,7 +47,7 @@ def build_context(
     """Build everything that a cycle works with. Nothing is sent yet."""
     stop = stop or threading.Event()
     requests = RequestLog()
-    wire = Wire(observe=requests.note, stop=stop, keep_bodies=config.state.keep_bodies)
+    wire = Wire(observe=requests.note, stop=stop, keep_bodies=config.state.keep_bodies, reads_only=config.observes)
     context = Context(
         cases=coralogix_client(config.coralogix, wire),
         connectors={name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()},
@@ -72,17 +72,20 @@ def build_context(
         ),
         should_stop=stop.is_set,
         program_version=__version__,
+        observes=config.observes,
     )
     return replace(context, progress=progress) if progress else context
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """What all clients share: the log of requests, and the question whether to stop."""
+    """What all clients share: the log of requests, the question whether to stop, and what may leave."""
 
     observe: Observer = ignore_record
     stop: threading.Event = field(default_factory=threading.Event)
     keep_bodies: bool = False
+    reads_only: bool = False
+    """hold back every request that could write"""
 
 
 def coralogix_client(config: CoralogixConfig, wire: Wire) -> CoralogixClient:
@@ -124,6 +127,7 @@ def _settings(base_url: str, config: CoralogixConfig | ServiceNowConfig, wire: W
         requests_per_second=config.requests_per_second,
         pool_size=config.workers + 1,
         keep_bodies=wire.keep_bodies,
+        reads_only=wire.reads_only,
     )
 
 

@@ -10,10 +10,15 @@ from reconciler.cli.output import print_report
 from reconciler.cli.people import note_deed
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, say
+from reconciler.config.model import Config
+from reconciler.core.errors import Refused
+from reconciler.core.planning.plan import over_limits
 from reconciler.daemon.signals import stop_on_signal
+from reconciler.engine import brakes
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
 from reconciler.store.lock import DatabaseLock
+from reconciler.store.store import Store
 from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 
@@ -24,6 +29,8 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
     """
     start(options, quiet=True)
     config = read_config(options)
+    if config.observes and request.expected is not None:
+        raise Refused('nothing is carried out while the config says mode = "observe"; set mode = "act" and apply again')
     progress, stop = ProgressBar(), threading.Event()
     path = config.state.path
     with DatabaseLock(path, command=f"reconciler {command}") as lock, open_store(path, lock) as store:
@@ -33,9 +40,19 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
             note_deed(store, command, "" if request.limits_on else "the brakes were set aside")
         with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop):
             report = run_cycle(build_context(config, store, stop=stop, progress=progress), request, cycle_id=cycle_id)
+        refusals = refusals_of(config, store, report) if config.observes and request.limits_on else []
     progress.clear()
     print_json(report.document()) if as_json else print_report(report, is_brief=is_brief)
+    for words in refusals:
+        say(f'reconciler: with mode = "act" this plan would be refused: {words}')
     return end(report)
+
+
+def refusals_of(config: Config, store: Store, report: CycleReport) -> list[str]:
+    """Say why a plan would not be let through as it is."""
+    limits = config.policies.limits
+    objection = brakes.objection(store, limits, config.policy_hash, report.plan)
+    return [*over_limits(report.plan, limits), *filter(None, [objection])]
 
 
 def _is_deed(request: CycleRequest) -> bool:

@@ -75,6 +75,8 @@ class Live:
     def _take(self, config: Config) -> None:
         secrets = secret_values(config)
         self._context = build_context(config, self._store, stop=self._stop, progress=self._progress)
+        if config.observes:
+            logger.info('mode = "observe": everything is read and planned, nothing is sent')
         self._config, self._secrets, self._unread = config, secrets, ""
 
     def _take_up_secrets(self) -> None:

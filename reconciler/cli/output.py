@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from reconciler.cli.review import blocks, brief, reviewed_outcomes
+from reconciler.cli.review import blocks, brief, reviewed_outcomes, reviewed_plan
 from reconciler.cli.terminal import print_lines
-from reconciler.engine.report import CycleReport
+from reconciler.engine.report import CycleKind, CycleReport
+
+_NAMES = {CycleKind.DRIFT: "cycle with drift check", CycleKind.FULL: "cycle with full check"}
 
 
 def print_report(report: CycleReport, *, is_brief: bool = False) -> None:
     """Show what one cycle did."""
-    rows, skips = reviewed_outcomes(report), report.plan.skips
+    rows = reviewed_plan(report) if report.observed else reviewed_outcomes(report)
+    skips = report.plan.skips
     if rows or skips:
         print_lines(*(brief if is_brief else blocks)(rows, skips), "")
     print_lines(summary(report))
+    if report.observed:
+        print_lines('nothing was sent, since mode = "observe"; with mode = "act" this plan would be carried out')
 
 
 def summary(report: CycleReport) -> str:
     """Say in one line how a cycle went."""
     seconds = (report.finished_at - report.started_at).total_seconds()
-    return f"{report.kind.value} {report.result.value} in {seconds:.1f} s, {counts(report)}"
+    name = _NAMES.get(report.kind, report.kind.value)
+    return f"{name} {report.result.value} in {seconds:.1f} s, {counts(report)}"
 
 
 def counts(report: CycleReport) -> str:
@@ -26,7 +32,7 @@ def counts(report: CycleReport) -> str:
     parts = [
         f"{report.pulled_cases} Cases and {report.pulled_incidents} records read",
         f"{len(report.plan.actions)} planned",
-        f"{len(report.outcomes) - report.failed} done",
+        'nothing sent (mode = "observe")' if report.observed else f"{len(report.outcomes) - report.failed} done",
     ]
     further = {
         "failed": report.failed,

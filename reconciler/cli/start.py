@@ -20,6 +20,7 @@ from reconciler.telemetry.log import LogFormat, configure_logging
 if TYPE_CHECKING:
     from reconciler.config.model import Config
 
+OBSERVING = "observe: everything is read and planned, nothing is sent"
 TOLD_BY_THE_ANSWER = frozenset({"reconciler.engine.news"})
 """The loggers whose lines say what the answer of a command says to a person."""
 

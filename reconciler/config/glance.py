@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.config.file import database_path, is_file_path, parsed, text_of
-from reconciler.config.keys import KEYS, LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
+from reconciler.config.keys import KEYS, LAG_OBJECTIVE_SECONDS, MODES, POLL_SECONDS, REQUESTS_PER_SECOND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,8 @@ class Glance:
     """side -> requests a second that the config allows; ``coralogix`` and each connector"""
     instances: Mapping[str, str]
     """connector -> ``https://host`` of its ServiceNow"""
+    mode: str = "act"
+    """``act`` or ``observe``"""
 
 
 def glance_at(path: Path, environ: Mapping[str, str]) -> Glance:
@@ -47,6 +49,7 @@ def glance_at(path: Path, environ: Mapping[str, str]) -> Glance:
         lag_objective=config.schedule.lag_objective,
         ceilings=ceilings,
         instances={name: one.instance_url for name, one in config.servicenow.items()},
+        mode=config.mode.value,
     )
 
 
@@ -66,12 +69,16 @@ def _glance(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -
     instances = {name: table.get("instance_url") for name, table in _tables(data.get("servicenow")).items()}
     if not all(isinstance(address, str) for address in instances.values()):
         return None
+    mode = data.get("mode", "act")
+    if mode not in MODES:
+        return None
     return Glance(
         database=database_path(given, folder=folder, environ=environ),
         poll=timedelta(seconds=poll),
         lag_objective=timedelta(seconds=objective),
         ceilings=rates,
         instances=instances,
+        mode=mode,
     )
 
 

@@ -11,7 +11,7 @@ _REMOTE = frozenset({"ca_bundle", "proxy", "api_key", "requests_per_second", "wo
 
 KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     (): frozenset(
-        {"owner", "coralogix", "servicenow", "state", "audit", "retention", "schedule", "limits"}
+        {"owner", "mode", "coralogix", "servicenow", "state", "audit", "retention", "schedule", "limits"}
         | {"route", "inbound", "outbound"}
     ),
     ("coralogix",): _REMOTE | {"region", "base_url", "partial_view", "deep_links"},
@@ -42,3 +42,4 @@ POLL_SECONDS = 30
 LAG_OBJECTIVE_SECONDS = 120
 REQUESTS_PER_SECOND = 100.0
 """What the file means where it leaves these out."""
+MODES = ("act", "observe")

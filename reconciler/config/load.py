@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.config.file import nested_too_deeply, parsed, text_of
 from reconciler.config.lines import KeyPath, key_lines
-from reconciler.config.model import AuditConfig, Config
+from reconciler.config.model import AuditConfig, Config, Mode
 from reconciler.config.policies import policies
 from reconciler.config.problems import Problems
 from reconciler.config.services import FileContext, connectors, coralogix, retention, schedule, state
@@ -32,6 +32,7 @@ def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source:
     shape = read_shape(data, problems)
     config = Config(
         owner=shape.owner,
+        mode=Mode(shape.mode),
         coralogix=coralogix(shape.coralogix, reading),
         servicenow=connectors(shape.servicenow, reading),
         state=state(shape.state, reading),

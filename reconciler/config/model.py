@@ -46,6 +46,14 @@ REGION_HOSTS: Mapping[str, str] = {
 """Source: ``coralogix-management-sdk``, ``go/openapi/cxsdk``."""
 
 
+class Mode(StrEnum):
+    """List what the program may do to the two services."""
+
+    ACT = "act"
+    OBSERVE = "observe"
+    """read, remember and plan; nothing that could write is sent"""
+
+
 class PartialView(StrEnum):
     """List what a cycle may do when the key does not see every Case."""
 
@@ -143,6 +151,7 @@ class Config:
 
     owner: str
     """the mark on every record we make (``correlation_display``)"""
+    mode: Mode = Mode.ACT
     coralogix: CoralogixConfig
     servicenow: Mapping[str, ServiceNowConfig]
     """connector name -> instance, in the order of the file; never empty"""
@@ -153,6 +162,11 @@ class Config:
     policies: Policies
     source: Path | None = None
     """the file; None for a config made from text"""
+
+    @property
+    def observes(self) -> bool:
+        """Say whether nothing is sent that could write."""
+        return self.mode is Mode.OBSERVE
 
     @property
     def policy_hash(self) -> str:

@@ -212,6 +212,7 @@ class File(Table):
     """Describe the tables of the file."""
 
     owner: str = "Coralogix"
+    mode: Literal["act", "observe"] = "act"
     coralogix: CoralogixTable | None = None
     servicenow: dict[str, ServiceNowTable] = {}
     state: StateTable = StateTable()

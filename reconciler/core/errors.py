@@ -5,7 +5,8 @@ ReconcilerError
 ├─ StoreError                 the database is damaged, full, or newer than this program
 │  └─ StoreBusy               it cannot be written for now (another writer, a full disk); trying again may help
 ├─ Refused                    on purpose; a person must look: exit 3
-│  └─ Locked                  another process works on this database
+│  ├─ Locked                  another process works on this database
+│  └─ HeldBack                a request that could write, while nothing may be written
 ├─ CycleFailed                a pull failed; the next cycle tries again
 ├─ Malformed                  one record could not be understood
 └─ RemoteError(system, …)
@@ -55,6 +56,10 @@ class Refused(ReconcilerError):
 
 class Locked(Refused):
     """Say that another process works on this database, and which one."""
+
+
+class HeldBack(Refused):
+    """Say that a request could have written something, and that nothing may be written now; it did not leave."""
 
 
 class CycleFailed(ReconcilerError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.core.model import Stage, Verb
+from reconciler.core.model import Case, Stage, Verb
 
 PENDING = "PENDING_ACTIVATION"
 
@@ -73,6 +73,18 @@ STEPS: tuple[Step, ...] = (
 
 STEP_TO = {step.stage: step for step in STEPS}
 STEP_OF = {step.verb: step for step in STEPS}
+
+
+_ACTIVE_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
+
+
+def shows_activity(case: Case) -> bool:
+    """Say whether a Case is, or bears a sign of having been, active.
+
+    A Case has a key only once it was active (Coralogix Cases API v5), and only an active one is acknowledged. A Case
+    may be resolved without ever having been active, so ``RESOLVED`` alone is no sign.
+    """
+    return case.status in _ACTIVE_STATUSES or case.key is not None or case.acknowledged_at is not None
 
 
 def case_stage(status: str) -> Stage | None:

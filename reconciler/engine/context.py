@@ -72,6 +72,8 @@ class Context:
     should_stop: Callable[[], bool] = never
     progress: ProgressCallback = no_progress
     program_version: str = ""
+    observes: bool = False
+    """nothing is sent that could write"""
     cycle_id: str = ""
     """the cycle at work; empty between cycles"""
 
@@ -92,7 +94,12 @@ class Context:
     def begin_cycle(self, kind: str, now: datetime) -> None:
         """Write down that this cycle began."""
         self.store.journal.begin_cycle(
-            self.cycle_id, kind=kind, now=now, config_hash=self.policy_hash, program_version=self.program_version
+            self.cycle_id,
+            kind=kind,
+            now=now,
+            config_hash=self.policy_hash,
+            program_version=self.program_version,
+            observes=self.observes,
         )
 
     def record_requests(self) -> None:

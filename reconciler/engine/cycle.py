@@ -19,7 +19,7 @@ from reconciler.core.planning.plan import Plan
 from reconciler.core.planning.reactivation import told_by
 from reconciler.core.planning.standing import look_at
 from reconciler.core.policies.defaults import JOURNAL_FIELDS
-from reconciler.engine import brakes
+from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups
@@ -77,6 +77,7 @@ class _Cycle:
 
     def run(self) -> CycleReport:
         started_at = self.context.clock()
+        observing.begin(self.context, drift_fact=LAST_DRIFT_CHECK)
         scope = self._scope(started_at)
         kind = CycleKind.APPLY if self.request.expected is not None else scope
         self._begin(kind, started_at)
@@ -86,7 +87,7 @@ class _Cycle:
             self._look_closer(scope, started_at)
             knowledge = self._plan(scope, started_at)
             self._check()
-            if self.request.carry_out:
+            if self._acts:
                 self._apply(knowledge)
             error = self._first_failure()
         except StoreError:
@@ -94,6 +95,10 @@ class _Cycle:
         except ReconcilerError as failure:
             error = failure
         return self._record(kind, started_at, error)
+
+    @property
+    def _acts(self) -> bool:
+        return self.request.carry_out and not self.context.observes
 
     # -- the steps ---------------------------------------------------------------------------------------------
 
@@ -155,7 +160,7 @@ class _Cycle:
         """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
         store, context = self.context.store, self.context
         candidates = sorted(self._candidates(scope, now), key=lambda pair: (pair.case.created_at, pair.case.id))
-        self.pairs = {pair.case.id: pair for pair in candidates}
+        self.pairs = observing.as_of_first_start(context, candidates)
         lookups = Lookups(context, self._knowledge(now))
         first = plan(
             self.pairs.values(),
@@ -171,7 +176,10 @@ class _Cycle:
         self.plan = replace(whole, decisions=up)
         # What a backfill means to do is stored as it is begun: one that is refused, or killed, admits nothing more.
         told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
-        store_decisions(context, told)
+        if context.observes:
+            observing.store_observed(context, told, {pair.case.id: pair.link for pair in candidates})
+        else:
+            store_decisions(context, told)
         return lookups.knowledge
 
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
@@ -219,7 +227,7 @@ class _Cycle:
             changes = changes_since(request.expected, self.plan)
             if changes:
                 raise Refused(f"the saved plan is not what would be done now: {'; '.join(changes)}. Plan again")
-        if request.carry_out:
+        if self._acts:
             brakes.let_through(context, self.plan, request, changed=self.config_changed, whole=not self.down)
 
     def _apply(self, knowledge: Knowledge) -> None:
@@ -269,6 +277,7 @@ class _Cycle:
             held=held,
             pairs={case_id: pair for case_id, pair in self.pairs.items() if case_id in acted_on},
             error=error,
+            observed=self.context.observes,
         )
         counts = CycleCounts(
             pulled_cases=report.pulled_cases,
@@ -302,7 +311,7 @@ class _Cycle:
     def _result(self, error: ReconcilerError | None) -> CycleResult:
         """Say how the cycle ended; what was asked to stop and had nothing left is done all the same."""
         result = result_of(error, sum(not ended_well(outcome) for outcome in self.outcomes))
-        is_cut = error is not None or (self.request.carry_out and len(self.outcomes) < len(self.plan.actions))
+        is_cut = error is not None or (self._acts and len(self.outcomes) < len(self.plan.actions))
         may_be_cut = result in (CycleResult.DONE, CycleResult.FAILED) and self.context.should_stop()
         return CycleResult.STOPPED if may_be_cut and is_cut else result
 

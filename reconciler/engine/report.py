@@ -76,6 +76,8 @@ class CycleReport:
     """links about which nothing is done for now, for a reason; those that wait for a person are counted as held"""
     held: int = 0
     """links that wait for a person"""
+    observed: bool = False
+    """nothing was sent, since the config says so"""
     error: ReconcilerError | None = None
     """why the cycle failed or was refused, for a person"""
 
@@ -87,6 +89,11 @@ class CycleReport:
         return 1 if self.failed or self.result is CycleResult.STOPPED else 0
 
     @property
+    def mode(self) -> str:
+        """Give the mode of the config under which this cycle ran: ``act`` or ``observe``."""
+        return "observe" if self.observed else "act"
+
+    @property
     def failed(self) -> int:
         """Count the actions that did not end well."""
         return sum(not ended_well(outcome) for outcome in self.outcomes)
@@ -94,7 +101,7 @@ class CycleReport:
     def document(self) -> JsonObject:
         """Write the report as the document of ``once --json``.
 
-        An action that was planned and not begun, because the cycle was refused or stopped, has no result.
+        An action that was planned and not begun, because the cycle was refused or stopped, or observes, has no result.
         """
         begun = {(outcome.action.kind.value, outcome.action.case_id) for outcome in self.outcomes}
         cursors = {name: cursor.time.isoformat() if cursor.time else None for name, cursor in self.cursors.items()}
@@ -104,6 +111,7 @@ class CycleReport:
             "actions": [*map(outcome_document, self.outcomes), *left],
             "cycle_id": self.cycle_id,
             "kind": self.kind.value,
+            "mode": self.mode,
             "result": self.result.value,
             "error": str(self.error) if self.error else None,
             "cursors": cursors,

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 LOOKED_BACK = 8
 """More rows than there are kinds of cycles: a row that may still be counted on is among the last of all."""
+OBSERVE = "observe"
+"""The mode of a cycle that sends nothing; one that acts has none."""
 KILLED = "the program ended before the cycle did"
 
 _LAST = f"SELECT * FROM cycles ORDER BY seq DESC LIMIT {LOOKED_BACK}"
-_BEGIN = """INSERT OR REPLACE INTO running (one, cycle_id, kind, started_at, config_hash, program_version)
-    VALUES (1, ?, ?, ?, ?, ?)"""
+_BEGIN = """INSERT OR REPLACE INTO running (one, cycle_id, kind, started_at, config_hash, program_version, mode)
+    VALUES (1, ?, ?, ?, ?, ?, ?)"""
 _PUT = """INSERT INTO cycles (cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned,
-    done, failed, refused_because, config_hash, program_version, sides)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    done, failed, refused_because, config_hash, program_version, sides, mode)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _COUNT = "UPDATE cycles SET repeated = ?, last_at = ?, last_cycle_id = ?, repeat_hash = ? WHERE seq = ?"
 _CLOSE = f"UPDATE cycles SET repeat_hash = NULL WHERE repeat_hash IS NOT NULL AND seq IN (SELECT seq FROM ({_LAST}))"
 _REQUESTS = """SELECT system, method, path, status, attempt FROM http
@@ -54,8 +56,8 @@ class EndedCycle:
     ended_at: str
 
 
-def begin(conn: sqlite3.Connection, row: Sequence[str]) -> None:
-    """Remember the cycle that runs from now on: id, kind, time, config hash, version."""
+def begin(conn: sqlite3.Connection, row: Sequence[str | None]) -> None:
+    """Remember the cycle that runs from now on: id, kind, time, config hash, version, mode."""
     conn.execute(_BEGIN, row)
 
 
@@ -93,9 +95,8 @@ def put_cycle(conn: sqlite3.Connection, ended: EndedCycle) -> None:
         # Without its hash a counter is chained, and refused to grow.
         conn.execute(_CLOSE)
     first = (run["cycle_id"], run["kind"], run["started_at"], ended.ended_at, ended.result)
-    conn.execute(
-        _PUT, (*first, *numbers, ended.refused_because, run["config_hash"], run["program_version"], ended.sides)
-    )
+    last = (ended.refused_because, run["config_hash"], run["program_version"], ended.sides, run["mode"])
+    conn.execute(_PUT, (*first, *numbers, *last))
 
 
 def is_quiet(conn: sqlite3.Connection, ended: EndedCycle) -> bool:
@@ -139,13 +140,9 @@ def _was_quiet(conn: sqlite3.Connection, row: Columns) -> bool:
 
 def _alike(row: Columns, ended: EndedCycle) -> bool:
     run, counts = ended.running, ended.counts
-    return (row["pulled_cases"], row["pulled_incidents"], row["config_hash"], row["program_version"], row["sides"]) == (
-        counts.pulled_cases,
-        counts.pulled_incidents,
-        run["config_hash"],
-        run["program_version"],
-        ended.sides,
-    )
+    same_run = all(row[name] == run[name] for name in ("config_hash", "program_version", "mode"))
+    read = (counts.pulled_cases, counts.pulled_incidents, ended.sides)
+    return same_run and (row["pulled_cases"], row["pulled_incidents"], row["sides"]) == read
 
 
 def _asked(conn: sqlite3.Connection, row: Columns) -> list[Request]:

@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from reconciler.core.lifecycle import STATE_WORDS
+from reconciler.core.lifecycle import STATE_WORDS, shows_activity
 from reconciler.core.model import Case, Incident, Link, Pair, System
 from reconciler.core.text import cut
 from reconciler.store.codec import (
@@ -47,7 +47,6 @@ SHOWN_CHARACTERS = 500
 _CASE_TIMES = ("created_at", "updated_at", "acknowledged_at", "resolved_at", "reactivated_at")
 _CASE_EVENTS = ("status", *sorted({each.name for each in fields(Case)} - {"status", "id", "url", *_CASE_TIMES}))
 _INCIDENT_EVENTS = ("state", "number", "assigned_to", "correlation_id", "correlation_display", "reopen_count")
-_ACTIVE_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
 
 _KNOWN_CASES = "SELECT c.case_id, c.snapshot FROM json_each(?) j JOIN cases c ON c.case_id = j.value"
 _KNOWN_INCIDENTS = """SELECT i.sys_id, i.table_name, i.connector, i.snapshot FROM json_each(?) j
@@ -402,15 +401,6 @@ def incident_is_older(incident: Incident, known: Incident) -> bool:
     same = incident.updated_at == known.updated_at and incident.mod_count == known.mod_count
     made_again = incident.created_at != known.created_at
     return not ahead and not same and not made_again
-
-
-def shows_activity(case: Case) -> bool:
-    """Say whether a Case is, or bears a sign of having been, active.
-
-    A Case has a key only once it was active (Coralogix Cases API v5), and only an active one is acknowledged. A Case
-    may be resolved without ever having been active, so ``RESOLVED`` alone is no sign.
-    """
-    return case.status in _ACTIVE_STATUSES or case.key is not None or case.acknowledged_at is not None
 
 
 def case_changes(before: Case | None, after: Case) -> Iterator[Change]:

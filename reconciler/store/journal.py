@@ -17,6 +17,7 @@ from reconciler.core.model import Action, ActionKind, HttpRecord, Incident, Outc
 from reconciler.store.codec import Columns, incident_from, json_text, stage_from, time_from, time_text
 from reconciler.store.connection import Database
 from reconciler.store.cycles import (
+    OBSERVE,
     EndedCycle,
     begin,
     begun,
@@ -167,13 +168,23 @@ class Journal:
 
     # -- cycles ------------------------------------------------------------------------------------------------------
 
-    def begin_cycle(self, cycle_id: str, *, kind: str, now: datetime, config_hash: str, program_version: str) -> None:
+    def begin_cycle(
+        self,
+        cycle_id: str,
+        *,
+        kind: str,
+        now: datetime,
+        config_hash: str,
+        program_version: str,
+        observes: bool = False,
+    ) -> None:
         """Commit that a cycle began, and that one which never ended did fail: one process at a time runs cycles."""
         with self._db.transaction() as conn:
             end_killed(conn, now)
             if conn.execute("SELECT 1 FROM cycles WHERE cycle_id = ?", (cycle_id,)).fetchone():
                 raise StoreError(f"{self._db.path}: cycle {cycle_id} was begun before")
-            begin(conn, (cycle_id, kind, time_text(now), config_hash, program_version))
+            mode = OBSERVE if observes else None
+            begin(conn, (cycle_id, kind, time_text(now), config_hash, program_version, mode))
 
     def finish_cycle(
         self,

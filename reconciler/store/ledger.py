@@ -211,6 +211,14 @@ def _entry(table: str, key: str, hash_sql: str) -> str:
     return f"INSERT INTO ledger (table_name, key, row_hash, chain) VALUES ('{table}', {key}, {hash_sql}, {chain})"
 
 
+def renew_triggers(connection: sqlite3.Connection) -> None:
+    """Make every trigger anew, since they name the columns that a table had when they were made."""
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    for sql in triggers(connection).values():
+        connection.execute(sql)
+
+
 def start_chain(connection: sqlite3.Connection, now: datetime) -> None:
     """Begin the chain of a database, and bind the rows that are in it already as they are now."""
     for sql in triggers(connection).values():

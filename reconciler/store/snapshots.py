@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.core.errors import Malformed
-from reconciler.core.model import FieldNote, Incident, System
+from reconciler.core.model import FieldNote, Incident, Link, System
 from reconciler.store.codec import optional_text, optional_time, time_from, time_text
 from reconciler.store.connection import Database
 from reconciler.store.ingest import Sight, ingest_cases, ingest_incidents, restage
-from reconciler.store.links import put_link
-from reconciler.store.values import Cursor, Pulled, RememberedCounts, Restored, StageRules
+from reconciler.store.links import put_decisions, put_link
+from reconciler.store.values import Cursor, Decided, Pulled, RememberedCounts, Restored, StageRules
 
 QUARANTINE_ROWS = 1000
 """How many records that could not be understood are kept, the latest of them."""
@@ -126,6 +126,12 @@ class Snapshots:
                 put_link(conn, link, now)
             restage(conn, stage_rules, [link.case_id for link in restored.links], now)
 
+    def begin_afresh(self, links: Sequence[Link], now: datetime) -> None:
+        """Store links as a first start would make them, and forget how far the listings were read."""
+        with self._db.transaction() as conn:
+            put_decisions(conn, [Decided(link=link, needs_plan=True) for link in links], now)
+            conn.execute("DELETE FROM cursors")
+
     def note_fields(self, notes: Sequence[FieldNote], cycle_id: str, now: datetime) -> None:
         """Note fields that a person changed and that were left alone; the same finding is noted once."""
         if not notes:
@@ -151,6 +157,15 @@ class Facts:
         """Remember the time of the first start; a second call changes nothing."""
         with self._db.transaction() as conn:
             conn.execute("INSERT OR IGNORE INTO facts (key, value) VALUES (?, ?)", (_ORIGIN, time_text(at)))
+
+    def forget_origin(self) -> None:
+        """Forget the time of the first start: the next pull sets it anew."""
+        self.forget(_ORIGIN)
+
+    def forget(self, key: str) -> None:
+        """Forget a fact; one that is not known is no matter."""
+        with self._db.transaction() as conn:
+            conn.execute("DELETE FROM facts WHERE key = ?", (key,))
 
     def get(self, key: str) -> str | None:
         """Give a remembered fact, None where there is none."""

@@ -156,13 +156,14 @@ class Theatre:
         client = ServiceNowClient("main", service, owner=OWNER, extra_fields={"incident": EXTRA_FIELDS})
         return RecordStage(client=client, world=world, requests=served.requests)
 
-    def service(self, system: System, login: Login, *, way: Way = Way.SOCKETS) -> HttpService:
+    def service(self, system: System, login: Login, *, way: Way = Way.SOCKETS, reads_only: bool = False) -> HttpService:
         """Make one HTTP service that never waits between two attempts."""
         settings = HttpSettings(
             base_url=self.closed_url if way is Way.CLOSED_PORT else self.url,
             read_seconds=self.read_seconds,
             requests_per_second=1e6,
             burst=1_000_000,
+            reads_only=reads_only,
         )
         clock = self.clock or FakeTime().clock
         adapter = InProcessAdapter(self.desk) if way is Way.IN_PROCESS else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.acting import ACTING
 from tests.mutants.deciding import DECIDING
 from tests.mutants.fault import Mutant
+from tests.mutants.going_live import GOING_LIVE
 from tests.mutants.keeping import KEEPING
 from tests.mutants.operating import OPERATING
 from tests.mutants.reading import READING_FAULTS
@@ -27,4 +28,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *REMEMBERING,
     *WIRE_FAULTS,
     *TELLING,
+    *GOING_LIVE,
 )

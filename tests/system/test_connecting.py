@@ -1,4 +1,4 @@
-"""Connecting one's own services, as the first page tells it, done with the simulated ones: three lines, two secrets."""
+"""Connecting one's own services, as the first page tells it, done with the simulated ones: look first, then act."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ __all__ = ["environment"]
 
 
 def fill_in(config: Path, sandbox: Running) -> None:
-    """Change the three lines that the page names; the sandbox has an address where a tenant has a region."""
+    """Change the lines that the page names; the sandbox has an address where a tenant has a region."""
     addresses = re.findall(r'"(http://[^"]+)"', sandbox.config)
     text = config.read_text(encoding="utf-8")
     for key, line in (
         ("region", f'base_url = "{addresses[0]}"'),
         ("instance_url", f'instance_url = "{addresses[1]}"'),
         ("username", f'username = "{API_USER}"'),
+        ("# mode", 'mode = "observe"'),
     ):
         text, changed = re.subn(rf"^{key} = .*$", line, text, count=1, flags=re.MULTILINE)
         assert changed, key
@@ -34,7 +35,7 @@ def fill_in(config: Path, sandbox: Running) -> None:
 
 
 @pytest.mark.slow
-def test_a_config_from_init_with_three_lines_changed_is_enough(
+def test_a_config_from_init_with_a_few_lines_changed_is_enough(
     forks: Forks, tmp_path: Path, environment: Mapping[str, str]
 ) -> None:
     with serving(forks, tmp_path) as sandbox:
@@ -43,7 +44,8 @@ def test_a_config_from_init_with_three_lines_changed_is_enough(
         fill_in(tmp_path / "reconciler.toml", sandbox)
         assert [step.command for step in STEPS] == [
             "reconciler check --live",
-            "reconciler plan --brief",
+            "reconciler once --brief",
+            """sed -i 's/^mode = .*/mode = "act"/' reconciler.toml""",
             "reconciler once --brief",
         ]
         for step in STEPS:

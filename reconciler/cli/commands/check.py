@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.build import Wire, coralogix_client, mapped_fields, servicenow_client
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.start import read_config, start
+from reconciler.cli.start import OBSERVING, read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say, table
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Auth, Config, PartialView, ServiceNowConfig
@@ -74,6 +74,7 @@ def config_document(config: Config) -> JsonObject:
         "version": DOCUMENT_VERSION,
         "config": str(config.source),
         "owner": config.owner,
+        "mode": config.mode.value,
         "database": str(config.state.path),
         "coralogix": {"base_url": config.coralogix.base_url, "partial_view": config.coralogix.partial_view.value},
         "connectors": [_connector(one) for one in config.servicenow.values()],
@@ -112,7 +113,7 @@ def _route(route: Route, config: Config) -> JsonObject:
 
 def probe(config: Config) -> tuple[Finding, ...]:
     """Run the probes of both services, connector by connector."""
-    wire, progress = Wire(), ProgressBar()
+    wire, progress = Wire(reads_only=config.observes), ProgressBar()
     client = coralogix_client(config.coralogix, wire)
     accepts = config.coralogix.partial_view is PartialView.ACCEPT
     findings = [*CaseProbes(cases=client, identity=client, accept_partial_view=accepts, clock=utc_now).run()]
@@ -136,7 +137,8 @@ def probe(config: Config) -> tuple[Finding, ...]:
 
 def _print_check(document: JsonObject, findings: Sequence[Finding]) -> None:
     print_lines(f"config    {document['config']}", f"database  {document['database']}")
-    print_lines(f"Coralogix {document['coralogix']['base_url']}", "")
+    print_lines(f"Coralogix {document['coralogix']['base_url']}")
+    print_lines(*([f"mode      {OBSERVING}"] if document["mode"] == "observe" else []), "")
     connectors = [(one["name"], one["instance_url"], one["auth"], one["username"]) for one in document["connectors"]]
     print_lines(*table(("connector", "instance", "auth", "user"), connectors), "")
     print_lines(

@@ -12,7 +12,7 @@ import click
 
 from reconciler.cli import review
 from reconciler.cli.build import build_context
-from reconciler.cli.cycles import end
+from reconciler.cli.cycles import end, refusals_of
 from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
 from reconciler.cli.start import read_config, start
@@ -20,8 +20,6 @@ from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
-from reconciler.core.planning.plan import over_limits
-from reconciler.engine import brakes
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.engine.saved_plan import saved_document
@@ -81,7 +79,7 @@ def plan(
     progress, cycle_id = ProgressBar(), new_cycle_id()
     with Store.copy_of(config.state.path) as store, bind_cycle(cycle_id):
         report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=cycle_id)
-        objection = brakes.objection(store, config.policies.limits, config.policy_hash, report.plan)
+        refusals = refusals_of(config, store, report) if limits == "on" else []
     progress.clear()
     document = saved_document(
         report.plan, made_at=utc_now(), scope=report.kind, since=since, include_resolved=include_resolved
@@ -89,8 +87,7 @@ def plan(
     if out and report.error is None:
         save(out, document)
     _show_plan(report, document, face)
-    over = (*over_limits(report.plan, config.policies.limits), objection) if limits == "on" else ()
-    for words in filter(None, over):
+    for words in refusals:
         say(f"reconciler: `once` would refuse this plan: {words}")
     code = end(report)
     return SOMETHING_TO_DO if detailed_exitcode and code == 0 and report.plan.actions else code
@@ -107,7 +104,7 @@ def _face(*, as_json: bool, is_brief: bool, as_markdown: bool) -> Face:
 def _show_plan(report: CycleReport, document: JsonObject, face: Face) -> None:
     """Show a plan; where planning failed nothing is known, so a person is not told "nothing to do"."""
     if face is Face.JSON:
-        print_json(document | {"error": str(report.error) if report.error else None})
+        print_json(document | {"mode": report.mode, "error": str(report.error) if report.error else None})
     elif report.error is None:
         rows, skips = review.reviewed_plan(report), report.plan.skips
         match face:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import click
 
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.start import glance, read_store, start
+from reconciler.cli.start import OBSERVING, glance, read_store, start
 from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.cli.times import DURATION, utc_now
 from reconciler.config.glance import Glance
@@ -69,6 +69,7 @@ def _document(config: Glance) -> JsonObject:
     with read_store(path) as store:
         return status_document(store.reports.status_summary(), now) | {
             "database": store.path,
+            "mode": config.mode,
             "sides": sides_document(store, config.ceilings, now),
             "daemon": _daemon(holder_of(path)),
             "chain": _chain(store),
@@ -182,6 +183,8 @@ def sides_document(store: Store, ceilings: Mapping[str, float], now: datetime) -
 def print_status(document: JsonObject) -> None:
     """Show the status to a person."""
     print_lines(f"database   {document['database']}")
+    if document.get("mode") == "observe":
+        print_lines(f"mode       {OBSERVING}")
     last = document["last_cycle"]
     if last is None:
         print_lines("last cycle none yet")

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
-from reconciler.core.lifecycle import PENDING
-from reconciler.core.model import Link, Skip, SkipReason, Stage
+from reconciler.core.lifecycle import PENDING, shows_activity
+from reconciler.core.model import Link, Pair, Skip, SkipReason, Stage
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.standing import Standing
+from reconciler.core.policies.policies import Policies
 
 
 def gone(here: Standing, _: Knowledge) -> Skip | None:
@@ -94,6 +96,27 @@ def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
         connector=route.connector,
         table=here.policies.inbound[route.inbound].table,
     )
+
+
+def as_first_seen(pair: Pair, policies: Policies, now: datetime) -> Pair:
+    """Give a Case as a first start would remember it now, for a database that only observed so far.
+
+    A record that it has, what a person asked about it, and that it is gone, stay: a first start would learn the last by
+    not seeing it.
+    """
+    link, stage = pair.link, policies.case_stage(pair.case)
+    if link.sys_id:
+        return pair
+    anew = Link(
+        case_id=link.case_id,
+        case_peak=stage,
+        was_active=shows_activity(pair.case),
+        case_absence=link.case_absence,
+        ignored_fingerprint=link.ignored_fingerprint,
+        case_low=stage or Stage.OPEN,
+        first_seen_at=now,
+    )
+    return replace(pair, link=anew)
 
 
 def _is_there(here: Standing) -> bool:

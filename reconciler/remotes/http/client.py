@@ -24,7 +24,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
-from reconciler.core.errors import AuthFailed, Paused, Rejected, Transient
+from reconciler.core.errors import AuthFailed, HeldBack, Paused, Rejected, Transient
 from reconciler.core.model import HttpRecord, JsonObject, System
 from reconciler.remotes.http.auth import Login
 from reconciler.remotes.http.echoes import SHORTEST_IN_DATA, SHORTEST_IN_REFUSALS, Echoes
@@ -44,6 +44,7 @@ from reconciler.remotes.http.outcomes import (
     odd_headers,
 )
 from reconciler.remotes.http.pacing import ClientClock, Pace
+from reconciler.remotes.http.reads import is_read
 from reconciler.remotes.http.redaction import kept_body
 from reconciler.remotes.http.settings import HABITS, HttpSettings, Observer, ignore_record
 from reconciler.remotes.http.watch import Watch, WatchedAdapter, watched
@@ -296,7 +297,14 @@ class HttpService:
             total_seconds=self._settings.total_seconds,
         )
 
+    def _hold_back_writes(self, call: Call) -> None:
+        if self._settings.reads_only and not is_read(call.system, call.method, call.path):
+            where = f"{self.name}: {call.method} {call.path}"
+            raise HeldBack(f'{where} was not sent, since it could write and the config says mode = "observe"')
+
     def _exchange(self, sending: _Sending, headers: Mapping[str, str]) -> Answer:
+        """Send one request, and give its answer: nothing leaves the program anywhere else."""
+        self._hold_back_writes(sending.call)
         settings = self._settings
         with self._session.request(
             sending.call.method,

@@ -43,6 +43,8 @@ class HttpSettings:
     pool_size: int = 8
     keep_bodies: bool = False
     """report what each request sent, without secrets"""
+    reads_only: bool = False
+    """nothing is sent but what ``reads`` lists"""
 
 
 @dataclass(frozen=True, kw_only=True)

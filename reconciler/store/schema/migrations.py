@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database, Migrations
 
 from reconciler.store.codec import time_text
-from reconciler.store.ledger import start_chain
+from reconciler.store.ledger import renew_triggers, start_chain
 
 if TYPE_CHECKING:
     import sqlite3
@@ -347,6 +347,13 @@ def earlier_records(db: Database) -> None:
     db.execute("ALTER TABLE links ADD COLUMN earlier TEXT NOT NULL DEFAULT '[]'")
 
 
+@steps()
+def mode_of_cycles(db: Database) -> None:
+    """Remember of each cycle whether it only observed."""
+    db.execute("ALTER TABLE running ADD COLUMN mode TEXT")
+    db.execute("ALTER TABLE cycles ADD COLUMN mode TEXT")
+
+
 def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 
@@ -357,6 +364,8 @@ def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     steps.apply(db)
     if "evidence" in pending:
         start_chain(connection, now)
+    else:
+        renew_triggers(connection)
     marks = ", ".join("?" * len(pending))
     db.execute(
         f"UPDATE {steps.migrations_table} SET applied_at = ? WHERE name IN ({marks})",  # noqa: S608

@@ -112,7 +112,7 @@ def test_messages_are_one_line_each_in_our_own_words() -> None:
             ["route: found a table; allowed is one table or more, each written [[route]]"],
         ),
         (MINIMAL + "[schedul]\n", ["schedul: unknown key; the nearest of the file is schedule"]),
-        (MINIMAL + "[metrics]\n", ["metrics: unknown key; the file has owner, coralogix"]),
+        (MINIMAL + "[metrics]\n", ["metrics: unknown key; the file has owner, mode, coralogix"]),
         (MINIMAL + "poll_seconds = 3", ["unknown key here; it belongs to [schedule]"]),
         (MINIMAL + "requests_per_second = nan", ["found nan; allowed is a number from 0.1 to 1000"]),
         (MINIMAL + "requests_per_second = true", ["found true; allowed is a number from 0.1 to 1000"]),

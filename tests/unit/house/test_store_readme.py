@@ -22,7 +22,8 @@ CONTRACT = {
     "audit_actions": "seq, cycle_id, key, kind, case_id, connector, sys_id, from_stage, to_stage, result, detail, "
     "attempts, started_at, finished_at, cause_seq",
     "audit_cycles": "cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned, done, "
-    "failed, refused_because, config_hash, program_version, repeated, last_at, last_cycle_id",
+    "failed, refused_because, config_hash, program_version, repeated, last_at, last_cycle_id, "
+    "mode",
     "audit_http": "seq, cycle_id, action_seq, system, method, path, status, duration_ms, request_id, attempt, "
     "sent_at, repeated, last_at, outcome",
     "audit_holds": "case_id, case_key, number, reason, detail, since, next_retry_at",

@@ -232,6 +232,7 @@ def test_cycles_are_begun_and_finished(store: Store) -> None:
         "repeated": 0,
         "last_at": None,
         "last_cycle_id": None,
+        "mode": "act",
     }
     assert store.journal.config_hash() == "hash-c2"
     assert store.reports.status_summary().last_cycle == newest

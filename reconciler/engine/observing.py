@@ -1,0 +1,73 @@
+"""Observe mode: what a cycle that sends nothing may remember, and how the first one that acts begins.
+
+Rules of this file: nothing that was only planned is remembered as decided, so that it is planned again; a database in
+which no cycle ever acted plans, and in the end begins, as a fresh one would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from reconciler.core.model import Link, Pair
+from reconciler.core.planning.admission import as_first_seen
+from reconciler.core.planning.plan import Decision
+from reconciler.engine.acting.decisions import needs_plan, store_decisions
+from reconciler.engine.context import Context
+from reconciler.store.store import Decided
+
+ONLY_OBSERVED = "only_observed"
+"""The fact under which it is remembered that no cycle acted on this database yet."""
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC).isoformat()
+
+
+def has_only_observed(context: Context) -> bool:
+    """Say whether no cycle ever acted on this database, though one observed."""
+    return context.store.facts.get(ONLY_OBSERVED) is not None
+
+
+def begin(context: Context, *, drift_fact: str) -> None:
+    """Note that a database is only observed; let the first cycle that acts on it begin as a first start does.
+
+    The origin of a database that is only observed moves along. ``drift_fact`` names when the last drift check was: the
+    cycle that acts first makes one, since a listing does not show what was deleted meanwhile.
+    """
+    facts = context.store.facts
+    if context.observes and facts.origin() is None:
+        facts.put(ONLY_OBSERVED, context.clock().isoformat())
+    elif has_only_observed(context):
+        facts.forget_origin()
+        if not context.observes:
+            facts.put(drift_fact, _LONG_AGO)
+            _begin_afresh(context)
+
+
+def _begin_afresh(context: Context) -> None:
+    now, links = context.clock(), context.store.links
+    afresh = [as_first_seen(pair, context.policies, now).link for pair in links.all_pairs(open_only=False)]
+    context.store.snapshots.begin_afresh(afresh, now)
+    context.store.facts.forget(ONLY_OBSERVED)
+
+
+def as_of_first_start(context: Context, pairs: Iterable[Pair]) -> dict[str, Pair]:
+    """Give pairs by Case id as a plan is to see them."""
+    now = context.clock()
+    if not has_only_observed(context):
+        return {pair.case.id: pair for pair in pairs}
+    return {pair.case.id: as_first_seen(pair, context.policies, now) for pair in pairs}
+
+
+def store_observed(context: Context, decisions: Sequence[Decision], remembered: Mapping[str, Link]) -> None:
+    """Store what a cycle that sends nothing decided: of what it would do, only that it is to be planned again.
+
+    ``remembered`` is each link as it is stored.
+    """
+    is_first = has_only_observed(context)
+    settled = [one for one in decisions if not (is_first or needs_plan(one))]
+    store_decisions(context, settled)
+    kept = [
+        Decided(link=remembered[one.link.case_id], needs_plan=needs_plan(one), skip=one.skip)
+        for one in decisions
+        if is_first or needs_plan(one)
+    ]
+    context.store.links.keep_decisions(kept, now=context.clock())
