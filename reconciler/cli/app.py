@@ -19,7 +19,7 @@ COMMANDS = {
     "plan": ("reconciler.cli.commands.plan:plan", "Show what `once` would do; write nothing anywhere."),
     "apply": ("reconciler.cli.commands.apply:apply", "Carry out a saved plan, if it is still what would be planned."),
     "status": ("reconciler.cli.commands.status:status", "Show cursors, lag, the last cycle, open links and holds."),
-    "explain": ("reconciler.cli.commands.explain:explain", "Tell the whole story of one link."),
+    "explain": ("reconciler.cli.commands.explain.command:explain", "Tell the whole story of one link."),
     "holds": ("reconciler.cli.commands.holds:holds", "Show what waits for a person; retry or ignore it."),
     "state": ("reconciler.cli.commands.state.group:state", "Care of the database: backup, check, rebuild, prune."),
     "audit": ("reconciler.cli.commands.audit.group:audit", "Prove what was done."),

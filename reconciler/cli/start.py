@@ -36,11 +36,14 @@ def start(options: Globals, *, quiet: bool = False) -> None:
         configure_logging(level=options.log_level, log_format=LogFormat(options.log_format))
 
 
-def read_config(options: Globals) -> Config:
-    """Find and load the config; raise ConfigError with every problem at once."""
+def read_config(options: Globals, *, needs_secrets: bool = True) -> Config:
+    """Find and load the config; raise ConfigError with every problem at once.
+
+    Without ``needs_secrets`` a secret that is not there is no problem: nothing will be sent.
+    """
     from reconciler.config.load import load_config  # noqa: PLC0415 - heavy, and not needed to look
 
-    return load_config(find_config(options.config, os.environ), os.environ)
+    return load_config(find_config(options.config, os.environ), os.environ, needs_secrets=needs_secrets)
 
 
 def glance(options: Globals) -> Glance:

@@ -84,10 +84,13 @@ def say(*lines: object) -> None:
         click.echo(escape_controls(str(line)), err=True)
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lay rows out in columns, each text whole and, where there is room, on one line; give the lines."""
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, is_plain: bool = False) -> list[str]:
+    """Lay rows out in columns, each text whole and, where there is room, on one line; give the lines.
+
+    ``is_plain`` is for what is not shown on this terminal, so that its width and colours do not count.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
-    return _wrapped(headers, cells) if sys.stdout.isatty() else _in_columns([list(headers), *cells])
+    return _wrapped(headers, cells) if sys.stdout.isatty() and not is_plain else _in_columns([list(headers), *cells])
 
 
 def _cell(value: object) -> str:

@@ -55,5 +55,19 @@ class When(click.ParamType[datetime]):
         return instant
 
 
+def shown_time(at: str, *, is_utc: bool) -> str:
+    """Show an ISO 8601 time to the second, in the local time of this machine or in UTC."""
+    time = datetime.fromisoformat(at)
+    return f"{time.astimezone(UTC if is_utc else None):%Y-%m-%d %H:%M:%S}"
+
+
+def shown_zone(*, is_utc: bool) -> str:
+    """Name the zone of the times that are shown."""
+    here = datetime.now(UTC).astimezone()
+    if is_utc or not here.utcoffset():
+        return "UTC"
+    return f"local time ({here.tzname()}, UTC{here.isoformat()[-6:]}; --utc shows the other)"
+
+
 WHEN = When()
 DURATION = Duration()

@@ -18,17 +18,28 @@ from reconciler.config.shape_errors import read_shape
 from reconciler.core.errors import ConfigError
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """Read a config file; raise ConfigError with every problem, each one line that begins with ``file:line:``."""
-    return parse_config(text_of(path), environ=environ, folder=path.absolute().parent, source=path)
+def load_config(path: Path, environ: Mapping[str, str], *, needs_secrets: bool = True) -> Config:
+    """Read a config file; raise ConfigError with every problem, each one line that begins with ``file:line:``.
+
+    Without ``needs_secrets`` a secret that is not there is no problem until it is revealed.
+    """
+    folder = path.absolute().parent
+    return parse_config(text_of(path), environ=environ, folder=folder, source=path, needs_secrets=needs_secrets)
 
 
-def parse_config(text: str, *, environ: Mapping[str, str], folder: Path, source: Path | None = None) -> Config:
+def parse_config(
+    text: str,
+    *,
+    environ: Mapping[str, str],
+    folder: Path,
+    source: Path | None = None,
+    needs_secrets: bool = True,
+) -> Config:
     """Read a config from its text; relative paths start at ``folder``. Raises ConfigError with every problem."""
     file = str(source or "config")
     data = parsed(text, file)
     problems = Problems(file=file, lines=_lines(text, file))
-    reading = FileContext(folder=folder, environ=environ, problems=problems)
+    reading = FileContext(folder=folder, environ=environ, problems=problems, needs_secrets=needs_secrets)
     shape = read_shape(data, problems)
     config = Config(
         owner=shape.owner,

@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from reconciler.core.errors import ConfigError
@@ -40,12 +41,16 @@ class Secret:
             raise ConfigError([f"the secret in {self.source}: {error}"]) from None
 
 
-def open_secret(kind: str, place: str, *, folder: Path, environ: Mapping[str, str]) -> Secret:
+def open_secret(kind: str, place: str, *, folder: Path, environ: Mapping[str, str], is_needed: bool = True) -> Secret:
     """Make a secret of its kind (``env``, ``file``, ``credential``) and place, and read it once to be sure.
 
+    One that is not needed is looked for only when it is revealed.
     A relative file is taken from ``folder``. Raises ValueError with one sentence; the sentence repeats the place
     only where that cannot be the secret itself, put there by mistake.
     """
+    if not is_needed:
+        later = partial(open_secret, kind, place, folder=folder, environ=environ)
+        return Secret(source=f"{kind} {place}", read=lambda: later().read())
     if kind == "env":
         secret = Secret(source=f"env {place}", read=lambda: _from_env(place, environ))
     else:

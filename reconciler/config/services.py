@@ -53,6 +53,8 @@ class FileContext:
     """where relative paths start"""
     environ: Mapping[str, str]
     problems: Problems
+    needs_secrets: bool = True
+    """False where nothing will be sent, so that a secret that is not here is no problem"""
 
     def checked(self, path: KeyPath, check: Callable[[str], str], text: str) -> str:
         """Run a check that raises ValueError, and add its message as a problem at a place."""
@@ -80,7 +82,7 @@ class FileContext:
             if len(given) != 1:
                 raise ValueError(f"found {len(given)} places for one secret; allowed is {RIGHT_WAYS}")
             ((kind, place),) = given.items()
-            return open_secret(kind, place, folder=self.folder, environ=self.environ)
+            return open_secret(kind, place, folder=self.folder, environ=self.environ, is_needed=self.needs_secrets)
         except ValueError as error:
             self.problems.add(path, str(error))
             return None

@@ -15,6 +15,9 @@ from reconciler.store.links import Links, read_pairs
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.values import Lag, Row, StatusSummary, Story
 
+_ACTIONS_OF = """SELECT a.*, coalesce(c.config_hash, (SELECT r.config_hash FROM running r
+    WHERE r.cycle_id = a.cycle_id)) AS config_hash FROM audit_actions a
+    LEFT JOIN cycles c ON c.cycle_id = a.cycle_id WHERE a.case_id = ? ORDER BY a.seq"""
 _SKIP_OF = """SELECT l.needs_plan, c.case_key, l.skip_reason, l.skip_detail, l.skip_since FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.case_id = ?"""
 
@@ -126,7 +129,8 @@ class Reports:
             notifications=self._db.named(
                 "SELECT * FROM audit_notifications WHERE case_id = ? ORDER BY seq", (case_id,)
             ),
-            actions=self._db.named("SELECT * FROM audit_actions WHERE case_id = ? ORDER BY seq", (case_id,)),
+            actions=self._db.named(_ACTIONS_OF, (case_id,)),
+            values=self._db.named("SELECT * FROM audit_values WHERE case_id = ? ORDER BY action_seq", (case_id,)),
             requests=self._db.named(
                 """SELECT h.* FROM audit_actions a JOIN audit_http h ON h.action_seq = a.seq
                 WHERE a.case_id = ? ORDER BY h.seq""",

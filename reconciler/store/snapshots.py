@@ -186,6 +186,14 @@ class Facts:
         )
         return {name: sys_id for name, sys_id in rows}  # noqa: C416 - dict() loses the types of a row
 
+    def names_of_rows(self, connector: str) -> Mapping[str, str]:
+        """Give the name of each row of a connector that was looked up by one: ``sys_id`` -> name."""
+        rows = self._db.read(
+            "SELECT sys_id, name FROM reference_names WHERE connector = ? AND sys_id <> '' ORDER BY found_at",
+            (connector,),
+        )
+        return {sys_id: name for sys_id, name in rows}  # noqa: C416 - dict() loses the types of a row
+
     def remember_references(self, connector: str, table: str, found: Mapping[str, str], now: datetime) -> None:
         """Remember names that were looked up in a table: name -> ``sys_id``."""
         rows = [(connector, table, name, sys_id, time_text(now)) for name, sys_id in found.items()]

@@ -159,6 +159,9 @@ class Story:
     needs_plan: bool
     notifications: tuple[Row, ...]
     actions: tuple[Row, ...]
+    """each with the hash of the config that was in force"""
+    values: tuple[Row, ...]
+    """each field that an action wrote, as rows of ``audit_values``"""
     requests: tuple[Row, ...]
 
 

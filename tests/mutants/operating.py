@@ -7,7 +7,38 @@ from tests.mutants.fault import fault
 FINDING = "tests/unit/store/test_finding.py"
 REFS = "tests/unit/cli/test_refs.py"
 
+OUTLOOK = "tests/unit/core/test_outlook.py"
+STORY = "tests/system/test_audit_views.py"
+
 OPERATING = (
+    fault(
+        "a step is explained by what came with it",
+        "explain/document:_cause",
+        "max((seq for seq in moves if seq is not None and int(seq) <= int(last)), default=last)",
+        "last",
+        f"{STORY}::test_explain_tells_which_change_led_to_which_action_by_which_rule",
+    ),
+    fault(
+        "a step that is off is not named",
+        "planning/outlook:_record_stays",
+        "here.asks_of_record < here.case_at",
+        "False",
+        f"{OUTLOOK}::test_a_step_that_is_off_is_named",
+    ),
+    fault(
+        "a wrong config hides what happened",
+        "explain/command:_policies",
+        "return None",
+        "raise",
+        f"{STORY}::test_explain_tells_what_happened_although_the_config_is_wrong",
+    ),
+    fault(
+        "a policy is tried with secrets alone",
+        "config/services:FileContext.secret",
+        "open_secret(kind, place, folder=self.folder, environ=self.environ, is_needed=self.needs_secrets)",
+        "open_secret(kind, place, folder=self.folder, environ=self.environ)",
+        "tests/system/test_policy_command.py::test_policies_are_tried_without_a_secret",
+    ),
     fault(
         "the beginning of a name wins over a whole one",
         "store/finder:Finder.find",

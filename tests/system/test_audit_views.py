@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from tests.system.forks import Forks
-from tests.system.support import Bench
+from tests.system.support import Bench, run
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 COLUMNS = {
@@ -179,5 +180,80 @@ def test_explain_tells_one_story_whatever_the_reference(story: Story) -> None:
 def test_explain_tells_it_to_a_person_in_order(story: Story) -> None:
     ran = story.bench.run("explain", "CASE-1")
     assert (ran.code, ran.err) == (0, "")
-    told = [ran.out.index(words) for words in ("first_seen", "create_incident", "open → acknowledged", "→ closed")]
+    told = [ran.out.index(words) for words in ("first seen", "create incident", "open → acknowledged", "→ closed")]
     assert told == sorted(told)
+
+
+def test_explain_tells_which_change_led_to_which_action_by_which_rule(story: Story) -> None:
+    document = story.bench.run("explain", "CASE-1", "--json").document
+    seen = {row["seq"]: row for row in document["notifications"]}
+    causes = [(one["kind"], seen[one["cause"]]["event"], one["rule"]) for one in document["actions"]]
+    assert causes == [
+        ("create_incident", "first_seen", "route everything, [inbound.default]"),
+        ("advance_case", "assigned_to", "[outbound.default] acknowledge_on"),
+        ("advance_case", "state", "[outbound.default] close_on"),
+    ]
+    [closed] = [row for row in document["notifications"] if row["event"] == "state"]
+    assert (
+        f"because of #{closed['seq']}, by [outbound.default] close_on, config "
+        in story.bench.run("explain", "CASE-1").out
+    )
+    hashes = {row["config_hash"] for row in story.view("audit_configs")}
+    assert {one["config_hash"] for one in document["actions"]} == hashes
+
+
+def test_explain_says_what_was_written_and_who_did_what(story: Story) -> None:
+    told = story.bench.run("explain", "CASE-2").out
+    assert "state New → In Progress" in told
+    assert re.search(r"ServiceNow +beth\.anglin +state: In Progress → Resolved\n", told)
+    assert re.search(r"Coralogix +reconciler +status: Acknowledged → Resolved\n", told)
+
+
+def test_explain_says_why_nothing_is_done_and_what_would_change_that(story: Story) -> None:
+    now = {
+        ref: story.bench.run("explain", ref, "--json").document["now"] for ref in ("CASE-1", "CASE-2", story.pending)
+    }
+    assert now["CASE-1"] == {
+        "next": [],
+        "because": ["both sides stand at closed"],
+        "until": ["nothing: both sides are closed"],
+    }
+    assert now["CASE-2"]["because"][0].startswith("incident_reopened: INC")
+    assert now["CASE-2"]["until"][0].startswith("somebody reopened the Incident")
+    assert now[story.pending]["until"] == ["Coralogix activates the Case"]
+
+
+def test_explain_shows_local_time_and_utc(story: Story) -> None:
+    bench = story.bench
+    where = bench.environment(TZ="XYZ-5:30")
+    local, utc = (
+        run(bench.command("explain", "CASE-1", *more), bench.folder, where) for more in ([], ["--utc"])
+    )  # a process of its own: this machine's zone is read once
+    assert "what happened, in local time (XYZ, UTC+05:30; --utc shows the other)" in local.out
+    assert "what happened, in UTC\n" in utc.out
+    [opened] = re.findall(r"opened (\S+ \S+),", utc.out)
+    at = datetime.fromisoformat(f"{opened}+00:00").astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert f"opened {at:%Y-%m-%d %H:%M:%S}," in local.out
+
+
+def test_explain_cuts_nothing_where_output_is_no_terminal(story: Story) -> None:
+    told = story.bench.run("explain", "CASE-1", COLUMNS="20").out
+    assert "sent category, correlation_display, correlation_id, description, impact, short_description" in told
+    assert "…" not in told
+
+
+def test_explain_needs_no_secret(story: Story) -> None:
+    ran = story.bench.run("explain", "CASE-1", CORALOGIX_API_KEY="", SERVICENOW_PASSWORD="")
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_explain_tells_what_happened_although_the_config_is_wrong(story: Story) -> None:
+    right = story.bench.config.read_text()
+    story.bench.config.write_text(f'{right}\n[[route]]\nname = "odd"\nwhen = "no.such.name"\n')
+    try:
+        told = story.bench.run("explain", "CASE-1")
+    finally:
+        story.bench.config.write_text(right)
+    assert (told.code, told.err) == (0, "")
+    assert "advance case acknowledged → closed: done" in told.out
+    assert "the config is wrong, so what it makes of this is not known" in told.out

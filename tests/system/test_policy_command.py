@@ -140,7 +140,7 @@ def test_a_condition_on_update_is_told_by_every_command_that_explains(bench: Ben
     bench.world.coralogix.set_title(bench.world.coralogix.ledger.cases()[0].id, "Disk is really full")
     assert bench.run("once", "--json").document["actions"] == []
     words = "update_when of [inbound.default] does not hold: it is false"
-    assert f"skipped   update_withheld: {words}" in bench.run("explain", "CASE-1").out
+    assert f"nothing   is done now: update_withheld: {words}" in bench.run("explain", "CASE-1").out
     assert f"gets nothing now: {words}" in quiet(bench, "policy", "test", "CASE-1").out
     assert quiet(bench, "policy", "test", "CASE-1", "--json").document["update_withheld"] == words
     (difference,) = [
@@ -149,3 +149,9 @@ def test_a_condition_on_update_is_told_by_every_command_that_explains(bench: Ben
         if one["name"] == "short_description"
     ]
     assert difference["after"].endswith("really full")
+
+
+@pytest.mark.parametrize("command", [("check",), ("policy", "test"), ("policy", "replay")])
+def test_policies_are_tried_without_a_secret(bench: Bench, command: tuple[str, ...]) -> None:
+    ran = bench.run(*command, CORALOGIX_API_KEY="", SERVICENOW_PASSWORD="")
+    assert (ran.code, ran.err) == (0, "")

@@ -50,7 +50,6 @@ def loaded(folder: Path, *words: str) -> set[str]:
         ("--help",),
         ("status",),
         ("status", "--json"),
-        ("explain", "CASE-123"),
         ("holds", "list"),
         ("audit", "verify"),
         ("audit", "export", "all", "--out", "."),
@@ -61,3 +60,7 @@ def loaded(folder: Path, *words: str) -> set[str]:
 )
 def test_looking_loads_nothing_that_only_acting_needs(folder: Path, words: tuple[str, ...]) -> None:
     assert loaded(folder, *words) & HEAVY == set()
+
+
+def test_explain_loads_policies_and_nothing_that_speaks_or_keeps_time(folder: Path) -> None:
+    assert loaded(folder, "explain", "CASE-123") & (HEAVY - {"jinja2", "pydantic"}) == set()

@@ -29,7 +29,9 @@ CUT = "…"
 SHELL_SIGNS = set("|&;<>()$`*?~#=%!{[")
 SERVE = "reconciler sandbox serve"
 VARYING = (
-    (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|\+00:00| UTC)"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|\+00:00| UTC)?"), "TIME"),
+    (re.compile(r"(?<=TIME  )a?\d+(?= )|#\d+"), "SEQ"),
+    (re.compile(r"\bin (?:UTC|local time \(.*\))$", re.MULTILINE), "in this zone"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{8})\b"), "HEX"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "PORT"),

@@ -48,7 +48,7 @@ def check(options: Globals, live: bool, names: bool, schema: bool, as_json: bool
             raise ConfigError([f"{'--variables' if names else '--schema'} needs no service; leave --live out"])
         _show_names(as_json=as_json) if names else print_json(config_schema())
         return 0
-    config = read_config(options)
+    config = read_config(options, needs_secrets=live)
     document = config_document(config)
     findings = probe(config) if live else ()
     if live:

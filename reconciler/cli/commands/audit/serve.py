@@ -10,7 +10,8 @@ import click
 
 from reconciler.audit.told import CaseStory
 from reconciler.cli.commands.audit.evidence import read_evidence
-from reconciler.cli.commands.explain import story_lines
+from reconciler.cli.commands.explain.command import tell
+from reconciler.cli.commands.explain.telling import story_lines
 from reconciler.cli.options import Globals
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_lines, say
@@ -57,7 +58,7 @@ def serve_command(options: Globals, port: int, is_opened: bool) -> None:
         raise ConfigError(
             [f"{LOOPBACK}:{port} cannot be listened on: {error.strerror}; choose another --port"]
         ) from error
-    site = make_site(config.database, tables, lambda case_id: _told(config, case_id))
+    site = make_site(config.database, tables, lambda case_id: _told(options, config, case_id))
     serve(site, listener, lambda address: _say_where(address, is_opened=is_opened))
 
 
@@ -74,12 +75,14 @@ def _say_where(address: str, *, is_opened: bool) -> None:
         webbrowser.open(address)
 
 
-def _told(config: Glance, case_id: str) -> CaseStory | None:
+def _told(options: Globals, config: Glance, case_id: str) -> CaseStory | None:
     with read_evidence(config.database) as store:
-        story = store.reports.story(case_id)
-    if story is None:
+        story, told = store.reports.story(case_id), tell(options, store, case_id)
+    if story is None or told is None:
         return None
-    return CaseStory(text="\n".join(story_lines(story)), addresses=addresses(config, story))
+    document, names = told
+    lines = story_lines(document, names=names, is_utc=True, is_plain=True)
+    return CaseStory(text="\n".join(lines), addresses=addresses(config, story))
 
 
 def addresses(config: Glance, story: Story) -> dict[str, str]:

@@ -52,8 +52,8 @@ def replay(options: Globals, since: datetime, other: Path | None, as_json: bool)
     whatever is shown here. Nothing is sent and nothing is written.
     """
     start(options, quiet=True)
-    present = read_config(options)
-    proposed = load_config(other, os.environ) if other else present
+    present = read_config(options, needs_secrets=False)
+    proposed = load_config(other, os.environ, needs_secrets=False) if other else present
     with Store.reading(present.state.path) as store:
         replayed = replay_over(
             _changed_since(store, since),

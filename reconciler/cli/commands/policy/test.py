@@ -44,7 +44,7 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
     start(options, quiet=True)
     if ref and file:
         raise ConfigError(["name a Case by REF or by --case, not by both"])
-    config = read_config(options)
+    config = read_config(options, needs_secrets=False)
     with Store.reading(config.state.path) as store:
         pair = store.links.pair(find_case(store, ref)) if ref else None
         knowledge = remembered_knowledge(store, config.policies)

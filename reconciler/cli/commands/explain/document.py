@@ -1,0 +1,125 @@
+"""The story of one link as the document of ``explain --json``: the facts, and what follows from the config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.cli.commands.holds import WHAT_TO_DO
+from reconciler.core.lifecycle import STATE_WORDS
+from reconciler.core.model import ActionKind, Incident, JsonObject, Stage, System
+from reconciler.core.planning.outlook import Outlook, rule_of
+from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document
+from reconciler.core.policies.policies import Policies
+from reconciler.store.values import Row, Story
+
+
+def story_document(story: Story, ahead: Outlook, policies: Policies | None) -> JsonObject:
+    """Write a story, and what comes next, as one document."""
+    case, link = story.pair.case, story.pair.link
+    return {
+        "version": DOCUMENT_VERSION,
+        "case": {
+            "id": case.id,
+            "key": case.key,
+            "title": case.title,
+            "status": case.status,
+            "priority": case.priority,
+            "created_at": case.created_at.isoformat(),
+            "url": case.url or None,
+        },
+        "incident": _incident(story, policies),
+        "link": {
+            "route": link.route or None,
+            "inbound": link.inbound or None,
+            "outbound": link.outbound or None,
+            "connector": link.connector or None,
+            "table": link.table or None,
+            "case_peak": _word(link.case_peak),
+            "incident_peak": _word(link.incident_peak),
+            "agreed": _word(link.agreed),
+            "generation": link.generation,
+            "ignored": bool(link.ignored_fingerprint),
+        },
+        "skip": _skip(story),
+        "now": _now(story, ahead),
+        "waits_for_next_cycle": story.needs_plan,
+        "notifications": [dict(row) for row in story.notifications],
+        "actions": list(_actions(story)),
+        "requests": [dict(row) for row in story.requests],
+    }
+
+
+def _incident(story: Story, policies: Policies | None) -> JsonObject | None:
+    incident: Incident | None = story.pair.incident
+    if incident is None:
+        return None
+    return {
+        "sys_id": incident.sys_id,
+        "number": incident.number,
+        "state": incident.state,
+        "state_word": policies.state_word(story.pair.link, incident) if policies else STATE_WORDS.get(incident.state),
+        "assigned_to": incident.assigned_to or None,
+        "updated_at": incident.updated_at.isoformat(),
+        "updated_by": incident.updated_by,
+    }
+
+
+def _skip(story: Story) -> JsonObject | None:
+    if story.skip is None:
+        return None
+    hold = story.pair.link.hold
+    return {
+        "reason": story.skip.reason.value,
+        "detail": story.skip.detail,
+        "since": story.skip_since.isoformat() if story.skip_since else None,
+        "next_retry_at": hold.next_retry_at.isoformat() if hold else None,
+        "what_to_do": WHAT_TO_DO.get(story.skip.reason),
+    }
+
+
+def _now(story: Story, ahead: Outlook) -> JsonObject:
+    """Say what the next cycle would do, or why nothing is done, and what would change that."""
+    skip = story.skip or ahead.skip
+    because = [f"{skip.reason.value}: {skip.detail or ''}".removesuffix(": ")] if skip else list(ahead.because)
+    to_do = WHAT_TO_DO.get(skip.reason) if skip else None
+    return {
+        "next": [action_document(action) for action in ahead.actions if ahead.skip or not story.skip],
+        "because": because,
+        "until": [to_do] if to_do else list(ahead.until),
+    }
+
+
+def _actions(story: Story) -> Iterator[JsonObject]:
+    """Give each action with the rule that it followed, and the old and new value of each field."""
+    values: dict[object, list[Row]] = {}
+    for row in story.values:
+        values.setdefault(row["action_seq"], []).append(row)
+    for row in story.actions:
+        stage = Stage.from_word(str(row["to_stage"]))
+        yield {
+            **row,
+            "cause": _cause(row, story.notifications),
+            "rule": rule_of(ActionKind(str(row["kind"])), stage, story.pair.link),
+            "values": [
+                {name: one[name] for name in ("field", "old_value", "new_value", "kept_value")}
+                for one in values.get(row["seq"], [])
+            ],
+        }
+
+
+_STEPS = frozenset({"status", "state", "assigned_to", "first_seen"})
+"""The events by which a side moves on the scale."""
+
+
+def _cause(action: Row, notifications: Sequence[Row]) -> object:
+    """Name the change that an action answers: of a step the last that moved the other side, not what came with it."""
+    last = action["cause_seq"]
+    if last is None or action["kind"] not in {ActionKind.ADVANCE_CASE, ActionKind.ADVANCE_INCIDENT}:
+        return last
+    source = System.SERVICENOW if action["kind"] == ActionKind.ADVANCE_CASE else System.CORALOGIX
+    moves = [row["seq"] for row in notifications if row["source"] == source and row["event"] in _STEPS]
+    return max((seq for seq in moves if seq is not None and int(seq) <= int(last)), default=last)
+
+
+def _word(stage: Stage | None) -> str | None:
+    return stage.word if stage else None
