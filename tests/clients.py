@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from reconciler.core.model import System
 from reconciler.remotes.coralogix.client import CoralogixClient
+from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import Login, basic_login, bearer_login
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.pacing import ClientClock
@@ -35,6 +36,11 @@ class CasesInProcess(CoralogixClient):
         face = CoralogixFace(world, API_KEY)
         self.requests: Counter[str] = face.requests
         super().__init__(in_process(System.CORALOGIX, face, bearer_login(API_KEY), world.clock, observe))
+
+    @property
+    def events(self) -> CoralogixEventClient:
+        """Give a client of the same Cases' events."""
+        return CoralogixEventClient(self._http)
 
 
 class IncidentsInProcess(ServiceNowClient):

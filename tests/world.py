@@ -13,6 +13,7 @@ from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.engine.request_log import RequestLog
+from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
@@ -38,6 +39,10 @@ class World:
     seed: int = 0
     request_log: RequestLog = field(default_factory=RequestLog)
     observes: bool = False
+    follows: bool = False
+    """read the own events of each Case that changed"""
+    history: bool = False
+    """read the audit of each record that changed"""
 
     def __post_init__(self) -> None:
         self.clock = SandboxClock(START)
@@ -62,6 +67,8 @@ class World:
             settings=self.settings,
             program_version="test",
             observes=self.observes,
+            events=self.cases.events if self.follows else None,
+            histories={"main": ServiceNowHistoryClient(self.incidents)} if self.history else {},
         )
 
     # -- time ------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from reconciler.core.policies.requirements import parts_of
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.request_log import RequestLog
 from reconciler.remotes.coralogix.client import CoralogixClient
+from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import (
     Login,
     api_key_login,
@@ -28,6 +29,7 @@ from reconciler.remotes.http.auth import (
 from reconciler.remotes.http.client import HttpService, environment_settings
 from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_record
 from reconciler.remotes.servicenow.client import ServiceNowClient
+from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
 from reconciler.store.store import Store
 
 SNAPSHOT_NAMES = frozenset(
@@ -48,9 +50,15 @@ def build_context(
     stop = stop or threading.Event()
     requests = RequestLog()
     wire = Wire(observe=requests.note, stop=stop, keep_bodies=config.state.keep_bodies, reads_only=config.observes)
+    coralogix = coralogix_service(config.coralogix, wire)
+    connectors = {name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()}
     context = Context(
-        cases=coralogix_client(config.coralogix, wire),
-        connectors={name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()},
+        cases=CoralogixClient(coralogix),
+        connectors=connectors,
+        events=CoralogixEventClient(coralogix) if config.audit.case_events else None,
+        histories={name: ServiceNowHistoryClient(client) for name, client in connectors.items()}
+        if config.audit.servicenow_history
+        else {},
         store=store,
         policies=config.policies,
         policy_hash=config.policy_hash,
@@ -90,10 +98,14 @@ class Wire:
 
 def coralogix_client(config: CoralogixConfig, wire: Wire) -> CoralogixClient:
     """Build the client of Coralogix."""
+    return CoralogixClient(coralogix_service(config, wire))
+
+
+def coralogix_service(config: CoralogixConfig, wire: Wire) -> HttpService:
+    """Build what all clients of Coralogix share: one login, one pace."""
     settings = _settings(config.base_url, config, wire)
     login = bearer_login(config.api_key.reveal())
-    http = HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop, name="coralogix")
-    return CoralogixClient(http)
+    return HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop, name="coralogix")
 
 
 def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) -> ServiceNowClient:

@@ -18,7 +18,7 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     ("servicenow", "*"): _REMOTE
     | {"instance_url", "auth", "username", "password", "client_id", "client_secret", "states"},
     ("state",): frozenset({"path", "keep_bodies"}),
-    ("audit",): frozenset({"values"}),
+    ("audit",): frozenset({"case_events", "servicenow_history", "values"}),
     ("retention",): frozenset({"requests_days", "history_days"}),
     ("schedule",): frozenset(
         {"poll_seconds", "case_overlap_seconds", "incident_overlap_seconds"}

@@ -47,7 +47,11 @@ def parse_config(
         coralogix=coralogix(shape.coralogix, reading),
         servicenow=connectors(shape.servicenow, reading),
         state=state(shape.state, reading),
-        audit=AuditConfig(hides_values=shape.audit.values == "hash"),
+        audit=AuditConfig(
+            hides_values=shape.audit.values == "hash",
+            case_events=shape.audit.case_events,
+            servicenow_history=shape.audit.servicenow_history,
+        ),
         retention=retention(shape.retention),
         schedule=schedule(shape.schedule),
         policies=policies(shape, reading),

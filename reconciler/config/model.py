@@ -120,6 +120,10 @@ class AuditConfig:
 
     hides_values: bool = False
     """of the values that are written only hashes are kept"""
+    case_events: bool = True
+    """read the own events of each Case that changed"""
+    servicenow_history: bool = False
+    """read ``sys_audit`` for each record that changed"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,6 +129,8 @@ class StateTable(Table):
 class AuditTable(Table):
     """Describe the keys of ``[audit]``."""
 
+    case_events: bool = True
+    servicenow_history: bool = False
     values: Literal["plain", "hash"] = "plain"
 
 

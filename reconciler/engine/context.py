@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed
-from reconciler.core.model import Action, Link
+from reconciler.core.model import Action, Link, System
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.engine.report import CycleResult
 from reconciler.engine.request_log import RequestLog, intended
-from reconciler.remotes.ports import CaseClient, IncidentClient, Side
+from reconciler.remotes.ports import CaseClient, CaseEventClient, IncidentClient, RecordHistoryClient, Side
 from reconciler.store.store import CycleCounts, Decided, Ended, Pulled, RememberedCounts, Store
 
 
@@ -74,6 +74,10 @@ class Context:
     program_version: str = ""
     observes: bool = False
     """nothing is sent that could write"""
+    events: CaseEventClient | None = None
+    """reads what happened to Cases; None where that is switched off"""
+    histories: Mapping[str, RecordHistoryClient] = field(default_factory=dict)
+    """connector -> who reads the audit of its instance; none where that is switched off"""
     cycle_id: str = ""
     """the cycle at work; empty between cycles"""
 
@@ -84,8 +88,14 @@ class Context:
     def remember(self, pulled: Pulled) -> RememberedCounts:
         """Remember what was read, now and in this cycle."""
         return self.store.snapshots.remember(
-            pulled, stage_rules=self.policies, cycle_id=self.cycle_id, now=self.clock()
+            pulled, stage_rules=self.policies, cycle_id=self.cycle_id, now=self.clock(), follows=self.follows
         )
+
+    @property
+    def follows(self) -> frozenset[System]:
+        """Name the services whose own account of what changed is read."""
+        followed = {System.CORALOGIX: self.events is not None, System.SERVICENOW: bool(self.histories)}
+        return frozenset(system for system, is_followed in followed.items() if is_followed)
 
     def update_links(self, links: Iterable[Link]) -> None:
         """Store links as they now stand and mark them for planning."""
@@ -135,7 +145,11 @@ class Context:
     def finish_actions(self, ended: Sequence[Ended]) -> None:
         """Write down what came of actions, with the requests that were made for them."""
         self.store.journal.finish_actions(
-            ended, stage_rules=self.policies, now=self.clock(), hides_values=self.settings.hides_values
+            ended,
+            stage_rules=self.policies,
+            now=self.clock(),
+            hides_values=self.settings.hides_values,
+            follows=self.follows,
         )
 
     def step(self, what: str, done: int, total: int) -> None:

@@ -28,6 +28,7 @@ from reconciler.engine.news import tell_head, tell_holds
 from reconciler.engine.reading import drift
 from reconciler.engine.reading.hold_requests import apply_hold_requests, look_again_at_others
 from reconciler.engine.reading.pull import Pull
+from reconciler.engine.reading.steps import read_steps
 from reconciler.engine.report import (
     CycleKind,
     CycleReport,
@@ -94,6 +95,8 @@ class _Cycle:
             raise
         except ReconcilerError as failure:
             error = failure
+        if self.request.carry_out and not isinstance(error, CycleFailed):
+            read_steps(self.context)
         return self._record(kind, started_at, error)
 
     @property

@@ -16,6 +16,7 @@ from typing import Protocol
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, Incident, JsonObject
+from reconciler.core.told import RecordChange
 
 CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
 """What is told of a listing that an access policy cut."""
@@ -158,6 +159,29 @@ class CaseEventClient(Protocol):
 
     def events(self, case_id: str) -> CaseEvents:
         """Read all events of one Case, oldest first; raise Missing when there is no such Case."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordHistory:
+    """Hold what ServiceNow's own audit says of some records."""
+
+    changes: Mapping[str, tuple[RecordChange, ...]]
+    """lower-case ``sys_id`` -> its changes, oldest first"""
+    hidden: int = 0
+    """entries that the service counts and does not show"""
+
+
+class RecordHistoryClient(Protocol):
+    """Read who changed which field of a record, from the instance's own audit.
+
+    Must: check every entry against what was asked; raise Rejected where the user may not read it, and other errors
+    where the answer is not whole; give each request a time limit. Must not: write anything. Not promised: that a field
+    is audited, since each table says which are.
+    """
+
+    def history(self, table: str, sys_ids: Sequence[str]) -> RecordHistory:
+        """Read all changes of these records of one table."""
         ...
 
 

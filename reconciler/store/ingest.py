@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from reconciler.core.lifecycle import STATE_WORDS, shows_activity
-from reconciler.core.model import Case, Incident, Link, Pair, System
+from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.text import cut
 from reconciler.store.codec import (
     Thing,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
 Key = TypeVar("Key", str, RecordKey)
-NoteRow = tuple[str | None, ...]
+NoteRow = tuple[str | int | None, ...]
 RECONCILER = "reconciler"
 """The actor of a change that this program made itself."""
 FIRST_SEEN = "first_seen"
@@ -82,8 +82,10 @@ _PUT_STAGES = """UPDATE links SET case_stage = :case_stage, incident_stage = :in
     WHERE case_id = :case_id"""
 _PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
 _PUT_NOTE = """INSERT INTO notifications
-    (cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, source_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, source_time, stage)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_STEPS_DUE = """INSERT INTO steps_due (source, connector, table_name, id, since, is_new) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET tries = 0, next_at = '', doubt = '', is_new = min(is_new, excluded.is_new)"""
 _REWRITE_CASE = "UPDATE cases SET snapshot = ? WHERE case_id = ?"
 _REWRITE_INCIDENT = "UPDATE incidents SET snapshot = ? WHERE sys_id = ? AND table_name = ? AND connector = ?"
 
@@ -100,6 +102,8 @@ class Sight:
     """the events that this program caused itself; their actor is ``reconciler``"""
     read_now: bool = False
     """read one by one just now, and so newer than what is remembered, whatever their times say"""
+    follows: frozenset[System] = frozenset()
+    """the services whose own account is read of what changed"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +162,7 @@ def ingest_cases(sight: Sight, cases: Iterable[Case]) -> Ingested[str]:
         sight.conn.executemany(_REWRITE_CASE, [(each.text, each.key) for each in here if each.fate is Fate.OTHER_FORM])
         seen += here
     _end_case_absences(sight.conn, {case.id for case in ordered})
+    _follow(sight, System.CORALOGIX, [(("", "", each.key), each.fate) for each in seen])
     notes = [note for each in seen if each.fate in _NEWS for note in _case_notes(sight, each)]
     return _ingested(sight, seen, notes)
 
@@ -180,6 +185,7 @@ def ingest_incidents(sight: Sight, incidents: Iterable[Incident]) -> Ingested[Re
         notes += [note for each in news for note in _incident_notes(sight, each, links)]
         seen += here
     _end_incident_absences(sight.conn, {record_key(incident) for incident in ordered})
+    _follow(sight, System.SERVICENOW, [((each.key[2], each.key[1], each.key[0]), each.fate) for each in seen])
     return _ingested(sight, seen, notes)
 
 
@@ -239,6 +245,14 @@ def _ingested(sight: Sight, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[N
     return Ingested(counts=counts, notifications=len(notes), stale=stale)
 
 
+def _follow(sight: Sight, source: System, seen: Iterable[tuple[tuple[str, str, str], Fate]]) -> None:
+    """Have the service's own account read of what is news: connector, table and id of each."""
+    if source in sight.follows:
+        now = time_text(sight.now)
+        news = [(source, *place, now, int(fate is Fate.NEW)) for place, fate in seen if fate in _NEWS]
+        sight.conn.executemany(_STEPS_DUE, news)
+
+
 # -- rows ------------------------------------------------------------------------------------------------------------
 
 
@@ -279,11 +293,11 @@ def _put_incidents(
 
 
 def _case_notes(sight: Sight, seen: _Seen[str, Case]) -> Iterator[NoteRow]:
-    case = seen.after
+    case, stage = seen.after, sight.stage_rules.case_stage(seen.after)
     at = optional_text(case.updated_at or case.created_at)
     for change in case_changes(seen.before, case):
         resolver = case.resolved_by if change.event == "status" and case.status == "RESOLVED" else ""
-        yield _note(sight, System.CORALOGIX, change, case_id=case.id, sys_id="", actor=resolver, at=at)
+        yield _note(sight, System.CORALOGIX, change, case_id=case.id, stage=stage, actor=resolver, at=at)
 
 
 def _incident_notes(
@@ -293,6 +307,7 @@ def _incident_notes(
     owners = links.get(seen.key)
     case_id = owners[0].case_id if owners else _claimed_case(incident)
     at = time_text(incident.updated_at)
+    stage = sight.stage_rules.incident_stage(owners[0] if owners else Link(case_id=case_id), incident)
     for change in incident_changes(seen.before, incident):
         yield _note(
             sight,
@@ -300,6 +315,7 @@ def _incident_notes(
             change,
             case_id=case_id,
             sys_id=incident.sys_id,
+            stage=stage,
             actor=_actor(seen.before, incident, change.event),
             at=at,
         )
@@ -319,10 +335,19 @@ def _actor(before: Incident | None, after: Incident, event: str) -> str:
 
 
 def _note(
-    sight: Sight, source: System, change: Change, *, case_id: str, sys_id: str, actor: str, at: str | None
+    sight: Sight,
+    source: System,
+    change: Change,
+    *,
+    case_id: str,
+    sys_id: str = "",
+    stage: Stage | None,
+    actor: str,
+    at: str | None,
 ) -> NoteRow:
     who = RECONCILER if change.event in sight.ours else actor
-    return (sight.cycle_id, source, case_id or None, sys_id or None, *change, who or None, time_text(sight.now), at)
+    seen_at = time_text(sight.now)
+    return (sight.cycle_id, source, case_id or None, sys_id or None, *change, who or None, seen_at, at, stage)
 
 
 def _end_case_absences(conn: sqlite3.Connection, seen: set[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,8 @@ _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_ke
     number, from_stage, to_stage, path, field_names, fingerprint, started_at, sent, cause_seq) VALUES (:cycle_id, :key,
     1 + (SELECT count(*) FROM actions WHERE key = :key), :kind, :case_id, :case_key, :connector, :table, :sys_id,
     :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at, :sent,
-    (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'))"""
+    (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'
+        AND event_id IS NULL))"""
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
 _REMEMBERED = "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
@@ -125,32 +127,37 @@ class Journal:
         return seqs
 
     def finish_actions(
-        self, ended: Sequence[Ended], *, stage_rules: StageRules, now: datetime, hides_values: bool = False
+        self,
+        ended: Sequence[Ended],
+        *,
+        stage_rules: StageRules,
+        now: datetime,
+        hides_values: bool = False,
+        follows: frozenset[System] = frozenset(),
     ) -> None:
         """Commit what came of actions: results, snapshots, links and requests, all or none.
 
-        Raises StoreError for an action that was not begun, or is finished already.
+        What they changed at one of the services in ``follows`` is then due, as in ``Snapshots.remember``. Raises
+        StoreError for an action that was not begun, or is finished already.
         """
+        # What an outcome shows was read by its id, or answered our own write: it is news, whatever its times say.
         with self._db.transaction() as conn:
+            sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id="", now=now, read_now=True, follows=follows)
             for one in ended:
-                self._finish(conn, one, stage_rules, now, hides_values=hides_values)
+                self._finish(sight, one, hides_values=hides_values)
 
-    def _finish(
-        self, conn: sqlite3.Connection, ended: Ended, stage_rules: StageRules, now: datetime, *, hides_values: bool
-    ) -> None:
+    def _finish(self, seen: Sight, ended: Ended, *, hides_values: bool) -> None:
+        conn, now = seen.conn, seen.now
         seq, outcome = ended.seq, ended.outcome
         if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
             raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
         cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
-        # What an outcome shows was read by its id, or answered our own write: it is news, whatever its times say.
-        sight = Sight(
-            conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome), read_now=True
-        )
+        sight = replace(seen, cycle_id=cycle_id, ours=_ours(outcome))
         if outcome.link is not None:
             put_link(conn, outcome.link, now)
         ingest_cases(sight, () if outcome.case is None else (outcome.case,))
         ingest_incidents(sight, () if outcome.incident is None else (outcome.incident,))
-        restage(conn, stage_rules, [outcome.action.case_id], now)
+        restage(conn, sight.stage_rules, [outcome.action.case_id], now)
         conn.executemany(_KEEP_VALUE, _values_kept(outcome, seq, hides_values=hides_values))
         conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in ended.requests])
 

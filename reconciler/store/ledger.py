@@ -95,6 +95,7 @@ NOT_CHAINED: Mapping[str, str] = {
     "hold_requests": "a queue; who asked what is a row of people, and of notifications when it was applied",
     "cursors": "how far listings were read: what was seen in them is evidence, not that",
     "facts": "small things for the next cycle",
+    "steps_due": "a queue; what is read by it becomes rows of notifications",
     "reference_names": "names looked up in ServiceNow, to save requests",
     "quarantine": "what could not be understood, the latest of it, until it is",
     "_sqlite_migrations": "the schema's own",

@@ -32,7 +32,7 @@ _PUT_CURSOR = """INSERT INTO cursors (name, time, resume, moved_at) VALUES (?, ?
 _PUT_FACT = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _PUT_REFERENCE = """INSERT INTO reference_names (connector, table_name, name, sys_id, found_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (connector, table_name, name) DO UPDATE SET sys_id = excluded.sys_id, found_at = excluded.found_at"""
-_RESTORED_TABLES = ("hold_requests", "links", "cases", "incidents", "cursors", "facts", "quarantine")
+_RESTORED_TABLES = ("hold_requests", "steps_due", "links", "cases", "incidents", "cursors", "facts", "quarantine")
 """What a rebuild replaces, in an order that foreign keys allow; the journal is evidence and stays."""
 _FORGET = "DELETE FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
 _DROP_REFERENCE = "DELETE FROM reference_names WHERE connector = ? AND table_name = ? AND name = ?"
@@ -50,14 +50,26 @@ class Snapshots:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def remember(self, pulled: Pulled, *, stage_rules: StageRules, cycle_id: str, now: datetime) -> RememberedCounts:
-        """Ingest what a pull brought into the snapshots and move its cursors: all of it or, on any error, nothing."""
+    def remember(
+        self,
+        pulled: Pulled,
+        *,
+        stage_rules: StageRules,
+        cycle_id: str,
+        now: datetime,
+        follows: frozenset[System] = frozenset(),
+    ) -> RememberedCounts:
+        """Ingest what a pull brought into the snapshots and move its cursors: all of it or, on any error, nothing.
+
+        What changed at one of the services in ``follows`` is then due to have that service's own account of it read.
+        """
         sight = Sight(
             conn=self._db.connection,
             stage_rules=stage_rules,
             cycle_id=cycle_id,
             now=now,
             read_now=pulled.read_now,
+            follows=follows,
         )
         with self._db.transaction():
             cases = ingest_cases(sight, pulled.cases)

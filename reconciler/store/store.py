@@ -29,6 +29,7 @@ from reconciler.store.maintenance import Maintenance, back_up
 from reconciler.store.reports import Reports
 from reconciler.store.schema.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
+from reconciler.store.steps import Steps
 from reconciler.store.values import (
     Begun,
     Cursor,
@@ -96,6 +97,8 @@ class Store:
         """which links to plan, what was decided about them, what people ask of them"""
         self.snapshots = Snapshots(database)
         """what was pulled, and how far each listing was read"""
+        self.steps = Steps(database)
+        """what the services themselves wrote down about what changed"""
         self.facts = Facts(database)
         """the small things that the next cycle has to know"""
         self.journal = Journal(database)

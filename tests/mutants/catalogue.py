@@ -8,6 +8,7 @@ from tests.mutants.fault import Mutant
 from tests.mutants.going_live import GOING_LIVE
 from tests.mutants.keeping import KEEPING
 from tests.mutants.operating import OPERATING
+from tests.mutants.own_steps import OWN_STEPS
 from tests.mutants.reading import READING_FAULTS
 from tests.mutants.remembering import REMEMBERING
 from tests.mutants.rules import RULES
@@ -29,4 +30,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *WIRE_FAULTS,
     *TELLING,
     *GOING_LIVE,
+    *OWN_STEPS,
 )

@@ -54,9 +54,9 @@ REMEMBERING = (
     ),
     fault(
         "a restored record is stale for ever",
-        "store/journal:Journal._finish",
-        "Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome), read_now=True)",
-        "Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, ours=_ours(outcome))",
+        "store/journal:Journal.finish_actions",
+        "Sight(conn=conn, stage_rules=stage_rules, cycle_id='', now=now, read_now=True, follows=follows)",
+        "Sight(conn=conn, stage_rules=stage_rules, cycle_id='', now=now, follows=follows)",
         f"{ONCE}::test_an_instance_restored_from_an_older_copy_is_believed",
     ),
     fault(

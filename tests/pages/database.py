@@ -91,7 +91,7 @@ class NumberedRequests(RequestLog):
 
 def example() -> Store:
     """Play the story: six Cases over one morning, people on both sides, a refused write, an hour without the daemon."""
-    world = World(request_log=NumberedRequests())
+    world = World(request_log=NumberedRequests(), follows=True)
     world.store.journal.note_config("policies", CONFIG, world.clock.now())
     main, busy, reopened, refused = (world.new_case(title) for title in TITLES)
     pending = world.coralogix.create_case("A job is late", activate=False)

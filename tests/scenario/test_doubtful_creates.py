@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from reconciler.core.model import ActionKind, Result, SkipReason
+from reconciler.core.model import ActionKind, Result, SkipReason, System
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.journal import Journal
@@ -119,12 +119,18 @@ class MortalJournal(Journal):
     killed = False
 
     def finish_actions(
-        self, ended: Sequence[Ended], *, stage_rules: StageRules, now: datetime, hides_values: bool = False
+        self,
+        ended: Sequence[Ended],
+        *,
+        stage_rules: StageRules,
+        now: datetime,
+        hides_values: bool = False,
+        follows: frozenset[System] = frozenset(),
     ) -> None:
         if not self.killed:
             self.killed = True
             kill()
-        super().finish_actions(ended, stage_rules=stage_rules, now=now, hides_values=hides_values)
+        super().finish_actions(ended, stage_rules=stage_rules, now=now, hides_values=hides_values, follows=follows)
 
 
 def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:

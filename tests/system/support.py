@@ -95,6 +95,8 @@ class Traffic:
 
 def _what(path: str) -> str:
     parts = [part for part in path.split("/") if part]
+    if parts[-1] == "events":
+        return "events"
     return parts[4] if parts[0] == "mgmt" else parts[3]
 
 

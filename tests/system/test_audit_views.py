@@ -92,7 +92,7 @@ def test_every_change_seen_is_one_notification(story: Story) -> None:
     moves = [
         (row["source"], row["event"], row["from_value"], row["to_value"])
         for row in rows
-        if row["case_id"] == story.closed
+        if row["case_id"] == story.closed and row["event_id"] is None
     ]
     assert moves[0] == ("coralogix", "first_seen", None, "ACTIVE")
     assert ("servicenow", "first_seen", None, "1") in moves
@@ -100,6 +100,16 @@ def test_every_change_seen_is_one_notification(story: Story) -> None:
     assert len(changes) == len(set(changes))
     assert {("coralogix", "ACTIVE", "ACKNOWLEDGED"), ("servicenow", "1", "7")} <= set(changes)
     assert [row["seq"] for row in rows] == sorted(row["seq"] for row in rows)
+
+
+def test_every_step_that_coralogix_tells_is_one_notification_with_its_person(story: Story) -> None:
+    rows = [row for row in story.view("audit_notifications") if row["event_id"] and row["case_id"] == story.closed]
+    assert len({row["event_id"] for row in rows}) == len(rows)
+    assert [(row["to_value"], row["actor"]) for row in rows if row["event"] == "statusChanged"] == [
+        ("ACKNOWLEDGED", "apiKey:Sandbox key"),
+        ("RESOLVED", "apiKey:Sandbox key"),
+        ("CLOSED", "apiKey:Sandbox key"),
+    ]
 
 
 def test_every_write_is_one_action_with_its_outcome(story: Story) -> None:
@@ -127,7 +137,7 @@ def test_every_request_is_one_row_under_the_action_that_it_was_made_for(story: S
     actions = {row["seq"]: row for row in story.view("audit_actions")}
     for row in rows:
         action = actions.get(row["action_seq"])
-        is_listing = row["path"].endswith("/cases/cases/v1") or (row["method"], row["path"][-9:]) == (
+        is_listing = row["path"].endswith(("/cases/cases/v1", "/events")) or (row["method"], row["path"][-9:]) == (
             "GET",
             "/incident",
         )

@@ -15,6 +15,11 @@ PULL = Counter({"POST cases": 2, "GET incident": 1})
 """Two orders of Cases and one page of records, each of which fits on a page."""
 
 
+def told(cases: int) -> Counter[str]:
+    """Count the reading of the events of so many Cases that changed: one request each."""
+    return Counter({"GET events": cases})
+
+
 def cost(bench: Bench, *options: str) -> Counter[str]:
     """Run one cycle and count what it sent; what arrived and what the audit has must agree."""
     bench.traffic.forget()
@@ -47,7 +52,7 @@ def test_new_cases_cost_a_create_each_and_a_look_up_for_fifty(bench: Bench, case
     for number in range(cases):
         bench.new_case(f"Case {number}")
     look_ups = math.ceil(cases / LOOKED_UP_AT_ONCE)
-    assert cost(bench) == PULL + Counter({"GET incident": look_ups, "POST incident": cases})
+    assert cost(bench) == PULL + Counter({"GET incident": look_ups, "POST incident": cases}) + told(cases)
 
 
 def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
@@ -55,7 +60,7 @@ def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
     bench.run_until_quiet()
     for case_id in cases:
         bench.world.servicenow.people.assign(bench.sys_id(case_id))
-    assert cost(bench) == PULL + Counter({"GET cases": 7, "PUT acknowledged": 7})
+    assert cost(bench) == PULL + Counter({"GET cases": 7, "PUT acknowledged": 7}) + told(7)
 
 
 def test_advances_of_records_cost_a_write_each_and_one_read_for_fifty(bench: Bench) -> None:
@@ -63,4 +68,4 @@ def test_advances_of_records_cost_a_write_each_and_one_read_for_fifty(bench: Ben
     bench.run_until_quiet()
     for case_id in cases:
         bench.world.coralogix.acknowledge(case_id)
-    assert cost(bench) == PULL + Counter({"GET incident": 1, "PATCH incident": 7})
+    assert cost(bench) == PULL + Counter({"GET incident": 1, "PATCH incident": 7}) + told(7)

@@ -83,7 +83,7 @@ class ServiceNowClient:
         found: list[Incident] = []
         for batch in queries.batches(sorted(wanted), IDS_PER_REQUEST):
             asked = f"{self._ours}^{queries.one_of('correlation_id', batch)}"
-            rows, hidden = self._every_row(table, asked, self._fields(table), lambda row: self._is_asked(row, wanted))
+            rows, hidden = self.every_row(table, asked, self._fields(table), lambda row: self._is_asked(row, wanted))
             if hidden:
                 raise partial(f"{hidden} records of {table} match and are hidden: no right to read them")
             found += [self._whole(row, table) for row in rows]
@@ -105,7 +105,7 @@ class ServiceNowClient:
         found: list[Incident] = []
         for batch in queries.batches(list(dict.fromkeys(sys_ids)), IDS_PER_REQUEST):
             asked = queries.one_of("sys_id", batch)
-            rows, _ = self._every_row(
+            rows, _ = self.every_row(
                 table, asked, self._fields(table), lambda row: value_of(row, "sys_id").lower() in wanted
             )
             found += self._understood(rows, table)
@@ -138,7 +138,7 @@ class ServiceNowClient:
         wanted = {name.strip().casefold() for name in askable}
         bearers: dict[str, set[str]] = {}
         for condition in conditions:
-            rows, _ = self._every_row(
+            rows, _ = self.every_row(
                 table,
                 condition,
                 ("sys_id", name_field, "active"),
@@ -185,7 +185,7 @@ class ServiceNowClient:
         is_whole = reply.total_count == len(_rows(reply))
         return replace(page, hidden=_hidden(reply, limit), is_whole=is_whole, server_time=reply.server_time)
 
-    def _every_row(
+    def every_row(
         self, table: str, asked: str, fields: Sequence[str], fits: Callable[[JsonObject], bool]
     ) -> tuple[list[JsonObject], int]:
         """Read every row of a query by id, and count those hidden; raise PartialTruth for one that does not fit."""

@@ -56,7 +56,8 @@ class Access:
 
     def can_see(self, table: str, row: TableRow) -> bool:
         """Say whether the API's user may read a row."""
-        if table == "sys_journal_field" and self._switches.journal_acl == "on":
+        closed = {"sys_journal_field": self._switches.journal_acl, "sys_audit": self._switches.audit_acl}
+        if closed.get(table) == "on":
             return False
         return not self._hidden or row["sys_id"].lower() not in self._hidden
 
@@ -84,7 +85,12 @@ class Access:
             return tuple(select(self.listing(table), query, self.query_rules(table)))
 
     def listing(self, table: str, *, stale: bool = False) -> Table:
-        """Give the table that a listing reads; ``stale`` shows it as it was ``list_lag`` ago."""
+        """Give the table that a listing reads; ``stale`` shows it as it was ``list_lag`` ago.
+
+        Raises Denial for a table that the API's user may not read.
+        """
+        if table == "sys_audit" and self._switches.audit_acl == "refuse":
+            raise Denial(403, "User Not Authorized", "Failed API level ACL Validation")
         place = self._tables.named(table)
         return place.as_of(self._clock.now() - self.list_lag) if stale else place
 

@@ -41,6 +41,8 @@ class Switches:
     correlation_on_post: Literal["keep", "strip"] = "keep"
     journal_acl: Literal["on", "off"] = "on"
     """on: the API sees no row of ``sys_journal_field``"""
+    audit_acl: Literal["off", "on", "refuse"] = "off"
+    """on: the API sees no row of ``sys_audit``; refuse: it answers 403"""
     close_codes: Literal["new", "old"] = "new"
     noop_bumps: Literal["no", "yes"] = "no"
     """yes: a PATCH that changes nothing moves ``sys_updated_on`` and ``sys_mod_count`` all the same"""

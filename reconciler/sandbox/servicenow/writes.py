@@ -176,6 +176,7 @@ class Writes:
         stored = after if not before else self._touched(before, after, noted=bool(notes), actor=actor)
         if stored is not before:
             self._tables.put(place, stored)
+            self._audit(place.schema, before, stored, actor)
         for element, text in notes.items():
             self._add_plain(
                 "sys_journal_field",
@@ -202,6 +203,17 @@ class Writes:
 
     def _stamp(self) -> str:
         return raw_time(self._own_clock.now())
+
+    def _audit(self, schema: Schema, before: TableRow, after: TableRow, actor: Actor) -> None:
+        """Leave a line in ``sys_audit`` for each field of a task that an update changed."""
+        if not before or schema.lifecycle is None:
+            return
+        place, now = self._tables.named("sys_audit"), self._stamp()
+        for name, value in _difference(before, after).items():
+            row = TableRow(tablename=schema.name, documentkey=after["sys_id"], fieldname=name, user=actor.user_name)
+            row.update(oldvalue=before[name], newvalue=value, record_checkpoint=after["sys_mod_count"])
+            row.update(sys_id=f"a0d17{len(place):027x}", sys_created_on=now, sys_created_by=actor.user_name)
+            place.put(row, self._shared_clock.now())
 
     def _add_plain(self, table: str, actor: Actor, **values: str) -> None:
         now = self._stamp()

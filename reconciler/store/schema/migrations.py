@@ -354,6 +354,35 @@ def mode_of_cycles(db: Database) -> None:
     db.execute("ALTER TABLE cycles ADD COLUMN mode TEXT")
 
 
+_AS_TOLD = (
+    "ALTER TABLE notifications ADD COLUMN stage INTEGER",
+    "ALTER TABLE notifications ADD COLUMN words TEXT",
+    "ALTER TABLE notifications ADD COLUMN event_id TEXT",
+    """CREATE UNIQUE INDEX notifications_by_event ON notifications (event_id, event, source_time)
+        WHERE event_id IS NOT NULL""",
+    """CREATE TABLE steps_due (
+        source TEXT NOT NULL,
+        connector TEXT NOT NULL,
+        table_name TEXT NOT NULL,
+        id TEXT NOT NULL,
+        since TEXT NOT NULL,
+        is_new INTEGER NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0,
+        next_at TEXT NOT NULL DEFAULT '',
+        doubt TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (source, connector, table_name, id)
+    ) STRICT""",
+    "CREATE INDEX steps_due_by_time ON steps_due (source, connector, next_at)",
+)
+
+
+@steps()
+def steps_as_told(db: Database) -> None:
+    """Keep of each step what its own service wrote down about it, and where the side then stood."""
+    for statement in _AS_TOLD:
+        db.execute(statement)
+
+
 def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 

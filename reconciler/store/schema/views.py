@@ -15,10 +15,17 @@ def _word(column: str) -> str:
     return f"CASE {column} {whens} END"
 
 
-def _first_step(source: str, event: str, values: str) -> str:
-    """Give SQL of the first time at which one side was seen to have come to one of some values."""
-    return f"""(SELECT min(coalesce(n.source_time, n.observed_at)) FROM notifications n WHERE n.case_id = l.case_id
-        AND n.source = '{source}' AND n.event IN ('first_seen', '{event}') AND n.to_value IN ({values}))"""
+def _first_step(source: str, stage: Stage, event: str, values: str) -> str:
+    """Give SQL of the first time at which one side came to a stage.
+
+    What the service itself tells of the step goes before what was seen of it. Rows of older versions have no stage; for
+    them the service's usual ``values`` count.
+    """
+    here = "n.case_id = l.case_id" + (" AND n.sys_id = l.sys_id" if source == "servicenow" else "")
+    at = "coalesce(n.source_time, n.observed_at)"
+    return f"""(SELECT coalesce(min(CASE WHEN n.event_id IS NOT NULL THEN {at} END), min({at}))
+        FROM notifications n WHERE {here} AND n.source = '{source}' AND (n.stage = {stage.value}
+            OR (n.stage IS NULL AND n.event IN ('first_seen', '{event}') AND n.to_value IN ({values}))))"""
 
 
 GAP_SECONDS = 600
@@ -55,7 +62,7 @@ LEFT JOIN incidents i
     seq, cycle_id, source, case_id, sys_id, event,
     CASE WHEN field = '' THEN from_value ELSE field || '=' || coalesce(from_value, '') END AS from_value,
     CASE WHEN field = '' THEN to_value ELSE field || '=' || coalesce(to_value, '') END AS to_value,
-    actor, observed_at, source_time
+    actor, observed_at, source_time, words, event_id
 FROM notifications""",
     "audit_actions": f"""SELECT
     seq, cycle_id, key, kind, case_id, nullif(connector, '') AS connector, nullif(sys_id, '') AS sys_id,
@@ -90,13 +97,13 @@ JOIN actions a ON a.seq = v.action_seq""",
     "audit_steps": f"""SELECT
     l.case_id, c.case_key, nullif(l.number, '') AS number,
     json_extract(c.snapshot, '$.created_at') AS case_opened_at,
-    {_first_step("coralogix", "status", "'ACKNOWLEDGED'")} AS case_acknowledged_at,
-    {_first_step("coralogix", "status", "'RESOLVED'")} AS case_resolved_at,
-    {_first_step("coralogix", "status", "'CLOSED'")} AS case_closed_at,
+    {_first_step("coralogix", Stage.ACKNOWLEDGED, "status", "'ACKNOWLEDGED'")} AS case_acknowledged_at,
+    {_first_step("coralogix", Stage.RESOLVED, "status", "'RESOLVED'")} AS case_resolved_at,
+    {_first_step("coralogix", Stage.CLOSED, "status", "'CLOSED'")} AS case_closed_at,
     json_extract(i.snapshot, '$.created_at') AS incident_created_at,
-    {_first_step("servicenow", "state", "'2', '3'")} AS incident_acknowledged_at,
-    {_first_step("servicenow", "state", "'6'")} AS incident_resolved_at,
-    {_first_step("servicenow", "state", "'7', '8'")} AS incident_closed_at
+    {_first_step("servicenow", Stage.ACKNOWLEDGED, "state", "'2', '3'")} AS incident_acknowledged_at,
+    {_first_step("servicenow", Stage.RESOLVED, "state", "'6'")} AS incident_resolved_at,
+    {_first_step("servicenow", Stage.CLOSED, "state", "'7', '8'")} AS incident_closed_at
 FROM links l
 JOIN cases c ON c.case_id = l.case_id
 LEFT JOIN incidents i

@@ -18,7 +18,7 @@ CONTRACT = {
     "audit_links": "case_id, case_key, case_status, connector, target_table, sys_id, number, incident_state, "
     "case_stage, incident_stage, agreed_stage, hold_reason, hold_detail, created_at, updated_at, out_of_step_since",
     "audit_notifications": "seq, cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, "
-    "source_time",
+    "source_time, words, event_id",
     "audit_actions": "seq, cycle_id, key, kind, case_id, connector, sys_id, from_stage, to_stage, result, detail, "
     "attempts, started_at, finished_at, cause_seq",
     "audit_cycles": "cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned, done, "

@@ -301,6 +301,11 @@ PLAIN_TABLES: tuple[Schema, ...] = (
     plain_schema("sys_choice", "name element value label sequence inactive language", display="label"),
     plain_schema("sys_properties", "name value description type"),
     plain_schema("sys_journal_field", "element_id element name value", display="element"),
+    plain_schema(
+        "sys_audit",
+        "tablename documentkey fieldname oldvalue newvalue user reason record_checkpoint",
+        display="fieldname",
+    ),
     plain_schema("sys_audit_delete", "tablename documentkey display_value", display="documentkey"),
     plain_schema(
         "em_event",
