@@ -35,8 +35,8 @@ class Kind(StrEnum):
     """good answers with headers of thousands of digits, or with times of a year that no clock shows"""
 
 
-ALWAYS: AbstractSet[Kind] = frozenset({Kind.ECHOES, Kind.PATIENCE, Kind.NEIGHBOUR})
-"""What the campaign plays unless it is asked for something else: the kinds that are known to pass.
+ALWAYS: AbstractSet[Kind] = frozenset(Kind)
+"""What the campaign plays unless it is asked for less.
 
 With none of them, a seed gives the schedule that it gave before there were any.
 """

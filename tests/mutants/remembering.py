@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.mutants.fault import fault
+from tests.mutants.fault import REWRITTEN, fault
 
-REWRITTEN = "tests/scenario/test_rewritten_values.py"
 ONCE = "tests/scenario/test_told_once.py"
 AGAIN = "tests/scenario/test_reactivated.py"
 WHO_AND_WHEN = "tests/scenario/test_who_and_when.py"

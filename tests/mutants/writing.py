@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.fault import BETWEEN, DOUBT, DRIFT, FIELDS, OVER_TIME, UNCLEAR, UNDER_WAY, fault
+from tests.mutants.fault import BETWEEN, DOUBT, DRIFT, FIELDS, OVER_TIME, REWRITTEN, UNCLEAR, UNDER_WAY, fault
 
 WRITING_FAULTS = (
     fault(
@@ -102,6 +102,20 @@ WRITING_FAULTS = (
         ("if stage is None:\n    return Decision(link=here.link, skip=unknown_state(found))"),
         "stage = stage or Stage.OPEN",
         f"{OVER_TIME}::test_a_record_in_an_unknown_state_is_not_adopted",
+    ),
+    fault(
+        "a record that is taken in is sent once more what it was made with",
+        "drafts:draft_changes",
+        "{**_given_when_made(here, kept.fields), **here.link.written}",
+        "here.link.written",
+        f"{REWRITTEN}::test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again",
+    ),
+    fault(
+        "a Case that changed before its record was taken in is not followed",
+        "drafts:_given_when_made",
+        "incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at",
+        "incident is None or incident.mod_count",
+        f"{REWRITTEN}::test_a_case_that_changed_since_its_record_was_made_is_followed_when_the_record_is_taken_in",
     ),
     fault(
         "a step is sent without the field that failed",

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.core.model import Result
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
+from reconciler.store.store import Store
 from tests.scenario.wild_support import WildWorld
 from tests.world import results
 
@@ -57,3 +58,40 @@ def test_an_answer_that_shows_another_write_is_not_the_base() -> None:
     pair = world.store.links.pair(case_id)
     assert pair is not None
     assert "short_description" not in pair.link.kept
+
+
+@pytest.mark.parametrize("rewrite", list(TITLES))
+def test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again(rewrite: Rewrite) -> None:
+    """The database that knew what was sent is lost; the Case is as it was when the record was made."""
+    before, after = TITLES[rewrite]
+    world = WildWorld(switches=Switches(rewrites=frozenset({rewrite})))
+    case_id, _ = world.link_one(before)
+    kept, writes = world.record(case_id)["short_description"], world.writes()
+    world.store = Store.in_memory()
+    world.run_until_quiet()
+    assert world.writes() == writes
+    world.coralogix.set_title(case_id, after)
+    assert results(world.cycle()) == [Result.DONE]
+    assert world.record(case_id)["short_description"] != kept
+    assert blamed(world) == 0
+
+
+def test_a_case_that_changed_since_its_record_was_made_is_followed_when_the_record_is_taken_in() -> None:
+    world = WildWorld()
+    case_id, _ = world.link_one("Payments are slow")
+    world.clock.advance(seconds=60)
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.store = Store.in_memory()
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"].endswith("Payments are down")
+    assert blamed(world) == 0
+
+
+def test_an_edit_that_left_no_trace_before_a_record_is_taken_in_stays() -> None:
+    """A script that updates neither ``sys_mod_count`` nor ``sys_updated_on`` wrote it, and nothing is newer."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one("Payments are slow")
+    world.servicenow.people.silent_edit(sys_id, short_description="mine")
+    world.store = Store.in_memory()
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"] == "mine"
