@@ -11,7 +11,7 @@ from reconciler.cli.times import utc_now
 from reconciler.config.model import Auth, Config, CoralogixConfig, PartialView, ServiceNowConfig
 from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
-from reconciler.core.model import System
+from reconciler.core.model import HttpRecord, System
 from reconciler.core.policies.policies import Policies
 from reconciler.core.policies.requirements import parts_of
 from reconciler.engine.context import Context, Settings
@@ -39,17 +39,28 @@ SNAPSHOT_NAMES = frozenset(
 """What a template may name of an ``incident`` that is always there, or is no column of its table."""
 
 
+SideObserver = Callable[[str, HttpRecord], None]
+"""Is told of each request with the side that it went to, in the thread that sent it."""
+
+
+def ignore_side(side: str, record: HttpRecord) -> None:
+    """Observe nothing."""
+
+
 def build_context(
     config: Config,
     store: Store,
     *,
     stop: threading.Event | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    told: SideObserver = ignore_side,
 ) -> Context:
-    """Build everything that a cycle works with. Nothing is sent yet."""
+    """Build everything that a cycle works with; ``told`` hears of each request. Nothing is sent yet."""
     stop = stop or threading.Event()
     requests = RequestLog()
-    wire = Wire(observe=requests.note, stop=stop, keep_bodies=config.state.keep_bodies, reads_only=config.observes)
+    wire = Wire(
+        observe=requests.note, told=told, stop=stop, keep_bodies=config.state.keep_bodies, reads_only=config.observes
+    )
     coralogix = coralogix_service(config.coralogix, wire)
     connectors = {name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()}
     context = Context(
@@ -90,10 +101,21 @@ class Wire:
     """What all clients share: the log of requests, the question whether to stop, and what may leave."""
 
     observe: Observer = ignore_record
+    told: SideObserver = ignore_side
+    """beside the log"""
     stop: threading.Event = field(default_factory=threading.Event)
     keep_bodies: bool = False
     reads_only: bool = False
     """hold back every request that could write"""
+
+    def observer(self, side: str) -> Observer:
+        """Give what is told of each request to one side."""
+
+        def observe(record: HttpRecord) -> None:
+            self.observe(record)
+            self.told(side, record)
+
+        return observe
 
 
 def coralogix_client(config: CoralogixConfig, wire: Wire) -> CoralogixClient:
@@ -105,14 +127,16 @@ def coralogix_service(config: CoralogixConfig, wire: Wire) -> HttpService:
     """Build what all clients of Coralogix share: one login, one pace."""
     settings = _settings(config.base_url, config, wire)
     login = bearer_login(config.api_key.reveal())
-    return HttpService(System.CORALOGIX, settings, login, observe=wire.observe, stop=wire.stop, name="coralogix")
+    observe = wire.observer("coralogix")
+    return HttpService(System.CORALOGIX, settings, login, observe=observe, stop=wire.stop, name="coralogix")
 
 
 def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) -> ServiceNowClient:
     """Build the client of one ServiceNow instance, which reads every field that a policy maps."""
     settings = _settings(config.instance_url, config, wire)
     login = _login(config)
-    http = HttpService(System.SERVICENOW, settings, login, observe=wire.observe, stop=wire.stop, name=config.name)
+    observe = wire.observer(config.name)
+    http = HttpService(System.SERVICENOW, settings, login, observe=observe, stop=wire.stop, name=config.name)
     return ServiceNowClient(config.name, http, owner=policies.owner, extra_fields=mapped_fields(policies))
 
 

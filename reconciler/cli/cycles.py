@@ -9,6 +9,7 @@ from reconciler.cli.options import Globals
 from reconciler.cli.output import print_report
 from reconciler.cli.people import note_deed
 from reconciler.cli.start import open_store, read_config, start
+from reconciler.cli.telling.telling import Telling
 from reconciler.cli.terminal import ProgressBar, print_json, say
 from reconciler.config.model import Config
 from reconciler.core.errors import Refused
@@ -38,8 +39,11 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
         keep_config(config, store)
         if _is_deed(request):
             note_deed(store, command, "" if request.limits_on else "the brakes were set aside")
-        with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop):
-            report = run_cycle(build_context(config, store, stop=stop, progress=progress), request, cycle_id=cycle_id)
+        with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop), Telling(store, serves=False) as telling:
+            telling.take_up(config)
+            context = build_context(config, store, stop=stop, progress=progress, told=telling.request)
+            report = run_cycle(context, request, cycle_id=cycle_id)
+            telling.cycle_ended(report, context)
         refusals = refusals_of(config, store, report) if config.observes and request.limits_on else []
     progress.clear()
     print_json(report.document()) if as_json else print_report(report, is_brief=is_brief)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 from reconciler.cli.build import build_context, keep_config, secret_values
+from reconciler.cli.telling.telling import Telling
 from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError
 from reconciler.daemon.timetable import Timetable
@@ -31,11 +32,13 @@ class Live:
         config: Config,
         store: Store,
         *,
+        telling: Telling,
         read: Callable[[], Config],
         stop: threading.Event,
         progress: ProgressCallback,
     ) -> None:
         self._read = read
+        self._telling = telling
         self._store = store
         self._stop = stop
         self._progress = progress
@@ -73,11 +76,12 @@ class Live:
             return self._context
 
     def _take(self, config: Config) -> None:
-        secrets = secret_values(config)
-        self._context = build_context(config, self._store, stop=self._stop, progress=self._progress)
+        secrets, told = secret_values(config), self._telling.request
+        context = build_context(config, self._store, stop=self._stop, progress=self._progress, told=told)
+        self._telling.take_up(config)
         if config.observes:
             logger.info('mode = "observe": everything is read and planned, nothing is sent')
-        self._config, self._secrets, self._unread = config, secrets, ""
+        self._context, self._config, self._secrets, self._unread = context, config, secrets, ""
 
     def _take_up_secrets(self) -> None:
         """Log in anew where a secret is another one than before."""

@@ -16,6 +16,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def oldest_read_allowed(poll: timedelta) -> timedelta:
+    """Give the age at which a side's last whole read is too old: three polls, but two minutes at least."""
+    return max(3 * poll, timedelta(minutes=2))
+
+
 class Duration(click.ParamType[timedelta]):
     """Parse ``90s``, ``5m``, ``12h``, ``7d``."""
 

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from reconciler.config.problems import shown
 
+_PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 
 
@@ -31,6 +32,21 @@ def service_address(text: str, *, ours: str) -> str:
 def proxy_address(text: str) -> str:
     """Check the address of a proxy, which may be plain ``http://``; raise ValueError with one sentence."""
     return _joined(_bare(text, ours=""))
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Read an address of this machine, ``127.0.0.1:9464`` or ``[::1]:9464``; raise ValueError with one sentence."""
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        at = ipaddress.ip_address(bare)
+    except ValueError:
+        at = None
+    if at is None or (at.version == 6) != (bare != host) or not _PORT.fullmatch(port) or int(port) > 65_535:
+        raise ValueError(
+            f'found {_shown(text)}; allowed is a number and a port, such as "127.0.0.1:9464" or "[::1]:9464"'
+        )
+    return bare, int(port)
 
 
 def is_loopback(host: str) -> bool:

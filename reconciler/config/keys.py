@@ -11,7 +11,7 @@ _REMOTE = frozenset({"ca_bundle", "proxy", "api_key", "requests_per_second", "wo
 
 KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     (): frozenset(
-        {"owner", "mode", "coralogix", "servicenow", "state", "audit", "retention", "schedule", "limits"}
+        {"owner", "mode", "coralogix", "servicenow", "state", "audit", "retention", "metrics", "schedule", "limits"}
         | {"route", "inbound", "outbound"}
     ),
     ("coralogix",): _REMOTE | {"region", "base_url", "partial_view", "deep_links"},
@@ -20,6 +20,7 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     ("state",): frozenset({"path", "keep_bodies"}),
     ("audit",): frozenset({"case_events", "servicenow_history", "values"}),
     ("retention",): frozenset({"requests_days", "history_days"}),
+    ("metrics",): frozenset({"listen", "textfile"}),
     ("schedule",): frozenset(
         {"poll_seconds", "case_overlap_seconds", "incident_overlap_seconds"}
         | {"first_lookback_hours", "drift_check_minutes", "lag_objective_seconds"}

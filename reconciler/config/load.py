@@ -13,7 +13,7 @@ from reconciler.config.lines import KeyPath, key_lines
 from reconciler.config.model import AuditConfig, Config, Mode
 from reconciler.config.policies import policies
 from reconciler.config.problems import Problems
-from reconciler.config.services import FileContext, connectors, coralogix, retention, schedule, state
+from reconciler.config.services import FileContext, connectors, coralogix, metrics, retention, schedule, state
 from reconciler.config.shape_errors import read_shape
 from reconciler.core.errors import ConfigError
 
@@ -53,6 +53,7 @@ def parse_config(
             servicenow_history=shape.audit.servicenow_history,
         ),
         retention=retention(shape.retention),
+        metrics=metrics(shape.metrics, reading),
         schedule=schedule(shape.schedule),
         policies=policies(shape, reading),
         source=source,

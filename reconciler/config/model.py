@@ -136,6 +136,23 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListenAddress:
+    """Name an address of this machine."""
+
+    host: str
+    port: int
+    """0 is any that is free"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsConfig:
+    """Configure where metrics can be read; nothing is measured where neither is given."""
+
+    listen: ListenAddress | None = None
+    textfile: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """Configure when a cycle runs, and how far each pull looks behind its cursor."""
 
@@ -162,6 +179,7 @@ class Config:
     state: StateConfig
     audit: AuditConfig
     retention: RetentionConfig
+    metrics: MetricsConfig
     schedule: ScheduleConfig
     policies: Policies
     source: Path | None = None

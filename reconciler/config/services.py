@@ -1,4 +1,4 @@
-"""The tables of the two services and of the database, made into values.
+"""The tables of the two services, of the database and of who is told, made into values.
 
 Every function adds a problem for what is wrong and goes on with a harmless value; a file with a problem is never used.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from reconciler.config.addresses import proxy_address, service_address
+from reconciler.config.addresses import listen_address, proxy_address, service_address
 from reconciler.config.file import database_path, is_file_path
 from reconciler.config.lines import KeyPath
 from reconciler.config.model import (
@@ -19,6 +19,8 @@ from reconciler.config.model import (
     REGION_HOSTS,
     Auth,
     CoralogixConfig,
+    ListenAddress,
+    MetricsConfig,
     PartialView,
     RetentionConfig,
     ScheduleConfig,
@@ -29,6 +31,7 @@ from reconciler.config.problems import Problems, not_one_of, one_of, shown
 from reconciler.config.secrets import RIGHT_WAYS, Secret, open_secret
 from reconciler.config.shape import (
     CoralogixTable,
+    MetricsTable,
     RemoteTable,
     RetentionTable,
     ScheduleTable,
@@ -241,6 +244,22 @@ def retention(table: RetentionTable) -> RetentionConfig:
     """Make ``[retention]``; 0 days keep for ever."""
     requests, history = (timedelta(days=days) or None for days in (table.requests_days, table.history_days))
     return RetentionConfig(requests=requests, history=history)
+
+
+def metrics(table: MetricsTable, reading: FileContext) -> MetricsConfig:
+    """Make ``[metrics]``."""
+    listen = None
+    if table.listen is not None:
+        try:
+            host, port = listen_address(table.listen)
+            listen = ListenAddress(host=host, port=port)
+        except ValueError as error:
+            reading.problems.add(("metrics", "listen"), str(error))
+    textfile = None if table.textfile is None else reading.folder / table.textfile
+    if textfile is not None and not (textfile.suffix == ".prom" and is_file_path(table.textfile or "", textfile)):
+        words = f"found {shown(str(table.textfile))}; allowed is the path of a file whose name ends with .prom"
+        reading.problems.add(("metrics", "textfile"), words)
+    return MetricsConfig(listen=listen, textfile=textfile)
 
 
 def schedule(table: ScheduleTable) -> ScheduleConfig:

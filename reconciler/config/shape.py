@@ -141,6 +141,13 @@ class RetentionTable(Table):
     history_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
+class MetricsTable(Table):
+    """Describe the keys of ``[metrics]``."""
+
+    listen: str | None = None
+    textfile: str | None = None
+
+
 class ScheduleTable(Table):
     """Describe the keys of ``[schedule]``."""
 
@@ -220,6 +227,7 @@ class File(Table):
     state: StateTable = StateTable()
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
+    metrics: MetricsTable = MetricsTable()
     schedule: ScheduleTable = ScheduleTable()
     limits: LimitsTable = LimitsTable()
     route: list[RouteTable] = []
@@ -236,6 +244,7 @@ TABLES: Mapping[tuple[str, ...], type[Table]] = {
     ("state",): StateTable,
     ("audit",): AuditTable,
     ("retention",): RetentionTable,
+    ("metrics",): MetricsTable,
     ("schedule",): ScheduleTable,
     ("limits",): LimitsTable,
     ("route", "*"): RouteTable,

@@ -262,7 +262,8 @@ class _Cycle:
     def _record(self, kind: CycleKind, started_at: datetime, error: ReconcilerError | None) -> CycleReport:
         store, now = self.context.store, self.context.clock()
         skips = store.links.count_skips()
-        held = sum(count for reason, count in skips.items() if reason in HOLD_REASONS)
+        holds = {reason: count for reason, count in skips.items() if reason in HOLD_REASONS}
+        held = sum(holds.values())
         acted_on = {action.case_id for action in self.plan.actions}
         report = CycleReport(
             cycle_id=self.context.cycle_id,
@@ -278,6 +279,8 @@ class _Cycle:
             malformed=self.pulled.malformed,
             skipped=sum(skips.values()) - held,
             held=held,
+            holds=holds,
+            read_whole=frozenset(self.pulled.read_whole),
             pairs={case_id: pair for case_id, pair in self.pairs.items() if case_id in acted_on},
             error=error,
             observed=self.context.observes,

@@ -78,6 +78,10 @@ class CycleReport:
     """links that wait for a person"""
     observed: bool = False
     """nothing was sent, since the config says so"""
+    holds: Mapping[str, int] = field(default_factory=dict)
+    """how many wait for each reason"""
+    read_whole: frozenset[str] = frozenset()
+    """the sides that were read whole: ``coralogix``, and connectors"""
     error: ReconcilerError | None = None
     """why the cycle failed or was refused, for a person"""
 

@@ -24,10 +24,10 @@ _SKIP_OF = """SELECT l.needs_plan, c.case_key, l.skip_reason, l.skip_detail, l.s
 LAGS_LOOKED_AT = 10_000
 """So many changes are looked at, however many one day had."""
 # Not counted: what a backfill or a first start takes in, and a write that a change led to which was carried before.
-_LAGS = """SELECT a.seq, CASE n.source WHEN 'coralogix' THEN 'to_servicenow' ELSE 'to_coralogix' END,
+_LAGS = """SELECT CASE n.source WHEN 'coralogix' THEN 'to_servicenow' ELSE 'to_coralogix' END,
         max(0, round((julianday(a.finished_at) - julianday(coalesce(n.source_time, n.observed_at))) * 86400, 3))
     FROM actions a INDEXED BY actions_by_time JOIN notifications n ON n.seq = a.cause_seq
-    WHERE a.started_at >= :since AND a.seq > :after AND a.result = 'done'
+    WHERE a.started_at >= :since AND a.result = 'done'
         AND coalesce(n.source_time, n.observed_at) >= :origin
         AND NOT EXISTS (SELECT 1 FROM actions e
             WHERE e.cause_seq = a.cause_seq AND e.seq < a.seq AND e.result = 'done')
@@ -66,7 +66,7 @@ class Reports:
         last = Journal(self._db).last_cycles(1)
         return StatusSummary(
             links=self._count("links"),
-            open_links=self._count("links WHERE is_open = 1"),
+            open_links=self.open_links(),
             waiting=self._count("links WHERE needs_plan = 1"),
             holds={reason: count for reason, count in reasons.items() if reason in HOLD_REASONS},
             skips={reason: count for reason, count in reasons.items() if reason not in HOLD_REASONS},
@@ -80,16 +80,24 @@ class Reports:
         """Give the links that wait for a person as rows of ``audit_holds``, the longest wait first."""
         return self._db.named("SELECT * FROM audit_holds ORDER BY since, case_id")
 
-    def lags(self, *, since: datetime, after: int = 0) -> tuple[Lag, ...]:
+    def lags(self, *, since: datetime) -> tuple[Lag, ...]:
         """Give the lag of each change carried by an action begun ``since``, the newest first, 10,000 at most.
 
-        ``after`` leaves out the actions up to that number. Changes from before the first start, what a backfill takes
-        in, and further writes for one change are not counted.
+        Changes from before the first start, what a backfill takes in, and further writes for one change are not
+        counted.
         """
-        bounds = {"since": time_text(since), "after": after, "most": LAGS_LOOKED_AT}
+        bounds = {"since": time_text(since), "most": LAGS_LOOKED_AT}
         origin = Facts(self._db).origin() or since
         rows = self._db.read(_LAGS, bounds | {"origin": time_text(origin)})
-        return tuple(Lag(action_seq=seq, direction=way, seconds=seconds) for seq, way, seconds in rows)
+        return tuple(Lag(direction=way, seconds=seconds) for way, seconds in rows)
+
+    def open_links(self) -> int:
+        """Count the links whose two sides are not both closed."""
+        return self._count("links WHERE is_open = 1")
+
+    def oldest_hold(self) -> datetime | None:
+        """Give since when the oldest hold stands."""
+        return optional_time(self._db.value("SELECT min(since) FROM audit_holds"))
 
     def table_names(self) -> tuple[str, ...]:
         """Name the tables, which may change between versions, as opposed to the views."""

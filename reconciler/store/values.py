@@ -169,7 +169,6 @@ class Story:
 class Lag:
     """Say how long one change took to the other side."""
 
-    action_seq: int
     direction: str
     """``to_servicenow`` or ``to_coralogix``"""
     seconds: float

@@ -35,4 +35,32 @@ TELLING = (
         "True",
         "tests/unit/daemon/test_schedule.py::test_what_was_counted_is_news_and_how_long_it_took_is_not",
     ),
+    fault(
+        "a new address is taken before the old one is let go",
+        "telling.telling:Telling._moved_server",
+        "before.close()",
+        "pass",
+        "tests/unit/cli/test_telling.py::test_the_address_moves_with_the_config_also_on_the_same_port_and_off",
+    ),
+    fault(
+        "an address that cannot be had ends the one before",
+        "telling.telling:Telling._moved_server",
+        "before is not None and self._metrics is not None",
+        "False",
+        "tests/unit/cli/test_telling.py::test_what_cannot_be_had_leaves_all_as_it_was",
+    ),
+    fault(
+        "once counts from nothing in its text file",
+        "telling.telling:_fresh_metrics",
+        "metrics.resume(text)",
+        "pass",
+        "tests/system/test_metrics.py::test_once_counts_on_in_its_text_file",
+    ),
+    fault(
+        "the lag of old actions is observed again",
+        "telling.measure:measure_cycle",
+        "context.store.reports.lags(since=report.started_at)",
+        "context.store.reports.lags(since=report.started_at.replace(year=2000))",
+        "tests/scenario/test_measured.py::test_what_a_cycle_did_is_counted_and_its_lag_observed_by_direction",
+    ),
 )

@@ -7,13 +7,12 @@ from datetime import timedelta
 from reconciler.core.model import Result
 from reconciler.core.policies.defaults import DEFAULT_FIELDS
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.store import Lag
 from tests.builders import an_inbound, compiled, policies
 from tests.world import START, World, results
 
 
-def lags(world: World, **bounds: int) -> list[tuple[str, float]]:
-    found = world.store.reports.lags(since=world.clock.now() - timedelta(days=1), **bounds)
+def lags(world: World) -> list[tuple[str, float]]:
+    found = world.store.reports.lags(since=world.clock.now() - timedelta(days=1))
     return [(lag.direction, lag.seconds) for lag in found]
 
 
@@ -73,16 +72,3 @@ def test_a_write_that_a_changed_config_makes_is_no_lag() -> None:
     assert results(world.cycle()) == [Result.DONE]
     assert lags(world) == before
     assert len(before) == 1
-
-
-def test_only_what_came_after_an_action_is_given_where_that_is_asked() -> None:
-    world = begun()
-    world.new_case("One")
-    world.cycle()
-    [one] = world.store.reports.lags(since=START)
-    world.new_case("Two")
-    world.cycle()
-    newer = world.store.reports.lags(since=START, after=one.action_seq)
-    assert [isinstance(lag, Lag) for lag in newer] == [True]
-    assert newer[0].action_seq > one.action_seq
-    assert len(world.store.reports.lags(since=START)) == 2

@@ -11,6 +11,7 @@ from reconciler.cli.live import Live
 from reconciler.cli.options import Globals
 from reconciler.cli.output import summary
 from reconciler.cli.start import open_store, read_config, start
+from reconciler.cli.telling.telling import Telling
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.daemon.schedule import Daemon
 from reconciler.daemon.timetable import TickResult
@@ -38,16 +39,21 @@ def run(options: Globals) -> int:
     config = read_config(options)
     stop = threading.Event()
     path = config.state.path
-    with DatabaseLock(path, command=DAEMON_COMMAND) as lock, open_store(path, lock) as store:
+    with (
+        DatabaseLock(path, command=DAEMON_COMMAND) as lock,
+        open_store(path, lock) as store,
+        Telling(store, serves=True) as telling,
+    ):
         live = Live(
             config,
             store,
+            telling=telling,
             read=lambda: read_config(options),
             stop=stop,
             progress=lambda *_: daemon.beat(),
         )
         daemon = Daemon(
-            lambda cycle_id: tick(live.current(), cycle_id),
+            lambda cycle_id: tick(live.current(), telling, cycle_id),
             timetable=live.timetable(),
             stop=stop,
             reload=live.reload,
@@ -55,14 +61,16 @@ def run(options: Globals) -> int:
         return daemon.run()
 
 
-def tick(context: Context, cycle_id: str) -> TickResult:
+def tick(context: Context, telling: Telling, cycle_id: str) -> TickResult:
     """Run one cycle of the daemon and say how it went; a store that fails is the end."""
     try:
         report = run_cycle(context, CycleRequest(lists_skips=False), cycle_id=cycle_id)
-    except StoreBusy:
-        raise  # the next cycle tries again
     except StoreError as error:
+        telling.cycle_failed()
+        if isinstance(error, StoreBusy):
+            raise  # the next cycle tries again
         return TickResult(ok=False, summary=str(error), fatal=error)
+    telling.cycle_ended(report, context)
     return TickResult(
         ok=report.exit_code == 0 or report.result is CycleResult.STOPPED,
         summary=summary(report) if report.error is None else str(report.error),

@@ -12,7 +12,7 @@ import click
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import OBSERVING, glance, read_store, start
 from reconciler.cli.terminal import print_json, print_lines, say, table
-from reconciler.cli.times import DURATION, utc_now
+from reconciler.cli.times import DURATION, oldest_read_allowed, utc_now
 from reconciler.config.glance import Glance
 from reconciler.core.errors import Refused
 from reconciler.core.model import JsonObject
@@ -27,8 +27,6 @@ from reconciler.store.values import StatusSummary
 REDRAWN_EVERY_SECONDS = 2.0
 LAG_OF = timedelta(days=1)
 """of which time the lag is told"""
-LEAST_AGE = timedelta(minutes=2)
-"""the youngest age that ``--check`` complains of by itself, however often is polled"""
 
 
 @click.command()
@@ -53,7 +51,7 @@ def status(options: Globals, as_json: bool, watch: bool, is_check: bool, max_age
         print_status(document)
         time.sleep(REDRAWN_EVERY_SECONDS)
     document = _document(config)
-    allowed = max(3 * config.poll, LEAST_AGE) if max_age is None else max_age
+    allowed = oldest_read_allowed(config.poll) if max_age is None else max_age
     complaints = _complaints(document, allowed)
     if as_json:
         print_json(document)

@@ -112,7 +112,7 @@ def test_messages_are_one_line_each_in_our_own_words() -> None:
             ["route: found a table; allowed is one table or more, each written [[route]]"],
         ),
         (MINIMAL + "[schedul]\n", ["schedul: unknown key; the nearest of the file is schedule"]),
-        (MINIMAL + "[metrics]\n", ["metrics: unknown key; the file has owner, mode, coralogix"]),
+        (MINIMAL + "[telemetry]\n", ["telemetry: unknown key; the file has owner, mode, coralogix"]),
         (MINIMAL + "poll_seconds = 3", ["unknown key here; it belongs to [schedule]"]),
         (MINIMAL + "requests_per_second = nan", ["found nan; allowed is a number from 0.1 to 1000"]),
         (MINIMAL + "requests_per_second = true", ["found true; allowed is a number from 0.1 to 1000"]),
@@ -124,6 +124,13 @@ def test_messages_are_one_line_each_in_our_own_words() -> None:
         (MINIMAL.replace("acme]", '"a b"]'), ['servicenow."a b": a name has letters']),
         (MINIMAL.replace('"coralogix.sync"', '"a\\u0007"'), ['username: found "a\\u0007"; allowed is a name without']),
         (MINIMAL + '[state]\npath = ""', ["state.path: found"]),
+        (
+            MINIMAL + '[metrics]\nlisten = "localhost:80"',
+            ['listen: found "localhost:80"; allowed is a number and a port'],
+        ),
+        (MINIMAL + '[metrics]\nlisten = "127.0.0.1:99999"', ["allowed is a number and a port"]),
+        (MINIMAL + '[metrics]\nlisten = "::1:80"', ["allowed is a number and a port"]),
+        (MINIMAL + '[metrics]\ntextfile = "x.txt"', ["textfile: found", "whose name ends with .prom"]),
         (MINIMAL + "[outbound.none]", ["outbound.none: the name"]),
     ],
 )

@@ -17,6 +17,7 @@ from reconciler.core.lifecycle import ASSIGNED, WORD_STAGES
 from reconciler.core.model import HOLD_REASONS, SkipReason
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.store import Store
+from reconciler.telemetry.metrics import METRICS
 from tests.unit.config.test_load import ENVIRON, read
 from tests.unit.house.docs_pages import (
     CONFIG_PAGE,
@@ -46,6 +47,7 @@ TITLES = {
     ("state",): "`[state]`",
     ("audit",): "`[audit]`",
     ("retention",): "`[retention]`",
+    ("metrics",): "`[metrics]`",
     ("schedule",): "`[schedule]`",
     ("limits",): "`[limits]`",
     ("route", "*"): "`[[route]]`",
@@ -239,6 +241,11 @@ def test_every_reason_is_explained_where_it_belongs() -> None:
     named = [part for row in rows(section(OPERATIONS, "Holds, and what to do")) for part in code(row[0])]
     assert set(named[: len(HOLD_REASONS)]) == {reason.value for reason in HOLD_REASONS}
     assert sorted(named) == sorted(reason.value for reason in SkipReason)
+
+
+def test_every_metric_is_in_the_table_of_metrics_with_its_labels() -> None:
+    told = {row[0].strip("`"): code(row[1]) for row in rows(section(OPERATIONS, "Metrics"))}
+    assert told == {f"reconciler_{metric.name}": list(metric.labels) for metric in METRICS}
 
 
 def test_every_fault_is_in_the_table_of_faults() -> None:

@@ -1,0 +1,66 @@
+"""What of a cycle becomes a metric: of its report, of both sides, and counts that cost the same at any size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from reconciler.core.model import HOLD_REASONS, HttpRecord
+from reconciler.engine.context import Context
+from reconciler.engine.report import CycleReport, CycleResult
+from reconciler.telemetry import metrics as m
+from reconciler.telemetry.metrics import Metrics
+
+
+def measure_request(metrics: Metrics, side: str, record: HttpRecord) -> None:
+    """Count one request."""
+    status = "none" if record.status is None else str(record.status)
+    metrics.count(m.REQUESTS, side, record.method, status)
+    metrics.observe(m.REQUEST_DURATION, record.duration_ms / 1000, side)
+
+
+def measure_cycle(metrics: Metrics, report: CycleReport, context: Context) -> None:
+    """Count a cycle and what it did, and take down how things stand after it."""
+    _measure_end(metrics, report.result, report.finished_at)
+    metrics.observe(m.CYCLE_DURATION, (report.finished_at - report.started_at).total_seconds())
+    metrics.set(m.BRAKE, report.result is CycleResult.REFUSED)
+    for outcome in report.outcomes:
+        metrics.count(m.ACTIONS, outcome.action.kind.value, outcome.result.value)
+    if report.outcomes:
+        for lag in context.store.reports.lags(since=report.started_at):
+            metrics.observe(m.LAG, lag.seconds, lag.direction)
+    _measure_store(metrics, report, context)
+
+
+def measure_failure(metrics: Metrics, now: datetime) -> None:
+    """Count a cycle that ended without a report."""
+    _measure_end(metrics, CycleResult.FAILED, now)
+
+
+def measure_sides(metrics: Metrics, context: Context, limits: Mapping[str, float], now: datetime) -> None:
+    """Take down how each side wants to be treated; ``limits`` has the pace that the config allows to each."""
+    states = {name: side.state for name, side in context.sides().items()}
+    silent = {name: state.silent_until for name, state in states.items()}
+    metrics.set_all(m.PACE, {name: state.requests_per_second or limits[name] for name, state in states.items()})
+    metrics.set_all(m.PACE_LIMIT, limits)
+    metrics.set_all(m.PAUSED_UNTIL, {name: at.timestamp() if at and at > now else 0 for name, at in silent.items()})
+
+
+def _measure_end(metrics: Metrics, result: CycleResult, at: datetime) -> None:
+    metrics.count(m.CYCLES, result.value)
+    metrics.set(m.LAST_CYCLE, at.timestamp(), result.value)
+    went_well = result in (CycleResult.DONE, CycleResult.STOPPED)
+    metrics.set(m.FAILED_IN_A_ROW, 0 if went_well else metrics.get(m.FAILED_IN_A_ROW) + 1)
+
+
+def _measure_store(metrics: Metrics, report: CycleReport, context: Context) -> None:
+    store = context.store
+    metrics.set(m.OPEN_LINKS, store.reports.open_links())
+    metrics.set(m.DATABASE_BYTES, store.size_bytes())
+    metrics.set(m.CHAIN_SEQ, store.ledger.head()[0])
+    metrics.set_all(m.HOLDS, {reason.value: report.holds.get(reason.value, 0) for reason in HOLD_REASONS})
+    oldest = store.reports.oldest_hold() if report.held else None
+    if oldest is None:
+        metrics.clear(m.OLDEST_HOLD)
+    else:
+        metrics.set(m.OLDEST_HOLD, oldest.timestamp())

@@ -1,0 +1,183 @@
+"""Tell Prometheus of each cycle, by an address or by a text file, as the config in force says.
+
+Rules of this file: what the config does not ask for is not loaded; nothing here fails or delays a cycle; what a new
+config asks for is taken up whole or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from reconciler import __version__
+from reconciler.cli.times import oldest_read_allowed, utc_now
+from reconciler.config.model import Config, ListenAddress
+from reconciler.core.errors import ConfigError
+from reconciler.core.model import HttpRecord
+from reconciler.engine.context import Context
+from reconciler.engine.report import CycleReport
+from reconciler.store.store import Store
+
+if TYPE_CHECKING:
+    from reconciler.telemetry.metrics import Metrics
+    from reconciler.telemetry.metrics_server import MetricsServer
+
+log = logging.getLogger(__name__)
+
+
+class Telling:
+    """Hold what is told, and who asks for it; a context manager.
+
+    ``take_up`` is for the main thread, the others but ``request`` for the one that runs the cycles. ``serves`` says
+    that this process stays, so that it can be asked at an address.
+    """
+
+    def __init__(self, store: Store, *, serves: bool) -> None:
+        self._serves = serves
+        self._read_at: Mapping[str, datetime] = store.journal.last_whole_reads()
+        self._metrics: Metrics | None = None
+        self._server: MetricsServer | None = None
+        self._textfile_failed = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    # -- the config ------------------------------------------------------------------------------------------------
+
+    def take_up(self, config: Config) -> None:
+        """Go by a config from now on; raise ConfigError, and change nothing, where what it asks for cannot be had."""
+        asked = config.metrics
+        if asked.textfile is not None and not asked.textfile.parent.is_dir():
+            raise ConfigError([f"[metrics] textfile: there is no folder {asked.textfile.parent}; make it first"])
+        metrics = self._metrics
+        if metrics is None and (asked.listen or asked.textfile):
+            metrics = _fresh_metrics(asked.textfile)
+        if self._serves:
+            self._server = self._moved_server(asked.listen, metrics)
+        self._config, self._metrics = config, metrics if asked.listen or asked.textfile else None
+        self._limits = {"coralogix": config.coralogix.requests_per_second} | {
+            name: one.requests_per_second for name, one in config.servicenow.items()
+        }
+        self._allowed = oldest_read_allowed(config.schedule.poll)
+        self._note_reads()
+
+    def _moved_server(self, listen: ListenAddress | None, metrics: Metrics | None) -> MetricsServer | None:
+        """Give the server at the address that is asked for; the one before goes on where that cannot be had."""
+        before = self._server
+        asked = (listen.host, listen.port) if listen else None
+        if before is not None and before.asked == asked:
+            return before
+        if before is not None:
+            before.close()  # first, since the new address may have the same port
+        try:
+            return self._serve(*asked, metrics) if asked and metrics else None
+        except ConfigError:
+            if before is not None and self._metrics is not None:
+                self._server = self._serve(*before.asked, self._metrics)
+            raise
+
+    def _serve(self, host: str, port: int, metrics: Metrics) -> MetricsServer:
+        from reconciler.telemetry.metrics_server import MetricsServer  # noqa: PLC0415 - only where it is asked for
+
+        return MetricsServer(host, port, metrics=metrics, complaints=self.complaints)
+
+    # -- each cycle ------------------------------------------------------------------------------------------------
+
+    def request(self, side: str, record: HttpRecord) -> None:
+        """Hear of a request; safe for any thread."""
+        if self._metrics is not None:
+            from reconciler.cli.telling.measure import measure_request  # noqa: PLC0415 - only where it is asked for
+
+            measure_request(self._metrics, side, record)
+
+    def cycle_ended(self, report: CycleReport, context: Context) -> None:
+        """Tell of a cycle."""
+        self._read_at = {**self._read_at, **dict.fromkeys(report.read_whole, report.finished_at)}
+        try:
+            self._measure(report, context)
+        except Exception:  # whatever it is, the cycle itself went as it went
+            log.exception("a cycle could not be measured")
+
+    def cycle_failed(self) -> None:
+        """Tell of a cycle that ended without a report."""
+        if self._metrics is not None:
+            from reconciler.cli.telling.measure import measure_failure  # noqa: PLC0415 - only where it is asked for
+
+            measure_failure(self._metrics, utc_now())
+            self._write_textfile(self._metrics)
+
+    def complaints(self) -> Sequence[str]:
+        """Say which sides were not read whole lately; safe for any thread."""
+        now, limit_seconds = utc_now(), self._allowed.total_seconds()
+        ages = {name: self._age_seconds(name, now) for name in self._limits}
+        return [
+            f"{name}: {'never read whole' if age is None else f'last read whole {age:.0f} s ago'}, "
+            f"{limit_seconds:.0f} s are allowed"
+            for name, age in ages.items()
+            if age is None or age >= limit_seconds
+        ]
+
+    def _age_seconds(self, side: str, now: datetime) -> float | None:
+        at = self._read_at.get(side)
+        return None if at is None else (now - at).total_seconds()
+
+    def _measure(self, report: CycleReport, context: Context) -> None:
+        if self._metrics is None:
+            return
+        from reconciler.cli.telling.measure import measure_cycle, measure_sides  # noqa: PLC0415 - only where asked for
+
+        measure_cycle(self._metrics, report, context)
+        measure_sides(self._metrics, context, self._limits, report.finished_at)
+        self._note_reads()
+        self._write_textfile(self._metrics)
+
+    def _note_reads(self) -> None:
+        if self._metrics is None:
+            return
+        from reconciler.telemetry import metrics as m  # noqa: PLC0415 - only where it is asked for
+
+        reads = {name: self._read_at.get(name) for name in self._limits}
+        self._metrics.set_all(m.LAST_READ, {name: at.timestamp() if at else 0 for name, at in reads.items()})
+        self._metrics.set(m.LAG_OBJECTIVE, self._config.schedule.lag_objective.total_seconds())
+
+    def _write_textfile(self, metrics: Metrics) -> None:
+        """Write the text file; where that fails, say so once for as long as it does."""
+        path = self._config.metrics.textfile
+        if path is None:
+            return
+        try:
+            metrics.write(path)
+            self._textfile_failed = ""
+        except OSError as error:
+            words = f"{path}: {error.strerror}"
+            if words != self._textfile_failed:
+                log.warning("the text file of the metrics cannot be written", extra={"because": words})
+            self._textfile_failed = words
+
+
+def _fresh_metrics(textfile: Path | None) -> Metrics:
+    """Begin to measure; counters go on from a text file that is there."""
+    from reconciler.telemetry import metrics as m  # noqa: PLC0415 - only where it is asked for
+
+    metrics = m.Metrics()
+    metrics.set(m.BUILD_INFO, 1, __version__, platform.python_version())
+    if textfile is not None:
+        with suppress(OSError):
+            text = textfile.read_text(encoding="utf-8", errors="replace")
+            try:
+                metrics.resume(text)
+            except ValueError as error:
+                log.warning("a text file of metrics is none, and counting begins anew", extra={"because": error})
+    return metrics

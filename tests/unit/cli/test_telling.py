@@ -1,0 +1,94 @@
+"""Who is told of cycles: an address that moves with the config, whole or not at all; readiness by the last reads."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.telling.telling import Telling
+from reconciler.cli.times import utc_now
+from reconciler.config.model import Config
+from reconciler.core.errors import ConfigError
+from reconciler.store.store import CycleCounts, Store
+from tests.unit.config.test_load import MINIMAL, read
+from tests.unit.telemetry.test_metrics_server import fetch
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store.in_memory() as opened:
+        yield opened
+
+
+@pytest.fixture
+def port() -> int:
+    """Give a port that is free."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        number: int = found.getsockname()[1]
+        return number
+
+
+def listening(port: int, host: str = "127.0.0.1", rest: str = "") -> Config:
+    return read(f'{MINIMAL}\n[metrics]\nlisten = "{host}:{port}"\n{rest}')
+
+
+def read_whole(store: Store, *sides: str, ago: timedelta) -> None:
+    at = utc_now() - ago
+    store.journal.begin_cycle("c", kind="cycle", now=at, config_hash="h", program_version="1")
+    store.journal.finish_cycle("c", result="done", counts=CycleCounts(), sides=sides, now=at)
+
+
+def test_the_address_moves_with_the_config_also_on_the_same_port_and_off(store: Store, port: int) -> None:
+    with Telling(store, serves=True) as telling:
+        telling.take_up(listening(port))
+        assert fetch(f"http://127.0.0.1:{port}/healthz")[0] == 200
+        telling.take_up(listening(port, "0.0.0.0"))
+        assert fetch(f"http://127.0.0.1:{port}/metrics")[0] == 200
+        telling.take_up(read(MINIMAL))
+        with pytest.raises(OSError, match="refused"):
+            fetch(f"http://127.0.0.1:{port}/healthz")
+
+
+def test_what_cannot_be_had_leaves_all_as_it_was(store: Store, port: int, tmp_path: Path) -> None:
+    with Telling(store, serves=True) as telling, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        telling.take_up(listening(port))
+        for wrong in (
+            listening(taken.getsockname()[1]),
+            listening(port, rest=f'textfile = "{tmp_path}/none/x.prom"'),
+        ):
+            with pytest.raises(ConfigError):
+                telling.take_up(wrong)
+            assert fetch(f"http://127.0.0.1:{port}/healthz")[0] == 200
+
+
+def test_a_command_that_does_not_stay_opens_no_address(store: Store, port: int) -> None:
+    with Telling(store, serves=False) as telling:
+        telling.take_up(listening(port))
+        with pytest.raises(OSError, match="refused"):
+            fetch(f"http://127.0.0.1:{port}/healthz")
+
+
+def test_ready_is_who_was_read_whole_lately_whichever_process_read_it(store: Store) -> None:
+    read_whole(store, "coralogix", ago=timedelta(seconds=30))
+    with Telling(store, serves=False) as telling:
+        telling.take_up(read(MINIMAL))
+        assert telling.complaints() == ["acme: never read whole, 120 s are allowed"]
+
+
+def test_not_ready_is_who_was_last_read_too_long_ago(store: Store) -> None:
+    read_whole(store, "coralogix", "acme", ago=timedelta(minutes=10))
+    with Telling(store, serves=False) as telling:
+        telling.take_up(read(MINIMAL))
+        assert telling.complaints() == [
+            "coralogix: last read whole 600 s ago, 120 s are allowed",
+            "acme: last read whole 600 s ago, 120 s are allowed",
+        ]
+        telling.take_up(read(f"{MINIMAL}\n[schedule]\npoll_seconds = 300\n"))
+        assert telling.complaints() == []
