@@ -18,6 +18,10 @@ COMMANDS = {
     "once": ("reconciler.cli.commands.once:once", "Run one cycle, or a backfill."),
     "plan": ("reconciler.cli.commands.plan:plan", "Show what `once` would do; write nothing anywhere."),
     "apply": ("reconciler.cli.commands.apply:apply", "Carry out a saved plan, if it is still what would be planned."),
+    "simulate": (
+        "reconciler.cli.commands.simulate:simulate",
+        "Show what this config would have made of the last days, and when.",
+    ),
     "status": ("reconciler.cli.commands.status:status", "Show cursors, lag, the last cycle, open links and holds."),
     "explain": ("reconciler.cli.commands.explain.command:explain", "Tell the whole story of one link."),
     "holds": ("reconciler.cli.commands.holds:holds", "Show what waits for a person; retry or ignore it."),

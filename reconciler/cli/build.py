@@ -75,25 +75,30 @@ def build_context(
         policy_hash=config.policy_hash,
         clock=utc_now,
         requests=requests,
-        settings=Settings(
-            case_overlap=config.schedule.case_overlap,
-            incident_overlap=config.schedule.incident_overlap,
-            drift_check_every=config.schedule.drift_check,
-            accept_partial_view=config.coralogix.partial_view is PartialView.ACCEPT,
-            ask_deep_links=config.coralogix.deep_links,
-            hides_values=config.audit.hides_values,
-            requests_kept=config.retention.requests,
-            history_kept=config.retention.history,
-            workers_of={
-                "coralogix": config.coralogix.workers,
-                **{name: one.workers for name, one in config.servicenow.items()},
-            },
-        ),
+        settings=engine_settings(config),
         should_stop=stop.is_set,
         program_version=__version__,
         observes=config.observes,
     )
     return replace(context, progress=progress) if progress else context
+
+
+def engine_settings(config: Config) -> Settings:
+    """Give the numbers of a cycle, as a config has them."""
+    return Settings(
+        case_overlap=config.schedule.case_overlap,
+        incident_overlap=config.schedule.incident_overlap,
+        drift_check_every=config.schedule.drift_check,
+        accept_partial_view=config.coralogix.partial_view is PartialView.ACCEPT,
+        ask_deep_links=config.coralogix.deep_links,
+        hides_values=config.audit.hides_values,
+        requests_kept=config.retention.requests,
+        history_kept=config.retention.history,
+        workers_of={
+            "coralogix": config.coralogix.workers,
+            **{name: one.workers for name, one in config.servicenow.items()},
+        },
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from tests.mutants.keeping import KEEPING
 from tests.mutants.operating import OPERATING
 from tests.mutants.own_steps import OWN_STEPS
 from tests.mutants.reading import READING_FAULTS
+from tests.mutants.rehearsing import REHEARSING
 from tests.mutants.remembering import REMEMBERING
 from tests.mutants.rules import RULES
 from tests.mutants.telling import TELLING
@@ -31,4 +32,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *TELLING,
     *GOING_LIVE,
     *OWN_STEPS,
+    *REHEARSING,
 )

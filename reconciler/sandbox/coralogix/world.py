@@ -152,10 +152,18 @@ class CoralogixWorld:
         """Make a resolved Case active again since its signal came back."""
         return self.step(case_id, Step.REACTIVATE, SYSTEM)
 
-    def set_status(self, case_id: str, status: str) -> Case:
-        """Give a Case any status, also one that no description names."""
+    def set_status(self, case_id: str, status: str, by: Actor | str = SYSTEM, reason: str = "") -> Case:
+        """Give a Case any status, also one that no description names, whatever the profile says of that step."""
+        actor = as_actor(by)
         with self.lock:
-            return self.ledger.move(self.ledger.find(case_id, SYSTEM, "set_status"), status, SYSTEM, "set_status", "")
+            case = self.ledger.find(case_id, actor, "set_status")
+            return self.ledger.move(case, status, actor, "set_status", reason)
+
+    def take_in(self, case: Case) -> None:
+        """Take in a Case as it stands elsewhere, with its id, key and times; no event tells of its past."""
+        with self.lock:
+            self.ledger.shelf.add(case, created=case.created_at, updated=case.updated_at)
+            self.ledger.note(SYSTEM, "take_in", case, changed=True)
 
     # Everything else that can change
 

@@ -38,6 +38,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "rebuild": frozenset({"core", "remotes.ports", "store", "engine"}),
     "preflight": frozenset({"core", "remotes.ports"}),
     "sandbox": frozenset({"core", "remotes.ports"}),
+    "simulate": frozenset({"core", "remotes", "store", "engine", "sandbox"}),
     "audit": frozenset({"core", "store", "remotes.ports"}),
     "daemon": frozenset({"core.errors", "telemetry"}),
     "telemetry": frozenset({"core"}),

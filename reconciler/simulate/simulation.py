@@ -1,0 +1,124 @@
+"""What a simulation is played on: the whole program over both services in memory, without a socket and without a wait.
+
+Its clients are the real ones, its database is in memory, its clock stands still unless it is set, and it writes one
+record at a time, so that the same script always comes to the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.core.case_events import CaseEventKind
+from reconciler.core.model import HttpRecord, System
+from reconciler.core.policies.policies import Policies
+from reconciler.engine.context import Context, Settings
+from reconciler.remotes.coralogix.client import CoralogixClient
+from reconciler.remotes.coralogix.events import CoralogixEventClient
+from reconciler.remotes.http.auth import Login, basic_login, bearer_login
+from reconciler.remotes.http.client import HttpService
+from reconciler.remotes.http.pacing import ClientClock
+from reconciler.remotes.http.settings import HttpSettings
+from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
+from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.records import Actor
+from reconciler.sandbox.coralogix.world import CoralogixWorld
+from reconciler.sandbox.faults import FaultPlan
+from reconciler.sandbox.http.in_process import InProcessAdapter
+from reconciler.sandbox.http.wire import Face
+from reconciler.sandbox.servicenow.api.face import ServiceNowFace
+from reconciler.simulate.instance import ObligingClient, make_instance
+from reconciler.simulate.script import Entrance, Scene, Turn
+from reconciler.store.store import Store
+
+CORALOGIX = "coralogix"
+AT_ONCE = HttpSettings(base_url="http://in-process.invalid", requests_per_second=1e6, burst=1_000_000, read_attempts=1)
+Play = Callable[[CoralogixWorld, Turn, Actor], object]
+PLAYS: Mapping[str, Play] = {
+    CaseEventKind.STATUS: lambda world, turn, by: world.set_status(turn.case_id, turn.value, by, turn.reason),
+    # The event tells the priority that holds, whoever set it; the world's own is the one that can always be set.
+    CaseEventKind.PRIORITY: lambda world, turn, _: world.set_priority(turn.case_id, turn.value, "system"),
+    CaseEventKind.TITLE: lambda world, turn, by: world.set_title(turn.case_id, turn.value, by),
+    CaseEventKind.REASON: lambda world, turn, by: world.set_reason(turn.case_id, turn.value, by),
+    CaseEventKind.ASSIGNED: lambda world, turn, by: world.assign(turn.case_id, turn.value, by),
+    CaseEventKind.UNASSIGNED: lambda world, turn, by: world.assign(turn.case_id, "", by),
+    CaseEventKind.COMMENT: lambda world, turn, by: world.comment(turn.case_id, turn.value, by),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Production:
+    """Say what is rehearsed: the rules, and the numbers of a cycle."""
+
+    policies: Policies
+    policy_hash: str
+    connectors: Sequence[str]
+    fields: Mapping[str, Sequence[str]]
+    """table -> the fields that policies write or read"""
+    settings: Settings
+    reads_events: bool = False
+    """each Case that changed is asked for its events, too"""
+    program_version: str
+
+
+class Simulation:
+    """Hold both services, the program that works on them, and a count of its requests by side."""
+
+    def __init__(self, production: Production, start: datetime) -> None:
+        self.clock = SandboxClock(start)
+        self.requests: Counter[str] = Counter()
+        self.coralogix = CoralogixWorld(self.clock, FaultPlan())
+        service = self._service(CORALOGIX, CoralogixFace(self.coralogix, API_KEY))
+        self.context = Context(
+            cases=CoralogixClient(service),
+            events=CoralogixEventClient(service) if production.reads_events else None,
+            connectors={name: self._connector(name, production) for name in production.connectors},
+            store=Store.in_memory(),
+            policies=production.policies,
+            policy_hash=production.policy_hash,
+            clock=self.clock.now,
+            settings=replace(production.settings, workers=1, workers_of={}),
+            program_version=production.program_version,
+        )
+
+    def play(self, scene: Scene) -> None:
+        """Let one thing happen, at its time."""
+        self.go_to(scene.at)
+        match scene:
+            case Entrance():
+                self.coralogix.take_in(scene.case)
+            case Turn():
+                actor = Actor(kind=scene.actor.kind or "system", id=scene.actor.id, name=scene.actor.name)
+                PLAYS[scene.kind](self.coralogix, scene, actor)
+
+    def go_to(self, moment: datetime) -> None:
+        """Set the clock."""
+        self.clock.advance(seconds=(moment - self.clock.now()).total_seconds())
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.context.store.close()
+
+    def _connector(self, name: str, production: Production) -> ObligingClient:
+        world = make_instance(name, production.policies, production.fields, self.clock)
+        http = self._service(name, ServiceNowFace(world))
+        return ObligingClient(world, name, http, owner=production.policies.owner, extra_fields=production.fields)
+
+    def _service(self, name: str, face: Face) -> HttpService:
+        def count(_: HttpRecord) -> None:
+            self.requests[name] += 1
+
+        is_coralogix = name == CORALOGIX and isinstance(face, CoralogixFace)
+        login: Login = bearer_login(API_KEY) if is_coralogix else basic_login(API_USER, API_PASSWORD)
+        return HttpService(
+            System.CORALOGIX if is_coralogix else System.SERVICENOW,
+            replace(AT_ONCE),
+            login,
+            observe=count,
+            clock=ClientClock(now=self.clock.now, monotonic=lambda: 0.0, sleep=lambda _seconds: None),
+            adapter=InProcessAdapter(face),
+            name=name,
+        )
