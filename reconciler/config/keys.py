@@ -31,8 +31,17 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     ),
     ("route", "*"): frozenset({"name", "when", "labels", "priorities", "fallback", "connector", "inbound", "outbound"}),
     ("inbound", "*"): frozenset(
-        {"table", "create_when", "update_when", "on_reactivate", "reactivations_per_day", "fields", "on_create"}
-        | {"on_acknowledge", "on_resolve", "on_close", "references", "states", "way_back"}
+        {
+            "table",
+            "create_when",
+            "existing",
+            "update_when",
+            "on_reactivate",
+            "reactivations_per_day",
+            "fields",
+            "on_create",
+        }
+        | {"on_create", "on_acknowledge", "on_resolve", "on_close", "references", "states", "way_back"}
     ),
     ("inbound", "*", "references", "*"): frozenset({"table", "name_field", "default"}),
     ("outbound", "*"): frozenset({"acknowledge_on", "resolve_on", "close_on", "when", "reason"}),

@@ -20,6 +20,7 @@ from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEPS, WORD_STAGES
 from reconciler.core.policies.defaults import JOURNAL_FIELDS
+from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import (
     EVENT_TABLE,
     INCIDENT_TABLE,
@@ -159,6 +160,7 @@ def _inbound(name: str, table: InboundTable, reading: FileContext) -> Inbound:
         name=name,
         table=table.table,
         create_when=_condition(table.create_when, (*path, "create_when"), reading),
+        existing=_existing(table, path, reading),
         update_when=_condition(table.update_when, (*path, "update_when"), reading, roots=("case", "incident")),
         fields=_templates(_without(usual.fields, table.on_create), table.fields, (*path, "fields"), reading),
         on_create=_templates(_without(usual.on_create, table.fields), table.on_create, (*path, "on_create"), reading),
@@ -181,6 +183,19 @@ def _check_target(table: InboundTable, path: KeyPath, reading: FileContext) -> N
     if WayBack(table.way_back) is not WayBack.NONE and table.table != EVENT_TABLE:
         words = f"only for table = {shown(EVENT_TABLE)}; a record of another table is its own way back"
         reading.problems.add((*path, "way_back"), words)
+
+
+def _existing(table: InboundTable, path: KeyPath, reading: FileContext) -> Existing | None:
+    if table.existing is None:
+        return None
+    if table.table == EVENT_TABLE:
+        reading.problems.add((*path, "existing"), f"not for table = {shown(EVENT_TABLE)}; it finds records of a table")
+        return None
+    try:
+        return Existing.compile(table.existing)
+    except ValueError as error:
+        reading.problems.add((*path, "existing"), str(error))
+        return None
 
 
 def _check_fields(given: Iterable[str], path: KeyPath, reading: FileContext) -> None:

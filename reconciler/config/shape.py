@@ -194,6 +194,7 @@ class InboundTable(Table):
 
     table: str = "incident"
     create_when: str = "true"
+    existing: str | None = None
     update_when: str = "true"
     on_reactivate: Literal["note", "new_record", "hold"] = "note"
     reactivations_per_day: Annotated[int, Field(ge=1, le=1000)] = 5

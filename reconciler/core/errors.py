@@ -17,6 +17,7 @@ ReconcilerError
    │  └─ Missing              there is no such record, or it is hidden
    ├─ AuthFailed              stop this side for this cycle
    └─ PartialTruth            the answer does not show everything that was asked for
+      └─ ConditionDropped     it shows what was not asked for
 """
 
 from __future__ import annotations
@@ -134,3 +135,7 @@ class PartialTruth(RemoteError):
     """Say that an answer does not show everything, so that nothing may be concluded from it."""
 
     exit_code = 3
+
+
+class ConditionDropped(PartialTruth):
+    """Say that an answer shows what was not asked for, so that a condition was not understood."""

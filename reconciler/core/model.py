@@ -85,6 +85,7 @@ class SkipReason(StrEnum):
     UNKNOWN_STATE = "unknown_state"
     INCIDENT_TERMINAL = "incident_terminal"
     UPDATE_WITHHELD = "update_withheld"
+    KEPT_ELSEWHERE = "kept_elsewhere"
 
 
 HOLD_REASONS = frozenset(
@@ -224,6 +225,20 @@ class Tries:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """Remember the record by other means that stands for a Case; it is never written."""
+
+    connector: str
+    table: str
+    sys_id: str
+    number: str
+    query: str
+    """what found it, as text"""
+    is_missed: bool = False
+    """the last look did not find it; a second one that does not is believed"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Link:
     """Remember what binds one Case to one record, and how far each side was seen to have come."""
 
@@ -259,6 +274,8 @@ class Link:
     """the re-activations of the Case for which a new record was made, the oldest first"""
     earlier: tuple[str, ...] = ()
     """the ``sys_id`` of each record that the link had before; they are left as they are"""
+    elsewhere: Elsewhere | None = None
+    """the record by other means that keeps the Case from getting one"""
     hold: Hold | None = None
     incident_absence: Absence | None = None
     case_absence: Absence | None = None
@@ -269,6 +286,17 @@ class Link:
     case_low: Stage | None = None
     """the lowest stage at which the Case was ever seen; one that waits to be activated counts as open"""
     first_seen_at: datetime | None = None
+
+    @property
+    def stands_for_case(self) -> tuple[str, str, str, str] | None:
+        """Give (connector, table, ``sys_id``, number) of the record of this Case, ours or one by other means.
+
+        None where there is no record. ``elsewhere`` tells which of both it is.
+        """
+        if self.sys_id:
+            return self.connector, self.table, self.sys_id, self.number
+        there = self.elsewhere
+        return (there.connector, there.table, there.sys_id, there.number) if there and not there.is_missed else None
 
     @property
     def agreed(self) -> Stage | None:

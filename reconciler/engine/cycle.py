@@ -164,7 +164,7 @@ class _Cycle:
         store, context = self.context.store, self.context
         candidates = sorted(self._candidates(scope, now), key=lambda pair: (pair.case.created_at, pair.case.id))
         self.pairs = observing.as_of_first_start(context, candidates)
-        lookups = Lookups(context, self._knowledge(now))
+        lookups = Lookups(context, self._knowledge(scope, now))
         first = plan(
             self.pairs.values(),
             context.policies,
@@ -194,13 +194,14 @@ class _Cycle:
             due |= {pair.case.id: pair for pair in store.links.all_pairs(open_only=True)}
         return due.values()
 
-    def _knowledge(self, now: datetime) -> Knowledge:
+    def _knowledge(self, scope: CycleKind, now: datetime) -> Knowledge:
         store = self.context.store
         return Knowledge(
             now=now,
             origin=store.facts.origin() or now,
             since=self.request.since,
             include_resolved=self.request.include_resolved,
+            looks_again=scope in (CycleKind.DRIFT, CycleKind.FULL),
             references=self._references(now),
             ids_not_honoured=frozenset(
                 name for name in self.context.connectors if store.facts.get(f"ids_not_honoured.{name}")

@@ -7,6 +7,7 @@ which no cycle ever acted plans, and in the end begins, as a fresh one would.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.core.model import Link, Pair
@@ -66,7 +67,11 @@ def store_observed(context: Context, decisions: Sequence[Decision], remembered: 
     settled = [one for one in decisions if not (is_first or needs_plan(one))]
     store_decisions(context, settled)
     kept = [
-        Decided(link=remembered[one.link.case_id], needs_plan=needs_plan(one), skip=one.skip)
+        Decided(
+            link=replace(remembered[one.link.case_id], elsewhere=one.link.elsewhere),
+            needs_plan=needs_plan(one),
+            skip=one.skip,
+        )
         for one in decisions
         if is_first or needs_plan(one)
     ]

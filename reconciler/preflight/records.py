@@ -7,12 +7,15 @@ each answer is compared with what was asked. Source: ServiceNow documentation ``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from reconciler.core.errors import RemoteError
+from reconciler.core.errors import ConditionDropped, RemoteError
+from reconciler.core.expressions.context import EXAMPLE_CASE, case_context
+from reconciler.core.expressions.templates import TemplateFailed
 from reconciler.core.model import JsonObject
+from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.core.policies.requirements import NamedRow, explained_states, inbound_policies, named_rows, sent_values
 from reconciler.preflight.probes import Finding, Side, Verdict
@@ -90,6 +93,9 @@ class RecordProbes:
         for name, probe in probes.items():
             label = f"{table}: {name}"
             yield self.side.attempt(label, partial(probe, label, table), _READ.format(table=table))
+        if self._existing_of(table):
+            label = f"{table}: existing"
+            yield self.side.attempt(label, partial(self._existing, label, table), _READ.format(table=table))
         yield from self._listing(table)
 
     # -- what a pull stands on -----------------------------------------------------------------------------------
@@ -228,6 +234,37 @@ class RecordProbes:
             words = f"no single active row has the {name_field} {', '.join(wrong)}"
             return self.side.failed(label, words, "write a name that the instance has")
         return self.side.passed(label, f"found {', '.join(sorted(rows))}")
+
+    def _existing(self, label: str, table: str) -> Finding:
+        """Ask for the records by other means of a Case that there is not; whatever comes back was not asked for."""
+        queries = self._existing_of(table)
+        nobody = case_context(replace(EXAMPLE_CASE, id=NO_CASE, key="CASE-0"))
+        for query in queries:
+            try:
+                found = self.client.find_existing(table, {NO_CASE: query.terms(nobody)})[NO_CASE]
+            except TemplateFailed as failure:
+                return self.side.not_checked(label, f"{query.source}: {failure}")
+            except ConditionDropped as error:
+                advice = "name fields of the table in existing, and give the right to read them"
+                return self.side.failed(label, error.words, advice)
+            if found:
+                words = f"{found[0].number} stands for a Case that there is not"
+                return self.side.failed(label, words, "let existing name the Case: case.id or case.key")
+        return self._readable(label, table, sorted({field for query in queries for field in query.fields}))
+
+    def _existing_of(self, table: str) -> list[Existing]:
+        policies = inbound_policies(self.policies, self.client.connector, table)
+        return [one.existing for one in policies if one.existing]
+
+    def _readable(self, label: str, table: str, fields: Sequence[str]) -> Finding:
+        rows = self.client.rows(table, "", fields=fields, limit=1)
+        if not rows:
+            return self.side.not_checked(label, "the table shows no record")
+        missing = [name for name in fields if name not in rows[0]]
+        if missing:
+            advice = "give the right to read them, or name fields that the table has in existing"
+            return self.side.failed(label, f"not there, or not readable: {', '.join(missing)}", advice)
+        return self.side.passed(label, f"conditions on {', '.join(fields)} hold")
 
     # -- what is good to know ------------------------------------------------------------------------------------
 

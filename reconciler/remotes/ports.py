@@ -16,6 +16,7 @@ from typing import Protocol
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, Incident, JsonObject
+from reconciler.core.policies.existing import Terms
 from reconciler.core.told import RecordChange
 
 CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
@@ -237,6 +238,13 @@ class IncidentClient(Protocol):
 
     def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
         """Give the records that bear our mark and one of these Case ids, 200 of them in one request."""
+        ...
+
+    def find_existing(self, table: str, asked: Mapping[str, Terms]) -> Mapping[str, tuple[Incident, ...]]:
+        """Give the records by other means that stand for Cases: Case id -> its conditions, and -> its records.
+
+        Records that bear our mark are left out. Raises ConditionDropped for a row that fits no Case's conditions.
+        """
         ...
 
     def get(self, table: str, sys_id: str) -> Incident:

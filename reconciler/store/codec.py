@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from reconciler.core.model import Absence, Case, Entity, Hold, Incident, Indicator, Link, Stage, Tries
+from reconciler.core.model import Absence, Case, Elsewhere, Entity, Hold, Incident, Indicator, Link, Stage, Tries
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -116,6 +116,7 @@ def link_values(link: Link) -> dict[str, SqlValue]:
         "tries": _optional_json(link.tries),
         "reactivations": json_text(link.reactivations),
         "earlier": json_text(link.earlier),
+        "elsewhere": _optional_json(link.elsewhere),
         "hold": _optional_json(link.hold),
         "incident_absence": _optional_json(link.incident_absence),
         "case_absence": _optional_json(link.case_absence),
@@ -154,6 +155,7 @@ def link_from(row: Columns) -> Link:
         tries=None if row["tries"] is None else Tries(**json.loads(row["tries"])),
         reactivations=tuple(time_from(at) for at in json.loads(row["reactivations"])),
         earlier=tuple(json.loads(row["earlier"])),
+        elsewhere=None if row["elsewhere"] is None else Elsewhere(**json.loads(row["elsewhere"])),
         hold=_hold(row["hold"]),
         incident_absence=_absence(row["incident_absence"]),
         case_absence=_absence(row["case_absence"]),

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Case, Incident, JsonObject
+from reconciler.core.policies.existing import Terms
 from reconciler.remotes.ports import CaseOrder, CasePage, IncidentPage, Position, Side
 from reconciler.sandbox.coralogix.records import JournalEntry
 from reconciler.sandbox.coralogix.world import CoralogixWorld
@@ -203,6 +204,9 @@ class WatchedIncidents:
 
     def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
         return self._watch.read("records.list.find", lambda: self._client.find(table, case_ids), _records, case_ids)
+
+    def find_existing(self, table: str, asked: Mapping[str, Terms]) -> Mapping[str, tuple[Incident, ...]]:
+        return self._client.find_existing(table, asked)
 
     def get(self, table: str, sys_id: str) -> Incident:
         return self._watch.read(

@@ -9,12 +9,14 @@ import pytest
 
 from reconciler.core.errors import HeldBack
 from reconciler.core.model import System
+from reconciler.core.policies.existing import Operator, Term
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import basic_login, bearer_login, password_login
 from reconciler.remotes.http.reads import is_read
 from reconciler.remotes.ports import CaseOrder
 from reconciler.remotes.servicenow.client import ServiceNowClient
+from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.coralogix.face import CoralogixFace
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
@@ -22,6 +24,7 @@ from reconciler.sandbox.servicenow.api.login import OAuthClient
 from tests.contract.stage import OWNER, START, Theatre, new_cases, new_records, record_fields
 
 Call = Callable[..., object]
+NUMBER_1 = (Term(field="number", operator=Operator.EQUALS, value="INC1"),)
 CASE_READS: dict[str, Call] = {
     "list_cases": lambda client, _: client.list_cases(order=CaseOrder.UPDATED),
     "get_case": lambda client, case_id: client.get_case(case_id),
@@ -38,9 +41,12 @@ EVENT_READS: dict[str, Call] = {"events": lambda client, case_id: client.events(
 RECORD_READS: dict[str, Call] = {
     "changed": lambda client, _: client.changed("incident", since=START),
     "find": lambda client, _: client.find("incident", [record_fields(1)["correlation_id"]]),
+    "find_existing": lambda client, _: client.find_existing("incident", {"a Case": NUMBER_1}),
+    "every_row": lambda client, _: client.every_row("incident", "numberISNOTEMPTY", ["sys_id"], bool),
     "get": lambda client, record: client.get("incident", record),
     "get_many": lambda client, record: client.get_many("incident", [record]),
     "reference": lambda client, _: client.reference("sys_user_group", "name", ["Service Desk"]),
+    "history": lambda client, record: ServiceNowHistoryClient(client).history("incident", [record]),
     "rows": lambda client, _: client.rows("incident", "ORDERBYsys_id", fields=["sys_id"], limit=1),
 }
 RECORD_WRITES: dict[str, Call] = {
@@ -60,7 +66,8 @@ def methods(client: type) -> set[str]:
     [
         (CoralogixClient, CASE_READS.keys() | CASE_WRITES.keys()),
         (CoralogixEventClient, EVENT_READS.keys()),
-        (ServiceNowClient, RECORD_READS.keys() | RECORD_WRITES.keys()),
+        (ServiceNowClient, RECORD_READS.keys() - {"history"} | RECORD_WRITES.keys()),
+        (ServiceNowHistoryClient, {"history"}),
     ],
 )
 def test_every_method_is_known_to_read_or_to_write(client: type, known: set[str]) -> None:

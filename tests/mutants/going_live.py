@@ -6,6 +6,8 @@ from tests.mutants.fault import fault
 
 OBSERVE = "tests/scenario/test_observe.py"
 OBSERVING = "tests/system/test_observing.py"
+EXISTING = "tests/scenario/test_existing.py"
+QUERY = "tests/unit/core/test_existing.py"
 READS = "tests/contract/test_reads_only.py"
 
 GOING_LIVE = (
@@ -33,7 +35,8 @@ GOING_LIVE = (
     fault(
         "what was only planned is remembered as decided",
         "observing:store_observed",
-        "Decided(link=remembered[one.link.case_id], needs_plan=needs_plan(one), skip=one.skip)",
+        "Decided(link=replace(remembered[one.link.case_id], elsewhere=one.link.elsewhere), needs_plan=needs_plan(one), "
+        "skip=one.skip)",
         "Decided(link=one.link, needs_plan=False, skip=one.skip)",
         f"{OBSERVE}::test_a_pause_of_writing_ends_with_everything_that_was_missed",
     ),
@@ -64,5 +67,47 @@ GOING_LIVE = (
         "config.observes and request.expected is not None",
         "False",
         f"{OBSERVING}::test_a_saved_plan_is_not_applied_until_the_mode_is_act",
+    ),
+    fault(
+        "a caret of a Case becomes a condition",
+        "encoded_query:_condition",
+        "_escaped(term.value)",
+        "term.value",
+        f"{QUERY}::test_a_caret_of_a_case_becomes_no_condition",
+    ),
+    fault(
+        "an empty value asks for every record",
+        "policies.existing:_term",
+        "value and is_plain",
+        "is_plain",
+        f"{QUERY}::test_what_would_ask_for_something_else_is_refused",
+    ),
+    fault(
+        "rows of a dropped condition stand for a Case",
+        "servicenow.client:_refuse_strangers",
+        "not any((all((term.fits(value_of(row, term.field)) for term in terms)) for terms in asked))",
+        "False",
+        f"{EXISTING}::test_a_field_that_the_instance_does_not_know_makes_no_record_and_refuses",
+    ),
+    fault(
+        "what was found elsewhere is asked for in each cycle",
+        "admission:kept_elsewhere",
+        "known.query == _text(terms)",
+        "False",
+        f"{EXISTING}::test_a_quiet_cycle_asks_for_nothing_more_and_a_changed_title_neither",
+    ),
+    fault(
+        "one look that finds nothing makes a second record",
+        "admission:kept_elsewhere",
+        "known and not known.is_missed",
+        "False",
+        f"{EXISTING}::test_a_record_that_was_only_hidden_for_a_while_keeps_its_case",
+    ),
+    fault(
+        "CASE-1 is found in CASE-12",
+        "policies.existing:Term.names",
+        "self.operator not in NAMING or self.operator is Operator.EQUALS",
+        "True",
+        f"{EXISTING}::test_only_the_case_that_is_meant_is_kept",
     ),
 )

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.core.expressions.filters import TemplateFailed
 from reconciler.core.lifecycle import PENDING, shows_activity
-from reconciler.core.model import Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.model import Elsewhere, Incident, Link, Pair, Skip, SkipReason, Stage
 from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.plan import Decision, Question
 from reconciler.core.planning.standing import Standing
+from reconciler.core.policies.existing import Terms
 from reconciler.core.policies.policies import Policies
 
 
@@ -96,6 +99,56 @@ def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
         connector=route.connector,
         table=here.policies.inbound[route.inbound].table,
     )
+
+
+def kept_elsewhere(here: Standing, knowledge: Knowledge) -> Decision | None:
+    """Decide about a Case that may have a record by other means: it has one, or that has to be asked for.
+
+    None where nothing keeps it from getting one. What was found is asked for again when the query for this Case is
+    another one, or by a drift check; that it is gone is believed the second time.
+    """
+    existing, known = here.inbound.existing, here.link.elsewhere
+    if existing is None:
+        return None
+    try:
+        terms = existing.terms(here.context)
+    except TemplateFailed as failure:
+        words = f"existing of [inbound.{here.link.inbound}] cannot be asked: {failure}"
+        return Decision(link=here.link, skip=here.skip(SkipReason.REJECTED, words))
+    found = knowledge.existing.get((here.link.connector, here.case.id))
+    if found is None:
+        is_believed = known is not None and known.query == _text(terms) and not knowledge.looks_again
+        return _kept(here, known) if known and is_believed else _asked(here, terms)
+    if found:
+        return _kept(here, _elsewhere(found[0], terms))
+    return _kept(here, replace(known, is_missed=True)) if known and not known.is_missed else None
+
+
+def _asked(here: Standing, terms: Terms) -> Decision:
+    question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id, terms=terms)
+    return Decision(link=here.link, questions=(question,))
+
+
+def _kept(here: Standing, there: Elsewhere) -> Decision:
+    detail = f"{there.connector}/{there.table} {there.number} stands for this Case, by other means"
+    if there.is_missed:
+        detail += "; it was not found at the last look, and the next drift check looks once more"
+    link = replace(here.link, elsewhere=there)
+    return Decision(link=link, skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
+
+
+def _elsewhere(record: Incident, terms: Terms) -> Elsewhere:
+    return Elsewhere(
+        connector=record.connector,
+        table=record.table,
+        sys_id=record.sys_id,
+        number=record.number,
+        query=_text(terms),
+    )
+
+
+def _text(terms: Terms) -> str:
+    return "^".join(f"{term.field}{term.operator}{term.value}" for term in terms)
 
 
 def as_first_seen(pair: Pair, policies: Policies, now: datetime) -> Pair:

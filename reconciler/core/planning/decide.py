@@ -21,6 +21,7 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       too old, no route, ``create_when`` false               nothing: ``before_origin``, ``not_routed``
       nobody looked for records with its key                 ask
       one bears it / several do                              adopt it, then as linked / nothing: ``duplicate_incidents``
+      ``existing`` finds a record by other means             nothing: ``kept_elsewhere``
       none does                                              create it, at the stage where the Case stands
 
     linked
@@ -45,7 +46,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.core.model import Action, ActionKind, Incident, Link, Pair, Skip, SkipReason
-from reconciler.core.planning.admission import admit
+from reconciler.core.planning.admission import admit, kept_elsewhere
 from reconciler.core.planning.drafts import draft_create, fields_given
 from reconciler.core.planning.events import alert_side
 from reconciler.core.planning.following import case_side, incident_side
@@ -117,8 +118,11 @@ def _unlinked(here: Standing, knowledge: Knowledge) -> Decision:
     refused = knowledge.refused.get((admitted.connector, admitted.table, here.case.id))
     if refused:
         return Decision(link=admitted, skip=here.skip(SkipReason.REJECTED, refused))
+    kept = kept_elsewhere(here, knowledge)
+    if kept and kept.skip and kept.skip.reason is SkipReason.KEPT_ELSEWHERE and not here.further:
+        return kept
     question = Question(connector=admitted.connector, table=admitted.table, name=here.case.id)
-    return Decision(link=admitted, questions=(question,))
+    return Decision(link=admitted, questions=(question, *(kept.questions if kept else ())))
 
 
 def _create_or_adopt(here: Standing, looked_up: tuple[Incident, ...], knowledge: Knowledge) -> Decision:
@@ -126,7 +130,7 @@ def _create_or_adopt(here: Standing, looked_up: tuple[Incident, ...], knowledge:
     found = {sys_id: incident for sys_id, incident in found.items() if sys_id not in here.link.earlier}
     match list(found.values()):
         case []:
-            return _create(here, knowledge)
+            return kept_elsewhere(here, knowledge) or _create(here, knowledge)
         case [incident]:
             return _adopt(here, incident, knowledge)
         case several:

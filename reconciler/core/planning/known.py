@@ -31,6 +31,10 @@ class Knowledge:
     """a backfill takes Cases that are over, too"""
     records: Mapping[tuple[str, str], tuple[Incident, ...]] = field(default_factory=dict)
     """(connector, Case id) -> the records that a look-up of this cycle found"""
+    existing: Mapping[tuple[str, str], tuple[Incident, ...]] = field(default_factory=dict)
+    """(connector, Case id) -> the records by other means that a look-up of this cycle found"""
+    looks_again: bool = False
+    """a drift check: what was found elsewhere is asked for once more"""
     references: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     """(connector, table, name) -> sys_id; empty when nothing, or more than one row, has the name"""
     refused: Mapping[tuple[str, str, str], str] = field(default_factory=dict)

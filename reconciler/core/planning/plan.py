@@ -26,7 +26,8 @@ from reconciler.core.model import (
 )
 
 if TYPE_CHECKING:
-    from reconciler.core.policies.policies import Limits
+    from reconciler.core.policies.existing import Terms
+from reconciler.core.policies.policies import Limits
 
 DOCUMENT_VERSION = 1
 
@@ -41,6 +42,8 @@ class Question:
     """a Case id for a record, the name for a reference"""
     name_field: str = ""
     """empty: which records bear this Case's key? Else: which row of the table has this name?"""
+    terms: Terms = ()
+    """where there are any: which records by other means stand for this Case?"""
 
 
 ROUNDS = 4

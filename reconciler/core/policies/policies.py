@@ -14,6 +14,7 @@ from reconciler.core.expressions.conditions import ALWAYS, Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEP_TO, WORD_STAGES, Step, case_stage
 from reconciler.core.model import Case, Incident, Link, Pair, Stage
+from reconciler.core.policies.existing import Existing
 
 INCIDENT_TABLE = "incident"
 EVENT_TABLE = "em_event"
@@ -78,6 +79,8 @@ class Inbound:
     name: str
     table: str = INCIDENT_TABLE
     create_when: Condition
+    existing: Existing | None = None
+    """finds records by other means; a Case that has one gets no second"""
     update_when: Condition = field(default=Condition.compile(ALWAYS))
     """while it is false, a record that exists gets nothing from its Case"""
     fields: Mapping[str, Template] = field(default_factory=dict)

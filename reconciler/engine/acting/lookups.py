@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.core.errors import PartialTruth, Rejected, RemoteError
+from reconciler.core.errors import ConditionDropped, PartialTruth, Rejected, RemoteError
 from reconciler.core.model import Case, Incident, Pair, System
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan, Question, until_answered
+from reconciler.core.policies.existing import Terms
 from reconciler.engine.context import Context
 from reconciler.store.store import Pulled
 
@@ -36,6 +37,8 @@ class Lookups:
     """connectors that did not answer"""
     partial: dict[tuple[str, str, str], PartialTruth] = field(default_factory=dict)
     """(connector, table, Case id or name) -> why what is there for it was not shown whole"""
+    not_understood: set[tuple[str, str]] = field(default_factory=set)
+    """(connector, table) of which an instance did not understand what ``existing`` asks"""
 
     def complete(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
         """Answer the plan's questions and decide again, until there are none.
@@ -84,14 +87,48 @@ class Lookups:
         return decide(pairs[decision.link.case_id], self.context.policies, self.knowledge)
 
     def _answer(self, questions: Sequence[Question]) -> None:
+        self._answer_existing([question for question in questions if question.terms])
         grouped: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-        for question in questions:
+        for question in (question for question in questions if not question.terms):
             grouped[question.connector, question.table, question.name_field].add(question.name)
         for (connector, table, name_field), names in sorted(grouped.items()):
             listed = sorted(names | (self._stale(connector, table) if name_field else set()))
             for start in range(0, len(listed), NAMES_AT_ONCE):
                 self.context.step(f"looking into {table}", start, len(listed))
                 self._look_up(connector, table, name_field, listed[start : start + NAMES_AT_ONCE])
+
+    def _answer_existing(self, questions: Sequence[Question]) -> None:
+        grouped: dict[tuple[str, str], dict[str, Terms]] = defaultdict(dict)
+        for question in questions:
+            grouped[question.connector, question.table][question.name] = question.terms
+        for (connector, table), asked in sorted(grouped.items(), key=lambda item: item[0]):
+            self.context.step(f"looking for other records in {table}", 0, len(asked))
+            try:
+                self._look_for_existing(connector, table, asked)
+            except ConditionDropped as error:
+                # No fewer Cases would make the instance understand it, so nobody's is asked again in this cycle.
+                self.not_understood |= {(connector, table)}
+                self.partial[connector, table, "existing"] = error
+
+    def _look_for_existing(self, connector: str, table: str, asked: Mapping[str, Terms]) -> None:
+        """Look for many Cases at once; where that is refused, in halves, until the one that is refused stands alone."""
+        if connector in self.failed:
+            return
+        try:
+            found = self.context.connectors[connector].find_existing(table, asked)
+        except ConditionDropped:
+            raise
+        except (Rejected, PartialTruth) as error:
+            if len(asked) == 1:
+                self._single_out(error, (connector, table, next(iter(asked))))
+                return
+            for half in _halves(asked):
+                self._look_for_existing(connector, table, half)
+        except RemoteError as error:
+            self.failed[connector] = error
+        else:
+            by_case = {(connector, case_id): records for case_id, records in found.items()}
+            self.knowledge = replace(self.knowledge, existing={**self.knowledge.existing, **by_case})
 
     def _look_up(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
         """Look names up at once; where that is refused, in halves, until the one that is refused stands alone."""
@@ -124,7 +161,8 @@ class Lookups:
 
     def _may_ask(self, question: Question) -> bool:
         where = (question.connector, question.table, question.name)
-        return question.connector not in self.failed and where not in self.partial
+        is_understood = not question.terms or where[:2] not in self.not_understood
+        return question.connector not in self.failed and where not in self.partial and is_understood
 
     def _look_up_records(self, connector: str, table: str, case_ids: Sequence[str]) -> None:
         found: dict[tuple[str, str], tuple[Incident, ...]] = {(connector, case_id): () for case_id in case_ids}
@@ -151,3 +189,12 @@ class Lookups:
             log.warning("a name leads to another row than before, or to none", extra=told | {"now": found.get(name)})
         answers = {(connector, table, name): found.get(name, "") for name in names}
         self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})
+
+
+def _halves(asked: Mapping[str, Terms]) -> tuple[dict[str, Terms], dict[str, Terms]]:
+    case_ids = list(asked)
+    first = set(case_ids[: len(case_ids) // 2])
+    return (
+        {case_id: terms for case_id, terms in asked.items() if case_id in first},
+        {case_id: terms for case_id, terms in asked.items() if case_id not in first},
+    )

@@ -7,14 +7,15 @@ Source: documentation page ``c_TableAPI``; singer-io/tap-servicenow for paging b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.core.errors import Malformed, Transient
-from reconciler.core.model import Incident, JsonObject
+from reconciler.core.errors import ConditionDropped, Malformed, Transient
+from reconciler.core.model import Incident, JsonObject, System
+from reconciler.core.policies.existing import Terms
 from reconciler.remotes.http.client import HttpService
-from reconciler.remotes.http.outcomes import CANCELLED, Operation, Reply
+from reconciler.remotes.http.outcomes import CANCELLED, Operation, Reply, clean
 from reconciler.remotes.ports import IncidentPage, Position, Side
 from reconciler.remotes.servicenow import encoded_query as queries
 from reconciler.remotes.servicenow.codec import (
@@ -32,6 +33,8 @@ IDS_PER_REQUEST = 200
 NAMES_PER_REQUEST = 50
 ROWS_PER_REQUEST = 200
 SMALL_PAGE = 50
+QUERY_CHARACTERS = 6000
+"""So much of a query, unescaped, leaves its address far below what is refused."""
 EVENT_PATH = "/api/global/em/jsonv2"
 
 
@@ -88,6 +91,35 @@ class ServiceNowClient:
                 raise partial(f"{hidden} records of {table} match and are hidden: no right to read them")
             found += [self._whole(row, table) for row in rows]
         return tuple(one for one in found if one.correlation_display == self._owner and one.correlation_id in wanted)
+
+    def find_existing(self, table: str, asked: Mapping[str, Terms]) -> Mapping[str, tuple[Incident, ...]]:
+        """Give the records by other means that stand for Cases, as many Cases in a request as its address holds."""
+        found: dict[str, tuple[Incident, ...]] = {}
+        texts = {case_id: queries.all_of(terms) for case_id, terms in asked.items()}
+        for batch in queries.fitting(texts, QUERY_CHARACTERS):
+            found |= self._existing(table, {case_id: asked[case_id] for case_id in batch}, texts)
+        return found
+
+    def _existing(
+        self, table: str, asked: Mapping[str, Terms], texts: Mapping[str, str]
+    ) -> dict[str, tuple[Incident, ...]]:
+        """Ask for some Cases at once, and for fewer where a page does not hold all that is there."""
+        fields = self._fields(table, *(term.field for terms in asked.values() for term in terms))
+        query = queries.blocks(texts[case_id] for case_id in asked)
+        reply = self._listing(table, f"{query}{queries.BY_ID}", fields, ROWS_PER_REQUEST)
+        rows = [row for row in _rows(reply) if isinstance(row, dict)]
+        _refuse_strangers(table, rows, asked.values())
+        if not _is_last(reply) and len(asked) > 1:
+            ids = list(asked)
+            halves = [{one: asked[one] for one in half} for half in queries.batches(ids, (len(ids) + 1) // 2)]
+            return {case_id: rows for half in halves for case_id, rows in self._existing(table, half, texts).items()}
+        if _hidden(reply, ROWS_PER_REQUEST) or not _is_last(reply):
+            raise partial(f"not every record of {table} that may stand for a Case was shown: hidden, or too many")
+        others = [row for row in rows if not same_text(value_of(row, "correlation_display"), self._owner)]
+        return {
+            case_id: tuple(self._whole(row, table) for row in others if _stands_for(row, terms))
+            for case_id, terms in asked.items()
+        }
 
     def get(self, table: str, sys_id: str) -> Incident:
         """Read one record; raise Missing when it does not exist or is hidden, Malformed when it shows too little."""
@@ -277,6 +309,19 @@ def _is_last(reply: Reply) -> bool:
     """Say whether nothing is behind this page; the limit is applied before rows are hidden."""
     seen = len(_rows(reply)) + 1 if reply.total_count is None else reply.total_count
     return seen <= ROWS_PER_REQUEST
+
+
+def _refuse_strangers(table: str, rows: Sequence[JsonObject], asked: Collection[Terms]) -> None:
+    """Raise ConditionDropped for a row that fits the conditions of no Case."""
+    for row in rows:
+        if not any(all(term.fits(value_of(row, term.field)) for term in terms) for terms in asked):
+            named = ", ".join(sorted({term.field for terms in asked for term in terms}))
+            words = f"a row of {table} does not fit what was asked: a condition on {named} was dropped"
+            raise ConditionDropped(clean(words), system=System.SERVICENOW.value)
+
+
+def _stands_for(row: JsonObject, terms: Terms) -> bool:
+    return all(term.names(value_of(row, term.field)) for term in terms)
 
 
 def _is_active(row: JsonObject) -> bool:

@@ -8,12 +8,13 @@ Source of the grammar: documentation page ``c_EncodedQueryStrings``; of ``^^``: 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.core.errors import Rejected
 from reconciler.core.identity import CASE_ID, SYS_ID
 from reconciler.core.model import System
+from reconciler.core.policies.existing import VALUELESS, Term, Terms
 from reconciler.remotes.ports import Position
 
 BY_CHANGE = "^ORDERBYsys_updated_on^ORDERBYsys_id"
@@ -57,6 +58,37 @@ def one_of(field: str, values: Iterable[str]) -> str:
     if not listed or not all(is_listable(value) for value in listed):
         raise refused(f"{field}IN needs at least one value, and none with ^ , or = in it")
     return f"{checked_name(field)}IN{','.join(listed)}"
+
+
+def all_of(terms: Terms) -> str:
+    """Ask for what fits every one of these conditions; a caret in a value is doubled."""
+    if not terms:
+        raise refused("no condition at all would give the whole table")
+    return "^".join(map(_condition, terms))
+
+
+def _condition(term: Term) -> str:
+    if term.operator in VALUELESS:
+        return f"{checked_name(term.field)}{term.operator}"
+    return f"{checked_name(term.field)}{term.operator}{_escaped(term.value)}"
+
+
+def blocks(queries: Iterable[str]) -> str:
+    """Ask for what fits any of these queries, each of which stands whole in its own block."""
+    return "^NQ".join(queries)
+
+
+def fitting(texts: Mapping[str, str], most_characters: int) -> list[list[str]]:
+    """Cut keys into pieces whose texts together are no longer than that; a longer text stands alone."""
+    pieces: list[list[str]] = []
+    room = 0
+    for key, text in texts.items():
+        if not pieces or len(text) > room:
+            pieces.append([])
+            room = most_characters
+        pieces[-1].append(key)
+        room -= len(text)
+    return pieces
 
 
 def is_listable(value: str) -> bool:

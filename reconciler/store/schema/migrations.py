@@ -383,6 +383,12 @@ def steps_as_told(db: Database) -> None:
         db.execute(statement)
 
 
+@steps()
+def records_by_other_means(db: Database) -> None:
+    """Remember of each link the record by other means that stands for its Case."""
+    db.execute("ALTER TABLE links ADD COLUMN elsewhere TEXT")
+
+
 def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 

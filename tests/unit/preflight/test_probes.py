@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.core.errors import RemoteError, Transient
 from reconciler.core.model import JsonObject
+from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import Policies
 from reconciler.preflight.probes import CORALOGIX, CaseProbes, Finding, Side, Verdict
 from reconciler.preflight.records import RecordProbes
@@ -255,3 +256,30 @@ def test_a_list_that_fails_leaves_the_clock_unchecked() -> None:
 
 def test_no_clock_is_not_the_right_time() -> None:
     assert Side(name=CORALOGIX).clock(None, NOW).verdict is Verdict.NOT_CHECKED
+
+
+# --- records by other means ------------------------------------------------------------------------------------------
+
+
+def looking_for(query: str, **switches: str) -> dict[str, Finding]:
+    inbound = replace(an_inbound(), existing=Existing.compile(query))
+    rules = replace(policies(), inbound={inbound.name: inbound})
+    return Instance(rules=rules, switches=Switches(**switches)).findings()  # type: ignore[arg-type]
+
+
+def test_a_query_for_records_by_other_means_passes_where_its_fields_are_there() -> None:
+    assert looking_for("descriptionLIKE{{ case.id }}")["existing"].verdict is Verdict.PASSED
+    assert "existing" not in Instance().findings()
+
+
+@pytest.mark.parametrize("mode", ["ignore", "no_rows"])
+def test_a_field_of_existing_that_the_table_lacks_fails_in_either_mode(mode: str) -> None:
+    found = looking_for("u_coralogix_case={{ case.id }}", invalid_query=mode)["existing"]
+    assert found.verdict is Verdict.FAILED
+    assert "u_coralogix_case" in found.words
+
+
+def test_a_query_that_finds_a_record_for_no_case_fails() -> None:
+    found = looking_for("short_description={{ case.labels.get('app', ['somebody else'])[0] }}'s")["existing"]
+    assert found.verdict is Verdict.FAILED
+    assert "stands for a Case that there is not" in found.words
