@@ -6,7 +6,7 @@ A read is sent once, so that each planned fault is seen.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from reconciler.core.model import System
 from reconciler.remotes.coralogix.client import CoralogixClient
@@ -18,7 +18,7 @@ from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_reco
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.face import ALL_RIGHTS, CoralogixFace
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.http.in_process import InProcessAdapter
 from reconciler.sandbox.http.wire import Face
@@ -32,8 +32,10 @@ WRITES = ("records.create", "records.update", "records.event")
 class CasesInProcess(CoralogixClient):
     """Speak to a Coralogix world; ``requests`` counts what reached it, by operation."""
 
-    def __init__(self, world: CoralogixWorld, observe: Observer = ignore_record) -> None:
-        face = CoralogixFace(world, API_KEY)
+    def __init__(
+        self, world: CoralogixWorld, observe: Observer = ignore_record, permissions: Iterable[str] = ALL_RIGHTS
+    ) -> None:
+        face = CoralogixFace(world, API_KEY, permissions=permissions)
         self.requests: Counter[str] = face.requests
         super().__init__(in_process(System.CORALOGIX, face, bearer_login(API_KEY), world.clock, observe))
 
@@ -55,6 +57,7 @@ class IncidentsInProcess(ServiceNowClient):
         observe: Observer = ignore_record,
     ) -> None:
         face = ServiceNowFace(world)
+        self.face = face
         self.world = world
         self.requests: Counter[str] = face.requests
         http = in_process(System.SERVICENOW, face, basic_login(API_USER, API_PASSWORD), world.clock, observe)

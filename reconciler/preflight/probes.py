@@ -1,22 +1,30 @@
-"""Questions to both services that show, before anything is written, whether all is set up. None of them writes.
+"""Questions to both services that show, before anything is written, whether all is set up. None changes anything.
 
 Rules of this file: a probe passes only where it saw proof; what could not be asked is "not checked" with the reason,
-never "passed"; a probe that fails says what to do. Rights to write show only on the first write.
+never "passed"; a probe that fails says what to do. A right to step a Case shows on a Case that there is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from reconciler.core.errors import AuthFailed, Malformed, ReconcilerError, RemoteError, Transient
+from reconciler.core.errors import AuthFailed, HeldBack, Malformed, ReconcilerError, RemoteError, Transient
+from reconciler.core.findings import Code
 from reconciler.core.model import JsonObject
 from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage
 
 CORALOGIX = "coralogix"
+NO_CASE = "ffffffff-ffff-4fff-bfff-ffffffffffff"
+"""The id of no Case: all its free bits are set, which a random or a timed id never has."""
+RIGHTS: Mapping[str, str] = {"acknowledge": "case:Acknowledge", "resolve": "case:Close", "close": "case:Close"}
+"""Step of a Case -> the permission that it needs."""
+FORBIDDEN = 403
+NO_SUCH_CASE = frozenset({400, 404})
+"""How the service answers a step of a Case that there is not, once it has let the key in."""
 GREATEST_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 
@@ -37,6 +45,8 @@ class Finding:
     probe: str
     verdict: Verdict
     words: str
+    code: Code | None = None
+    """names its page; every failure has one"""
     advice: str = ""
     """what to do; empty where nothing is to be done"""
     may_pass: bool = False
@@ -53,35 +63,37 @@ class Side:
         """Say that a probe saw what it has to."""
         return Finding(side=self.name, probe=probe, verdict=Verdict.PASSED, words=words)
 
-    def failed(self, probe: str, words: str, advice: str) -> Finding:
+    def failed(self, probe: str, words: str, advice: str, *, code: Code) -> Finding:
         """Say that a setting has to change."""
-        return Finding(side=self.name, probe=probe, verdict=Verdict.FAILED, words=words, advice=advice)
+        return Finding(side=self.name, probe=probe, verdict=Verdict.FAILED, words=words, code=code, advice=advice)
 
-    def not_checked(self, probe: str, words: str, advice: str = "") -> Finding:
+    def not_checked(self, probe: str, words: str, advice: str = "", *, code: Code | None = None) -> Finding:
         """Say that nothing was proved."""
-        return Finding(side=self.name, probe=probe, verdict=Verdict.NOT_CHECKED, words=words, advice=advice)
+        return Finding(side=self.name, probe=probe, verdict=Verdict.NOT_CHECKED, words=words, code=code, advice=advice)
 
-    def from_error(self, probe: str, error: ReconcilerError, advice: str) -> Finding:
-        """Say that a request failed: for a passing reason, a refused login, or a right that is missing."""
+    def from_error(self, probe: str, error: ReconcilerError, advice: str, *, code: Code) -> Finding:
+        """Say that a request failed: for a passing reason, a refused login, or (``code``) a right that is missing."""
         if isinstance(error, AuthFailed):
-            return self._may_pass(probe, error, "look at the credentials, and whether this login may use the API")
+            advice = "look at the credentials, and whether this login may use the API"
+            return self._may_pass(probe, error, advice, Code.LOGIN)
         if isinstance(error, Transient):
-            return self._may_pass(probe, error, "look at the address, the network and the proxy, and try again")
-        return self.failed(probe, str(error), advice)
+            advice = "look at the address, the network and the proxy, and try again"
+            return self._may_pass(probe, error, advice, Code.NO_ANSWER)
+        is_odd = isinstance(error, Malformed)
+        return self.failed(probe, str(error), advice, code=Code.NOT_UNDERSTOOD if is_odd else code)
 
-    def _may_pass(self, probe: str, error: ReconcilerError, advice: str) -> Finding:
-        return Finding(
-            side=self.name, probe=probe, verdict=Verdict.FAILED, words=str(error), advice=advice, may_pass=True
-        )
+    def _may_pass(self, probe: str, error: ReconcilerError, advice: str, code: Code) -> Finding:
+        failed = self.failed(probe, str(error), advice, code=code)
+        return replace(failed, may_pass=True)
 
     def attempt(
-        self, probe: str, ask: Callable[[], Finding], advice: str = "look at the rights of the user"
+        self, probe: str, ask: Callable[[], Finding], advice: str = "look at the rights of the user", *, code: Code
     ) -> Finding:
-        """Ask, and make a finding of whatever the service raises."""
+        """Ask, and make a finding of whatever the service raises; ``code`` is of a right that is missing."""
         try:
             return ask()
         except (RemoteError, Malformed) as error:
-            return self.from_error(probe, error, advice)
+            return self.from_error(probe, error, advice, code=code)
 
     def clock(self, server_time: datetime | None, now: datetime) -> Finding:
         """Compare a service's clock with the local one. Cursors do not depend on it; retry times and lags do."""
@@ -91,7 +103,7 @@ class Side:
         words = f"the clocks differ by {difference.total_seconds():.0f} s"
         if difference <= GREATEST_CLOCK_DIFFERENCE:
             return self.passed("clock", words)
-        return self.failed("clock", words, "set the clock of this machine by NTP")
+        return self.failed("clock", words, "set the clock of this machine by NTP", code=Code.CLOCK)
 
 
 class Identified(Protocol):
@@ -119,12 +131,12 @@ class CaseProbes:
     def run(self) -> tuple[Finding, ...]:
         """Run every probe; after a login that failed, the others are not checked."""
         login = self.side.attempt(
-            "login", self._login, "look at region and base_url: nothing there says who the key is"
+            "login", self._login, "look at region and base_url: nothing there says who the key is", code=Code.ADDRESS
         )
         if login.verdict is Verdict.FAILED:
-            skipped = [self.side.not_checked(probe, "the login failed") for probe in ("list", "clock", "settings")]
-            return (login, *skipped, self._writes())
-        return (login, *self._listing(), self._settings(), self._writes())
+            others = ("list", "clock", "settings", *RIGHTS)
+            return (login, *(self.side.not_checked(probe, "the login failed") for probe in others))
+        return (login, *self._listing(), self._settings(), *self._rights())
 
     def _login(self) -> Finding:
         known = self.identity.whoami()
@@ -137,7 +149,9 @@ class CaseProbes:
             page = self.cases.list_cases(order=CaseOrder.UPDATED, page_size=1)
         except RemoteError as error:
             advice = "give the key the permission case:Read"
-            return self.side.from_error("list", error, advice), self.side.not_checked("clock", "the list failed")
+            return self.side.from_error("list", error, advice, code=Code.CASE_READ), self.side.not_checked(
+                "clock", "the list failed"
+            )
         return self._page(page), self.side.clock(page.server_time, self.clock())
 
     def _page(self, page: CasePage) -> Finding:
@@ -146,9 +160,11 @@ class CaseProbes:
                 "list",
                 "an access policy hides Cases from this key (pbacTruncated): every cycle would be refused",
                 'widen the key, or say [coralogix] partial_view = "accept" where that is on purpose',
+                code=Code.HIDDEN_CASES,
             )
         if page.malformed:
-            return self.side.failed("list", str(page.malformed[0]), "report this Case with its raw form")
+            words = str(page.malformed[0])
+            return self.side.failed("list", words, "report this Case with its raw form", code=Code.NOT_UNDERSTOOD)
         if not page.cases:
             return self.side.not_checked("list", "there is no Case to read; the list itself was answered")
         return self.side.passed("list", f"read {page.cases[0].key or page.cases[0].id}")
@@ -163,6 +179,32 @@ class CaseProbes:
         period = (lifecycle.get("autoClose") or {}).get("postResolutionPeriod")
         return self.side.passed("settings", f"resolved Cases close by themselves after {period or 'a week'}")
 
-    def _writes(self) -> Finding:
-        words = "case:Acknowledge and case:Close show only on the first write"
-        return self.side.not_checked("writes", words)
+    def _rights(self) -> Iterator[Finding]:
+        """Ask each step of a Case that there is not: without the right the answer is 403, with it there is no Case."""
+        steps: Mapping[str, Callable[[str], object]] = {
+            "acknowledge": self.cases.acknowledge,
+            "resolve": lambda case_id: self.cases.resolve(case_id, ""),
+            "close": self.cases.close,
+        }
+        for name, step in steps.items():
+            yield self._right(name, step)
+
+    def _right(self, name: str, step: Callable[[str], object]) -> Finding:
+        try:
+            step(NO_CASE)
+        except HeldBack:
+            return self.side.not_checked(name, "nothing that could write leaves the program in observe mode")
+        except (AuthFailed, Transient) as error:
+            return self.side.from_error(name, error, "", code=Code.CASE_WRITE)
+        except RemoteError as error:
+            return self._refused(name, error)
+        return self.side.not_checked(name, "a Case that there is not was answered as if it were there")
+
+    def _refused(self, name: str, error: RemoteError) -> Finding:
+        if error.status == FORBIDDEN:
+            advice = f"give the key the permission {RIGHTS[name]}"
+            return self.side.failed(name, str(error), advice, code=Code.CASE_WRITE)
+        if error.status in NO_SUCH_CASE:
+            words = f"not refused: a Case that there is not was answered {error.status}, so {RIGHTS[name]} is there"
+            return self.side.passed(name, words)
+        return self.side.not_checked(name, str(error))

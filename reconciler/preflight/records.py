@@ -14,15 +14,18 @@ from functools import partial
 from reconciler.core.errors import ConditionDropped, RemoteError
 from reconciler.core.expressions.context import EXAMPLE_CASE, case_context
 from reconciler.core.expressions.templates import TemplateFailed
+from reconciler.core.findings import Code
 from reconciler.core.model import JsonObject
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.core.policies.requirements import NamedRow, explained_states, inbound_policies, named_rows, sent_values
-from reconciler.preflight.probes import Finding, Side, Verdict
+from reconciler.preflight.probes import NO_CASE, Finding, Side, Verdict
 from reconciler.remotes.ports import IncidentClient
 
-NO_CASE = "00000000-0000-4000-8000-000000000000"
 ROWS_COMPARED = 50
+MOST_ROLES = 500
+WRITING_ROLES = frozenset({"admin", "itil", "sn_incident_write"})
+"""One of these is what usually lets a user write Incidents."""
 MOST_CHOICES = 1000
 PROPERTIES = (
     "glide.authenticate.basic_auth.restriction.enforce",
@@ -31,6 +34,8 @@ PROPERTIES = (
     "glide.ui.autoclose.time",
 )
 _TIMES = "set the time zone of this user to GMT, or give it the right to read sys_updated_on; do not run before"
+_OWN_ROW = ("user_name", "time_zone", "date_format", "time_format")
+_WRITE_PROBE = "`check --live --write-probe` proves what this user may do"
 _READ = "give this user the right to read {table}, with every field that is named"
 
 
@@ -45,6 +50,8 @@ class RecordProbes:
     fields: Mapping[str, Sequence[str]]
     """table -> every field that a pull reads"""
     clock: Callable[[], datetime]
+    requests_an_hour: float = 0.0
+    """how many the polls alone make"""
 
     @property
     def side(self) -> Side:
@@ -53,12 +60,13 @@ class RecordProbes:
 
     def run(self) -> tuple[Finding, ...]:
         """Run every probe of every table that routes write to; after a login that failed, none is checked."""
-        login = self.side.attempt("login", self._login)
+        login = self.side.attempt("login", self._login, code=Code.TABLE_READ)
         if login.verdict is Verdict.FAILED and login.may_pass:
             return (login, self.side.not_checked("everything else", "the login failed"))
         tables = [table for table in self._tables() if table != EVENT_TABLE]
         findings = [finding for table in tables for finding in self._table(table)]
-        return (login, *findings, *self._references(), self._properties(), *self._unproved())
+        asked = (self._roles(), self._hourly(), self._properties())
+        return (login, *findings, *self._references(), *asked, *self._unproved())
 
     def _tables(self) -> list[str]:
         routes = [route for route in self.policies.routes if route.connector == self.client.connector]
@@ -66,18 +74,22 @@ class RecordProbes:
 
     def _login(self) -> Finding:
         query = f"user_name={self.user_name}" if self.user_name else ""
-        rows = self.client.rows("sys_user", query, fields=("user_name", "time_zone"), limit=1)
+        rows = self.client.rows("sys_user", query, fields=_OWN_ROW, limit=1)
         if not self.user_name:
             return self.side.passed("login", "the instance answers; this kind of login does not name its user")
         if not rows:
             return self.side.not_checked("login", "the login works, but this user may not read sys_user to find itself")
         if str(rows[0].get("user_name", "")).lower() != self.user_name.lower():
             return self.side.failed(
-                "login", "asked for its own user, another one came", "a condition was dropped: look at the rights"
+                "login",
+                "asked for its own user, another one came",
+                "a condition was dropped: look at the rights",
+                code=Code.OTHER_USER,
             )
-        return self.side.passed(
-            "login", f"as {self.user_name}, time zone {rows[0].get('time_zone') or 'of the system'}"
-        )
+        formats = [str(rows[0].get(name) or "") for name in ("date_format", "time_format")]
+        shown = " ".join(one for one in formats if one) or "of the system"
+        zone = rows[0].get("time_zone") or "of the system"
+        return self.side.passed("login", f"as {self.user_name}, time zone {zone}, date and time format {shown}")
 
     def _table(self, table: str) -> Iterator[Finding]:
         probes: Mapping[str, Callable[[str, str], Finding]] = {
@@ -92,10 +104,12 @@ class RecordProbes:
         }
         for name, probe in probes.items():
             label = f"{table}: {name}"
-            yield self.side.attempt(label, partial(probe, label, table), _READ.format(table=table))
+            ask = partial(probe, label, table)
+            yield self.side.attempt(label, ask, _READ.format(table=table), code=Code.TABLE_READ)
         if self._existing_of(table):
             label = f"{table}: existing"
-            yield self.side.attempt(label, partial(self._existing, label, table), _READ.format(table=table))
+            ask = partial(self._existing, label, table)
+            yield self.side.attempt(label, ask, _READ.format(table=table), code=Code.TABLE_READ)
         yield from self._listing(table)
 
     # -- what a pull stands on -----------------------------------------------------------------------------------
@@ -114,11 +128,12 @@ class RecordProbes:
             found = self.client.rows(table, query, fields=("sys_id",), limit=2)
             if [one.get("sys_id") for one in found] == [row["sys_id"]]:
                 return self.side.passed(label, "a time in a query means UTC")
-        return self.side.failed(label, "a record is not found by its own time: a time in a query is not UTC", _TIMES)
+        words = "a record is not found by its own time: a time in a query is not UTC"
+        return self.side.failed(label, words, _TIMES, code=Code.TIMES)
 
     def _future(self, label: str, table: str) -> Finding:
         if self.client.rows(table, "sys_updated_on>2099-01-01 00:00:00", fields=("sys_id",), limit=1):
-            return self.side.failed(label, "a condition on sys_updated_on is dropped", _TIMES)
+            return self.side.failed(label, "a condition on sys_updated_on is dropped", _TIMES, code=Code.DROPPED)
         return self.side.passed(label, "a condition on sys_updated_on holds")
 
     def _mark(self, label: str, table: str) -> Finding:
@@ -127,14 +142,20 @@ class RecordProbes:
         found = self.client.rows(table, f"correlation_display={owner}", fields=fields, limit=1)
         if found and str(found[0].get("correlation_display", "")).casefold() != owner.casefold():
             return self.side.failed(
-                label, "a condition on correlation_display is dropped", "give the right to read correlation_display"
+                label,
+                "a condition on correlation_display is dropped",
+                "give the right to read correlation_display",
+                code=Code.DROPPED,
             )
         return self.side.passed(label, "a condition on correlation_display holds")
 
     def _key(self, label: str, table: str) -> Finding:
         if self.client.rows(table, f"correlation_id={NO_CASE}", fields=("sys_id",), limit=1):
             return self.side.failed(
-                label, "a condition on correlation_id is dropped", "give the right to read correlation_id"
+                label,
+                "a condition on correlation_id is dropped",
+                "give the right to read correlation_id",
+                code=Code.DROPPED,
             )
         return self.side.passed(label, "a condition on correlation_id holds")
 
@@ -146,7 +167,8 @@ class RecordProbes:
         missing = [name for name in fields if name not in found[0]]
         if missing:
             advice = "give the right to read them, or take those that the table does not have out of the config"
-            return self.side.failed(label, f"not there, or not readable: {', '.join(missing)}", advice)
+            words = f"not there, or not readable: {', '.join(missing)}"
+            return self.side.failed(label, words, advice, code=Code.FIELDS)
         return self.side.passed(label, f"all {len(fields)} fields are readable")
 
     def _unknown_field(self, label: str, table: str) -> Finding:
@@ -164,13 +186,14 @@ class RecordProbes:
         try:
             page = self.client.changed(table, since=None, limit=ROWS_COMPARED)
         except RemoteError as error:
-            yield self.side.from_error(label, error, _READ.format(table=table))
+            yield self.side.from_error(label, error, _READ.format(table=table), code=Code.TABLE_READ)
             return
         if page.hidden:
             words = f"{page.hidden} rows match and are not shown: a pull could never be whole"
-            yield self.side.failed(label, words, _READ.format(table=table))
+            yield self.side.failed(label, words, _READ.format(table=table), code=Code.HIDDEN_ROWS)
         elif page.malformed:
-            yield self.side.failed(label, str(page.malformed[0]), _READ.format(table=table))
+            words = str(page.malformed[0])
+            yield self.side.failed(label, words, _READ.format(table=table), code=Code.NOT_UNDERSTOOD)
         else:
             yield self.side.passed(label, f"{len(page.incidents)} records of ours read, none hidden")
         yield self.side.clock(page.server_time, self.clock())
@@ -200,7 +223,8 @@ class RecordProbes:
             if value not in explained
         ]
         if wrong:
-            return self.side.failed(label, "; ".join(wrong), "write what the instance has; map its states to words")
+            advice = "write what the instance has; map its states to words"
+            return self.side.failed(label, "; ".join(wrong), advice, code=Code.CHOICES)
         return self.side.passed(label, f"{len(lists['state'])} states and {len(sent)} values of the config are there")
 
     def _choice_lists(self, table: str, elements: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
@@ -225,14 +249,14 @@ class RecordProbes:
                     named.setdefault((row.table, row.name_field), {})[row.name] = row
         for (table, name_field), rows in named.items():
             label = f"{table}: names"
-            yield self.side.attempt(label, partial(self._names, label, table, name_field, rows))
+            yield self.side.attempt(label, partial(self._names, label, table, name_field, rows), code=Code.TABLE_READ)
 
     def _names(self, label: str, table: str, name_field: str, rows: Mapping[str, NamedRow]) -> Finding:
         found = self.client.reference(table, name_field, sorted(rows))
         wrong = [f"{row.name!r} ({row.where})" for name, row in rows.items() if name not in found]
         if wrong:
             words = f"no single active row has the {name_field} {', '.join(wrong)}"
-            return self.side.failed(label, words, "write a name that the instance has")
+            return self.side.failed(label, words, "write a name that the instance has", code=Code.NAMES)
         return self.side.passed(label, f"found {', '.join(sorted(rows))}")
 
     def _existing(self, label: str, table: str) -> Finding:
@@ -246,10 +270,11 @@ class RecordProbes:
                 return self.side.not_checked(label, f"{query.source}: {failure}")
             except ConditionDropped as error:
                 advice = "name fields of the table in existing, and give the right to read them"
-                return self.side.failed(label, error.words, advice)
+                return self.side.failed(label, error.words, advice, code=Code.EXISTING)
             if found:
                 words = f"{found[0].number} stands for a Case that there is not"
-                return self.side.failed(label, words, "let existing name the Case: case.id or case.key")
+                advice = "let existing name the Case: case.id or case.key"
+                return self.side.failed(label, words, advice, code=Code.EXISTING)
         return self._readable(label, table, sorted({field for query in queries for field in query.fields}))
 
     def _existing_of(self, table: str) -> list[Existing]:
@@ -263,7 +288,8 @@ class RecordProbes:
         missing = [name for name in fields if name not in rows[0]]
         if missing:
             advice = "give the right to read them, or name fields that the table has in existing"
-            return self.side.failed(label, f"not there, or not readable: {', '.join(missing)}", advice)
+            words = f"not there, or not readable: {', '.join(missing)}"
+            return self.side.failed(label, words, advice, code=Code.FIELDS)
         return self.side.passed(label, f"conditions on {', '.join(fields)} hold")
 
     # -- what is good to know ------------------------------------------------------------------------------------
@@ -272,6 +298,37 @@ class RecordProbes:
         if self.client.rows("sys_journal_field", f"name={table}", fields=("sys_id",), limit=1):
             return self.side.passed(label, "notes are readable")
         return self.side.not_checked(label, "no note is shown: there is none, or notes can be written and not read")
+
+    def _roles(self) -> Finding:
+        """Look at the roles of the user, where it may see them: without a write, nothing tells more of its rights."""
+        if not self.user_name:
+            return self.side.not_checked("roles", "this kind of login does not name its user")
+        query = f"user.user_name={self.user_name}^state=active"
+        try:
+            rows = self.client.rows(
+                "sys_user_has_role", query, fields=("user.user_name", "role.name"), limit=MOST_ROLES
+            )
+        except RemoteError as error:
+            return self.side.not_checked("roles", f"not readable: {error}", _WRITE_PROBE)
+        own = [row for row in rows if str(row.get("user.user_name", "")).lower() == self.user_name.lower()]
+        roles = sorted({str(row["role.name"]) for row in own if row.get("role.name")})
+        if not roles:
+            return self.side.not_checked("roles", "sys_user_has_role shows no role of this user", _WRITE_PROBE)
+        if WRITING_ROLES & set(roles):
+            return self.side.passed("roles", f"has {', '.join(roles)}")
+        words = f"has {', '.join(roles)}, and none of {', '.join(sorted(WRITING_ROLES))}"
+        return self.side.not_checked("roles", words, _WRITE_PROBE, code=Code.ROLES)
+
+    def _hourly(self) -> Finding:
+        """Compare the hourly rule that the answers named with what the polls alone ask for."""
+        allowed = self.client.side.hourly_limit
+        if allowed is None:
+            return self.side.passed("hourly rule", "no answer named one")
+        words = f"a rule allows {allowed} requests an hour, the polls alone make {self.requests_an_hour:.0f}"
+        if allowed > self.requests_an_hour:
+            return self.side.passed("hourly rule", words)
+        advice = "raise the rule for this user, or [schedule] poll_seconds"
+        return self.side.failed("hourly rule", words, advice, code=Code.HOURLY)
 
     def _properties(self) -> Finding:
         try:
@@ -287,5 +344,5 @@ class RecordProbes:
     def _unproved(self) -> Iterator[Finding]:
         if EVENT_TABLE in self._tables():
             yield self.side.not_checked("events", "the role evt_mgmt_integration shows only on the first event")
-        words = "rights to create, resolve and close, and whether a chosen sys_id is kept, show on the first write"
-        yield self.side.not_checked("writes", words)
+        words = "rights to create, resolve and close, and whether a chosen sys_id is kept, show on a write"
+        yield self.side.not_checked("writes", words, _WRITE_PROBE)

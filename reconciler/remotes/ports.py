@@ -66,6 +66,11 @@ class Side(Protocol):
         """Count the writes that found no answer within the time limit since the start."""
         ...
 
+    @property
+    def hourly_limit(self) -> int | None:
+        """Give how many requests an hour a rule of the service allows, as its last answer told; None where none did."""
+        ...
+
     def resume(self, state: SideState) -> None:
         """Go on from what was remembered of it."""
         ...

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from reconciler.core.model import HOLD_REASONS, Skip, SkipReason
-from reconciler.store.codec import BY_HAND, optional_text, optional_time, time_text
+from reconciler.core.model import HOLD_REASONS, Case, Skip, SkipReason
+from reconciler.store.codec import BY_HAND, case_from, optional_text, optional_time, time_text
 from reconciler.store.connection import Database, guarded
 from reconciler.store.journal import Journal
 from reconciler.store.links import Links, read_pairs
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.values import Lag, Row, StatusSummary, Story
 
+_LATEST_CASES = "SELECT snapshot FROM cases ORDER BY rowid DESC LIMIT ?"
 _ACTIONS_OF = """SELECT a.*, coalesce(c.config_hash, (SELECT r.config_hash FROM running r
     WHERE r.cycle_id = a.cycle_id)) AS config_hash FROM audit_actions a
     LEFT JOIN cycles c ON c.cycle_id = a.cycle_id WHERE a.case_id = ? ORDER BY a.seq"""
@@ -75,6 +76,10 @@ class Reports:
             last_cycle=last[0] if last else None,
             cursors=Snapshots(self._db).cursors(),
         )
+
+    def latest_cases(self, most: int) -> list[Case]:
+        """Give the Cases that were seen first most lately."""
+        return [case_from(text) for (text,) in self._db.read(_LATEST_CASES, (most,))]
 
     def holds(self) -> tuple[Row, ...]:
         """Give the links that wait for a person as rows of ``audit_holds``, the longest wait first."""

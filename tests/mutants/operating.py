@@ -10,7 +10,38 @@ REFS = "tests/unit/cli/test_refs.py"
 OUTLOOK = "tests/unit/core/test_outlook.py"
 STORY = "tests/system/test_audit_views.py"
 
+CHECK = "tests/system/test_check_command.py"
+PROBES = "tests/unit/preflight/test_probes.py"
+
 OPERATING = (
+    fault(
+        "a missing right passes as a missing Case",
+        "preflight/probes:CaseProbes._refused",
+        "error.status == FORBIDDEN",
+        "False",
+        f"{PROBES}::test_a_right_that_the_key_lacks_is_named_without_a_change",
+    ),
+    fault(
+        "a write probe asks nobody",
+        "commands/check:ask_for_write_probe",
+        "is_agreed or (sys.stdin.isatty() and click.confirm(words, err=True))",
+        "True",
+        f"{CHECK}::test_the_write_probe_wants_a_persons_word",
+    ),
+    fault(
+        "a write probe bears our mark",
+        "cli/probing:write_probes",
+        "replace(config.policies, owner=PROBE_MARK)",
+        "config.policies",
+        f"{CHECK}::test_the_write_probe_makes_resolves_and_closes_one_record_that_no_cycle_takes",
+    ),
+    fault(
+        "a label that the route demands is warned of",
+        "policies/lint:barest",
+        "replace(BARE_CASE, labels=labels, priority=next(iter(route.priorities), BARE_CASE.priority))",
+        "BARE_CASE",
+        "tests/system/test_check_command.py::test_a_label_that_the_route_demands_raises_no_warning",
+    ),
     fault(
         "a step is explained by what came with it",
         "explain/document:_cause",

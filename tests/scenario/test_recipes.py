@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reconciler.core.model import SkipReason
+from reconciler.core.policies.lint import advice
 from tests.scenario.configured import ConfiguredWorld
+from tests.unit.config.test_load import MINIMAL, read
 from tests.unit.house.docs_pages import CONFIG_PAGE, blocks, section
 
 PILOT, LATE, TEAM, UNCLOSED, IN_PROGRESS = (
@@ -62,3 +66,8 @@ def test_a_rule_that_assigns_acknowledges_nothing() -> None:
     world.servicenow.people.progress(world.sys_id(case_id))
     world.run_until_quiet()
     assert world.status(case_id) == "ACKNOWLEDGED"
+
+
+@pytest.mark.parametrize("text", [PILOT, LATE, TEAM, UNCLOSED, IN_PROGRESS])
+def test_a_recipe_raises_no_warning(text: str) -> None:
+    assert advice(read(MINIMAL + text).policies) == ()

@@ -2,55 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from reconciler.cli.build import Wire, coralogix_client, mapped_fields, servicenow_client
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.start import OBSERVING, read_config, start
-from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say, table
-from reconciler.cli.times import utc_now
-from reconciler.config.model import Auth, Config, PartialView, ServiceNowConfig
+from reconciler.cli.people import note_deed
+from reconciler.cli.probing import probe, tables_written, write_probes
+from reconciler.cli.start import OBSERVING, open_store, read_config, read_store, start
+from reconciler.cli.terminal import print_json, print_lines, say, table
+from reconciler.config.model import Config, ServiceNowConfig
 from reconciler.config.schema import config_schema
-from reconciler.core.errors import ConfigError
+from reconciler.core.errors import ConfigError, StoreError
 from reconciler.core.expressions.context import variables
+from reconciler.core.findings import Code
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.core.policies.lint import advice
+from reconciler.core.policies.lint import Doubt, advice, takes_all
 from reconciler.core.policies.policies import Route
-from reconciler.core.policies.routing import in_order
-from reconciler.preflight.probes import CaseProbes, Finding, Verdict
-from reconciler.preflight.records import RecordProbes
-from reconciler.remotes.servicenow.codec import asked_fields
+from reconciler.core.policies.routing import count_taken, in_order
+from reconciler.preflight.probes import Finding, Verdict
 
-NAMING_LOGINS = frozenset({Auth.BASIC, Auth.OAUTH_PASSWORD})
-"""The kinds of login that say who the user is."""
+CASES_COUNTED = 5000
+"""so many remembered Cases, those first seen last, are shown to each route"""
+ENOUGH_CASES = 20
+"""from so many on, a route that takes none is told"""
 
 
 @click.command()
 @click.option("--live", is_flag=True, help="Ask both services too; nothing is written.")
+@click.option("--write-probe", is_flag=True, help="With --live: make, resolve and close a record of its own, too.")
+@click.option("--yes", is_flag=True, help="With --write-probe: do not ask.")
 @click.option("--variables", "names", is_flag=True, help="List every name that a condition or template may use.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the config file, for editors.")
 @json_option
 @click.pass_obj
-def check(options: Globals, live: bool, names: bool, schema: bool, as_json: bool) -> int:
+def check(options: Globals, live: bool, write_probe: bool, yes: bool, names: bool, schema: bool, as_json: bool) -> int:
     """Validate the config and show what will be used; with --live, ask both services whether all is set up.
 
     \b
     Ends with 2 for a wrong config, and where --live finds a setting or a right that has to change on either side;
-    with 1 where a login was refused or a service did not answer; else with 0.
+    with 1 where a login was refused or a service did not answer; else with 0. What is found has a code, which
+    `reconciler explain RC012` tells more of.
+
+    \b
+    Examples:
+      reconciler check
+      reconciler check --live                  # changes nothing
+      reconciler check --live --write-probe    # makes a record of its own, resolves it and closes it
     """
     start(options, quiet=True)
+    if write_probe and not live:
+        raise ConfigError(["--write-probe asks the services: say --live, too"])
     if names or schema:
         if live:
             raise ConfigError([f"{'--variables' if names else '--schema'} needs no service; leave --live out"])
         _show_names(as_json=as_json) if names else print_json(config_schema())
         return 0
     config = read_config(options, needs_secrets=live)
+    if write_probe:
+        ask_for_write_probe(config, is_agreed=yes)
     document = config_document(config)
     findings = probe(config) if live else ()
+    if write_probe:
+        written = tuple(write_probes(config))
+        note_write_probe(config.state.path, written)
+        findings += written
     if live:
         document["probes"] = [asdict(one) for one in findings]
     print_json(document) if as_json else _print_check(document, findings)
@@ -70,6 +91,8 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 def config_document(config: Config) -> JsonObject:
     """Give a config as the document of ``check --json``; no secret is in it."""
+    taken = taken_by_routes(config)
+    doubts = [*advice(config.policies), *takes_none(config, taken)]
     return {
         "version": DOCUMENT_VERSION,
         "config": str(config.source),
@@ -78,10 +101,37 @@ def config_document(config: Config) -> JsonObject:
         "database": str(config.state.path),
         "coralogix": {"base_url": config.coralogix.base_url, "partial_view": config.coralogix.partial_view.value},
         "connectors": [_connector(one) for one in config.servicenow.values()],
-        "routes": [_route(route, config) for route in in_order(config.policies.routes)],
+        "leaves_cases": not any(map(takes_all, config.policies.routes)),
+        "cases_not_routed": taken[""] if taken is not None else None,
+        "cases_counted": sum(taken.values()) if taken is not None else None,
+        "routes": [
+            _route(route, config) | {"cases": taken[route.name] if taken is not None else None}
+            for route in in_order(config.policies.routes)
+        ],
         "limits": asdict(config.policies.limits),
-        "warnings": list(advice(config.policies)),
+        "warnings": [doubt.words for doubt in doubts],
+        "warning_codes": [doubt.code.value for doubt in doubts],
     }
+
+
+def taken_by_routes(config: Config) -> Counter[str] | None:
+    """Count the remembered Cases that each route takes, ``""`` those that none does; None where none is remembered."""
+    try:
+        with read_store(config.state.path) as store:
+            taken = count_taken(store.reports.latest_cases(CASES_COUNTED), config.policies.routes)
+    except (ConfigError, StoreError):  # no database yet, or one that `state check` tells more of
+        return None
+    return taken if taken.total() else None
+
+
+def takes_none(config: Config, taken: Counter[str] | None) -> Iterator[Doubt]:
+    """Name each route that takes no remembered Case, where there are enough of them."""
+    if taken is None or taken.total() < ENOUGH_CASES:
+        return
+    for route in config.policies.routes:
+        if not taken[route.name] and not route.fallback:
+            words = f"route {route.name!r} takes 0 of {taken.total()} remembered Cases"
+            yield Doubt(code=Code.TAKES_NONE, words=words)
 
 
 def _connector(one: ServiceNowConfig) -> JsonObject:
@@ -111,25 +161,26 @@ def _route(route: Route, config: Config) -> JsonObject:
 # -- what the services say -----------------------------------------------------------------------------------------
 
 
-def probe(config: Config) -> tuple[Finding, ...]:
-    """Run the probes of both services, connector by connector."""
-    wire, progress = Wire(reads_only=config.observes), ProgressBar()
-    client = coralogix_client(config.coralogix, wire)
-    accepts = config.coralogix.partial_view is PartialView.ACCEPT
-    findings = [*CaseProbes(cases=client, identity=client, accept_partial_view=accepts, clock=utc_now).run()]
-    fields = {name: asked_fields(names) for name, names in mapped_fields(config.policies).items()}
-    for place, one in enumerate(config.servicenow.values(), start=1):
-        progress(f"asking {one.name}", place, len(config.servicenow))
-        records = RecordProbes(
-            client=servicenow_client(one, config.policies, wire),
-            policies=config.policies,
-            user_name=one.username if one.auth in NAMING_LOGINS else "",
-            fields=fields,
-            clock=utc_now,
-        )
-        findings += records.run()
-    progress.clear()
-    return tuple(findings)
+def ask_for_write_probe(config: Config, *, is_agreed: bool) -> None:
+    """Let a person say that records may be made; raise ConfigError where nobody did, or nothing may be written."""
+    if config.observes:
+        raise ConfigError(['--write-probe makes a record, and the config says mode = "observe"'])
+    places = [
+        f"{one.name}/{table} ({one.instance_url})"
+        for one in config.servicenow.values()
+        for table in tables_written(config, one)
+    ]
+    words = f"Make, resolve and close one record in {', '.join(places)}?"
+    if is_agreed or (sys.stdin.isatty() and click.confirm(words, err=True)):
+        return
+    raise ConfigError([f"nothing was asked of the services, since nobody agreed. {words} Say so with --yes"])
+
+
+def note_write_probe(database: Path, findings: Sequence[Finding]) -> None:
+    """Write down that a person made records, where there is a database."""
+    if database.exists():
+        with open_store(database) as store:
+            note_deed(store, "write probe", "; ".join(f"{one.side}, {one.probe}: {one.words}" for one in findings))
 
 
 # -- for a person --------------------------------------------------------------------------------------------------
@@ -141,17 +192,25 @@ def _print_check(document: JsonObject, findings: Sequence[Finding]) -> None:
     print_lines(*([f"mode      {OBSERVING}"] if document["mode"] == "observe" else []), "")
     connectors = [(one["name"], one["instance_url"], one["auth"], one["username"]) for one in document["connectors"]]
     print_lines(*table(("connector", "instance", "auth", "user"), connectors), "")
-    print_lines(
-        *table(("route", "takes", "connector/table", "inbound", "outbound"), map(_route_row, document["routes"]))
-    )
+    headers = ["route", "takes", "connector/table", "inbound", "outbound"]
+    counted = document["cases_counted"]
+    if counted is not None:
+        headers.append(f"of {counted} Cases")
+    rows = [_route_row(route) for route in document["routes"]]
+    if document["leaves_cases"]:
+        rows.append(("", "what none of them takes", "no record (not_routed)", "", "", document["cases_not_routed"]))
+    print_lines(*table(headers, [row[: len(headers)] for row in rows]))
     if findings:
-        rows = [(one.side, one.probe, one.verdict.value.replace("_", " "), one.words) for one in findings]
-        print_lines("", *table(("side", "probe", "verdict", "what was seen"), rows))
-    for words in document["warnings"]:
-        say(f"warning: {words}")
+        rows = [(one.side, one.probe, one.verdict.value.replace("_", " "), one.code, one.words) for one in findings]
+        print_lines("", *table(("side", "probe", "verdict", "code", "what was seen"), rows))
+    codes = [*document["warning_codes"], *(one.code for one in findings if one.verdict is Verdict.FAILED)]
+    for code, words in zip(document["warning_codes"], document["warnings"], strict=True):
+        say(f"warning {code}: {words}")
     for one in findings:
         if one.verdict is Verdict.FAILED:
-            say(f"failed: {one.side}, {one.probe}: {one.words}; {one.advice}")
+            say(f"failed {one.code}: {one.side}, {one.probe}: {one.words}; {one.advice}")
+    if codes:
+        say(f"`reconciler explain {codes[0]}` tells more, of each code")
 
 
 def _route_row(route: JsonObject) -> tuple[object, ...]:
@@ -160,7 +219,7 @@ def _route_row(route: JsonObject) -> tuple[object, ...]:
     when = [route["when"]] if route["when"].strip() not in {"", "true"} else []
     takes = "what no other takes" if route["fallback"] else "; ".join([*when, *labels, *priorities]) or "every Case"
     target = f"{route['connector']}/{route['table']}"
-    return (route["name"], takes, target, route["inbound"], route["outbound"] or "one-way")
+    return (route["name"], takes, target, route["inbound"], route["outbound"] or "one-way", route["cases"])
 
 
 def _show_names(*, as_json: bool) -> None:

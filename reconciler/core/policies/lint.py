@@ -5,11 +5,14 @@ Nothing here is an error: every one of these configs runs, and does what it says
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from reconciler.core.expressions.context import case_context
-from reconciler.core.expressions.templates import TemplateFailed
+from reconciler.core.expressions.templates import Template, TemplateFailed
+from reconciler.core.findings import Code
 from reconciler.core.lifecycle import STEPS
 from reconciler.core.model import Case
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES, render_fields
@@ -20,9 +23,12 @@ from reconciler.core.policies.routing import in_order
 DEFAULT = "default"
 """This policy is there even when the file has no table for it, so it may go unused."""
 
+_LABEL = re.compile(r"""\bcase\.labels(?:\.(\w+)|\[(?:"([^"]+)"|'([^']+)'|`([^`]+)`)\])""")
+"""A label that a condition names."""
+
 BARE_CASE = Case(
     id="00000000-0000-4000-8000-000000000000",
-    key=None,
+    key="CASE-1",
     title="a Case without anything that a Case need not have",
     status="ACTIVE",
     priority="P3",
@@ -31,29 +37,33 @@ BARE_CASE = Case(
 )
 
 
-def advice(policies: Policies) -> tuple[str, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """Say what in a config can hardly be meant."""
+
+    code: Code
+    words: str
+
+
+def advice(policies: Policies) -> tuple[Doubt, ...]:
     """List what a person should look at, in the order of routes, policies, connectors."""
     return (
         *_of_routes(policies.routes),
         *_unused(policies),
-        *(words for inbound in policies.inbound.values() for words in _of_inbound(inbound)),
+        *(doubt for inbound in policies.inbound.values() for doubt in _of_inbound(inbound, policies.routes)),
         *_deaf(policies),
         *_never_true(policies),
     )
 
 
-def _of_routes(routes: tuple[Route, ...]) -> Iterator[str]:
+def _of_routes(routes: tuple[Route, ...]) -> Iterator[Doubt]:
     tried = in_order(routes)
     for place, route in enumerate(tried):
         before = next((other for other in tried[:place] if _covers(other, route)), None)
         if before is not None:
-            why = "takes every Case" if _takes_all(before) else "has the same condition"
-            yield f"route {route.name!r} is never reached: {before.name!r} stands before it and {why}"
-    if not any(_takes_all(route) for route in routes):
-        yield (
-            "a Case that no route takes gets no record (skip not_routed): add a route with fallback = true if every "
-            "Case should have one"
-        )
+            why = "takes every Case" if takes_all(before) else "has the same condition"
+            words = f"route {route.name!r} is never reached: {before.name!r} stands before it and {why}"
+            yield Doubt(code=Code.UNREACHED_ROUTE, words=words)
 
 
 def _covers(before: Route, route: Route) -> bool:
@@ -62,14 +72,15 @@ def _covers(before: Route, route: Route) -> bool:
         route.labels,
         route.priorities,
     )
-    return _takes_all(before) or (same and before.fallback == route.fallback)
+    return takes_all(before) or (same and before.fallback == route.fallback)
 
 
-def _takes_all(route: Route) -> bool:
+def takes_all(route: Route) -> bool:
+    """Say whether a route takes every Case that comes to it."""
     return route.when.source.strip() in {"", "true"} and not route.labels and not route.priorities
 
 
-def _unused(policies: Policies) -> Iterator[str]:
+def _unused(policies: Policies) -> Iterator[Doubt]:
     used = {
         "inbound": {route.inbound for route in policies.routes},
         "outbound": {route.outbound for route in policies.routes},
@@ -78,36 +89,58 @@ def _unused(policies: Policies) -> Iterator[str]:
     there = {"inbound": policies.inbound, "outbound": policies.outbound, "servicenow": policies.connectors}
     for kind, names in there.items():
         for name in sorted(set(names) - used[kind] - {DEFAULT}):
-            yield f"[{kind}.{name}] is used by no route"
+            yield Doubt(code=Code.UNUSED, words=f"[{kind}.{name}] is used by no route")
 
 
-def _of_inbound(inbound: Inbound) -> Iterator[str]:
+def _of_inbound(inbound: Inbound, routes: Sequence[Route]) -> Iterator[Doubt]:
     filled = {field for templates in parts_of(inbound).values() for field in templates}
     for field, reference in inbound.references.items():
         if field not in filled and DEFAULT_REFERENCES.get(field) != reference:
-            yield f"[inbound.{inbound.name}.references] {field}: no template of this policy fills that field"
+            words = f"[inbound.{inbound.name}.references] {field}: no template of this policy fills that field"
+            yield Doubt(code=Code.UNFILLED, words=words)
+    yield from _failing(inbound, [barest(route) for route in routes if route.inbound == inbound.name] or [BARE_CASE])
+
+
+def barest(route: Route) -> Case:
+    """Give the Case with the least on it that a route takes: the labels that it names, and no other."""
+    named = {name for found in _LABEL.findall(route.when.source) for name in found if name}
+    labels = {**dict.fromkeys(named, ("some",)), **{key: values[:1] for key, values in route.labels.items()}}
+    return replace(BARE_CASE, labels=labels, priority=next(iter(route.priorities), BARE_CASE.priority))
+
+
+def _failing(inbound: Inbound, cases: Sequence[Case]) -> Iterator[Doubt]:
+    """Name each template that fails for a Case that a route of its policy takes."""
     for part, templates in parts_of(inbound).items():
         for field, template in templates.items():
-            try:
-                render_fields({field: template}, case_context(BARE_CASE))
-            except TemplateFailed as failure:
-                yield (
-                    f"[inbound.{inbound.name}.{part}] {failure}; a Case without that waits as rejected: "
+            failures = [why for case in cases if (why := _failure(field, template, case))]
+            if failures:
+                words = (
+                    f"[inbound.{inbound.name}.{part}] {failures[0]}; a Case without that waits as rejected: "
                     'add | default("…"), unless every Case of its routes has it'
                 )
+                yield Doubt(code=Code.FAILING_TEMPLATE, words=words)
 
 
-def _deaf(policies: Policies) -> Iterator[str]:
+def _failure(field: str, template: Template, case: Case) -> str:
+    try:
+        render_fields({field: template}, case_context(case))
+    except TemplateFailed as failure:
+        return str(failure)
+    return ""
+
+
+def _deaf(policies: Policies) -> Iterator[Doubt]:
     for name, outbound in policies.outbound.items():
         if not any(outbound.listens(step) for step in STEPS):
-            yield f'[outbound.{name}] listens to nothing; write outbound = "none" in the route to say so'
+            words = f'[outbound.{name}] listens to nothing; write outbound = "none" in the route to say so'
+            yield Doubt(code=Code.DEAF, words=words)
 
 
-def _never_true(policies: Policies) -> Iterator[str]:
+def _never_true(policies: Policies) -> Iterator[Doubt]:
     conditions = {f"[[route]] {route.name}: when": route.when for route in policies.routes}
     conditions |= {f"[inbound.{one.name}] create_when": one.create_when for one in policies.inbound.values()}
     conditions |= {f"[inbound.{one.name}] update_when": one.update_when for one in policies.inbound.values()}
     conditions |= {f"[outbound.{one.name}] when": one.when for one in policies.outbound.values()}
     for place, condition in conditions.items():
         for words in condition.doubts:
-            yield f"{place}: {words}"
+            yield Doubt(code=Code.NEVER_TRUE, words=f"{place}: {words}")

@@ -5,7 +5,8 @@ Coralogix's own routers differ: there, every rule whose condition is true fires.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,15 @@ def route_for(case: Case, routes: Sequence[Route]) -> Route | None:
         if next(failures(case, route, context), None) is None:
             return route
     return None
+
+
+def count_taken(cases: Iterable[Case], routes: Sequence[Route]) -> Counter[str]:
+    """Count the Cases that each route takes, ``""`` those that none does."""
+    taken: Counter[str] = Counter()
+    for case in cases:
+        route = route_for(case, routes)
+        taken[route.name if route else ""] += 1
+    return taken
 
 
 def explain_routes(case: Case, routes: Sequence[Route]) -> tuple[RouteTrace, ...]:

@@ -40,6 +40,7 @@ from reconciler.remotes.http.outcomes import (
     Reply,
     clean,
     error_from,
+    hourly_limit,
     judge,
     odd_headers,
 )
@@ -118,6 +119,7 @@ class HttpService:
         self.system = system
         self.name = name or system.value
         self.writes_unanswered = 0
+        self.hourly_limit: int | None = None
         self._settings = settings
         self._login = login
         self._observe = observe
@@ -285,6 +287,7 @@ class HttpService:
             outcome = self._told(failure_of(sending.call, error, was_connecting=watch.is_connecting), headers)
         if isinstance(outcome, Answer):
             self._tell_odd(odd_headers(outcome.headers, sent_at))
+            self.hourly_limit = hourly_limit(outcome.headers) or self.hourly_limit
             outcome = self._cleaned(sending, outcome, headers, sent_at)
         self._report(sending, outcome, own_id, sent_at, started)
         return outcome if isinstance(outcome, Failure) else judge(sending.call, outcome, sent_at)

@@ -191,6 +191,11 @@ def odd_headers(headers: Mapping[str, str], now: datetime) -> tuple[str, ...]:
     return tuple(name for name, read in readings.items() if read is None and headers.get(name, "").strip())
 
 
+def hourly_limit(headers: Mapping[str, str]) -> int | None:
+    """Read how many requests an hour a rule allows, which ServiceNow says in answers that fall under one."""
+    return _whole_number(headers.get("x-ratelimit-limit", ""))
+
+
 def _whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
 

@@ -13,6 +13,7 @@ import pytest
 from reconciler.config.load import parse_config
 from reconciler.config.shape import TABLES, SecretTable
 from reconciler.config.template import config_template
+from reconciler.core.policies.lint import advice
 from tests.unit.config.test_load import MINIMAL, read
 
 COMMENTED = re.compile(r"^# (?=[a-z0-9_]+ = |\[)", re.MULTILINE)
@@ -65,3 +66,7 @@ def test_every_key_is_named(pattern: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("kind", SecretTable.model_fields)
 def test_every_kind_of_secret_is_shown(kind: str) -> None:
     assert f'{{ {kind} = "' in config_template()
+
+
+def test_it_raises_no_warning() -> None:
+    assert advice(read(config_template()).policies) == ()

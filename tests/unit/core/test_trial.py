@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.expressions.conditions import Condition
+from reconciler.core.findings import Code
 from reconciler.core.model import ActionKind, Skip, SkipReason, Stage
 from reconciler.core.planning.backtest import Difference, DifferenceKind, Replayed, replay
 from reconciler.core.planning.trial import rehearse
@@ -211,24 +212,27 @@ class TestAgainstWhatWasDone:
         assert (one.kind, one.before) == (DifferenceKind.RECORD_MORE, "not_routed: no route took the Case")
 
 
+def words_of(rules: Policies) -> list[str]:
+    return [doubt.words for doubt in advice(rules)]
+
+
 class TestAdvice:
     def test_nothing_is_said_about_the_usual_config(self) -> None:
         assert advice(policies(connectors=frozenset({"main"}))) == ()
 
     def test_a_route_behind_one_that_takes_everything(self) -> None:
         routes = (a_route(name="all"), a_route(name="late", when=condition("case.priority == 'P1'")))
-        (words,) = advice(policies(routes=routes))
+        (words,) = words_of(policies(routes=routes))
         assert words == "route 'late' is never reached: 'all' stands before it and takes every Case"
 
     def test_a_route_with_the_condition_of_an_earlier_one(self) -> None:
         same = condition("case.priority == 'P1'")
         routes = (a_route(name="a", when=same), a_route(name="b", when=same), a_route(name="c", fallback=True))
-        (words,) = advice(policies(routes=routes))
+        (words,) = words_of(policies(routes=routes))
         assert "'b' is never reached: 'a' stands before it and has the same condition" in words
 
-    def test_no_route_takes_the_rest(self) -> None:
-        (words,) = advice(policies(routes=(a_route(when=condition("case.priority == 'P1'")),)))
-        assert "fallback = true" in words
+    def test_a_pilot_that_leaves_cases_out_is_no_matter(self) -> None:
+        assert words_of(policies(routes=(a_route(when=condition("case.priority == 'P1'")),))) == []
 
     def test_what_no_route_uses(self) -> None:
         rules = policies(connectors=frozenset({"main", "spare"}))
@@ -237,7 +241,7 @@ class TestAdvice:
             inbound={**rules.inbound, "idle": an_inbound(name="idle")},
             outbound={**rules.outbound, "idle": an_outbound(name="idle")},
         )
-        assert [words.split(" ")[0] for words in advice(rules)] == [
+        assert [words.split(" ")[0] for words in words_of(rules)] == [
             "[inbound.idle]",
             "[outbound.idle]",
             "[servicenow.spare]",
@@ -245,23 +249,44 @@ class TestAdvice:
 
     def test_a_reference_whose_field_nothing_fills(self) -> None:
         inbound = an_inbound(references={**an_inbound().references, "u_owner": Reference(table="sys_user")})
-        (words,) = advice(policies(inbound=inbound))
+        (words,) = words_of(policies(inbound=inbound))
         assert "u_owner" in words
 
     def test_a_template_that_a_bare_case_cannot_fill(self) -> None:
         inbound = an_inbound(fields=compiled({}, assignment_group='{{ case.labels["routing.team"] }}'))
-        (words,) = advice(policies(inbound=inbound))
+        (words,) = words_of(policies(inbound=inbound))
         assert words.startswith("[inbound.default.fields] assignment_group: ")
         assert "default(" in words
 
+    def test_a_label_that_the_route_demands_is_no_matter(self) -> None:
+        inbound = an_inbound(fields=compiled({}, assignment_group='{{ case.labels["routing.team"] }} {{ case.key }}'))
+        for route in (
+            a_route(labels={"routing.team": ("sre",)}),
+            a_route(when=condition('case.labels["routing.team"] == "sre"')),
+        ):
+            rest = a_route(name="rest", inbound="plain", fallback=True)
+            rules = policies(routes=(route, rest))
+            rules = replace(rules, inbound={"default": inbound, "plain": an_inbound(name="plain")})
+            assert words_of(rules) == []
+
+    def test_a_label_that_another_route_of_the_policy_does_not_demand_is_told(self) -> None:
+        inbound = an_inbound(fields=compiled({}, assignment_group='{{ case.labels["routing.team"] }}'))
+        routes = (a_route(name="sre", labels={"routing.team": ("sre",)}), a_route(name="rest", fallback=True))
+        (words,) = words_of(policies(routes=routes, inbound=inbound))
+        assert "routing.team has no value here" in words
+
+    def test_each_has_a_code_of_its_own(self) -> None:
+        deaf = an_outbound(acknowledge_on=frozenset(), resolve_on=frozenset(), close_on=frozenset())
+        assert [doubt.code for doubt in advice(policies(outbound=deaf))] == [Code.DEAF]
+
     def test_a_comparison_that_can_never_be_true(self) -> None:
         routes = (a_route(name="new", when=condition('case.created_at > "2026-01-01"')), a_route(fallback=True))
-        (words,) = advice(policies(routes=routes))
+        (words,) = words_of(policies(routes=routes))
         assert words.startswith("[[route]] new: when: <, <=, > and >= compare numbers")
 
     def test_a_way_back_that_listens_to_nothing(self) -> None:
         deaf = an_outbound(acknowledge_on=frozenset(), resolve_on=frozenset(), close_on=frozenset())
-        (words,) = advice(policies(outbound=deaf))
+        (words,) = words_of(policies(outbound=deaf))
         assert 'outbound = "none"' in words
 
 

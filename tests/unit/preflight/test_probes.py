@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
 from reconciler.core.errors import RemoteError, Transient
+from reconciler.core.findings import PAGES, Code
 from reconciler.core.model import JsonObject
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import Policies
-from reconciler.preflight.probes import CORALOGIX, CaseProbes, Finding, Side, Verdict
+from reconciler.preflight.probes import CORALOGIX, RIGHTS, CaseProbes, Finding, Side, Verdict
 from reconciler.preflight.records import RecordProbes
 from reconciler.remotes.servicenow.codec import asked_fields
 from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.coralogix.routes import Right
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
+from reconciler.sandbox.servicenow.api.face import RateRule
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.builders import CASE_ID, NOW, OWNER, an_inbound, compiled, policies
@@ -34,6 +39,7 @@ class Instance:
     rules: Policies = field(default_factory=policies)
     fields: tuple[str, ...] = FIELDS
     user_name: str = USER
+    polls_an_hour: float = 0
 
     def __post_init__(self) -> None:
         self.clock = SandboxClock(NOW)
@@ -51,6 +57,7 @@ class Instance:
             user_name=self.user_name,
             fields={"incident": asked_fields(self.fields)},
             clock=self.clock.now,
+            requests_an_hour=self.polls_an_hour,
         )
         before = len(self.world.journal)
         found = {one.probe.removeprefix("incident: "): one for one in probes.run()}
@@ -65,8 +72,8 @@ def verdicts(findings: dict[str, Finding], verdict: Verdict) -> set[str]:
 def test_a_usual_instance_passes() -> None:
     found = Instance().findings()
     assert verdicts(found, Verdict.FAILED) == set()
-    assert verdicts(found, Verdict.NOT_CHECKED) == {"notes", "writes"}
-    assert found["login"].words == f"as {USER}, time zone US/Pacific"
+    assert verdicts(found, Verdict.NOT_CHECKED) == {"notes", "roles", "writes"}
+    assert found["login"].words == f"as {USER}, time zone US/Pacific, date and time format of the system"
     assert "is ignored" in found["unknown field"].words
 
 
@@ -219,13 +226,13 @@ class Team:
     def findings(self) -> dict[str, Finding]:
         before = len(self.world.journal)
         found = {one.probe: one for one in self.probes.run()}
-        assert len(self.world.journal) == before, "a probe wrote"
+        assert not any(entry.changed for entry in self.world.journal[before:]), "a probe changed something"
         return found
 
 
 def test_a_usual_team_passes() -> None:
     found = Team().findings()
-    assert verdicts(found, Verdict.NOT_CHECKED) == {"writes"}
+    assert verdicts(found, Verdict.NOT_CHECKED) == set()
     assert verdicts(found, Verdict.FAILED) == set()
     assert found["login"].words == "team acme, as sync"
     assert "86400s" in found["settings"].words
@@ -252,6 +259,76 @@ def test_a_list_that_fails_leaves_the_clock_unchecked() -> None:
     assert (found["list"].verdict, found["list"].may_pass) == (Verdict.FAILED, False)
     assert "case:Read" in found["list"].advice
     assert found["clock"].verdict is Verdict.NOT_CHECKED
+
+
+@pytest.mark.parametrize(
+    ("lacking", "steps"), [(Right.ACKNOWLEDGE, {"acknowledge"}), (Right.CLOSE, {"resolve", "close"})]
+)
+def test_a_right_that_the_key_lacks_is_named_without_a_change(lacking: Right, steps: set[str]) -> None:
+    team = Team()
+    rights = [right.value for right in Right if right is not lacking]
+    team.probes = replace(team.probes, cases=CasesInProcess(team.world, permissions=rights))
+    found = team.findings()
+    assert verdicts(found, Verdict.FAILED) == steps
+    for step in steps:
+        assert (found[step].code, found[step].may_pass) == (Code.CASE_WRITE, False)
+        assert RIGHTS[step] in found[step].advice
+
+
+def test_a_step_that_an_outage_keeps_from_its_answer_is_not_checked() -> None:
+    team = Team()
+    team.faults.add(Fault(FaultKind.TIMEOUT, "cases.acknowledge"))
+    assert team.findings()["acknowledge"].verdict is Verdict.NOT_CHECKED
+
+
+def test_every_failure_has_a_code() -> None:
+    instance = Instance(switches=Switches(literal_tz="user"))
+    instance.world.access.protect("incident", unreadable=("sys_updated_on", "correlation_id"))
+    failed = [one for one in instance.findings().values() if one.verdict is Verdict.FAILED]
+    assert failed
+    assert all(one.code in PAGES for one in failed)
+
+
+@dataclass(frozen=True)
+class KnowsRoles:
+    """Be a client of an instance that shows the roles of users."""
+
+    client: IncidentsInProcess
+    roles: tuple[str, ...]
+
+    def rows(self, table: str, query: str, *, fields: Sequence[str], limit: int) -> tuple[JsonObject, ...]:
+        if table != "sys_user_has_role":
+            return self.client.rows(table, query, fields=fields, limit=limit)
+        return tuple({"user.user_name": USER, "role.name": role} for role in self.roles)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+
+@pytest.mark.parametrize(
+    ("roles", "verdict", "code"),
+    [
+        (("itil", "rest"), Verdict.PASSED, None),
+        (("snc_internal",), Verdict.NOT_CHECKED, Code.ROLES),
+        ((), Verdict.NOT_CHECKED, None),
+    ],
+)
+def test_roles_are_told_and_prove_nothing_that_they_do_not(
+    roles: tuple[str, ...], verdict: Verdict, code: Code | None
+) -> None:
+    instance = Instance()
+    instance.client = cast("IncidentsInProcess", KnowsRoles(instance.client, roles))
+    finding = instance.findings()["roles"]
+    assert (finding.verdict, finding.code) == (verdict, code)
+
+
+@pytest.mark.parametrize(("allowed", "verdict"), [(100, Verdict.FAILED), (5000, Verdict.PASSED)])
+def test_an_hourly_rule_that_the_polls_alone_use_up_is_told(allowed: int, verdict: Verdict) -> None:
+    instance = Instance(polls_an_hour=120)
+    instance.client.face.rate_rule = RateRule(requests_per_hour=allowed)
+    finding = instance.findings()["hourly rule"]
+    assert finding.verdict is verdict
+    assert f"a rule allows {allowed} requests an hour, the polls alone make 120" in finding.words
 
 
 def test_no_clock_is_not_the_right_time() -> None:

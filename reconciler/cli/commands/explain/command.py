@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+from reconciler.cli.commands.explain.codes import is_code, show_page
 from reconciler.cli.commands.explain.document import story_document
 from reconciler.cli.commands.explain.telling import story_lines
 from reconciler.cli.commands.policy.test import remembered_knowledge
@@ -34,15 +35,21 @@ def explain(options: Globals, ref: str, as_json: bool, is_utc: bool) -> None:
     """Tell the whole story of one link: what happened, what was done about it, and why nothing is done now.
 
     REF is a Case id, CASE-123, INC0010001, CONNECTOR/INC0010001, a sys_id, or six signs or more from the beginning of
-    an id. In the story each step has the number (#) that it has in audit_notifications, an action of ours an `a` and
-    the number that it has in audit_actions. JSON has every time in UTC.
+    an id. Instead of one, a code of `check`, such as RC012, prints what that finding means and what to do.
+
+    In the story each step has the number (#) that it has in audit_notifications, an action of ours an `a` and the
+    number that it has in audit_actions. JSON has every time in UTC.
 
     \b
     Examples:
       reconciler explain CASE-123
       reconciler explain main/INC0010001 --json
+      reconciler explain RC012
     """
     start(options, quiet=True)
+    if is_code(ref):
+        show_page(ref, as_json=as_json)
+        return
     with read_store(glance(options).database) as store:
         told = tell(options, store, find_case(store, ref))
     if told is None:
