@@ -28,7 +28,7 @@ COMMANDS = {
     "state": ("reconciler.cli.commands.state.group:state", "Care of the database: backup, check, rebuild, prune."),
     "audit": ("reconciler.cli.commands.audit.group:audit", "Prove what was done."),
     "check": (
-        "reconciler.cli.commands.check:check",
+        "reconciler.cli.commands.check.command:check",
         "Validate the config; with --live, everything it needs out there.",
     ),
     "policy": ("reconciler.cli.commands.policy.group:policy", "Try routes and policies on Cases before they act."),

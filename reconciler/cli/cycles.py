@@ -18,7 +18,7 @@ from reconciler.daemon.signals import stop_on_signal
 from reconciler.engine import brakes
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
-from reconciler.store.lock import DatabaseLock
+from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
 from reconciler.telemetry.log import bind_cycle, new_cycle_id
 

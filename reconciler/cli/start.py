@@ -13,7 +13,7 @@ from reconciler.cli.times import utc_now
 from reconciler.config.file import find_config
 from reconciler.config.glance import Glance, glance_at
 from reconciler.core.errors import ConfigError
-from reconciler.store.lock import DatabaseLock
+from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
 from reconciler.telemetry.log import LogFormat, configure_logging
 

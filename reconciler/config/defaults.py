@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.config.shape import OutboundTable
+from reconciler.config.shape.tables import OutboundTable
 from reconciler.core.lifecycle import STAGE_WORDS, STEPS
 from reconciler.core.model import Stage
 from reconciler.core.policies import defaults

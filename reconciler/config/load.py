@@ -14,7 +14,7 @@ from reconciler.config.model import AuditConfig, Config, Mode
 from reconciler.config.policies import policies
 from reconciler.config.problems import Problems
 from reconciler.config.services import FileContext, connectors, coralogix, metrics, retention, schedule, state
-from reconciler.config.shape_errors import read_shape
+from reconciler.config.shape.errors import read_shape
 from reconciler.core.errors import ConfigError
 
 

@@ -16,8 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from reconciler.config.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.config.secrets import Secret
+from reconciler.config.shape.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.policies.policies import Policies

@@ -15,7 +15,7 @@ from reconciler.config.defaults import Usual
 from reconciler.config.lines import KeyPath
 from reconciler.config.problems import dotted, not_one_of, one_of, shown
 from reconciler.config.services import FileContext, name_of, owner_of, state_words
-from reconciler.config.shape import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
+from reconciler.config.shape.tables import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEPS, WORD_STAGES

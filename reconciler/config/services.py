@@ -29,7 +29,7 @@ from reconciler.config.model import (
 )
 from reconciler.config.problems import Problems, not_one_of, one_of, shown
 from reconciler.config.secrets import RIGHT_WAYS, Secret, open_secret
-from reconciler.config.shape import (
+from reconciler.config.shape.tables import (
     CoralogixTable,
     MetricsTable,
     RemoteTable,

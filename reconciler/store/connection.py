@@ -7,14 +7,11 @@ writes). Every failure of SQLite becomes a StoreError with the path, SQLite's ow
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.store.ledger import add_functions
@@ -125,60 +122,6 @@ def check_pages(connection: sqlite3.Connection, path: str) -> None:
         raise StoreError(f"{path}: {words}; the file is damaged: {_DAMAGED}")
 
 
-# -- reading beside a writer -----------------------------------------------------------------------------------------
-
-
-def open_in_place(path: Path) -> sqlite3.Connection:
-    """Open a database file to read it where it is, whoever works on it, without changing a byte of its folder.
-
-    Opening a WAL database the plain way makes files beside it and may write it back; so each case is opened in the one
-    way that does not. https://www.sqlite.org/wal.html, section "Read-Only Databases"; https://www.sqlite.org/uri.html
-    """
-    path = path.resolve()
-    log, shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
-    with guarded(str(path)):
-        if not log.exists():
-            # Nobody has the file open, or nobody has written since: all there is stands in the file itself.
-            return _connect_by_uri(path, "immutable=1")
-        if shared.exists():
-            # A process works on it, or ended without closing: read beside it without touching its index.
-            return _connect_by_uri(path, "mode=ro&readonly_shm=1")
-        # Without the index SQLite would have to make one beside the file; so a copy elsewhere is opened.
-        return _copy_elsewhere(path, log)
-
-
-def copy_into_memory(path: Path) -> sqlite3.Connection:
-    """Give a connection to a copy in memory; an empty database where there is no file."""
-    target = connect(IN_MEMORY)
-    if path.exists():
-        try:
-            with guarded(str(path)), closing(open_in_place(path)) as source:
-                # In one step: a copy in steps starts again with every write of another process.
-                source.backup(target, pages=-1)
-        except BaseException:
-            target.close()
-            raise
-    return target
-
-
-def _copy_elsewhere(path: Path, log: Path) -> sqlite3.Connection:
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            twin = Path(folder, path.name)
-            shutil.copyfile(path, twin)
-            shutil.copyfile(log, Path(folder, log.name))
-            target = connect(IN_MEMORY)
-            with closing(_connect_by_uri(twin, "mode=rw")) as source:
-                source.backup(target, pages=-1)
-            return target
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be copied to a temporary folder: {error}") from error
-
-
-def _connect_by_uri(path: Path, how: str) -> sqlite3.Connection:
-    return connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True)
-
-
 # -- every connection ------------------------------------------------------------------------------------------------
 
 
@@ -189,11 +132,25 @@ def configure(connection: sqlite3.Connection) -> None:
 
 
 class Database:
-    """Hold the one connection of a store, for its parts: transactions and reads."""
+    """Hold the one connection of a store, for its parts: transactions and reads.
+
+    Who reads links, Cases or records says first which: one that holds only a part (``opening.overlay``) has to bring
+    them.
+    """
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self.connection = connection
         self.path = path
+
+    def close(self) -> None:
+        """Close the database; a second call does nothing."""
+        self.connection.close()
+
+    def need(self, *, case_ids: Iterable[str] = (), sys_ids: Iterable[str] = ()) -> None:
+        """Have what is remembered of these Cases and records at hand; a whole database has."""
+
+    def need_found(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Have the Cases at hand whose ids a query gives; a whole database has."""
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -58,12 +58,16 @@ _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.ca
     WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
     HAVING sum(i.sys_id <> l.sys_id) + (l.sys_id <> '') > 1 ORDER BY l.case_id"""
 # DISTINCT would read every link; this jumps in the index from each pair of names to the next.
-_TABLES_IN_USE = """WITH RECURSIVE used (link) AS (
+_ONE_OF_EACH_TABLE = """FROM (WITH RECURSIVE used (link) AS (
     SELECT (SELECT rowid FROM links WHERE sys_id <> '' ORDER BY connector, table_name LIMIT 1)
     UNION ALL SELECT (SELECT n.rowid FROM links n WHERE n.sys_id <> ''
         AND (n.connector, n.table_name) > (l.connector, l.table_name) ORDER BY n.connector, n.table_name LIMIT 1)
-    FROM used u JOIN links l ON l.rowid = u.link)
-    SELECT l.connector, l.table_name FROM used u JOIN links l ON l.rowid = u.link"""
+    FROM used u JOIN links l ON l.rowid = u.link) SELECT link FROM used) u JOIN links l ON l.rowid = u.link"""
+_TABLES_IN_USE = f"SELECT l.connector, l.table_name {_ONE_OF_EACH_TABLE}"
+_ALL = "SELECT case_id FROM links"
+_OPEN = "SELECT case_id FROM links WHERE is_open = 1"
+_SKIPPED = "SELECT case_id FROM links WHERE skip_reason IS NOT NULL"
+_REJECTED = "SELECT case_id FROM links WHERE next_retry_at IS NOT NULL"
 _SKIP_COUNTS = (
     "SELECT skip_reason, count(*) FROM links WHERE skip_reason IS NOT NULL GROUP BY skip_reason ORDER BY skip_reason"
 )
@@ -176,6 +180,7 @@ class Links:
 
     def pairs_to_plan(self, now: datetime) -> list[Pair]:
         """Give the pairs that are not at rest: changed, with a create in doubt, or with a retry time that has come."""
+        self._db.need_found(_TO_PLAN, (time_text(now),))
         case_ids = {case_id for (case_id,) in self._db.read(_TO_PLAN, (time_text(now),))}
         return self._pairs(sorted(case_ids))
 
@@ -184,6 +189,7 @@ class Links:
 
         Pairs that change between two steps are given as they then are.
         """
+        self._db.need_found(_OPEN if open_only else _ALL)
         among = "is_open = 1 AND" if open_only else ""
         sql = f"SELECT case_id FROM links WHERE {among} case_id > ? ORDER BY case_id LIMIT ?"  # noqa: S608 - constants
         last = ""
@@ -197,28 +203,34 @@ class Links:
         return found[0] if found else None
 
     def _pairs(self, case_ids: Sequence[str]) -> list[Pair]:
+        self._db.need(case_ids=case_ids)
         with guarded(self._db.path):
             return list(read_pairs(self._db.connection, case_ids))
 
     def tables_in_use(self) -> list[tuple[str, str]]:
         """Give each (connector, table) in which a link has its record."""
+        self._db.need_found(f"SELECT l.case_id {_ONE_OF_EACH_TABLE}")
         return [(connector, table) for connector, table in self._db.read(_TABLES_IN_USE)]
 
     def open_links(self) -> list[Link]:
         """Give the links whose two sides are not both closed."""
+        self._db.need_found(_OPEN)
         return [link_from(row) for row in self._db.named(_OPEN_LINKS)]
 
     def doubled_pairs(self) -> list[Pair]:
         """Give the open pairs for which more than one record is remembered, whoever's mark these bear."""
+        self._db.need_found(_OPEN)
         return self._pairs([case_id for (case_id,) in self._db.read(_DOUBLED)])
 
     def known_records(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Incident, ...]]:
         """Give the remembered records that bear these Case ids, whoever's mark they bear; Cases with none left out."""
+        self._db.need(case_ids=case_ids)
         with guarded(self._db.path):
             return read_claims(self._db.connection, case_ids)
 
     def standing_skips(self) -> tuple[Skip, ...]:
         """Give the skips that were settled and still stand, by reason and Case."""
+        self._db.need_found(_SKIPPED)
         return tuple(
             Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
             for case_id, case_key, reason, detail in self._db.read(_SKIPS)
@@ -226,10 +238,12 @@ class Links:
 
     def count_skips(self) -> Mapping[str, int]:
         """Count the skips that stand, by their reason."""
+        self._db.need_found(_SKIPPED)
         return dict(self._db.read(_SKIP_COUNTS))
 
     def held(self) -> Mapping[str, str]:
         """Give the reason of each Case that waits for a person, by its id."""
+        self._db.need_found(_SKIPPED)
         return dict(self._db.read(_HELD))
 
     def keep_decisions(self, decisions: Iterable[Decided], now: datetime) -> None:
@@ -254,13 +268,16 @@ class Links:
 
     def release_rejected(self) -> None:
         """End every hold of a rejected write, and let it be planned again: what was wrong may be mended."""
+        self._db.need_found(_REJECTED)
         with self._db.transaction() as conn:
-            conn.execute("UPDATE links SET hold = NULL, tries = NULL, needs_plan = 1 WHERE hold IS NOT NULL")
+            conn.execute("UPDATE links SET hold = NULL, tries = NULL, needs_plan = 1 WHERE next_retry_at IS NOT NULL")
 
     def plan_again(self, case_ids: Iterable[str]) -> None:
         """Mark links for planning in the next cycle, whatever they look like."""
+        listed = list(case_ids)
+        self._db.need(case_ids=listed)
         with self._db.transaction() as conn:
-            conn.executemany("UPDATE links SET needs_plan = 1 WHERE case_id = ?", [(each,) for each in case_ids])
+            conn.executemany("UPDATE links SET needs_plan = 1 WHERE case_id = ?", [(each,) for each in listed])
 
     # -- what people ask -------------------------------------------------------------------------------------------
 

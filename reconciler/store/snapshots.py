@@ -71,6 +71,8 @@ class Snapshots:
             read_now=pulled.read_now,
             follows=follows,
         )
+        keys = {each.id for each in pulled.cases} | {each.correlation_id for each in pulled.incidents}
+        self._db.need(case_ids=keys, sys_ids={each.sys_id for each in pulled.incidents})
         with self._db.transaction():
             cases = ingest_cases(sight, pulled.cases)
             incidents = ingest_incidents(sight, pulled.incidents)
@@ -87,6 +89,7 @@ class Snapshots:
 
     def restage_all(self, stage_rules: StageRules, now: datetime) -> int:
         """Place every link under changed policies, mark all for planning, and give their number."""
+        self._db.need_found("SELECT case_id FROM links")
         with self._db.transaction() as conn:
             case_ids = [case_id for (case_id,) in conn.execute("SELECT case_id FROM links ORDER BY case_id")]
             restage(conn, stage_rules, case_ids, now)
@@ -118,6 +121,7 @@ class Snapshots:
 
     def forget_records(self, records: Sequence[Incident]) -> None:
         """Forget records that are gone, so that no decision counts them; the journal keeps their story."""
+        self._db.need(sys_ids={each.sys_id for each in records})
         with self._db.transaction() as conn:
             conn.executemany(_FORGET, [(each.sys_id, each.table, each.connector) for each in records])
 

@@ -15,10 +15,8 @@ from reconciler.store.connection import (
     Database,
     configure,
     connect,
-    copy_into_memory,
     guarded,
     open_file,
-    open_in_place,
     sqlite3,
 )
 from reconciler.store.finder import Finder
@@ -26,6 +24,8 @@ from reconciler.store.journal import Journal
 from reconciler.store.ledger import Ledger
 from reconciler.store.links import Links
 from reconciler.store.maintenance import Maintenance, back_up
+from reconciler.store.opening.in_place import copy_into_memory, open_in_place
+from reconciler.store.opening.overlay import Overlay
 from reconciler.store.reports import Reports
 from reconciler.store.schema.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
@@ -146,24 +146,26 @@ class Store:
         The file and its folder stay byte for byte as they are. An empty store where there is no file; a database of an
         older version is copied into memory. Raises StoreError for a file that is damaged, foreign or too new.
         """
-        if not path.exists():
-            return cls.in_memory()
-        connection = open_in_place(path)
-        try:
-            with guarded(str(path)):
-                refuse_foreign(connection, str(path))
-                if is_current(connection):
-                    connection.execute("BEGIN")
-                    return cls(Database(connection, str(path)))
-        except BaseException:
-            connection.close()
-            raise
-        connection.close()
-        return cls.copy_of(path)
+        connection = _current_in_place(path)
+        if connection is None:
+            return cls.copy_of(path)
+        with guarded(str(path)):
+            connection.execute("BEGIN")
+        return cls(Database(connection, str(path)))
+
+    @classmethod
+    def planning(cls, path: Path) -> Self:
+        """Open a database to plan on, as it is at this moment: what is changed stays in memory, with what it needs.
+
+        The file and its folder stay byte for byte as they are. An empty store where there is no file; a database of an
+        older version is copied whole. Raises StoreError as ``reading`` does.
+        """
+        connection = _current_in_place(path)
+        return cls.copy_of(path) if connection is None else cls(Overlay(connection, str(path)), is_copy=True)
 
     @classmethod
     def copy_of(cls, path: Path) -> Self:
-        """Copy a database into memory, to plan on; the file and its folder stay byte for byte as they are.
+        """Copy a database into memory, whole; the file and its folder stay byte for byte as they are.
 
         An empty store where there is no file. Raises StoreError as ``open`` does.
         """
@@ -201,7 +203,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database; a second call does nothing."""
-        self.database.connection.close()
+        self.database.close()
 
     @property
     def path(self) -> str:
@@ -211,3 +213,23 @@ class Store:
     def size_bytes(self) -> int:
         """Give the size of the database in bytes, without its write-ahead log."""
         return int(self.database.value("PRAGMA page_count")) * int(self.database.value("PRAGMA page_size"))
+
+
+def _current_in_place(path: Path) -> sqlite3.Connection | None:
+    """Open a database of this version to read it where it is; None where there is no file, or one of an older version.
+
+    Raises StoreError for a file that is damaged, foreign or too new.
+    """
+    if not path.exists():
+        return None
+    connection = open_in_place(path)
+    try:
+        with guarded(str(path)):
+            refuse_foreign(connection, str(path))
+            if is_current(connection):
+                return connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return None

@@ -23,14 +23,14 @@ OPERATING = (
     ),
     fault(
         "a write probe asks nobody",
-        "commands/check:ask_for_write_probe",
+        "check/command:ask_for_write_probe",
         "is_agreed or (sys.stdin.isatty() and click.confirm(words, err=True))",
         "True",
         f"{CHECK}::test_the_write_probe_wants_a_persons_word",
     ),
     fault(
         "a write probe bears our mark",
-        "cli/probing:write_probes",
+        "check/probing:write_probes",
         "replace(config.policies, owner=PROBE_MARK)",
         "config.policies",
         f"{CHECK}::test_the_write_probe_makes_resolves_and_closes_one_record_that_no_cycle_takes",

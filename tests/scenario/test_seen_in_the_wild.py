@@ -14,7 +14,7 @@ from reconciler.core.policies.defaults import DEFAULT_ON_RESOLVE
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.journal import Operation
-from reconciler.store.lock import DatabaseLock
+from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
 from tests.builders import an_inbound, compiled, policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check

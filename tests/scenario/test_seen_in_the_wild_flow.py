@@ -284,7 +284,7 @@ def test_a_dry_run_that_writes(tmp_path: Path) -> None:
     world.servicenow.people.close(sys_id)
     world.store.close()
     before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
-    with Store.copy_of(path) as copy:
+    with Store.planning(path) as copy:
         report = world.cycle_of(copy, carry_out=False)
     assert sorted(action.kind.value for action in report.plan.actions) == ["advance_case", "create_incident"]
     assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before

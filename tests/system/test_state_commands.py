@@ -15,8 +15,8 @@ import pytest
 from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, Stage, System
 from reconciler.store import maintenance
 from reconciler.store.codec import time_text
-from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import Retention, back_up
+from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import CycleCounts, Decided, Store
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import an_action, begin_action, case_id, finish_action, remember, settle, unguarded

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasette.database import Database
 
-from reconciler.store.connection import open_in_place
+from reconciler.store.opening.in_place import open_in_place
 
 if TYPE_CHECKING:
     from datasette.app import Datasette

@@ -77,7 +77,7 @@ def plan(
         raise ConfigError([f"--out {out}: that is the database of this config; name another file"])
     request = CycleRequest(since=since, include_resolved=include_resolved, carry_out=False)
     progress, cycle_id = ProgressBar(), new_cycle_id()
-    with Store.copy_of(config.state.path) as store, bind_cycle(cycle_id):
+    with Store.planning(config.state.path) as store, bind_cycle(cycle_id):
         report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=cycle_id)
         refusals = refusals_of(config, store, report) if limits == "on" else []
     progress.clear()

@@ -18,7 +18,7 @@ from reconciler.daemon.timetable import TickResult
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
-from reconciler.store.lock import DAEMON_COMMAND, DatabaseLock
+from reconciler.store.opening.lock import DAEMON_COMMAND, DatabaseLock
 
 
 @click.command()

@@ -20,7 +20,7 @@ from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.reading.window import is_unfinished
 from reconciler.engine.report import CycleResult
 from reconciler.engine.sides import side_of_store
-from reconciler.store.lock import DAEMON_COMMAND, Holder, holder_of
+from reconciler.store.opening.lock import DAEMON_COMMAND, Holder, holder_of
 from reconciler.store.store import Lag, Store
 from reconciler.store.values import StatusSummary
 

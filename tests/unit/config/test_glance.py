@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.config.glance import Glance, glance_at
-from reconciler.config.keys import KEYS
 from reconciler.config.load import load_config
-from reconciler.config.shape import TABLES
+from reconciler.config.shape.keys import KEYS
+from reconciler.config.shape.tables import TABLES
 from reconciler.config.template import config_template
 from reconciler.core.errors import ConfigError
 

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from reconciler.config.schema import config_schema
+from reconciler.config.shape.schema import config_schema
 from reconciler.config.template import config_template
 
 MINIMAL = """

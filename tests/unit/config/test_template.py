@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reconciler.config.load import parse_config
-from reconciler.config.shape import TABLES, SecretTable
+from reconciler.config.shape.tables import TABLES, SecretTable
 from reconciler.config.template import config_template
 from reconciler.core.policies.lint import advice
 from tests.unit.config.test_load import MINIMAL, read

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.config.model import AUTH_KEYS, REGION_HOSTS
-from reconciler.config.shape import SECRET_KEYS, TABLES, SecretTable
+from reconciler.config.shape.tables import SECRET_KEYS, TABLES, SecretTable
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.filters import FILTERS
 from reconciler.core.lifecycle import ASSIGNED, WORD_STAGES

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import StoreError
-from reconciler.store.lock import DatabaseLock
+from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
 from tests.builders import NOW, a_case
 from tests.store_helpers import remember
@@ -67,7 +67,7 @@ def folder(path: Path) -> dict[str, bytes]:
 
 
 def word_in_copy(path: Path) -> str | None:
-    """Read a database in place and in a copy, check that nothing changed, and give the word that both have."""
+    """Read a database in place, copied and to plan on; check that nothing changed, and give the word that all have."""
     before, touched = folder(path.parent), path.parent.stat().st_mtime_ns
     with Store.reading(path) as place:
         read = place.facts.get("word")
@@ -78,6 +78,12 @@ def word_in_copy(path: Path) -> str | None:
         assert copy.facts.get("half") is None
         copy.facts.put("word", "written to the copy")
         remember(copy, a_case())
+    with Store.planning(path) as part:
+        assert part.facts.get("word") == word
+        assert part.facts.get("half") is None
+        part.facts.put("word", "written to the part")
+        remember(part, a_case())
+        assert part.links.pair(a_case().id) is not None
     assert read == word
     assert folder(path.parent) == before
     assert path.parent.stat().st_mtime_ns == touched, "a file was made beside it, if only for a moment"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,3 +209,13 @@ def test_settling_keeps_a_peak_that_is_given(store: Store) -> None:
     pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert pair.link.case_peak is Stage.RESOLVED
+
+
+def test_the_number_of_links_is_that_of_their_rows_whatever_became_of_them(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "x.db", now=NOW) as store:
+        for count in (1, 2, 3):
+            remember(store, *(a_case(id=case_id(number)) for number in range(count)))
+            remember(store, a_case(id=case_id(0), title=f"changed {count}"))
+            store.maintenance.compact()
+            assert store.reports.status_summary().links == count
+        assert store.database.value("SELECT count(*) FROM links") == 3

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import Locked, StoreError
-from reconciler.store.lock import DatabaseLock, lock_path
+from reconciler.store.opening.lock import DatabaseLock, lock_path
 
 HOLD = """
 import sys
 from pathlib import Path
-from reconciler.store.lock import DatabaseLock
+from reconciler.store.opening.lock import DatabaseLock
 with DatabaseLock(Path(sys.argv[1]), command="reconciler run"):
     print("held", flush=True)
     sys.stdin.read()

@@ -74,6 +74,8 @@ def a_look(store: Store) -> None:
     store.reports.holds()
     store.reports.holds_of([CASE_ID])
     store.reports.lags(since=NOW)
+    store.journal.last_whole_reads()
+    assert store.reports.status_summary().links == 1
     store.journal.last_cycles(1)
     store.links.standing_skips()
 

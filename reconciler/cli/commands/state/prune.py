@@ -16,8 +16,8 @@ from reconciler.cli.times import WHEN, utc_now
 from reconciler.core.errors import ConfigError, Locked
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import Retention
+from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
 
 

@@ -17,8 +17,8 @@ from reconciler.core.errors import Refused, StoreError
 from reconciler.core.model import JsonObject
 from reconciler.rebuild.rebuild import rebuild
 from reconciler.rebuild.report import RebuildReport
-from reconciler.store.lock import DatabaseLock
 from reconciler.store.maintenance import back_up
+from reconciler.store.opening.lock import DatabaseLock
 from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 

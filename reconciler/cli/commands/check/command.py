@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.commands.check.probing import probe, tables_written, write_probes
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_deed
-from reconciler.cli.probing import probe, tables_written, write_probes
 from reconciler.cli.start import OBSERVING, open_store, read_config, read_store, start
 from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.config.model import Config, ServiceNowConfig
-from reconciler.config.schema import config_schema
+from reconciler.config.shape.schema import config_schema
 from reconciler.core.errors import ConfigError, StoreError
 from reconciler.core.expressions.context import variables
 from reconciler.core.findings import Code

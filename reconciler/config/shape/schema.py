@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.config.shape import File
+from reconciler.config.shape.tables import File
 from reconciler.core.model import JsonObject
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reconciler.config.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.config.lines import KeyPath
 from reconciler.config.secrets import RIGHT_WAYS
+from reconciler.config.shape.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 
 
 def _told(allowed: str) -> PydanticCustomError:

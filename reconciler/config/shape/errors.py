@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from reconciler.config.lines import KeyPath
 from reconciler.config.problems import Problems, dotted, key_text, nearest, not_one_of, one_of, shown
-from reconciler.config.shape import NAMED_TABLES, TABLES, File, bounds_at, holds_secret, table_at
+from reconciler.config.shape.tables import NAMED_TABLES, TABLES, File, bounds_at, holds_secret, table_at
 
 _KINDS: Mapping[str, str] = {
     "string_type": "a text in quotes",

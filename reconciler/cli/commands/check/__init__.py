@@ -1,0 +1,1 @@
+"""The command ``check``: the file, and what ``--live`` asks both services."""
