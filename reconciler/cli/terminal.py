@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -81,7 +82,13 @@ def write_text(text: str) -> None:
 def say(*lines: object) -> None:
     """Tell a person something on standard error, each on one line, whatever it holds."""
     for line in lines:
-        click.echo(escape_controls(str(line)), err=True)
+        click.echo(as_called(escape_controls(str(line))), err=True)
+
+
+def as_called(text: str) -> str:
+    """Name the program in what a person is told to type as it was called: where it is a module, so is what is told."""
+    is_module = Path(sys.argv[0]).name == "__main__.py"
+    return text.replace("`reconciler ", "`python -m reconciler ") if is_module else text
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, is_plain: bool = False) -> list[str]:

@@ -27,7 +27,7 @@ from reconciler.core.model import (
 
 if TYPE_CHECKING:
     from reconciler.core.policies.existing import Terms
-from reconciler.core.policies.policies import Limits
+    from reconciler.core.policies.policies import Limits
 
 DOCUMENT_VERSION = 1
 
