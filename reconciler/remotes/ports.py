@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed
 from reconciler.core.model import Case, Incident, JsonObject
-from reconciler.core.policies.existing import Terms
 from reconciler.core.told import RecordChange
+
+if TYPE_CHECKING:
+    from reconciler.core.policies.existing import Terms
 
 CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
 """What is told of a listing that an access policy cut."""
