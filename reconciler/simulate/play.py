@@ -1,14 +1,15 @@
 """Plays a script: things happen at their times, and cycles fall as the schedule lets them.
 
-A cycle that would find nothing is not run: it is counted, with what the last one like it cost. A plan that a brake
-holds back is told, and let through as a person would do it, so that the rest of the window can be seen.
+A cycle that would find nothing is not run: it is counted, with what the last one like it cost. So is a drift check,
+which looks at everything and finds nothing here: a few are run, to see what the others cost. A plan that a brake holds
+back is told, and let through as a person would do it, so that the rest of the window can be seen.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import Refused
@@ -20,6 +21,9 @@ from reconciler.simulate.script import Scene
 from reconciler.simulate.simulation import Simulation
 
 HOUR = timedelta(hours=1)
+LOOK_EVERY = timedelta(hours=6)
+"""so often, at the most, a drift check is run"""
+NEVER = timedelta(days=100_000)
 MOST_BUSY_CYCLES = 20
 """A config that plans something in every cycle would never come to rest; after so many in a row time goes on."""
 
@@ -116,7 +120,10 @@ class _Play:
         self.poll = poll
         self.drift_check = drift_check
         self.progress = progress
-        self.last = self.checked_at = simulation.clock.now()
+        self.between_looks = max(LOOK_EVERY, drift_check)
+        self.last = self.acted_at = self.checked_at = simulation.clock.now()
+        self.looked_at = self.last + drift_check - self.between_looks
+        self.look_at: datetime | None = None
         self.hours = _Hours(self.last)
         self.made: list[Made] = []
         self.braked: list[Braked] = []
@@ -132,9 +139,9 @@ class _Play:
             while self.scenes and self.scenes[0].at <= due:
                 self.simulation.play(self.scenes.popleft())
             self.simulation.go_to(due)
-            report = self._cycle(due)
+            report = self._cycle(due, is_check=due == self.look_at)
             busy = busy + 1 if report.plan.actions and busy < MOST_BUSY_CYCLES else 0
-            due = self._next(is_busy=busy > 0, report=report)
+            due = self._next(is_busy=busy > 0)
             self.progress("playing what happened", self.length - len(self.scenes), self.length)
         self._pass_over(self.until + self.poll)
         return Played(
@@ -145,41 +152,48 @@ class _Play:
             cycles=self.cycles,
         )
 
-    def _next(self, *, is_busy: bool, report: CycleReport) -> datetime | None:
+    def _next(self, *, is_busy: bool) -> datetime | None:
         """Say when the next cycle is run: at once while there is news, else when something happens.
 
-        One drift check is run in between, to see what those cost that find nothing.
+        Or at a drift check, where one may cost something else than the last that was run.
         """
         if is_busy or self.cycles == 1:
             return self.last + self.poll
         news_at = self._tick_at(self.scenes[0].at) if self.scenes else None
-        check_at = self._tick_at(self.checked_at + self.drift_check)
-        is_check_next = report.kind is CycleKind.CYCLE and (news_at is None or check_at < news_at)
-        return check_at if is_check_next else news_at
+        if self.acted_at < self.looked_at:
+            return news_at
+        self.look_at = self._tick_at(self.looked_at + self.between_looks)
+        return min(self.look_at, news_at or self.look_at)
 
     def _tick_at(self, moment: datetime) -> datetime:
         """Give the first time of the schedule behind the last cycle and not before a moment."""
         return self.last + max(1, -((self.last - moment) // self.poll)) * self.poll
 
-    def _cycle(self, at: datetime) -> CycleReport:
+    def _cycle(self, at: datetime, *, is_check: bool) -> CycleReport:
         """Run one cycle and write down what it did, and what one like it costs where it found nothing."""
         self.simulation.requests.clear()
-        report = self._run(at)
+        report = self._run(at, is_check=is_check)
         routes = {decision.link.case_id: decision.link.route for decision in report.plan.decisions}
         self.made += [Made(at=at, route=routes.get(one.action.case_id, ""), outcome=one) for one in report.outcomes]
         cost = Counter(self.simulation.requests)
         self.hours.add(at, cost, len(report.outcomes))
         self.cycles += 1
         self.last = at
-        is_check = report.kind is not CycleKind.CYCLE
-        if is_check or self.cycles == 1:
+        if report.plan.actions:
+            self.acted_at = at
+        else:
+            self._remember_cost(report.kind, cost)
+        if is_check:
+            self.checked_at = self.looked_at = at
+        elif at - self.checked_at >= self.drift_check:  # this one would have been a drift check
             self.checked_at = at
-        if not report.plan.actions:
-            self._remember_cost(cost, is_check=is_check)
+            self.hours.add(at, self.check_cost - self.quiet_cost)
         return report
 
-    def _run(self, at: datetime) -> CycleReport:
+    def _run(self, at: datetime, *, is_check: bool) -> CycleReport:
         context, number = self.simulation.context, f"simulated-{self.cycles + 1:06d}"
+        if not is_check:
+            context = replace(context, settings=replace(context.settings, drift_check_every=NEVER))
         report = run_cycle(context, CycleRequest(lists_skips=False), cycle_id=number)
         if isinstance(report.error, Refused):
             self.braked.append(Braked(at=at, planned=len(report.plan.actions), words=str(report.error)))
@@ -188,10 +202,11 @@ class _Play:
             raise report.error
         return report
 
-    def _remember_cost(self, cost: Counter[str], *, is_check: bool) -> None:
-        if is_check:
+    def _remember_cost(self, kind: CycleKind, cost: Counter[str]) -> None:
+        """Remember what a cycle costs that finds nothing; the full check of each day is like no other."""
+        if kind is CycleKind.DRIFT:
             self.check_cost = cost
-        else:
+        elif kind is CycleKind.CYCLE:
             self.quiet_cost = cost
 
     def _pass_over(self, due: datetime) -> None:

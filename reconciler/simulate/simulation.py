@@ -36,6 +36,8 @@ from reconciler.store.store import Store
 
 CORALOGIX = "coralogix"
 AT_ONCE = HttpSettings(base_url="http://in-process.invalid", requests_per_second=1e6, burst=1_000_000, read_attempts=1)
+PAGE_ROWS = 25
+"""What a cycle reads of Cases behind its cursor is seldom more, and reading costs most of the time of a simulation."""
 Play = Callable[[CoralogixWorld, Turn, Actor], object]
 PLAYS: Mapping[str, Play] = {
     CaseEventKind.STATUS: lambda world, turn, by: world.set_status(turn.case_id, turn.value, by, turn.reason),
@@ -80,7 +82,7 @@ class Simulation:
             policies=production.policies,
             policy_hash=production.policy_hash,
             clock=self.clock.now,
-            settings=replace(production.settings, workers=1, workers_of={}),
+            settings=replace(production.settings, workers=1, workers_of={}, case_page_rows=PAGE_ROWS),
             program_version=production.program_version,
         )
 
