@@ -200,6 +200,7 @@ def secret_values(config: Config) -> tuple[str, ...]:
     named = [config.coralogix.api_key]
     for one in config.servicenow.values():
         named += [secret for secret in (one.password, one.client_secret, one.api_key) if secret is not None]
+    named += [*config.notify.urls, *([config.notify.heartbeat] if config.notify.heartbeat else [])]
     return tuple(secret.reveal() for secret in named)
 
 

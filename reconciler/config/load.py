@@ -13,7 +13,7 @@ from reconciler.config.lines import KeyPath, key_lines
 from reconciler.config.model import AuditConfig, Config, Mode
 from reconciler.config.policies import policies
 from reconciler.config.problems import Problems
-from reconciler.config.services import FileContext, connectors, coralogix, metrics, retention, schedule, state
+from reconciler.config.services import FileContext, connectors, coralogix, metrics, notify, retention, schedule, state
 from reconciler.config.shape.errors import read_shape
 from reconciler.core.errors import ConfigError
 
@@ -54,6 +54,7 @@ def parse_config(
         ),
         retention=retention(shape.retention),
         metrics=metrics(shape.metrics, reading),
+        notify=notify(shape.notify, reading),
         schedule=schedule(shape.schedule),
         policies=policies(shape, reading),
         source=source,

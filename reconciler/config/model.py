@@ -152,6 +152,28 @@ class MetricsConfig:
     textfile: Path | None = None
 
 
+class Occasion(StrEnum):
+    """List of what a person is told by a message."""
+
+    HOLD = "hold"
+    BRAKE = "brake"
+    DOWN = "down"
+    RECOVERED = "recovered"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotifyConfig:
+    """Configure who is told by messages, and of what."""
+
+    urls: tuple[Secret, ...] = ()
+    """addresses of Apprise"""
+    on: frozenset[Occasion] = frozenset(Occasion)
+    down: timedelta = timedelta(minutes=10)
+    """how long a side may stay unread"""
+    heartbeat: Secret | None = None
+    """an address that is called after each whole cycle"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """Configure when a cycle runs, and how far each pull looks behind its cursor."""
@@ -180,6 +202,7 @@ class Config:
     audit: AuditConfig
     retention: RetentionConfig
     metrics: MetricsConfig
+    notify: NotifyConfig
     schedule: ScheduleConfig
     policies: Policies
     source: Path | None = None

@@ -21,6 +21,8 @@ from reconciler.config.model import (
     CoralogixConfig,
     ListenAddress,
     MetricsConfig,
+    NotifyConfig,
+    Occasion,
     PartialView,
     RetentionConfig,
     ScheduleConfig,
@@ -32,6 +34,7 @@ from reconciler.config.secrets import RIGHT_WAYS, Secret, open_secret
 from reconciler.config.shape.tables import (
     CoralogixTable,
     MetricsTable,
+    NotifyTable,
     RemoteTable,
     RetentionTable,
     ScheduleTable,
@@ -260,6 +263,17 @@ def metrics(table: MetricsTable, reading: FileContext) -> MetricsConfig:
         words = f"found {shown(str(table.textfile))}; allowed is the path of a file whose name ends with .prom"
         reading.problems.add(("metrics", "textfile"), words)
     return MetricsConfig(listen=listen, textfile=textfile)
+
+
+def notify(table: NotifyTable, reading: FileContext) -> NotifyConfig:
+    """Make ``[notify]``."""
+    found = [reading.secret(("notify", "urls", place), one) for place, one in enumerate(table.urls)]
+    return NotifyConfig(
+        urls=tuple(secret for secret in found if secret is not None),
+        on=frozenset(map(Occasion, table.on)),
+        down=timedelta(minutes=table.down_minutes),
+        heartbeat=reading.secret(("notify", "heartbeat_url"), table.heartbeat_url),
+    )
 
 
 def schedule(table: ScheduleTable) -> ScheduleConfig:

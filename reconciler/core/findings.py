@@ -35,6 +35,7 @@ class Code(StrEnum):
     RECORD_WRITE = "RC030"
     CHOSEN_ID = "RC031"
     EXISTING = "RC032"
+    MESSAGE = "RC040"
     UNREACHED_ROUTE = "RC101"
     UNUSED = "RC102"
     UNFILLED = "RC103"
@@ -164,6 +165,11 @@ PAGES: Mapping[Code, Page] = {
         cause="`[inbound.NAME] existing` names a field that the table does not have or that this user may not read, or "
         "does not name the Case",
         to_do="name fields of the table, and `case.id` or `case.key`",
+    ),
+    Code.MESSAGE: Page(
+        title="a test message, or the call of the heartbeat, did not arrive",
+        cause="a wrong or outdated address, a token that was taken back, no way through the network or the proxy",
+        to_do="make the address anew at the service that it leads to, put it where `[notify]` says, try again",
     ),
     Code.UNREACHED_ROUTE: Page(
         title="a route is never reached",

@@ -120,6 +120,10 @@ class Reports:
         # The names are our own catalogue's.
         return self._db.stream(f"SELECT {', '.join(view.columns)} FROM {view.name}{where}", bounds)  # noqa: S608
 
+    def holds_since(self, after: str) -> tuple[Row, ...]:
+        """Give the rows of ``audit_holds`` that began after a time, as the database writes it, the oldest first."""
+        return self._db.named("SELECT * FROM audit_holds WHERE since > ? ORDER BY since, case_id", (after,))
+
     def holds_of(self, case_ids: Sequence[str]) -> tuple[Row, ...]:
         """Give the rows of ``audit_holds`` of these Cases, the longest wait first; those of no hold are left out."""
         sql = "SELECT h.* FROM json_each(?) j CROSS JOIN audit_holds h ON h.case_id = j.value ORDER BY since, case_id"

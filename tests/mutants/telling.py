@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.fault import fault
 
 LOG = "tests/scenario/test_told_in_the_log.py"
+MESSAGES = "tests/scenario/test_messages_sent.py"
 
 TELLING = (
     fault(
@@ -62,5 +63,41 @@ TELLING = (
         "context.store.reports.lags(since=report.started_at)",
         "context.store.reports.lags(since=report.started_at.replace(year=2000))",
         "tests/scenario/test_measured.py::test_what_a_cycle_did_is_counted_and_its_lag_observed_by_direction",
+    ),
+    fault(
+        "what was told is forgotten at the end",
+        "messages:Messages.cycle_ended",
+        "self._remember(after)",
+        "pass",
+        f"{MESSAGES}::test_a_burst_is_one_message_and_a_restart_or_another_try_repeats_none",
+    ),
+    fault(
+        "what nobody took before the end is never told",
+        "messages:Messages.close",
+        "self._remember(lost[0][0])",
+        "pass",
+        f"{MESSAGES}::test_what_nobody_took_before_the_end_is_told_by_the_next_start",
+    ),
+    fault(
+        "each hold of a burst is a message",
+        "messages:Messages.cycle_ended",
+        "not self._couriers or is_early",
+        "not self._couriers",
+        f"{MESSAGES}::test_what_comes_close_behind_a_message_is_told_together_a_little_later",
+    ),
+    fault(
+        "the heart beats after a cycle that was not whole",
+        "messages:Messages.cycle_ended",
+        "report.error is None",
+        "True",
+        f"{MESSAGES}::test_the_heart_beats_after_whole_cycles_alone",
+    ),
+    fault(
+        "the words of a failing address are logged",
+        "notifications:Courier._tried",
+        "type(error).__name__",
+        "str(error)",
+        "tests/unit/telemetry/test_notifications.py"
+        "::test_an_address_that_raises_is_tried_again_and_its_words_are_not_told",
     ),
 )

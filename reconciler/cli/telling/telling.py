@@ -1,4 +1,4 @@
-"""Tell Prometheus of each cycle, by an address or by a text file, as the config in force says.
+"""Tell of each cycle as the config in force says: Prometheus, by an address or a text file; people, by messages.
 
 Rules of this file: what the config does not ask for is not loaded; nothing here fails or delays a cycle; what a new
 config asks for is taken up whole or not at all.
@@ -25,6 +25,7 @@ from reconciler.engine.report import CycleReport
 from reconciler.store.store import Store
 
 if TYPE_CHECKING:
+    from reconciler.cli.telling.messages import Messages
     from reconciler.telemetry.metrics import Metrics
     from reconciler.telemetry.metrics_server import MetricsServer
 
@@ -39,11 +40,16 @@ class Telling:
     """
 
     def __init__(self, store: Store, *, serves: bool) -> None:
+        self._store = store
         self._serves = serves
         self._read_at: Mapping[str, datetime] = store.journal.last_whole_reads()
         self._metrics: Metrics | None = None
         self._server: MetricsServer | None = None
         self._textfile_failed = ""
+        self._messages: Messages | None = None
+        self._asked_by: tuple[object, ...] = ()
+        """what the messages were made from"""
+        self._began_at = utc_now()
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +59,8 @@ class Telling:
     ) -> None:
         if self._server is not None:
             self._server.close()
+        if self._messages is not None:
+            self._messages.close(wait=True)
 
     # -- the config ------------------------------------------------------------------------------------------------
 
@@ -61,17 +69,35 @@ class Telling:
         asked = config.metrics
         if asked.textfile is not None and not asked.textfile.parent.is_dir():
             raise ConfigError([f"[metrics] textfile: there is no folder {asked.textfile.parent}; make it first"])
+        messages = self._new_messages(config)
         metrics = self._metrics
         if metrics is None and (asked.listen or asked.textfile):
             metrics = _fresh_metrics(asked.textfile)
         if self._serves:
             self._server = self._moved_server(asked.listen, metrics)
+        if messages is not self._messages and self._messages is not None:
+            self._messages.close(wait=False)
+        self._messages = messages
         self._config, self._metrics = config, metrics if asked.listen or asked.textfile else None
         self._limits = {"coralogix": config.coralogix.requests_per_second} | {
             name: one.requests_per_second for name, one in config.servicenow.items()
         }
         self._allowed = oldest_read_allowed(config.schedule.poll)
         self._note_reads()
+
+    def _new_messages(self, config: Config) -> Messages | None:
+        """Give who sends messages now: the one before, where nothing of it changed."""
+        notify = config.notify
+        secrets = (*notify.urls, *([notify.heartbeat] if notify.heartbeat else []))
+        asked_by = (notify, *(secret.reveal() for secret in secrets))
+        if asked_by != self._asked_by or self._messages is None:
+            self._asked_by = asked_by
+            if not secrets:
+                return None
+            from reconciler.cli.telling.messages import Messages, source_of  # noqa: PLC0415 - only where it is asked for
+
+            return Messages(notify, self._store, source=source_of(str(config.source)))
+        return self._messages
 
     def _moved_server(self, listen: ListenAddress | None, metrics: Metrics | None) -> MetricsServer | None:
         """Give the server at the address that is asked for; the one before goes on where that cannot be had."""
@@ -109,6 +135,10 @@ class Telling:
             self._measure(report, context)
         except Exception:  # whatever it is, the cycle itself went as it went
             log.exception("a cycle could not be measured")
+        try:
+            self._send(report)
+        except Exception:  # as above
+            log.exception("nobody could be told of a cycle")
 
     def cycle_failed(self) -> None:
         """Tell of a cycle that ended without a report."""
@@ -132,6 +162,11 @@ class Telling:
     def _age_seconds(self, side: str, now: datetime) -> float | None:
         at = self._read_at.get(side)
         return None if at is None else (now - at).total_seconds()
+
+    def _send(self, report: CycleReport) -> None:
+        if self._messages is not None:
+            unread_since = {name: self._read_at.get(name, self._began_at) for name in self._limits}
+            self._messages.cycle_ended(report, unread_since)
 
     def _measure(self, report: CycleReport, context: Context) -> None:
         if self._metrics is None:

@@ -24,8 +24,10 @@ _KINDS: Mapping[str, str] = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
+_FILLERS: Mapping[KeyPath, Any] = {("route",): {}, ("notify", "urls"): {}, ("notify", "on"): "hold"}
+"""right in these lists; a file with a problem is never used, so it decides nothing"""
 _FILLER = "P1"
-"""right in every list of texts; a file with a problem is never used, so it decides nothing"""
+"""right in every other list, all of texts"""
 
 
 def read_shape(data: dict[str, Any], problems: Problems) -> File:
@@ -62,7 +64,7 @@ def _take_out(data: Any, path: KeyPath) -> None:
     for part in way:
         data = data[part]
     if isinstance(last, int):
-        data[last] = {} if way == ["route"] else _FILLER
+        data[last] = _FILLERS.get(tuple(way), _FILLER)
     else:
         del data[last]
 

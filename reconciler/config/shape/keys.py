@@ -11,8 +11,8 @@ _REMOTE = frozenset({"ca_bundle", "proxy", "api_key", "requests_per_second", "wo
 
 KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     (): frozenset(
-        {"owner", "mode", "coralogix", "servicenow", "state", "audit", "retention", "metrics", "schedule", "limits"}
-        | {"route", "inbound", "outbound"}
+        {"owner", "mode", "coralogix", "servicenow", "state", "audit", "retention", "metrics", "notify"}
+        | {"schedule", "limits", "route", "inbound", "outbound"}
     ),
     ("coralogix",): _REMOTE | {"region", "base_url", "partial_view", "deep_links"},
     ("servicenow", "*"): _REMOTE
@@ -21,6 +21,7 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     ("audit",): frozenset({"case_events", "servicenow_history", "values"}),
     ("retention",): frozenset({"requests_days", "history_days"}),
     ("metrics",): frozenset({"listen", "textfile"}),
+    ("notify",): frozenset({"urls", "on", "down_minutes", "heartbeat_url"}),
     ("schedule",): frozenset(
         {"poll_seconds", "case_overlap_seconds", "incident_overlap_seconds"}
         | {"first_lookback_hours", "drift_check_minutes", "lag_objective_seconds"}

@@ -148,6 +148,15 @@ class MetricsTable(Table):
     textfile: str | None = None
 
 
+class NotifyTable(Table):
+    """Describe the keys of ``[notify]``."""
+
+    urls: list[Annotated[SecretTable, BeforeValidator(_secret)]] = []
+    on: list[Literal["hold", "brake", "down", "recovered"]] = ["hold", "brake", "down", "recovered"]
+    down_minutes: Annotated[int, Field(ge=1, le=10_080)] = 10
+    heartbeat_url: SecretPlace = None
+
+
 class ScheduleTable(Table):
     """Describe the keys of ``[schedule]``."""
 
@@ -229,6 +238,7 @@ class File(Table):
     audit: AuditTable = AuditTable()
     retention: RetentionTable = RetentionTable()
     metrics: MetricsTable = MetricsTable()
+    notify: NotifyTable = NotifyTable()
     schedule: ScheduleTable = ScheduleTable()
     limits: LimitsTable = LimitsTable()
     route: list[RouteTable] = []
@@ -236,7 +246,7 @@ class File(Table):
     outbound: dict[str, OutboundTable] = {}
 
 
-SECRET_KEYS = frozenset({"api_key", "password", "client_secret"})
+SECRET_KEYS = frozenset({"api_key", "password", "client_secret", "urls", "heartbeat_url"})
 
 TABLES: Mapping[tuple[str, ...], type[Table]] = {
     (): File,
@@ -246,6 +256,7 @@ TABLES: Mapping[tuple[str, ...], type[Table]] = {
     ("audit",): AuditTable,
     ("retention",): RetentionTable,
     ("metrics",): MetricsTable,
+    ("notify",): NotifyTable,
     ("schedule",): ScheduleTable,
     ("limits",): LimitsTable,
     ("route", "*"): RouteTable,
@@ -266,7 +277,8 @@ NAMED_TABLES: Mapping[str, type[Table]] = {
 
 def table_at(path: KeyPath) -> type[Table] | None:
     """Find which table a place is; None where the file has no table with fixed keys."""
-    if path and path[-1] in SECRET_KEYS:
+    *_, key = [part for part in path if isinstance(part, str)] or [""]
+    if key in SECRET_KEYS:
         return SecretTable
     for pattern, table in TABLES.items():
         if len(pattern) == len(path) and all(a in ("*", b) for a, b in zip(pattern, path, strict=True)):

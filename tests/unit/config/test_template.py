@@ -17,7 +17,9 @@ from reconciler.core.policies.lint import advice
 from tests.unit.config.test_load import MINIMAL, read
 
 COMMENTED = re.compile(r"^# (?=[a-z0-9_]+ = |\[)", re.MULTILINE)
-EITHER_OR = re.compile(r"^(base_url|client_id|client_secret|ca_bundle|api_key = \{ credential).*$", re.MULTILINE)
+EITHER_OR = re.compile(
+    r"^(base_url|client_id|client_secret|ca_bundle|urls|heartbeat_url|api_key = \{ credential).*$", re.MULTILINE
+)
 
 
 def uncommented() -> str:

@@ -86,6 +86,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "datasette": frozenset({"audit.site"}),
     "markupsafe": frozenset({"audit.site"}),
     "uvicorn": frozenset({"audit.site"}),
+    "apprise": frozenset({"telemetry.notifications"}),
     "prometheus_client": frozenset({"telemetry.metrics", "telemetry.metrics_server"}),
 }
 """library -> the rooms or files that may use it; every other library from outside is a stranger"""

@@ -69,5 +69,5 @@ def test_what_is_imported_is_declared() -> None:
     distributions = {"re2": "google-re2", "sqlite_utils": "sqlite-utils", "pydantic_core": "pydantic"}
     distributions |= {"prometheus_client": "prometheus-client"}
     # Datasette's extra brings its plugin by its entry point, and its own MarkupSafe.
-    optional = {one.name for one in asked("audit")} - {"datasette-dashboards"} | {"markupsafe"}
+    optional = {one.name for one in asked("audit", "notify")} - {"datasette-dashboards"} | {"markupsafe"}
     assert {distributions.get(name, name) for name in foreign} == {one.name for one in asked()} | optional

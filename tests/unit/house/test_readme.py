@@ -48,6 +48,7 @@ TITLES = {
     ("audit",): "`[audit]`",
     ("retention",): "`[retention]`",
     ("metrics",): "`[metrics]`",
+    ("notify",): "`[notify]`",
     ("schedule",): "`[schedule]`",
     ("limits",): "`[limits]`",
     ("route", "*"): "`[[route]]`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from reconciler.cli.commands.check.probing import probe, tables_written, write_p
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_deed
 from reconciler.cli.start import OBSERVING, open_store, read_config, read_store, start
+from reconciler.cli.telling.trial import check_notify, send_tests
 from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.config.model import Config, ServiceNowConfig
 from reconciler.config.shape.schema import config_schema
@@ -37,11 +38,21 @@ ENOUGH_CASES = 20
 @click.option("--live", is_flag=True, help="Ask both services too; nothing is written.")
 @click.option("--write-probe", is_flag=True, help="With --live: make, resolve and close a record of its own, too.")
 @click.option("--yes", is_flag=True, help="With --write-probe: do not ask.")
+@click.option("--notify", is_flag=True, help="With --live: send a test message by each address of [notify], too.")
 @click.option("--variables", "names", is_flag=True, help="List every name that a condition or template may use.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the config file, for editors.")
 @json_option
 @click.pass_obj
-def check(options: Globals, live: bool, write_probe: bool, yes: bool, names: bool, schema: bool, as_json: bool) -> int:
+def check(
+    options: Globals,
+    live: bool,
+    write_probe: bool,
+    yes: bool,
+    notify: bool,
+    names: bool,
+    schema: bool,
+    as_json: bool,
+) -> int:
     """Validate the config and show what will be used; with --live, ask both services whether all is set up.
 
     \b
@@ -54,28 +65,33 @@ def check(options: Globals, live: bool, write_probe: bool, yes: bool, names: boo
       reconciler check
       reconciler check --live                  # changes nothing
       reconciler check --live --write-probe    # makes a record of its own, resolves it and closes it
+      reconciler check --live --notify         # sends a test message
     """
     start(options, quiet=True)
-    if write_probe and not live:
-        raise ConfigError(["--write-probe asks the services: say --live, too"])
+    _require_live(live, {"--write-probe": write_probe, "--notify": notify})
     if names or schema:
         if live:
             raise ConfigError([f"{'--variables' if names else '--schema'} needs no service; leave --live out"])
         _show_names(as_json=as_json) if names else print_json(config_schema())
         return 0
     config = read_config(options, needs_secrets=live)
+    check_notify(config, is_asked=notify)
     if write_probe:
         ask_for_write_probe(config, is_agreed=yes)
     document = config_document(config)
     findings = probe(config) if live else ()
-    if write_probe:
-        written = tuple(write_probes(config))
-        note_write_probe(config.state.path, written)
-        findings += written
+    findings += written_probes(config) if write_probe else ()
+    findings += send_tests(config) if notify else ()
     if live:
         document["probes"] = [asdict(one) for one in findings]
     print_json(document) if as_json else _print_check(document, findings)
     return exit_code(findings)
+
+
+def _require_live(live: bool, given: Mapping[str, bool]) -> None:
+    for name, is_given in given.items():
+        if is_given and not live:
+            raise ConfigError([f"{name} asks the services: say --live, too"])
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
@@ -174,6 +190,13 @@ def ask_for_write_probe(config: Config, *, is_agreed: bool) -> None:
     if is_agreed or (sys.stdin.isatty() and click.confirm(words, err=True)):
         return
     raise ConfigError([f"nothing was asked of the services, since nobody agreed. {words} Say so with --yes"])
+
+
+def written_probes(config: Config) -> tuple[Finding, ...]:
+    """Run the probe that writes, and write down that a person did."""
+    written = tuple(write_probes(config))
+    note_write_probe(config.state.path, written)
+    return written
 
 
 def note_write_probe(database: Path, findings: Sequence[Finding]) -> None:

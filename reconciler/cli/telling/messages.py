@@ -1,0 +1,200 @@
+"""What a person is told in a message: new holds, a brake, a side that is down, and that it is over.
+
+Rules of this file: what is news is what stands now against what was told last, which the database remembers: nothing is
+told twice, also over a restart, and what comes close together is one message. What is remembered is written before the
+message leaves, and taken back where no address took it.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.config.model import NotifyConfig, Occasion
+from reconciler.core.text import cut
+from reconciler.engine.report import CycleReport, CycleResult
+from reconciler.store.codec import time_text
+from reconciler.store.store import Store
+from reconciler.store.values import Row
+from reconciler.telemetry.log import escape_controls, redact
+from reconciler.telemetry.notifications import Courier, Message, Mood, Pulse, apprise_delivery
+
+TOLD = "notify.told"
+"""The fact under which it is remembered what was told."""
+LEAST_PAUSE = timedelta(seconds=30)
+"""Between two messages; what comes meanwhile is one with the next."""
+MOST_LISTED = 10
+MOST_CHARACTERS = 300
+"""of the words of one hold"""
+END_LIMIT_SECONDS = 10.0
+"""So long a program that ends waits for messages that are under way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldSoFar:
+    """Remember what a person knows."""
+
+    holds_until: str = ""
+    """those that began after this time were not told yet"""
+    brake: bool = False
+    down: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """Say how things stand after a cycle, as far as somebody is told of it."""
+
+    at: datetime
+    holds: Sequence[Row]
+    """those that were not told yet"""
+    brake: str
+    """its words; empty where there is none"""
+    released: bool
+    """a cycle went through, so that a brake is over"""
+    down_since: Mapping[str, datetime]
+    """the sides that were not read whole for longer than is borne, and since when"""
+    read: frozenset[str]
+
+
+class Messages:
+    """Tell people by every address of one config; ``close`` ends it. For the thread that runs the cycles."""
+
+    def __init__(self, config: NotifyConfig, store: Store, *, source: str) -> None:
+        self._config = config
+        self._store = store
+        self._source = source
+        self._couriers = couriers_of(config)
+        self._pulse = Pulse(config.heartbeat.reveal()) if config.heartbeat else None
+        self._last_at: datetime | None = None
+        """of a message"""
+        self._sent: list[tuple[ToldSoFar, Message]] = []
+        """the messages that nobody may have taken yet, each with what was told before it"""
+
+    def cycle_ended(self, report: CycleReport, unread_since: Mapping[str, datetime]) -> None:
+        """Tell what is news; ``unread_since`` has when each side was last read whole."""
+        if self._pulse and report.error is None and report.result is not CycleResult.STOPPED:
+            self._pulse.beat()
+        now = report.finished_at
+        is_early = self._last_at is not None and timedelta() <= now - self._last_at < LEAST_PAUSE
+        if not self._couriers or is_early:
+            return
+        told = self._told(report.started_at)
+        news = self._news(report, told, unread_since)
+        message = compose(news, told, self._config.on, source=self._source)
+        after = told_after(news, told)
+        if after != told:
+            self._remember(after)
+        if message is not None:
+            self._sent = [*self._on_their_way(), (told, message)]
+            self._last_at = now
+            for courier in self._couriers:
+                courier.put(message)
+
+    def close(self, *, wait: bool) -> None:
+        """Let what is under way arrive, for a while where ``wait`` says so; what did not is told by the next start."""
+        ending: list[Courier | Pulse] = [*self._couriers, *([self._pulse] if self._pulse else [])]
+        for each in ending:
+            each.close()
+        if not wait:
+            return
+        for each in ending:
+            each.join(END_LIMIT_SECONDS / len(ending))
+        if lost := self._on_their_way():
+            self._remember(lost[0][0])
+
+    def _on_their_way(self) -> list[tuple[ToldSoFar, Message]]:
+        """Give the messages behind the last that arrived; one before it that did not was given up for good."""
+        arrived = [place for place, (_, message) in enumerate(self._sent) if message.arrived.is_set()]
+        return self._sent[arrived[-1] + 1 :] if arrived else self._sent
+
+    def _news(self, report: CycleReport, told: ToldSoFar, unread_since: Mapping[str, datetime]) -> News:
+        now = report.finished_at
+        return News(
+            at=now,
+            holds=self._store.reports.holds_since(told.holds_until) if report.held else (),
+            brake=str(report.error) if report.result is CycleResult.REFUSED else "",
+            released=report.error is None,
+            down_since={name: at for name, at in unread_since.items() if now - at >= self._config.down},
+            read=report.read_whole,
+        )
+
+    def _told(self, started_at: datetime) -> ToldSoFar:
+        """Give what was told last; where the clock was set back since, holds of this cycle are news all the same."""
+        text = self._store.facts.get(TOLD)
+        if text is None:
+            return ToldSoFar()
+        saved = json.loads(text)
+        until = min(saved["holds_until"], time_text(started_at - timedelta(milliseconds=1)))
+        return ToldSoFar(holds_until=until, brake=saved["brake"], down=tuple(saved["down"]))
+
+    def _remember(self, told: ToldSoFar) -> None:
+        self._store.facts.put(TOLD, json.dumps(asdict(told)))
+
+
+def couriers_of(config: NotifyConfig) -> tuple[Courier, ...]:
+    """Make the courier to each address; raise ConfigError for what is none, and where Apprise is not installed."""
+    ways = [(secret.source, apprise_delivery(secret.source, secret.reveal())) for secret in config.urls]
+    return tuple(Courier(name, deliver) for name, deliver in ways)
+
+
+def told_after(news: News, told: ToldSoFar) -> ToldSoFar:
+    """Say what a person knows once all that is news was told."""
+    until = max((str(row["since"]) for row in news.holds), default=told.holds_until)
+    brake = bool(news.brake) or (told.brake and not news.released)
+    down = {*told.down, *news.down_since} - news.read
+    return replace(told, holds_until=until, brake=brake, down=tuple(sorted(down)))
+
+
+def compose(news: News, told: ToldSoFar, on: frozenset[Occasion], *, source: str) -> Message | None:
+    """Write one message of all that is news and asked for; None where nothing is."""
+    parts: list[tuple[str, str]] = []
+    down = sorted(news.down_since.keys() - {*told.down} - news.read)
+    if Occasion.DOWN in on:
+        parts += [(f"{name} is down", _down_words(name, news)) for name in down]
+    if Occasion.BRAKE in on and news.brake and not told.brake:
+        parts.append(("a brake stands", f"A brake stands, and nothing is written: {_words(news.brake)}"))
+    if Occasion.HOLD in on and news.holds:
+        parts.append(_hold_words(news.holds))
+    bad = len(parts)
+    if Occasion.RECOVERED in on:
+        back = sorted({*told.down} & news.read)
+        parts += [(f"{name} is read again", f"{name} is read whole again.") for name in back]
+        if told.brake and news.released and not news.brake:
+            parts.append(("the brake is off", "The brake is off: a cycle went through."))
+    if not parts:
+        return None
+    titles, bodies = zip(*parts, strict=True)
+    is_failure = bool(down and Occasion.DOWN in on) or (Occasion.BRAKE in on and bool(news.brake))
+    mood = Mood.SUCCESS if not bad else Mood.FAILURE if is_failure else Mood.WARNING
+    return Message(title=f"Reconciler: {'; '.join(titles)}", body="\n\n".join([*bodies, source]), mood=mood)
+
+
+def source_of(config_file: str) -> str:
+    """Say where a message comes from."""
+    return f"From {socket.gethostname()}, {config_file}"
+
+
+def _down_words(name: str, news: News) -> str:
+    since = news.down_since[name]
+    minutes = (news.at - since).total_seconds() / 60
+    return f"{name} was not read whole for {minutes:.0f} minutes, since {since:%Y-%m-%d %H:%M} UTC."
+
+
+def _hold_words(holds: Sequence[Row]) -> tuple[str, str]:
+    listed = [_hold_line(row) for row in holds[:MOST_LISTED]]
+    more = [f"- and {len(holds) - MOST_LISTED} more"] if len(holds) > MOST_LISTED else []
+    title = "a Case waits for a person" if len(holds) == 1 else f"{len(holds)} Cases wait for a person"
+    head = "New holds; `reconciler holds list` says what to do:"
+    return title, "\n".join([head, *listed, *more])
+
+
+def _hold_line(row: Row) -> str:
+    record = f", {row['number']}" if row["number"] else ""
+    return f"- {row['case_key'] or row['case_id']}{record}: {row['reason']}: {_words(str(row['detail'] or ''))}"
+
+
+def _words(text: str) -> str:
+    return cut(escape_controls(redact(text)), MOST_CHARACTERS)

@@ -1,0 +1,207 @@
+"""Messages to people, by whatever Apprise reaches, and the heartbeat: each on its way in a thread of its own.
+
+Rules of this file: whoever hands something over never waits; what cannot be sent is tried again for an hour, further
+and further apart, and then given up; an address is a secret, so it is named by where it is kept. The only user of
+Apprise, which is loaded by who asks for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import urllib.request
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.client import HTTPException
+
+from reconciler.core.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+LONGEST_QUEUE = 20
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
+MOST_ATTEMPTS = 18
+"""With these pauses they last an hour."""
+HEARTBEAT_LIMIT_SECONDS = 10.0
+INSTALL = "pip install 'coralogix-servicenow-reconciler[notify]'"
+
+
+class Mood(StrEnum):
+    """Say how bad a message is, in the words of Apprise."""
+
+    FAILURE = "failure"
+    WARNING = "warning"
+    SUCCESS = "success"
+    INFO = "info"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """Hold what a person reads; no secret is in it."""
+
+    title: str
+    body: str
+    mood: Mood
+    arrived: threading.Event = field(default_factory=threading.Event, compare=False)
+    """set as soon as one address took it"""
+
+
+Deliver = Callable[[Message], bool]
+"""Sends a message and says whether it arrived; takes as long as it takes, in the thread of its courier."""
+
+
+class Courier:
+    """Bring messages to one address, in their order. Hand over from any thread."""
+
+    def __init__(
+        self,
+        name: str,
+        deliver: Deliver,
+        *,
+        attempts: int = MOST_ATTEMPTS,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+    ) -> None:
+        self.name = name
+        self._deliver = deliver
+        self._attempts = attempts
+        self._first_pause_seconds = first_pause_seconds
+        self._waiting: deque[Message] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name=f"courier of {name}", daemon=True)
+        self._thread.start()
+
+    def put(self, message: Message) -> None:
+        """Take a message on; where too many wait, the oldest that is not under way is given up."""
+        with self._changed:
+            if len(self._waiting) >= LONGEST_QUEUE:
+                del self._waiting[1]
+                log.warning("too many messages wait for an address, and one was given up", extra={"address": self.name})
+            self._waiting.append(message)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Ask to end once nothing waits, without another attempt at what fails."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def join(self, limit_seconds: float) -> None:
+        """Wait for the end, which ``close`` asked for, as long as the limit allows."""
+        self._thread.join(limit_seconds)
+
+    def _work(self) -> None:
+        while (message := self._next()) is not None:
+            if self._brought(message):
+                message.arrived.set()
+            with self._changed:
+                self._waiting.popleft()
+
+    def _next(self) -> Message | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            return self._waiting[0] if self._waiting else None
+
+    def _brought(self, message: Message) -> bool:
+        """Try until a message arrives, its attempts are used up, or nobody waits for it any more."""
+        pause_seconds = self._first_pause_seconds
+        for attempt in range(1, self._attempts + 1):
+            if self._tried(message):
+                return True
+            is_last = attempt == self._attempts
+            facts = {"address": self.name, "attempt": attempt}
+            log.warning("a message was given up" if is_last else "a message could not be sent yet", extra=facts)
+            with self._changed:
+                if self._changed.wait_for(lambda: self._closing, pause_seconds):
+                    return False
+            pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+        return False
+
+    def _tried(self, message: Message) -> bool:
+        try:
+            return self._deliver(message)
+        except Exception as error:  # noqa: BLE001 - of whatever kind: its words may hold the address
+            log.warning("sending a message failed", extra={"address": self.name, "error": type(error).__name__})
+            return False
+
+
+class Pulse:
+    """Call an address after each whole cycle, so that somebody notices when the calls stay out.
+
+    Raises ConfigError for what is no address of the web.
+    """
+
+    def __init__(self, url: str) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(["[notify] heartbeat_url: the secret is no address that begins with https:// or http://"])
+        self._url = url
+        self._changed = threading.Condition()
+        self._due = self._closing = self._failed = False
+        self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def beat(self) -> None:
+        """Ask for one call; a second one before it was made is the same."""
+        with self._changed:
+            self._due = True
+            self._changed.notify_all()
+
+    def call(self) -> bool:
+        """Make one call now, and say whether it was answered well."""
+        try:
+            with urllib.request.urlopen(self._url, timeout=HEARTBEAT_LIMIT_SECONDS):  # noqa: S310 - http by the above
+                return True
+        except (OSError, ValueError, HTTPException):  # its words may hold the address
+            return False
+
+    def close(self) -> None:
+        """Ask to end, with the call that is due."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def join(self, limit_seconds: float) -> None:
+        """Wait for the end, which ``close`` asked for, as long as the limit allows."""
+        self._thread.join(limit_seconds)
+
+    def _work(self) -> None:
+        while self._next():
+            is_answered = self.call()
+            if not is_answered and not self._failed:
+                log.warning("the heartbeat found no good answer", extra={"limit_seconds": HEARTBEAT_LIMIT_SECONDS})
+            self._failed = not is_answered
+
+    def _next(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._due or self._closing)
+            is_due, self._due = self._due, False
+            return is_due
+
+
+def require_apprise() -> None:
+    """Raise ConfigError, with what to do, where Apprise is not installed."""
+    try:
+        import apprise  # noqa: F401, PLC0415 - an extra, and it takes a while
+    except ImportError:
+        raise ConfigError([f"[notify] urls needs Apprise, which is not installed: {INSTALL}"]) from None
+
+
+def apprise_delivery(name: str, url: str) -> Deliver:
+    """Give the way to one address of Apprise; raise ConfigError for what is none. ``name`` says where it is kept."""
+    require_apprise()
+    import apprise  # noqa: PLC0415 - an extra, and it takes a while
+
+    # What it logs names addresses, and with them tokens.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    at = apprise.Apprise()
+    if not at.add(url):
+        raise ConfigError([f"[notify] urls: the secret in {name} is no address that Apprise knows"])
+    text = apprise.NotifyFormat.TEXT
+
+    def deliver(message: Message) -> bool:
+        mood = apprise.NotifyType(message.mood.value)
+        return bool(at.notify(body=message.body, title=message.title, notify_type=mood, body_format=text))
+
+    return deliver
