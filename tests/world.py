@@ -14,6 +14,7 @@ from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
 from reconciler.engine.request_log import RequestLog
 from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
+from reconciler.sandbox.both import API_USER
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
@@ -37,6 +38,7 @@ class World:
     settings: Settings = field(default_factory=lambda: Settings(workers=1))
     store: Store = field(default_factory=Store.in_memory)
     seed: int = 0
+    users: Mapping[str, str] = field(default_factory=lambda: {"main": API_USER})
     request_log: RequestLog = field(default_factory=RequestLog)
     observes: bool = False
     follows: bool = False
@@ -59,6 +61,7 @@ class World:
         return Context(
             cases=self.cases,
             connectors={"main": self.incidents},
+            users=self.users,
             store=self.store,
             policies=self.rules,
             policy_hash="policies",

@@ -66,6 +66,7 @@ def build_context(
     context = Context(
         cases=CoralogixClient(coralogix),
         connectors=connectors,
+        users={name: one.username for name, one in config.servicenow.items() if one.username},
         events=CoralogixEventClient(coralogix) if config.audit.case_events else None,
         histories={name: ServiceNowHistoryClient(client) for name, client in connectors.items()}
         if config.audit.servicenow_history

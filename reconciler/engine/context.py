@@ -72,6 +72,8 @@ class Context:
     should_stop: Callable[[], bool] = never
     progress: ProgressCallback = no_progress
     program_version: str = ""
+    users: Mapping[str, str] = field(default_factory=dict)
+    """connector -> the user who makes its writes, as ``sys_updated_by`` has it; none where the login does not tell"""
     observes: bool = False
     """nothing is sent that could write"""
     events: CaseEventClient | None = None

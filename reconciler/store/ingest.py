@@ -71,7 +71,7 @@ _PUT_CASE_ON_LINK = """INSERT INTO links
     out_of_step_since = CASE WHEN excluded.case_stage IS incident_stage THEN NULL
         ELSE coalesce(out_of_step_since, excluded.changed_at) END"""
 _PUT_INCIDENT_ON_LINK = """UPDATE links SET incident_stage = :stage,
-    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:stage, 0)), 0),
+    incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:stage, 0), :was_at), 0),
     number = :number, changed_at = :now, needs_plan = 1,
     out_of_step_since = CASE WHEN case_stage IS :stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
     WHERE case_id = :case_id"""
@@ -281,6 +281,8 @@ def _put_incidents(
         [
             {
                 "stage": sight.stage_rules.incident_stage(link, each.after),
+                # One that counts reopenings was resolved once; put back from a copy, it may not count them any more.
+                "was_at": Stage.RESOLVED if each.after.reopen_count else 0,
                 "number": each.after.number,
                 "now": now,
                 "case_id": link.case_id,

@@ -123,7 +123,7 @@ def _is_behind(world: ServiceNowWorld, case: Case) -> bool:
         return False
     title = " ".join(case.title.split())
     kept = kept_value(world.tables.named(INCIDENT).schema, "short_description", title, world.switches)
-    return kept.removeprefix("[EMEA] ")[:40] not in rows[0]["short_description"]
+    return kept.removeprefix("[EMEA] ")[:40] not in " ".join(rows[0]["short_description"].split())
 
 
 def forgotten(stage: Stage) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from reconciler.core.policies.policies import Limits, Policies
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.sandbox.both import API_USER
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultKind, FaultPlan
@@ -223,6 +224,7 @@ class Stage:
         return Context(
             cases=WatchedCases(CasesInProcess(self.coralogix), self.coralogix, watch, page_rows=rows),
             connectors=self._connectors(watch),
+            users={MAIN: API_USER, OTHER: API_USER},
             store=Store(database),
             policies=_policies(self.setting.limit, self.setting.connectors),
             policy_hash="policies",

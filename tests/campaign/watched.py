@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from reconciler.core.errors import RemoteError
+from reconciler.core.errors import Malformed, RemoteError
 from reconciler.core.model import Case, Incident, JsonObject
 from reconciler.core.policies.existing import Terms
 from reconciler.remotes.ports import CaseOrder, CasePage, IncidentPage, Position, Side
@@ -45,7 +45,7 @@ class Watch:
         told = self.faults.waits_told
         try:
             answer = call()
-        except RemoteError as error:
+        except (RemoteError, Malformed) as error:
             self._note_read(operation, asked, (), type(error).__name__, told=told)
             self.gate.meet(operation, When.AFTER)
             raise
@@ -87,7 +87,7 @@ class Watch:
         seen, told, hung = len(journal), self.faults.waits_told, self.faults.kinds[FaultKind.TIMEOUT]
         try:
             answer = call()
-        except RemoteError as error:
+        except (RemoteError, Malformed) as error:
             request = replace(
                 request,
                 told_to_wait=self._side(request.operation) if told != self.faults.waits_told else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.fault import REWRITTEN, fault
 
+CAMPAIGN = "tests/scenario/test_campaign.py"
 ONCE = "tests/scenario/test_told_once.py"
 AGAIN = "tests/scenario/test_reactivated.py"
 WHO_AND_WHEN = "tests/scenario/test_who_and_when.py"
@@ -21,7 +22,21 @@ REMEMBERING = (
         "perform:_given",
         "incident is not None and is_base",
         "incident is not None",
-        f"{REWRITTEN}::test_an_answer_that_shows_another_write_is_not_the_base",
+        f"{REWRITTEN}::test_an_answer_that_shows_another_write_is_not_the_base_where_our_user_is_not_known",
+    ),
+    fault(
+        "a write of ours behind an error is not known by its writer",
+        "perform:Performer._look_after",
+        "(is_ours_alone or not _differences(action, after))",
+        "not _differences(action, after)",
+        f"{REWRITTEN}::test_a_write_that_arrived_behind_an_error_is_known_by_its_writer",
+    ),
+    fault(
+        "a record that was put back from before it was reopened is closed after its Case",
+        "ingest:_put_incidents",
+        "Stage.RESOLVED if each.after.reopen_count else 0",
+        "0",
+        f"{CAMPAIGN}::test_a_record_that_was_reopened_and_is_put_back_from_before_is_left_alone",
     ),
     fault(
         "a note is sent with each try",

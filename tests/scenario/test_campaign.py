@@ -30,6 +30,7 @@ from tests.campaign.schedule import (
     Setting,
     Step,
     Strike,
+    TurnBack,
     Wait,
     When,
 )
@@ -129,6 +130,12 @@ def test_a_record_that_could_not_be_adopted_and_then_was_deleted_is_not_made_aga
 def test_a_case_that_came_back_between_our_resolve_and_our_close_is_not_resolved_again() -> None:
     between = Cycle(0, (Interrupt("cases.close", 1, When.BEFORE, CaseAct(0, "reactivate")),))
     assert broken(CaseAct(0, "create"), Cycle(), Wait(-30), RecordAct(0, "close"), between) == []
+
+
+def test_a_record_that_was_reopened_and_is_put_back_from_before_is_left_alone() -> None:
+    reopened = (Wait(901), RecordAct(0, "resolve", "b"), RecordAct(0, "progress", "b"), Cycle())
+    put_back = (TurnBack(700, case=0), CaseAct(0, "close"))
+    assert broken(CaseAct(0, "create"), Cycle(), *reopened, *put_back, setting=Setting(profile="lenient")) == []
 
 
 def _adopts(event: Event) -> bool:

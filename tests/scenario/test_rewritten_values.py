@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.model import Result
+from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
 from reconciler.store.store import Store
 from tests.scenario.wild_support import WildWorld
@@ -48,9 +49,21 @@ def test_a_person_who_edits_a_rewritten_value_is_left_alone() -> None:
     assert blamed(world) == 1
 
 
-def test_an_answer_that_shows_another_write_is_not_the_base() -> None:
-    """A person edits the title between our read and our write, and again before the answer: that is theirs."""
-    world = WildWorld()
+def test_an_answer_that_shows_another_write_before_ours_is_the_base() -> None:
+    """A person edits between our read and our write: ours is the last, so the record holds what it made of ours."""
+    world = WildWorld(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
+    case_id, sys_id = world.link_one("Payments are slow")
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.once("before update", lambda: world.servicenow.people.edit(sys_id, urgency="1"))
+    world.cycle()
+    world.coralogix.set_title(case_id, "Payments are back")
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"].endswith("Payments are back")
+
+
+def test_an_answer_that_shows_another_write_is_not_the_base_where_our_user_is_not_known() -> None:
+    """With a token or a key the login does not tell whose name our writes bear."""
+    world = WildWorld(users={})
     case_id, sys_id = world.link_one("Payments are slow")
     world.coralogix.set_title(case_id, "Payments are down")
     world.once("before update", lambda: world.servicenow.people.edit(sys_id, urgency="1"))
@@ -58,6 +71,36 @@ def test_an_answer_that_shows_another_write_is_not_the_base() -> None:
     pair = world.store.links.pair(case_id)
     assert pair is not None
     assert "short_description" not in pair.link.kept
+
+
+def test_an_answer_behind_an_error_that_shows_another_write_is_not_the_base() -> None:
+    """Our write ends in an error and a person edits before we look: what the record holds may be theirs."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one("Payments are slow")
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.strike_records(FaultKind.ERROR_500, "records.update", after_effect=True)
+    world.once("after update", lambda: world.servicenow.people.edit(sys_id, short_description="mine"))
+    world.cycle()
+    pair = world.store.links.pair(case_id)
+    assert pair is not None
+    assert "short_description" not in pair.link.kept or pair.link.kept["short_description"] != "mine"
+    world.coralogix.set_title(case_id, "Payments are back")
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"] == "mine"
+
+
+@pytest.mark.parametrize("rewrite", list(TITLES))
+def test_a_write_that_arrived_behind_an_error_is_known_by_its_writer(rewrite: Rewrite) -> None:
+    before, after = TITLES[rewrite]
+    world = WildWorld(switches=Switches(rewrites=frozenset({rewrite})))
+    case_id, _ = world.link_one(before)
+    world.coralogix.set_title(case_id, after)
+    world.strike_records(FaultKind.ERROR_500, "records.update", after_effect=True)
+    assert results(world.cycle()) == [Result.DONE]
+    world.coralogix.set_title(case_id, before)
+    assert results(world.cycle()) == [Result.DONE]
+    assert world.run_until_quiet() == 0
+    assert blamed(world) == 0
 
 
 @pytest.mark.parametrize("rewrite", list(TITLES))

@@ -76,6 +76,7 @@ class Applier:
             policies=self.context.policies,
             knowledge=self.knowledge,
             clock=self.context.clock,
+            users=self.context.users,
         )
         reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]] = {}
         acting: dict[Future[_Ended], tuple[Work, int]] = {}

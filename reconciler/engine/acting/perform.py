@@ -8,7 +8,7 @@ here touches the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
@@ -55,6 +55,8 @@ class Performer:
     policies: Policies
     knowledge: Knowledge
     clock: Callable[[], datetime]
+    users: Mapping[str, str] = field(default_factory=dict)
+    """connector -> the user who makes its writes, where the login tells"""
 
     def perform(self, action: Action, pair: Pair, fresh: Incident | None = None) -> Outcome:
         """Carry one action out and say how it ended; a failure of a service is an outcome, not an exception.
@@ -201,14 +203,16 @@ class Performer:
             pass
         else:
             there = self._look(pair, after)
-            if not _differences(action, after) and _arrived(action, there, before):
+            is_ours_alone = after.mod_count == before.mod_count + 1 and self._wrote_last(action, after)
+            if (is_ours_alone or not _differences(action, after)) and _arrived(action, there, before):
                 return self._changed(action, there, before, after)
         if isinstance(error, Rejected):
             return self.hold(action, replace(pair, incident=after or before), str(error))
         return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=pair.link)
 
     def _changed(self, action: Action, here: Standing, before: Incident, after: Incident) -> Outcome:
-        is_base = after.mod_count <= before.mod_count + 1
+        is_alone = after.mod_count <= before.mod_count + 1
+        is_base = is_alone or self._wrote_last(action, after)
         is_stored = after.mod_count > before.mod_count or _arrived(action, here, before)
         link = _given(here.link, action, here, is_base=is_base) if is_stored else here.link
         link = _noted(link, action, NOTE_ARRIVED, here.case)  # a field that is ignored takes no note with it
@@ -216,11 +220,15 @@ class Performer:
             left = f"the service accepted the change and left {after.number} in state {after.state}"
             words = "; ".join(part for part in (left, _differences(action, after)) if part)
             return self.hold(action, replace(here.pair, link=link), words)
-        raced = "" if is_base else "somebody else wrote at the same time"
+        raced = "" if is_alone else "somebody else wrote at the same time"
         detail = "; ".join(part for part in (raced, _differences(action, after)) if part)
         return Outcome(
             action=action, result=Result.DONE, detail=detail or None, incident=after, link=replace(link, hold=None)
         )
+
+    def _wrote_last(self, action: Action, record: Incident) -> bool:
+        """Say whether the last write to a record is ours, so that it holds what the instance made of our values."""
+        return bool(record.updated_by) and record.updated_by == self.users.get(action.connector)
 
     # -- the Case ----------------------------------------------------------------------------------------------
 
