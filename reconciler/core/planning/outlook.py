@@ -23,6 +23,7 @@ PASSES: Mapping[SkipReason, str] = {
     SkipReason.SETTLING: "the next cycles have looked again; it passes by itself",
     SkipReason.INCIDENT_TERMINAL: "nothing: a record that is Closed or Canceled is never written again",
     SkipReason.UPDATE_WITHHELD: "`update_when` of its inbound policy holds",
+    SkipReason.KEPT_ELSEWHERE: "the query of `existing` finds that record no more; a drift check asks again",
 }
 """Reason that waits for no person -> what ends it."""
 
