@@ -198,10 +198,9 @@ def apprise_delivery(name: str, url: str) -> Deliver:
     at = apprise.Apprise()
     if not at.add(url):
         raise ConfigError([f"[notify] urls: the secret in {name} is no address that Apprise knows"])
-    text = apprise.NotifyFormat.TEXT
 
     def deliver(message: Message) -> bool:
-        mood = apprise.NotifyType(message.mood.value)
-        return bool(at.notify(body=message.body, title=message.title, notify_type=mood, body_format=text))
+        mood = message.mood.value
+        return bool(at.notify(body=message.body, title=message.title, notify_type=mood, body_format="text"))
 
     return deliver

@@ -151,6 +151,7 @@ def test_status_says_until_when(capsys: pytest.CaptureFixture[str]) -> None:
     print_status(
         status_document(world.store.reports.status_summary(), now)
         | {"database": "x", "sides": told, "daemon": {"running": False}, "sync_lag": {"p50_seconds": None}}
+        | {"chain": {"seq": 0, "head": ""}}
     )
     shown = capsys.readouterr().out
     assert f"paused     main: nothing is sent before {told['main']['paused_until']}" in shown

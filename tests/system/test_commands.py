@@ -257,6 +257,7 @@ def test_status_tells_a_monitor_whether_each_side_was_read(bench: Bench) -> None
     }
     assert (document["daemon"]["running"], document["brake"]) == (False, None)
     assert document["chain"]["seq"] > 0
+    assert f"{document['chain']['seq']} entries, head {document['chain']['head']}" in bench.run("status").out
     assert bench.run("status", "--check", "--max-age", "1h").code == 0
     late = bench.run("status", "--check", "--max-age", "0s")
     assert late.code == 1

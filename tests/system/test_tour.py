@@ -37,7 +37,7 @@ VARYING = (
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "PORT"),
     (re.compile(r"(?<![\w/])/[\w/.-]+"), "PATH"),
     (re.compile(r"\b\d+\.\d+\b(?!\.)"), "NUMBER"),
-    (re.compile(r"\d+(?= (?:Cases|records)\b| to plan)"), "COUNT"),
+    (re.compile(r"\d+(?= (?:Cases|records|entries)\b| to plan)"), "COUNT"),
     (re.compile(r"(?<=within )\d+(?= s\b)"), "COUNT"),
     (re.compile(r"-{2,}"), "--"),
     (re.compile(r" +"), " "),

@@ -206,9 +206,10 @@ def print_status(document: JsonObject) -> None:
     print_lines(f"skips      {_counts(document['skips'])}")
     if document["quarantined"]:
         print_lines(f"quarantine {document['quarantined']} records that could not be understood")
-    rows = [(name, cursor["time"], cursor["lag_seconds"]) for name, cursor in document["cursors"].items()]
+    print_lines(f"chain      {document['chain']['seq']} entries, head {document['chain']['head']}")
+    rows = [(name, cursor["time"]) for name, cursor in document["cursors"].items()]
     if rows:
-        print_lines("", *table(("cursor", "read up to", "lag, s"), rows))
+        print_lines("", *table(("cursor", "newest change that was read"), rows))
 
 
 def _lag_words(lag: JsonObject) -> str:

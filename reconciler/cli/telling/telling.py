@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -47,6 +48,7 @@ class Telling:
         self._server: MetricsServer | None = None
         self._textfile_failed = ""
         self._messages: Messages | None = None
+        self._sending = threading.Lock()
         self._asked_by: tuple[object, ...] = ()
         """what the messages were made from"""
         self._began_at = utc_now()
@@ -75,9 +77,10 @@ class Telling:
             metrics = _fresh_metrics(asked.textfile)
         if self._serves:
             self._server = self._moved_server(asked.listen, metrics)
-        if messages is not self._messages and self._messages is not None:
-            self._messages.close(wait=False)
-        self._messages = messages
+        with self._sending:
+            before, self._messages = self._messages, messages
+        if before is not None and before is not messages:
+            before.close(wait=False)
         self._config, self._metrics = config, metrics if asked.listen or asked.textfile else None
         self._limits = {"coralogix": config.coralogix.requests_per_second} | {
             name: one.requests_per_second for name, one in config.servicenow.items()
@@ -164,9 +167,10 @@ class Telling:
         return None if at is None else (now - at).total_seconds()
 
     def _send(self, report: CycleReport) -> None:
-        if self._messages is not None:
-            unread_since = {name: self._read_at.get(name, self._began_at) for name in self._limits}
-            self._messages.cycle_ended(report, unread_since)
+        unread_since = {name: self._read_at.get(name, self._began_at) for name in self._limits}
+        with self._sending:
+            if self._messages is not None:
+                self._messages.cycle_ended(report, unread_since)
 
     def _measure(self, report: CycleReport, context: Context) -> None:
         if self._metrics is None:
