@@ -21,6 +21,7 @@ _RESOLVED_BY_DAY = """
 SELECT substr(case_opened_at, 1, 10) AS day,
   (julianday(coalesce(case_resolved_at, incident_resolved_at)) - julianday(case_opened_at)) * 24 AS hours
 FROM audit_steps WHERE coalesce(case_resolved_at, incident_resolved_at) IS NOT NULL
+  AND case_id IN (SELECT case_id FROM (SELECT case_id FROM audit_notifications ORDER BY seq DESC LIMIT 5000))
 ORDER BY case_opened_at DESC LIMIT 1000
 """
 
