@@ -42,6 +42,7 @@ def listen_address(text: str) -> tuple[str, int]:
         at = ipaddress.ip_address(bare)
     except ValueError:
         at = None
+    # A number of IPv6 stands in brackets, so that its colons are not taken for the port's; one of IPv4 does not.
     if at is None or (at.version == 6) != (bare != host) or not _PORT.fullmatch(port) or int(port) > 65_535:
         raise ValueError(
             f'found {_shown(text)}; allowed is a number and a port, such as "127.0.0.1:9464" or "[::1]:9464"'
@@ -64,6 +65,7 @@ def _bare(text: str, *, ours: str) -> SplitResult:
         raise ValueError(f"found {_shown(text)}; an address has no space, backslash or control character")
     try:
         parts = urlsplit(text)
+        # ``port`` raises for what is no number; 0 stands for "any free one", which no client can reach.
         whole = parts.port != 0 and bool(_HOST.fullmatch(parts.hostname or ""))
     except ValueError:
         whole = False

@@ -1,7 +1,7 @@
 """What a policy does where the file says nothing, for each kind of target table.
 
-The templates themselves are the core's. A table that is not ``incident`` keeps what every task has, and its states
-come from the words that the file gives it.
+The texts of the templates are in ``core.policies.defaults``. A table that is not ``incident`` gets those for columns
+that every task table has, and the state for each step from the words that the file gives its states.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EVENT_FIELDS: Mapping[str, str] = {
     "description": "{{ case.title }}",
 }
 _CLEAR: Mapping[str, str] = {"severity": "0", "resolution_state": "Closing"}
-"""Closes the alert. Source: ServiceNow, "Send events via web service"."""
+"""what an event holds that closes its alert. Source: ``send-events-via-web-service``"""
 
 
 @dataclass(frozen=True, kw_only=True)

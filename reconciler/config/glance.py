@@ -57,7 +57,9 @@ def _glance(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -
     """Give None where anything that is needed is missing or of a wrong kind."""
     state, schedule = data.get("state", {}), data.get("schedule", {})
     sides = {"coralogix": data.get("coralogix"), **_tables(data.get("servicenow"))}
-    if len(sides) == 1 or not all(isinstance(table, dict) for table in (state, schedule, *sides.values())):
+    if len(sides) == 1 or not all(  # a config without a connector has ``coralogix`` alone
+        isinstance(table, dict) for table in (state, schedule, *sides.values())
+    ):
         return None
     given, poll = state.get("path"), schedule.get("poll_seconds", POLL_SECONDS)
     objective = schedule.get("lag_objective_seconds", LAG_OBJECTIVE_SECONDS)

@@ -15,6 +15,7 @@ KeyPath = tuple[str | int, ...]
 
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY = re.compile(r"""[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)[ \t]*""")
+# A text in three quotes ends at the last three of a run: one or two quotes may stand before them.
 _TEXT = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
     r"|'''(?:[^']|'(?!''))*'{3,5}"
@@ -22,6 +23,7 @@ _TEXT = re.compile(
     re.DOTALL,
 )
 _PLAIN = re.compile(r"[^,\]}#\n]*")
+"""a number, a truth value or a time: it ends where the next value, the end of its list or a comment begins"""
 
 
 def key_lines(text: str) -> Mapping[KeyPath, int]:
@@ -62,7 +64,7 @@ class _Scan:
 
     def _header(self) -> KeyPath:
         """Step over ``[a.b]`` or ``[[a.b]]`` and give the table that it opens."""
-        of_list = self.text.startswith("[[", self.at)
+        of_list = self.text.startswith("[[", self.at)  # TOML allows no blank between the two
         line = self._line_here()
         self.at += 2 if of_list else 1
         path = self._resolve(self._key(), of_list=of_list)

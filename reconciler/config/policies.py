@@ -108,7 +108,7 @@ def _check_narrowing(table: RouteTable, path: KeyPath, reading: FileContext) -> 
         reading.problems.add(place, "an empty list is never true; leave it out, or name what it allows")
     if table.fallback:
         narrowed = {
-            "when": table.when.strip() not in {"", "true"},
+            "when": table.when.strip() not in {"", "true"},  # "true" is what a route without a condition has
             "labels": table.labels,
             "priorities": table.priorities,
         }
@@ -260,7 +260,7 @@ def _reference(given: ReferenceTable, usual: Reference | None, path: KeyPath, re
     """Make one reference, each key that is left out from the usual one of that field."""
     if given.table is None and usual is None:
         reading.problems.add((*path, "table"), "missing; allowed is the table that the name is looked up in")
-    known = usual or Reference(table="missing")
+    known = usual or Reference(table="missing")  # told above; the checks below want some name
     reference = Reference(
         table=given.table or known.table,
         name_field=given.name_field or known.name_field,
@@ -310,7 +310,7 @@ def _condition(source: str, path: KeyPath, reading: FileContext, roots: Sequence
         return Condition.compile(source, roots=roots)
     except ValueError as error:
         reading.problems.add(path, str(error))
-        return Condition.compile("true")
+        return Condition.compile("true")  # any will do: a file with a problem is never used
 
 
 def _template(source: str, path: KeyPath, roots: Sequence[str], reading: FileContext) -> Template:
@@ -318,4 +318,4 @@ def _template(source: str, path: KeyPath, roots: Sequence[str], reading: FileCon
         return Template.compile(source, roots=roots)
     except ValueError as error:
         reading.problems.add(path, str(error))
-        return Template.compile("")
+        return Template.compile("")  # any will do, as above

@@ -22,7 +22,7 @@ _LONGEST_SHOWN = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Problems:
-    """Collect the problems of one file."""
+    """Collect the problems of one file. What it collects grows; where it looks does not change."""
 
     file: str
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def key_text(key: str) -> str:
 def shown(value: object) -> str:
     """Show a value that was found on one line: text in quotes, long text cut, a table or list by its kind alone."""
     match value:
-        case bool():
+        case bool():  # before ``int``, of which it is one
             return "true" if value else "false"
         case str():
             text = cut(value, _LONGEST_SHOWN)
@@ -68,7 +68,7 @@ def shown(value: object) -> str:
             return "a table"
         case list():
             return "a list"
-        case int() if abs(value) >= 10**_LONGEST_SHOWN:
+        case int() if abs(value) >= 10**_LONGEST_SHOWN:  # ``str`` refuses a number of thousands of digits
             return f"a number of about {round(value.bit_length() * math.log10(2))} digits"
         case _:
             return cut(str(value), _LONGEST_SHOWN)

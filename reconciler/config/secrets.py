@@ -23,6 +23,7 @@ _MOST_BYTES = 4 * LONGEST_CHARACTERS + 5
 
 _ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _PATH_LIKE = ("/", "./", "../")
+"""How a path begins that may be repeated in a message; other text may be a secret that was put there by mistake."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ def open_secret(kind: str, place: str, *, folder: Path, environ: Mapping[str, st
     """
     if not is_needed:
         later = partial(open_secret, kind, place, folder=folder, environ=environ)
+        # Where a file or credential is found is only asked when it is revealed: its folder may not be there yet.
         return Secret(source=f"{kind} {place}", read=lambda: later().read())
     if kind == "env":
         secret = Secret(source=f"env {place}", read=lambda: _from_env(place, environ))

@@ -147,7 +147,7 @@ def _coralogix_address(table: CoralogixTable, path: KeyPath, reading: FileContex
             reading.problems.add((*path, "base_url"), "stands beside region; allowed is one of the two")
         return reading.checked((*path, "base_url"), _coralogix_service, table.base_url)
     if table.region is None:
-        if not reading.problems.at((*path, "base_url")):
+        if not reading.problems.at((*path, "base_url")):  # a wrong base_url was told, and taken out of the table
             reading.problems.add((*path, "region"), f"missing; allowed is {_regions()}, or base_url instead")
         return ""
     if table.region.lower() not in REGION_HOSTS:
@@ -182,7 +182,10 @@ def _connector(name: str, table: ServiceNowTable, reading: FileContext) -> Servi
     config = ServiceNowConfig(
         name=name,
         instance_url=reading.checked(
-            (*path, "instance_url"), _servicenow_service, table.instance_url or "https://missing"
+            # That it is missing was told above; the check wants an address that passes.
+            (*path, "instance_url"),
+            _servicenow_service,
+            table.instance_url or "https://missing",
         ),
         auth=Auth(table.auth),
         username=_login_name((*path, "username"), table.username, reading),
@@ -196,6 +199,7 @@ def _connector(name: str, table: ServiceNowTable, reading: FileContext) -> Servi
         ca_bundle=reading.file((*path, "ca_bundle"), table.ca_bundle),
         proxy=_proxy(table, path, reading),
     )
+    # Last: once the table itself has a problem, nothing more is told of its keys.
     reading.checked(path, name_of, name)
     return config
 

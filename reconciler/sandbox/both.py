@@ -1,7 +1,7 @@
-"""Both services side by side, as one world: one clock, one plan of faults, and the way onto real HTTP.
+"""Both services side by side: one clock and one plan of faults for both, and how they are served over real HTTP.
 
-The usual credentials are constants: they open a sandbox on loopback and nothing else. One that is served to whoever is
-on this machine has fresh ones.
+The usual credentials are constants: they open a sandbox on loopback and nothing else. A sandbox that is served to
+everybody on this machine is given fresh ones.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Sandbox:
 
 
 def _furnish(world: ServiceNowWorld, offers: Offers) -> None:
-    """Add the further task tables, and the names that are asked for."""
+    """Add the further task tables, and the names that are to be looked up."""
     for schema in (*further_task_tables(), *map(custom_table, offers.tables)):
         world.tables.register(schema)
     for name in offers.groups:
@@ -109,7 +109,7 @@ def _furnish(world: ServiceNowWorld, offers: Offers) -> None:
         world.writes.insert("sys_user", {"user_name": user_name, "name": name, "active": "true"}, SCRIPT)
     for name in offers.items:
         row = world.writes.insert("cmdb_ci_service", {"name": name, "sys_class_name": "cmdb_ci_service"}, SCRIPT)
-        world.writes.insert("cmdb_ci", row, SCRIPT)
+        world.writes.insert("cmdb_ci", row, SCRIPT)  # the same row, by the same id: one table extends the other
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,7 +116,10 @@ class FaultPlan:
             self._faults.clear()
 
     def take(self, operation: str, now: datetime | None = None) -> Fault | None:
-        """Give the fault that strikes this call of an operation, if any, and count it; ``now`` ends what is over."""
+        """Give the fault that strikes this call of an operation, if any, and count it.
+
+        Where several could, the one that was planned first does. Faults that were over at ``now`` are forgotten.
+        """
         with self._lock:
             if now is not None:
                 self._faults = [fault for fault in self._faults if fault.until is None or now < fault.until]

@@ -81,6 +81,7 @@ def _words(details: ErrorDetails) -> str:
         case "allowed":
             return f"found {found}; allowed is {details['ctx']['allowed']}"
         case "literal_error":
+            # Pydantic gives the allowed words as a sentence: 'a', 'b' or 'c'.
             return not_one_of(details["input"], re.findall(r"'([^']*)'", details["ctx"]["expected"]))
         case kind if kind in _KINDS:
             return f"found {found}; allowed is {_kind_words(kind, path)}"

@@ -22,8 +22,6 @@ from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.http.wire import Face, Request, Response
 
 PREFIX = "/sandbox/"
-
-
 TOKEN_HEADER = "x-sandbox-token"  # noqa: S105 - the name of a header
 
 
@@ -72,6 +70,7 @@ class AdminFace:
         if request.headers.get("host", "").lower() not in self.hosts:
             raise StrangerError(403, "the sandbox answers only at its own address")
         given = request.headers.get(TOKEN_HEADER, "")
+        # In the same time for every wrong token, so that none can be guessed sign by sign.
         if not compare_digest(given.encode(), self._token.encode()):
             raise StrangerError(401, "the sandbox wants the token that `reconciler sandbox serve` printed")
 

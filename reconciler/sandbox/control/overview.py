@@ -45,7 +45,7 @@ class SeenCase:
 
 def overview(sandbox: Sandbox) -> tuple[SeenCase, ...]:
     """Show every Case in the order of creation."""
-    with sandbox.coralogix.lock, sandbox.servicenow.lock:
+    with sandbox.coralogix.lock, sandbox.servicenow.lock:  # one moment for both
         return tuple(see_case(sandbox, case) for case in sandbox.coralogix.ledger.cases())
 
 

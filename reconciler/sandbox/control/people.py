@@ -1,7 +1,7 @@
-"""The people of a sandbox, at anybody's command: what they can do to a Case or a record, by name.
+"""What people can be told to do in a sandbox, by name: to a Case, or to a record.
 
-A reference names a Case by its key or UUID and a record by its number or sys_id; either stands for the other where
-one record bears the Case's id. What the services refuse is raised, with their words, and changes nothing.
+A reference is a Case's key or UUID, or a record's number or sys_id. A Case may be named by its record and a record by
+its Case, as long as one record bears the Case's id. What a service refuses is raised in its words and changes nothing.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class People:
         world = self._sandbox.servicenow
         with world.lock:
             sys_id = self.find_record(ref)
+            # People raise nothing when they are refused, as in a browser; the journal tells whether they were.
             seen = len(world.journal)
             RECORD_ACTS[act](world.people, sys_id)
             refusal = next((write.refusal for write in world.journal[seen:] if not write.accepted), "")

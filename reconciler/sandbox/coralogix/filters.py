@@ -1,7 +1,7 @@
-"""The filters of the Cases list as conditions on a Case.
+"""The filters of the Cases list, each as a condition on a Case.
 
-Rules: values of one filter are alternatives, filters must all hold (the second is assumed, no source says it). An empty
-list is no filter. The requests were checked before, so each value has its form.
+A Case matches a filter when one of its values fits, and is listed when all filters match (the second is assumed: no
+source says it). An empty list is no filter. ``requests`` has checked the request, so every value has its form.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ def _entities(entries: Sequence[JsonObject]) -> Condition:
 
 def _breaches(words: Sequence[str]) -> Condition:
     wanted = {word.removeprefix("KPI_FILTER_").removesuffix("_BREACHED") for word in words}
+    # ``KPI_FILTER_NOT_BREACHED`` becomes ``NOT``: it asks for Cases that missed no target.
     return lambda case: bool(wanted & set(case.kpi_breaches)) or ("NOT" in wanted and not case.kpi_breaches)
 
 

@@ -125,7 +125,7 @@ def clear_priority(host: Host, call: RouteCall) -> JsonObject:
 def by_indicator(host: Host, call: RouteCall) -> JsonObject:
     """Find the Case behind one alert of an Alertmanager, by its fingerprint and the time at which it began."""
     wanted = call.body.get("prometheusAlert") or {}
-    started_at = datetime.fromisoformat(wanted.get("startedAt") or "0001-01-01T00:00:00Z")
+    started_at = datetime.fromisoformat(wanted.get("startedAt") or "0001-01-01T00:00:00Z")  # no alert began then
     for case in host.world.ledger.visible_cases():
         for indicator in case.indicators:
             is_meant = indicator.kind == "prometheus" and indicator.id == wanted.get("fingerprint")

@@ -1,4 +1,4 @@
-"""The alerts and signals behind a Case as the service completes them, so that both faces of a world show the same.
+"""The alerts and signals behind a Case, completed as the service completes them.
 
 Source: OpenAPI descriptions of the Cases API v5: which members each kind of indicator always has.
 """

@@ -197,7 +197,7 @@ class CaseWriter:
 def wire_time(moment: datetime, digits: int) -> str:
     """Write a time as RFC 3339 in UTC with 0 to 9 digits of a second; those beyond microseconds are zeros."""
     text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{moment.microsecond:06d}000"[:digits]
+    fraction = f"{moment.microsecond:06d}000"[:digits]  # services in Go write nine digits, Python knows six
     return f"{text}.{fraction}Z" if fraction else f"{text}Z"
 
 
@@ -249,7 +249,7 @@ ACTOR_WRITERS: Mapping[str, Callable[[Actor], JsonObject]] = {
     "pagerDuty": lambda actor: {"pagerDutyUserId": actor.id, "displayName": actor.name},
     "prometheusAlertManager": lambda actor: {"receiverName": actor.name},
 }
-"""How each kind of actor is spelled; the system says nothing of itself."""
+"""How each kind of actor is written; ``system`` is an empty object, so it has no writer here."""
 
 EVENT_WRITERS: Mapping[EventKey, Callable[[Mapping[str, Any]], JsonObject]] = {
     EventKey.CREATED: lambda data: {"priority": f"CASE_PRIORITY_{data['priority']}"},
@@ -268,4 +268,4 @@ EVENT_WRITERS: Mapping[EventKey, Callable[[Mapping[str, Any]], JsonObject]] = {
     EventKey.NOT_NOTIFIED: _given,
     EventKey.ASSIGN_FAILED: lambda data: {"unknownAssigneeError": {"unknownAssigneeEmail": data["email"]}},
 }
-"""How the data of each kind of event is spelled."""
+"""How the data of each kind of event is written."""

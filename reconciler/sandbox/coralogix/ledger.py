@@ -32,7 +32,7 @@ from reconciler.sandbox.coralogix.records import (
 from reconciler.sandbox.coralogix.shelf import CaseShelf, Listing, ListQuery
 
 RESOLVERS: Mapping[str, str] = {"user": "cxUser"}
-"""The word of ``resolvedBy`` where it differs from the actor's own."""
+"""kind of actor -> its word in ``resolvedBy``, where that is another"""
 
 
 class CaseLedger:
@@ -124,7 +124,7 @@ class CaseLedger:
         """Give a Case another status, with the times and the key that go with it."""
         now = self.shown(self.clock.now())
         fields: dict[str, Any] = {"status": status}
-        if status == ACTIVE:
+        if status == ACTIVE:  # of a Case that comes back, nothing of its earlier end is left
             fields |= {"acknowledged_at": None, "resolved_at": None, "resolved_by": "", "resolution_reason": ""}
             fields |= {"key": case.key or self.new_key()}
             if case.status == RESOLVED:

@@ -22,7 +22,7 @@ DEFAULT_PAGE_SIZE = 100
 """The real default is not documented."""
 
 SortKey = tuple[int, str, str]
-"""Rank (missing values stand apart), sortable text, Case id."""
+"""rank, which keeps missing values apart; text that sorts as the value does; Case id, so that no two keys are equal"""
 
 
 class SortField(StrEnum):
@@ -165,7 +165,7 @@ class CaseShelf:
     def _take(self, query: ListQuery, keys: Sequence[SortKey], case_of: Callable[[str], Case]) -> Listing:
         start, skip = self._start(query, keys)
         repeat = self.knobs.duplicate_rows and query.page_size > 1
-        wanted = query.page_size - repeat
+        wanted = query.page_size - repeat  # one place is kept for the row that is given twice
         taken: list[SortKey] = []
         for key in _walk(keys, start, ascending=query.ascending):
             if key[2] in self.hidden or not query.matches(case_of(key[2])):

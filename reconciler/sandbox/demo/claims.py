@@ -1,6 +1,6 @@
-"""What must be true when the story is over, asked of the two services and of their own journals.
+"""What must be true when the demo's story is over, read from the two services and from their journals.
 
-Nothing here looks into the reconciler's database, so that a mistake there cannot hide itself.
+The reconciler's database is not looked at, so that a mistake in it cannot hide here.
 """
 
 from __future__ import annotations

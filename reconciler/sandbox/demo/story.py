@@ -1,7 +1,7 @@
-"""The story of the demo as data: what happens to both services, chapter by chapter, and what each chapter costs.
+"""The demo's story as data: what happens to both services in each chapter, and how many writes it needs.
 
 Case keys are those of a fresh sandbox; a record is named by its Case. ``writes`` is counted by hand from the public
-contract: the fewest that bring the other side into step.
+contract, not taken from a run: the fewest that bring the other side into step.
 """
 
 from __future__ import annotations

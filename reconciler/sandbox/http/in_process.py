@@ -20,6 +20,7 @@ from reconciler.sandbox.faults import DRIPS, FaultKind
 from reconciler.sandbox.http.wire import Face, Request, Response
 
 _POOL = urllib3.HTTPConnectionPool("in-process.invalid")
+"""never connected: the errors of urllib3 name the pool that they come from"""
 
 
 class InProcessAdapter(HTTPAdapter):
@@ -39,6 +40,7 @@ class InProcessAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
         """Bring the answer to one request, or raise what its fault makes of it."""
+        # The face has done its work even where no answer comes: the effect of a lost request is real.
         answer = self._face.answer(_arrived(request))
         kind = answer.fault.kind if answer.fault else None
         if kind in _LOST:

@@ -154,7 +154,7 @@ class _Listener(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def cut_connections(self) -> None:
-        """End every open connection and wait for its thread."""
+        """End every open connection and wait for its thread, two seconds at most."""
         with self._lock:
             still_open = list(self._open.items())
         for connection, _ in still_open:
@@ -216,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
             case FaultKind.DRIP_HEAD | FaultKind.DRIP_CHUNKS | FaultKind.DRIP_BODY:
                 self._drip(_BEFORE_THE_DRIPS[kind])
             case FaultKind.TRUNCATED_JSON:
-                self._write_head(response)
+                self._write_head(response)  # it promises the whole length
                 self.wfile.write(response.body[: len(response.body) // 2])
                 self.close_connection = True
             case _:
@@ -241,6 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _drip(self, begun: bytes) -> None:
         """Send a byte now and then, so that the client is never left in silence and never has an answer."""
         self.close_connection = True
+        # Past the buffer of ``wfile``, which would keep single bytes back until it is flushed.
         self.connection.sendall(begun)
         for _ in range(ceil(self.server.hang_seconds / DRIP_SECONDS)):
             self.connection.sendall(b"0")

@@ -133,6 +133,7 @@ def _with_words(body: bytes, told: str) -> bytes:
 def _reworded(document: object, told: str) -> object:
     if not isinstance(document, Mapping):
         return document
+    # Only the members that hold words: whatever else an error document has stays as it is.
     return {
         name: f"{value}: {told}" if name in {"message", "error_description"} else _reworded(value, told)
         for name, value in document.items()

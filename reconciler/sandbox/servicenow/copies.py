@@ -1,7 +1,7 @@
-"""An instance whose records go back in time, or become another's: what administrators do with copies.
+"""What administrators do with copies: records go back to how they were, or one instance becomes a copy of another.
 
-None of it is a write in the sense of the service: no rule is asked, and system fields are what they were. Each record
-that becomes another leaves an entry in the journal, so that invariants know of it.
+For the service this is no write: no rule is asked, and times and counts are those of the copy. Each record that is
+replaced leaves an entry in the journal, so that tests know of it.
 """
 
 from __future__ import annotations

@@ -98,10 +98,11 @@ def with_effects(schema: Schema, before: TableRow, values: Mapping[str, str], *,
             _enter_state(cycle, before, after, user_id=user_id, now=now)
         if before and after["assignment_group"] != before["assignment_group"] and before["assignment_group"]:
             after["reassignment_count"] = _one_more(after["reassignment_count"])
-    return TableRow({name: value for name, value in after.items() if value})
+    return TableRow({name: value for name, value in after.items() if value})  # an empty field is not stored
 
 
 def _keep_in_step(after: TableRow, before: TableRow, mirror: str) -> None:
+    """Let ``state`` and its mirror say the same: the one that was written leads, ``state`` where both were."""
     leads = "state" if after["state"] != before["state"] or after[mirror] == before[mirror] else mirror
     after["state"] = after[mirror] = after[leads]
 

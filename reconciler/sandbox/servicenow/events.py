@@ -1,4 +1,4 @@
-"""Event Management in small: events meet alerts by ``message_key``, and a clearing event closes the alert.
+"""The part of Event Management that matters here: an event finds its alert by ``message_key``, and may close it.
 
 Sources: ``send-events-via-web-service``, ``t_EMCloseAlert``, ``t_EMReopenAlert``.
 """

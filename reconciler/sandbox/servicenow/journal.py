@@ -1,6 +1,6 @@
-"""What a ServiceNow world remembers of every write asked of it: for tests to state their invariants by.
+"""Every write that was asked of an instance, and what came of it: tests state by it what must always hold.
 
-Kept apart from the tables and by other means, so that a mistake in the rules cannot hide itself here.
+It is kept apart from the tables, so that a mistake in the rules that change those does not show the same here.
 """
 
 from __future__ import annotations

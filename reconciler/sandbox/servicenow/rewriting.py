@@ -1,6 +1,6 @@
-"""What a column keeps of a value that it is given: normal forms, the rules of an instance, and the length.
+"""What a column keeps of a value that is written to it: its usual form, what rules make of it, and as much as fits.
 
-An instance answers with what it kept. People and programs alike are bound by it. Sources: KB0723577 (column lengths),
+An instance answers with what it kept. This holds for people and for programs. Sources: KB0723577 (column lengths),
 ``c_TableAPI`` (times and booleans as raw text); the rules are those of instances that were seen.
 """
 
@@ -52,6 +52,7 @@ def _bounded(schema: Schema, name: str, value: str, switches: Switches) -> str:
 def _cut(value: str, limit: int, switches: Switches) -> str:
     if switches.text_units == "code_points":
         return value[:limit]
+    # A sign beyond the first 65,536 counts twice here; half of one at the end is dropped.
     return value.encode("utf-16-le", "surrogatepass")[: 2 * limit].decode("utf-16-le", "ignore")
 
 

@@ -1,4 +1,4 @@
-"""The switches of a ServiceNow world: which of the service's known moods this instance is in.
+"""In what instances of ServiceNow differ from each other: one switch for each such behaviour.
 
 Each default is what the product documentation or most observers report; the other values are what some instances
 do, or what a tester wants to rule out. A switch never changes during the life of a world.

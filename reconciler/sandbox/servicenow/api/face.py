@@ -74,6 +74,7 @@ class ServiceNowFace:
     def answer(self, request: Request) -> Response:
         """Give the answer to one request."""
         with self.world.lock:
+            # Proxies that let only GET and POST through are got past with this header (``c_RESTAPI``).
             asked = replace(request, method=request.headers.get("x-http-method-override", request.method).upper())
             try:
                 response = self._answer(asked)
@@ -139,7 +140,7 @@ class ServiceNowFace:
         if match is None:
             return failure(400, "Requested URI does not represent any resource")
         target = Target(version=match[1] or "", table=match[3], sys_id=match[4] or "")
-        self.world.tables.named(target.table)
+        self.world.tables.named(target.table)  # an unknown table is refused before the method is looked at
         if match[2] == "stats":
             return self._carry_out("records.list", request, lambda _: self._api.stats(request, target.table))
         return self._on_table(request, target, actor)

@@ -56,7 +56,7 @@ class TableApi:
         """List rows; ``kind`` may hide them, age them or drop the conditions."""
         offset, limit = _number(request, "sysparm_offset", 0), _number(request, "sysparm_limit", DEFAULT_LIMIT)
         page = self._page(request, target, kind, offset, limit)
-        if not page.rows and target.version == "v1":
+        if not page.rows and target.version == "v1":  # later versions answer 200 and an empty list
             raise Denial(404, *NO_RECORD)
         headers = {} if page.total is None else {"X-Total-Count": str(page.total)}
         if page.total is not None and not _is_true(request, "sysparm_suppress_pagination_header"):

@@ -57,6 +57,7 @@ _CONDITION = re.compile(
     re.DOTALL,
 )
 _ESCAPED_CARET = "\0"
+"""stands for ``^^`` while a query is split at its carets; no query holds it otherwise"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

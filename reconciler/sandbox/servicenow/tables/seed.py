@@ -1,6 +1,6 @@
-"""What a new ServiceNow world holds before anybody acts: users, groups, configuration items, choices, properties.
+"""What a new instance holds before anybody acts: users, groups, configuration items, choices, properties.
 
-Built once for each set of switches and shared by all worlds, since rows are never changed in place.
+The rows are made once for each set of switches and shared by all worlds: a row is replaced, never changed in place.
 """
 
 from __future__ import annotations

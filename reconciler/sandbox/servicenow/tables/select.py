@@ -19,6 +19,7 @@ from reconciler.sandbox.servicenow.tables.table import OrderKey, Table
 
 KEYSET = (Sort(field="sys_updated_on"), Sort(field="sys_id"))
 LAST_KEY: OrderKey = ("\U0010ffff", "")
+"""behind every row: the last sign that there is"""
 COMPARES_FIELDS = frozenset({Operator.SAME_AS, Operator.NOT_SAME_AS})
 Test = Callable[[TableRow], bool]
 Fold = Callable[[str], str]

@@ -25,6 +25,7 @@ class Table:
         self._ordered: list[OrderKey] | None = None
         self._by_correlation: dict[str, dict[str, None]] = {}
         self._replaced: list[tuple[datetime, str, TableRow | None]] = []
+        """when, which row, and how it was before: from these any earlier time is made again"""
         for key, row in self._rows.items():
             self._index(key, row)
 
