@@ -1,12 +1,14 @@
-"""The disk under the database: full, read-only, lost and restored. One message, nothing lost, no repair afterwards."""
+"""The disk under the database: full, read-only, locked by a tool, lost and restored. One message, nothing lost."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,58 @@ def test_a_read_only_disk_is_told_in_one_message_and_nothing_is_lost(small_disk:
         subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
         settle(bench)
         assert len(bench.world.servicenow.records()) == 1
+
+
+@contextmanager
+def an_auditors_tool(database: Path, begin: str) -> Iterator[None]:
+    """Open the database as a tool does that forgets to end its transaction."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as tool:
+        tool.execute(begin)
+        tool.execute("SELECT count(*) FROM audit_links").fetchall()
+        yield
+        tool.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_lock_that_an_auditors_tool_holds_is_told_and_the_same_daemon_goes_on(bench: Bench, begin: str) -> None:
+    """Nothing is written to a service that could not be remembered; nobody has to repair anything."""
+    with bench.started("run") as daemon:
+        daemon.read_until("cycle done")
+        with an_auditors_tool(bench.database, begin):
+            bench.new_case()
+            said = daemon.read_until("cycle failed")
+            assert "database is locked" in said
+            assert "another process is writing to it: end that one, or try again" in said
+            assert "Traceback" not in said
+            assert not bench.traffic.mutations
+        bench.traffic.wait_for(lambda _: len(bench.traffic.mutations) == 1)
+        daemon.read_until("cycle done")
+        daemon.terminate()
+        assert daemon.end()[0] == 0
+    settle(bench)
+    assert len(bench.world.servicenow.records()) == 1
+    assert bench.run("audit", "verify").code == 0
+
+
+def test_a_command_that_meets_such_a_lock_ends_with_one_and_one_message(bench: Bench) -> None:
+    assert bench.run("once").code == 0
+    bench.new_case()
+    with an_auditors_tool(bench.database, "BEGIN IMMEDIATE"):
+        ran = bench.run("once")
+        assert ran.code == 1
+        assert "database is locked" in ran.one_message()
+        assert bench.run("status").code == 0
+        assert bench.run("state", "check").code == 0
+    settle(bench)
+    assert len(bench.world.servicenow.records()) == 1
+
+
+def test_a_tool_that_only_reads_for_hours_stops_nothing(bench: Bench) -> None:
+    assert bench.run("once").code == 0
+    with an_auditors_tool(bench.database, "BEGIN"):
+        bench.new_case()
+        settle(bench)
+    assert len(bench.world.servicenow.records()) == 1
 
 
 def test_a_backup_of_a_busy_daemon_is_restored_and_nothing_is_made_twice(bench: Bench) -> None:
