@@ -37,6 +37,7 @@ def proxy_address(text: str) -> str:
 def listen_address(text: str) -> tuple[str, int]:
     """Read an address of this machine, ``127.0.0.1:9464`` or ``[::1]:9464``; raise ValueError with one sentence."""
     host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         at = ipaddress.ip_address(bare)

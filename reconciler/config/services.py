@@ -263,8 +263,8 @@ def metrics(table: MetricsTable, reading: FileContext) -> MetricsConfig:
         except ValueError as error:
             reading.problems.add(("metrics", "listen"), str(error))
     textfile = None if table.textfile is None else reading.folder / table.textfile
-    if textfile is not None and not (textfile.suffix == ".prom" and is_file_path(table.textfile or "", textfile)):
-        words = f"found {shown(str(table.textfile))}; allowed is the path of a file whose name ends with .prom"
+    if textfile is not None and not is_file_path(table.textfile or "", textfile):
+        words = f"found {shown(str(table.textfile))}; allowed is the path of a file"
         reading.problems.add(("metrics", "textfile"), words)
     return MetricsConfig(listen=listen, textfile=textfile)
 

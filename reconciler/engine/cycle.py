@@ -24,7 +24,7 @@ from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups
 from reconciler.engine.context import Context
-from reconciler.engine.news import tell_head, tell_holds
+from reconciler.engine.news import tell_head, tell_holds, tell_outcome
 from reconciler.engine.reading import drift
 from reconciler.engine.reading.hold_requests import apply_hold_requests, look_again_at_others
 from reconciler.engine.reading.pull import Pull
@@ -338,6 +338,8 @@ def close_unfinished(context: Context) -> None:
         ended.append(Ended(seq=begun.seq, outcome=outcome, requests=(left,)))
     if ended:
         context.finish_actions(ended)
+    for one in ended:
+        tell_outcome(one.outcome)
 
 
 def _in_doubt(begun: Begun, pair: Pair) -> Link:

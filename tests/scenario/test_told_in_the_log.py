@@ -10,6 +10,7 @@ import pytest
 from reconciler.core.model import Result
 from reconciler.sandbox.faults import FaultKind
 from tests.scenario.test_holds import linked
+from tests.store_helpers import an_action, begin_action
 from tests.world import World, results
 
 Told = tuple[str, str, dict[str, Any]]
@@ -125,3 +126,14 @@ def test_a_plan_that_is_only_made_tells_of_no_hold(log: pytest.LogCaptureFixture
     for _ in range(4):
         world.cycle(seconds=3600, carry_out=False)
     assert told(log, "a hold began") == []
+
+
+def test_a_write_that_a_killed_process_left_open_is_a_warning_of_the_next_cycle(log: pytest.LogCaptureFixture) -> None:
+    world = World()
+    case_id = linked(world)
+    begin_action(world.store, an_action(case_id=case_id, case_key="CASE-1"), cycle_id="killed", now=world.clock.now())
+    log.clear()
+    world.cycle()
+    [(level, _, facts)] = told(log, "the outcome of a write is not known")
+    assert (level, facts["case"]) == ("WARNING", "CASE-1")
+    assert "ended before the outcome was recorded" in facts["detail"]

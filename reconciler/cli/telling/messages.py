@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from reconciler.config.model import NotifyConfig, Occasion
 from reconciler.core.text import cut
@@ -172,9 +173,10 @@ def compose(news: News, told: ToldSoFar, on: frozenset[Occasion], *, source: str
     return Message(title=f"Reconciler: {'; '.join(titles)}", body="\n\n".join([*bodies, source]), mood=mood)
 
 
-def source_of(config_file: str) -> str:
+def source_of(config_file: Path | None) -> str:
     """Say where a message comes from."""
-    return f"From {socket.gethostname()}, {config_file}"
+    named = f", {config_file.absolute()}" if config_file else ""
+    return f"From {socket.gethostname()}{named}"
 
 
 def _down_words(name: str, news: News) -> str:

@@ -99,7 +99,7 @@ class Telling:
                 return None
             from reconciler.cli.telling.messages import Messages, source_of  # noqa: PLC0415 - only where it is asked for
 
-            return Messages(notify, self._store, source=source_of(str(config.source)))
+            return Messages(notify, self._store, source=source_of(config.source))
         return self._messages
 
     def _moved_server(self, listen: ListenAddress | None, metrics: Metrics | None) -> MetricsServer | None:

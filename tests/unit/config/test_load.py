@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.config.file import find_config
 from reconciler.config.load import load_config, parse_config
-from reconciler.config.model import Auth, Config, PartialView
+from reconciler.config.model import Auth, Config, Occasion, PartialView
 from reconciler.core.errors import ConfigError
 from reconciler.core.policies.policies import Limits
 
@@ -318,3 +318,25 @@ class TestHashes:
         one = read(MINIMAL + '[outbound.default]\nclose_on = ["closed", "canceled"]')
         two = read(MINIMAL + '[outbound.default]\nclose_on = ["canceled", "closed"]', SERVICENOW_PASSWORD="other")
         assert (one.hash, one.policy_hash) == (two.hash, two.policy_hash)
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "port"),
+    [("127.0.0.1:9464", "127.0.0.1", 9464), ("localhost:1", "127.0.0.1", 1), ("[::1]:0", "::1", 0)],
+)
+def test_where_metrics_are_read_is_an_address_of_this_machine(given: str, host: str, port: int) -> None:
+    metrics = read(f'{MINIMAL}\n[metrics]\nlisten = "{given}"\ntextfile = "x.prom"\n').metrics
+    assert metrics.listen is not None
+    assert (metrics.listen.host, metrics.listen.port) == (host, port)
+    assert metrics.textfile is not None
+    assert metrics.textfile.is_absolute()
+
+
+def test_who_is_told_by_messages_is_kept_as_secrets(tmp_path: Path) -> None:
+    words = 'urls = [{ env = "ONE" }, { env = "TWO" }]\non = ["down"]\nheartbeat_url = { env = "TWO" }'
+    notify = read(f"{MINIMAL}\n[notify]\n{words}\n", ONE="json://a", TWO="https://b").notify
+    assert [secret.reveal() for secret in notify.urls] == ["json://a", "https://b"]
+    assert notify.on == frozenset({Occasion.DOWN})
+    assert notify.down == timedelta(minutes=10)
+    assert notify.heartbeat is not None
+    assert "https://b" not in repr(notify)
