@@ -20,7 +20,7 @@ from reconciler.sandbox.servicenow.tables.schema import STATE_WORDS, Lifecycle, 
 from reconciler.sandbox.servicenow.tables.task_tables import custom_table, further_task_tables
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
-OBLIGING = Switches(unlisted_choice="keep", close_info="optional")
+OBLIGING = Switches(unlisted_choice="keep", close_info="optional", invalid_query="no_rows")
 SCRIPT = Actor(user_name="admin", roles=frozenset({"admin"}), script=True)
 
 

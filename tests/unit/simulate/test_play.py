@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.core.model import ActionKind, SkipReason
+from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import Limits, Policies, Reference
 from reconciler.engine.context import Settings
 from reconciler.sandbox.servicenow.journal import Operation
@@ -201,6 +202,18 @@ def test_whatever_the_config_names_is_there() -> None:
     assert created.incident is not None
     assert created.incident.fields["u_team"] == "P2"
     assert len(created.incident.fields["assignment_group"]) == 32
+
+
+def test_records_of_others_that_the_config_asks_for_are_not_there() -> None:
+    world = World()
+    case_ids = [world.new_case("Disk is full")]
+    world.clock.advance(minutes=5)
+    case_ids.append(world.new_case("Payments are slow"))
+    world.clock.advance(minutes=5)
+    rules = policies(inbound=an_inbound(existing=Existing.compile("u_coralogix_case={{ case.id }}")))
+    played = simulated(window_of(world), rules)
+    assert done(played) == [(ActionKind.CREATE_INCIDENT, case_id, "open") for case_id in case_ids]
+    assert played.skips == ()
 
 
 def test_the_document_says_everything(told: Told) -> None:
