@@ -1,7 +1,7 @@
-"""Find the line number of each key of a TOML text, which ``tomllib`` does not give.
+"""Find the line of each key in a TOML text, which ``tomllib`` does not tell.
 
-Rules of this file: the text was read by ``tomllib`` before, so it is valid and the scan checks nothing. A place
-is a path of keys and list positions; values are stepped over and never kept.
+``tomllib`` has read the text before, so it is valid, and nothing is checked here. A place is the path of keys and list
+positions that leads to a value; values themselves are skipped and never kept, since they may be secrets.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""From the text of a file to a Config, telling every problem at once.
+"""Make a Config from the text of a file, or tell every problem of it at once.
 
-The order is: TOML, shape, then meaning. A syntax error ends the reading; everything after it is told together.
+Three checks, in this order: is it TOML, has it the right shape (keys, kinds, bounds), does it make sense. A syntax
+error ends the reading, since nothing behind it can be understood; all other problems are told together.
 """
 
 from __future__ import annotations

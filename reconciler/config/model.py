@@ -153,7 +153,7 @@ class MetricsConfig:
 
 
 class Occasion(StrEnum):
-    """List of what a person is told by a message."""
+    """List what a person is told by a message."""
 
     HOLD = "hold"
     BRAKE = "brake"

@@ -1,7 +1,7 @@
 """Problems of a config: collected by place, told all at once, each with its line.
 
-Each problem is one line: ``file:line: key: what was found; what is allowed``. The first problem of a place is the one
-that is told, and nothing is told about what lies inside a place that has one. No message repeats a secret.
+Each problem is one line: ``file:line: key: what was found; what is allowed``. Of each place only the first problem is
+told, and none of what lies inside it: that would be noise. No message repeats a secret.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The keys of the file, table by table, for who does not check the rest of it.
+"""The keys of the file, table by table, for code that needs no more than their names.
 
-A test holds them to ``shape``, which takes a while to load.
+``tables`` has them too, with kinds and bounds, and takes a while to load; a test compares the two.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 ``GET /sandbox/cases`` shows both services; ``POST /sandbox/cases`` opens a Case; ``POST /sandbox/cases/REF/ACT`` and
 ``POST /sandbox/incidents/REF/ACT`` let people act; ``POST`` and ``DELETE /sandbox/faults`` plan and forget faults.
-Every answer is a JSON object; what went wrong is its ``error``: 400 bad request, 401 no token, 403 another host,
-404 unknown, 409 refused. Whoever asks must know the token, and must have asked for the sandbox by its own address: a
-page in a browser of this machine, whose name was made to lead here, does neither.
+Every answer is a JSON object; what went wrong is its ``error``: 400 bad request, 401 no token, 403 another host, 404
+unknown, 409 refused. Whoever asks must know the token, and must use the sandbox's own address: a web page that makes
+a browser of this machine ask here (DNS rebinding) can do neither.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Cases API v5 of a Coralogix world, request by request: rights, strict requests, answers, faults.
 
-Order of an answer: route, fault before the effect, key, right, request, effect, fault after it. Faults that only a
-socket can show leave as ``Response.fault``. Sources: OpenAPI descriptions of the Cases API v5; error bodies as
-recorded from Coralogix services.
+A request is looked at in this order: route, fault before the effect, key, right, body; then it takes effect, and a
+fault after the effect may spoil the answer. Faults that only a socket can show leave as ``Response.fault``. Sources:
+OpenAPI descriptions of the Cases API v5; error bodies as recorded from Coralogix services.
 """
 
 from __future__ import annotations

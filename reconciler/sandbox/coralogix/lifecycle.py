@@ -1,8 +1,9 @@
-"""The lifecycle of a Case as tables: who may take which step from which status, and where it leads.
+"""The lifecycle of a Case as tables: which step may be taken from which status, and where it leads.
 
-Two profiles, since the public sources disagree. Rules: a status that a step does not name refuses it; a step that
-leads where it came from is a repeat that the profile answers with 200 and without a change. Sources: the diagram at
-docs.coralogix.com ``/user-guides/cases/overview``; the skill ``cx-cases`` of Coralogix's own command line.
+There are two profiles, since the public sources disagree. A step is refused from a status that its table does not
+name; a step that leads back to the same status is a repeat, which is answered with 200 and changes nothing. Sources:
+the diagram at docs.coralogix.com ``/user-guides/cases/overview``; the skill ``cx-cases`` of Coralogix's own command
+line.
 """
 
 from __future__ import annotations

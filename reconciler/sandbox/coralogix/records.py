@@ -122,7 +122,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class JournalEntry:
-    """Record one mutation that reached the world, so that invariants can be stated apart from all code."""
+    """Record one change that was asked for, so that tests can say what must always hold without asking the code."""
 
     time: datetime
     actor: str

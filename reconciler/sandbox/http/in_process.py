@@ -1,8 +1,8 @@
 """The way to a face of the sandbox without a socket: an adapter of ``requests`` that calls it directly.
 
-Rules: everything above the adapter is the real client's. What only a socket can show (no answer, a reset, a refusal,
-half a body) is raised here as ``requests`` and ``urllib3`` raise it; nothing waits. Cookies are not kept, so that no
-refusal is hidden by a second login.
+Everything above the adapter is the real client. What only a socket can show (no answer, a reset, a refusal, half a
+body) is raised here as ``requests`` and ``urllib3`` raise it, at once. Cookies are not kept: a client that gets 401
+behind one would log in again by itself, and tests would not see the refusal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writing to the tables of an instance: what is taken, what that brings about, who is asked, and what is recorded.
 
 Everything that writes, the API and people alike, comes through ``insert``, ``update`` and ``delete``; each is
-entered in the journal, refused ones too. What is said no to is raised as ``Denial``.
+entered in the journal, refused ones too. A refusal is raised as ``Denial``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a write means with ``sysparm_input_display_value=true``: values as a person types them into a form.
 
-Times are in the zone of the API's user, choices are labels, references are names. What names nothing, or several
-rows, is taken as it stands, which is how a raw value passes too. Source: ``c_TableAPI``, KB0534905.
+Times are in the zone of the API's user, choices are given by label and references by name. A text that names nothing,
+or several rows, is taken as it is, which is why raw values work too. Source: ``c_TableAPI``, KB0534905.
 """
 
 from __future__ import annotations

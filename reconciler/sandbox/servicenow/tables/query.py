@@ -4,8 +4,8 @@
     block := group ( ^ group )*
     group := condition ( ^OR condition )*         ^OR binds tighter than ^
 
-``^^`` in a value is a caret, ``^EQ`` means nothing. A condition that cannot be understood is kept as one without
-an operator: what becomes of it is for whoever evaluates.
+``^^`` in a value is a caret, ``^EQ`` means nothing. A condition that cannot be understood is kept as one without an
+operator; ``select`` drops it, as the service does.
 Source: ``c_EncodedQueryStrings``, ``r_OpAvailableFiltersQueries``.
 """
 

@@ -1,8 +1,8 @@
-"""Evaluate a parsed query over a table, without looking at more rows than it must.
+"""Find the rows of a table that match a query, without looking at more of them than needed.
 
-An unknown or unreadable field makes its condition vanish, so that the result widens, or empties the result, as
-``glide.invalid_query.returns_no_rows`` says. Ids, correlation ids and the keyset order have fast paths; they
-only narrow where to look, every condition is still evaluated.
+A condition on an unknown or unreadable field is dropped, so that more rows match, or no row matches at all: as
+``glide.invalid_query.returns_no_rows`` says. A query by ids, by correlation ids, or in the order of changes looks at
+fewer rows; every row that it looks at is still held against every condition.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One table of a ServiceNow world: rows by id, by ``correlation_id``, and in the order of their last change.
 
-Rows are replaced, never changed, so a replaced one can be kept for a listing that lags. Ids are looked up without
-regard to case, as the database's collation does. Rules live elsewhere: this file only stores.
+A row is replaced, never changed, so that the old one can be kept for listings that lag behind. Ids are compared without
+regard to case, as the service's database does. No rule of the service is here: this only stores.
 """
 
 from __future__ import annotations
