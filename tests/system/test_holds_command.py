@@ -55,6 +55,13 @@ def test_a_retry_is_done_by_the_next_cycle(bench: Bench, rejected: str) -> None:
     assert bench.record(rejected)["state"] == "2"
 
 
+@pytest.mark.parametrize(("reason", "asked"), [("rejected", 1), ("incident_missing", 0)])
+def test_all_of_one_reason_are_retried_by_its_word(bench: Bench, rejected: str, reason: str, asked: int) -> None:
+    ran = bench.run("holds", "retry", "--all", "--reason", reason, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert [one["case_id"] for one in ran.document["asked"]] == [rejected] * asked
+
+
 def test_a_plan_shows_what_a_retry_will_do_and_leaves_it_to_the_cycle(bench: Bench, rejected: str) -> None:
     bench.run("holds", "retry", "CASE-1")
     for _ in range(2):

@@ -87,7 +87,13 @@ def holds() -> None:
 @json_option
 @click.pass_obj
 def show(options: Globals, as_json: bool) -> None:
-    """List every link that waits for a person, the longest wait first."""
+    """List every link that waits for a person, the longest wait first.
+
+    \b
+    Examples:
+      reconciler holds list
+      reconciler holds list --json
+    """
     start(options, quiet=True)
     with read_store(glance(options).database) as store:
         document = holds_document(store)
@@ -130,11 +136,21 @@ def _next_try(row: Row) -> str:
 @holds.command()
 @click.argument("refs", nargs=-1, type=HELD_REF, metavar="REF...")
 @click.option("--all", "is_all", is_flag=True, help="Everything that waits for a person.")
-@click.option("--reason", type=click.Choice(sorted(HOLD_REASONS)), help="With --all: only what waits for this reason.")
+@click.option(
+    "--reason",
+    type=click.Choice(sorted(one.value for one in HOLD_REASONS)),
+    help="With --all: only what waits for this reason.",
+)
 @json_option
 @click.pass_obj
 def retry(options: Globals, refs: tuple[str, ...], is_all: bool, reason: str | None, as_json: bool) -> None:
-    """Try again in the next cycle, whatever was rejected, missing or ignored before."""
+    """Try again in the next cycle, whatever was rejected, missing or ignored before.
+
+    \b
+    Examples:
+      reconciler holds retry CASE-123 INC0010007
+      reconciler holds retry --all --reason rejected
+    """
     if bool(refs) == is_all or (reason and not is_all):
         raise click.UsageError("name what to retry, or say --all, with or without --reason")
     _ask(options, refs, HoldRequestKind.RETRY, as_json=as_json, among=_Among(is_all=is_all, reason=reason))
@@ -148,6 +164,10 @@ def recreate(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
     """Make a new record in the next cycle, for a record that was deleted or a Case that fired again.
 
     The record before is left as it is; the new one names it, and the link goes on with the new one.
+
+    \b
+    Examples:
+      reconciler holds recreate CASE-123
     """
     _ask(options, refs, HoldRequestKind.RECREATE, as_json=as_json)
 
@@ -165,7 +185,12 @@ class _Among:
 @json_option
 @click.pass_obj
 def ignore(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
-    """Take a link off the list, and leave it alone, until either side changes; `retry` takes it back."""
+    """Take a link off the list, and leave it alone, until either side changes; `retry` takes it back.
+
+    \b
+    Examples:
+      reconciler holds ignore us/INC0010001
+    """
     _ask(options, refs, HoldRequestKind.IGNORE, as_json=as_json)
 
 

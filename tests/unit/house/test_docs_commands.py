@@ -183,3 +183,13 @@ def test_the_gate_finds_the_two_commands() -> None:
 def test_the_two_commands_are_on_the_first_screen() -> None:
     first_screen = TEXTS["README.md"].splitlines()[:25]
     assert {"<!-- the demo command -->", "<!-- the test command -->"} <= set(first_screen)
+
+
+@pytest.mark.parametrize(("path", "command"), list(leaves(cli)), ids=[path for path, _ in leaves(cli)])
+def test_every_command_shows_examples_of_itself(path: str, command: click.Command) -> None:
+    _, _, examples = (command.help or "").partition("Examples:")
+    own = [line.strip() for line in examples.splitlines() if line.strip()]
+    assert own
+    name = path.removeprefix("reconciler ")
+    assert all(line.startswith(("reconciler", "kill", "systemctl")) for line in own)
+    assert any(f" {name}" in line for line in own)

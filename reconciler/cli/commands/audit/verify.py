@@ -27,6 +27,11 @@ def verify_command(options: Globals, head: str | None, as_json: bool) -> None:
 
     Ends with 0 when all is as it was written, and with 3 when not; the first row that is not is named. The head that is
     printed proves this state later: note it where the database cannot be changed from.
+
+    \b
+    Examples:
+      reconciler audit verify
+      reconciler audit verify --head $HEAD
     """
     start(options, quiet=True)
     if head is not None and not _HASH.fullmatch(head.strip().lower()):

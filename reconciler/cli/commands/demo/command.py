@@ -128,6 +128,11 @@ def demo(options: Globals, as_json: bool, speed: float) -> int:
     """Show the main job on the sandbox, start to end, with nothing to configure.
 
     Ends with 0 only if all that it claims holds in the two services.
+
+    \b
+    Examples:
+      reconciler demo
+      reconciler demo --speed 3
     """
     # The story has a service that asks for patience; what the program logs of it would be no part of the story.
     start(replace(options, log_level="ERROR") if options.log_level == "INFO" else options)

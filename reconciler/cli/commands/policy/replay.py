@@ -50,6 +50,11 @@ def replay(options: Globals, since: datetime, other: Path | None, as_json: bool)
 
     Each Case is looked at as it is now, as if it had no record yet. Links that exist stay where their record is,
     whatever is shown here. Nothing is sent and nothing is written.
+
+    \b
+    Examples:
+      reconciler policy replay --config proposed.toml
+      reconciler policy replay --since 7d --json
     """
     start(options, quiet=True)
     present = read_config(options, needs_secrets=False)

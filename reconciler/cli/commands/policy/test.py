@@ -40,6 +40,12 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
     REF is a Case that is remembered: its id, CASE-123, INC0010001, CONNECTOR/INC0010001, a sys_id, or six signs or more
     from the beginning of an id. Without REF and --case an example serves. Nothing is sent and nothing is written; a row
     that would be looked up by its name is shown as <table name>.
+
+    \b
+    Examples:
+      reconciler policy test CASE-123
+      reconciler policy test --case case.json
+      reconciler --config proposed.toml policy test CASE-123
     """
     start(options, quiet=True)
     if ref and file:

@@ -98,7 +98,12 @@ def _stranger(url: str) -> ReconcilerError:
 @url_option
 @json_option
 def show(url: str, as_json: bool) -> None:
-    """Show every Case with its records, as the two services hold them."""
+    """Show every Case with its records, as the two services hold them.
+
+    \b
+    Examples:
+      reconciler sandbox list --json
+    """
     document = ask(url, "GET", "cases")
     if as_json:
         print_json({"version": 1, **document})
@@ -129,7 +134,12 @@ def case() -> None:
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="May be repeated.")
 @url_option
 def create(title: str, priority: str, labels: tuple[str, ...], url: str) -> None:
-    """Open a Case and print its key."""
+    """Open a Case and print its key.
+
+    \b
+    Examples:
+      reconciler sandbox case create "Disk is full" --priority P1 --label routing.team=sre
+    """
     wrong = [label for label in labels if not label.partition("=")[1]]
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r} is not KEY=VALUE", param_hint="--label")
@@ -144,7 +154,10 @@ def incident() -> None:
 
 
 def _add_act(group: click.Group, path: str, act: str, told: Callable[[JsonObject], str]) -> None:
-    @group.command(act, help=f"{act.capitalize()} REF, as a person would.")
+    ref = "CASE-1" if path == "cases" else "INC0010001"
+    example = f"\b\nExamples:\n  reconciler sandbox {group.name} {act} {ref}"
+
+    @group.command(act, help=f"{act.capitalize()} REF, as a person would.\n\n{example}")
     @click.argument("ref")
     @url_option
     def perform(ref: str, url: str) -> None:
@@ -198,6 +211,11 @@ def add(
     """Strike requests of OPERATION, such as records.create, cases.list or records.*.
 
     KIND is what goes wrong, such as reset, timeout, error_500, error_503_html or rate_429.
+
+    \b
+    Examples:
+      reconciler sandbox fault add timeout records.create --after-effect
+      reconciler sandbox fault add rate_429 "*" --seconds 60
     """
     body = {
         "kind": kind,
@@ -218,6 +236,11 @@ def add(
 @fault.command("clear")
 @url_option
 def clear(url: str) -> None:
-    """Forget every planned fault."""
+    """Forget every planned fault.
+
+    \b
+    Examples:
+      reconciler sandbox fault clear
+    """
     ask(url, "DELETE", "faults")
     print_lines("no faults are planned")

@@ -89,6 +89,11 @@ def serve(
 
     The config goes to standard output, words to standard error. Everything is in memory: a new start is an empty
     sandbox with new secrets. Ctrl-C or SIGTERM ends it.
+
+    \b
+    Examples:
+      reconciler sandbox serve
+      reconciler sandbox serve --dir try --auth oauth_password
     """
     seed = secrets.randbits(32)
     rewrites = frozenset(Rewrite(word) for word in offered.pop("rewrites"))

@@ -23,6 +23,11 @@ def check_command(options: Globals, as_json: bool) -> None:
     """Read every page of the database and every row of its chain, also while a daemon runs.
 
     Ends with 1 when a page is damaged, and with 3 when a row is not as it was written.
+
+    \b
+    Examples:
+      reconciler state check
+      reconciler state check --json
     """
     start(options, quiet=True)
     with read_store(glance(options).database) as store:
