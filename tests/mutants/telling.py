@@ -100,4 +100,25 @@ TELLING = (
         "tests/unit/telemetry/test_notifications.py"
         "::test_an_address_that_raises_is_tried_again_and_its_words_are_not_told",
     ),
+    fault(
+        "an address that changed in its file is not taken up",
+        "telling.telling:Telling._messages_of",
+        "not secrets or made_of == self._made_of",
+        "not secrets or self._messages",
+        "tests/unit/cli/test_telling.py::test_an_address_that_changes_in_its_file_is_taken_up",
+    ),
+    fault(
+        "what goes wrong in telling fails the cycle",
+        "telling.telling:Telling.cycle_ended",
+        "log.exception('nobody could be told of a cycle')",
+        "raise",
+        "tests/unit/cli/test_telling.py::test_what_goes_wrong_in_telling_fails_no_cycle",
+    ),
+    fault(
+        "a write that a killed process left open is told by nobody",
+        "cycle:close_unfinished",
+        "tell_outcome(one.outcome)",
+        "pass",
+        f"{LOG}::test_a_write_that_a_killed_process_left_open_is_a_warning_of_the_next_cycle",
+    ),
 )

@@ -49,8 +49,8 @@ class Telling:
         self._textfile_failed = ""
         self._messages: Messages | None = None
         self._sending = threading.Lock()
-        self._asked_by: tuple[object, ...] = ()
-        """what the messages were made from"""
+        self._made_of: tuple[object, ...] = ()
+        """the config and the secrets that the messages were made of"""
         self._began_at = utc_now()
 
     def __enter__(self) -> Self:
@@ -71,12 +71,17 @@ class Telling:
         asked = config.metrics
         if asked.textfile is not None and not asked.textfile.parent.is_dir():
             raise ConfigError([f"[metrics] textfile: there is no folder {asked.textfile.parent}; make it first"])
-        messages = self._new_messages(config)
+        messages, made_of = self._messages_of(config)
         metrics = self._metrics
         if metrics is None and (asked.listen or asked.textfile):
             metrics = _fresh_metrics(asked.textfile)
-        if self._serves:
-            self._server = self._moved_server(asked.listen, metrics)
+        try:
+            server = self._moved_server(asked.listen, metrics) if self._serves else None
+        except ConfigError:
+            if messages is not None and messages is not self._messages:
+                messages.close(wait=False)
+            raise
+        self._server, self._made_of = server, made_of
         with self._sending:
             before, self._messages = self._messages, messages
         if before is not None and before is not messages:
@@ -88,19 +93,16 @@ class Telling:
         self._allowed = oldest_read_allowed(config.schedule.poll)
         self._note_reads()
 
-    def _new_messages(self, config: Config) -> Messages | None:
-        """Give who sends messages now: the one before, where nothing of it changed."""
+    def _messages_of(self, config: Config) -> tuple[Messages | None, tuple[object, ...]]:
+        """Give who sends messages by a config, and what that was made of: the one before, where nothing changed."""
         notify = config.notify
         secrets = (*notify.urls, *([notify.heartbeat] if notify.heartbeat else []))
-        asked_by = (notify, *(secret.reveal() for secret in secrets))
-        if asked_by != self._asked_by or self._messages is None:
-            self._asked_by = asked_by
-            if not secrets:
-                return None
-            from reconciler.cli.telling.messages import Messages, source_of  # noqa: PLC0415 - only where it is asked for
+        made_of = (notify, *(secret.reveal() for secret in secrets))
+        if not secrets or made_of == self._made_of:
+            return (self._messages if secrets else None), made_of
+        from reconciler.cli.telling.messages import Messages, source_of  # noqa: PLC0415 - only where it is asked for
 
-            return Messages(notify, self._store, source=source_of(config.source))
-        return self._messages
+        return Messages(notify, self._store, source=source_of(config.source)), made_of
 
     def _moved_server(self, listen: ListenAddress | None, metrics: Metrics | None) -> MetricsServer | None:
         """Give the server at the address that is asked for; the one before goes on where that cannot be had."""

@@ -12,10 +12,14 @@ import pytest
 from reconciler.cli.telling.telling import Telling
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Config
-from reconciler.core.errors import ConfigError
+from reconciler.core.errors import ConfigError, Refused
+from reconciler.engine.context import Context
+from reconciler.engine.report import CycleKind, CycleReport, CycleResult
 from reconciler.store.store import CycleCounts, Store
+from tests.receiver import Receiver
 from tests.unit.config.test_load import MINIMAL, read
 from tests.unit.telemetry.test_metrics_server import fetch
+from tests.world import World
 
 
 @pytest.fixture
@@ -92,3 +96,66 @@ def test_not_ready_is_who_was_last_read_too_long_ago(store: Store) -> None:
         ]
         telling.take_up(read(f"{MINIMAL}\n[schedule]\npoll_seconds = 300\n"))
         assert telling.complaints() == []
+
+
+def notifying(receiver: Receiver, secret: Path, rest: str = "") -> Config:
+    secret.write_text(f"json://{receiver.address}/")
+    secret.chmod(0o600)
+    return read(f'{MINIMAL}\n[notify]\nurls = [{{ file = "{secret}" }}]\n{rest}')
+
+
+def refused() -> tuple[CycleReport, Context]:
+    """Give a report of a cycle that was refused, and a context at which nobody looks."""
+    report = CycleReport(
+        cycle_id="c",
+        kind=CycleKind.CYCLE,
+        started_at=utc_now(),
+        finished_at=utc_now(),
+        result=CycleResult.REFUSED,
+        error=Refused("a brake"),
+    )
+    return report, World().context
+
+
+def test_a_wrong_address_is_refused_each_time_and_the_one_before_stays_in_use(store: Store, tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        with Telling(store, serves=False) as telling:
+            good = notifying(receiver, tmp_path / "good")
+            telling.take_up(good)
+            (tmp_path / "bad").write_text("no address")
+            (tmp_path / "bad").chmod(0o600)
+            wrong = read(f'{MINIMAL}\n[notify]\nurls = [{{ file = "{tmp_path}/bad" }}]\n')
+            for _ in range(2):
+                with pytest.raises(ConfigError, match="is no address that Apprise knows"):
+                    telling.take_up(wrong)
+            telling.cycle_ended(*refused())
+        assert [title for title, _ in receiver.messages] == ["Reconciler: a brake stands"]
+
+
+def test_an_address_that_changes_in_its_file_is_taken_up(store: Store, tmp_path: Path) -> None:
+    with Receiver() as before, Receiver() as after:
+        with Telling(store, serves=False) as telling:
+            telling.take_up(notifying(before, tmp_path / "url"))
+            telling.take_up(notifying(after, tmp_path / "url"))
+            telling.cycle_ended(*refused())
+        assert (len(before.messages), len(after.messages)) == (0, 1)
+
+
+def test_messages_that_are_no_longer_asked_for_are_not_sent(store: Store, tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        with Telling(store, serves=False) as telling:
+            telling.take_up(notifying(receiver, tmp_path / "url"))
+            telling.take_up(read(MINIMAL))
+            telling.cycle_ended(*refused())
+        assert receiver.messages == []
+
+
+def test_what_goes_wrong_in_telling_fails_no_cycle(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Receiver() as receiver, Telling(store, serves=False) as telling:
+        telling.take_up(notifying(receiver, tmp_path / "url"))
+        store.facts.put("notify.told", "not what we wrote")
+        telling.cycle_ended(*refused())
+        store.facts.put("notify.told", '{"holds_until": "", "brake": false, "down": []}')
+    assert [record.message for record in caplog.records] == ["nobody could be told of a cycle"]
