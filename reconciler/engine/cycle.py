@@ -25,7 +25,9 @@ from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_head, tell_holds, tell_outcome
+from reconciler.engine.parts import Part, cut, in_part
 from reconciler.engine.reading import drift
+from reconciler.engine.reading.cases import read_cases
 from reconciler.engine.reading.hold_requests import apply_hold_requests, look_again_at_others
 from reconciler.engine.reading.pull import Pull
 from reconciler.engine.reading.steps import read_steps
@@ -69,6 +71,8 @@ class _Cycle:
     partial: list[RemoteError] = field(default_factory=list)
     """look-ups of this cycle whose answer did not show everything"""
     config_changed: bool = False
+    part: Part | None = None
+    """how this part of a backfill stands in the whole"""
     held_before: Mapping[str, str] = field(default_factory=dict)
     """the reason of each Case that waited for a person when this cycle began"""
     pulled: Pull = field(init=False)
@@ -109,7 +113,7 @@ class _Cycle:
         """Say what this cycle looks at; a saved plan is made again by looking at the same."""
         if self.request.expected is not None:
             return saved_scope(self.request.expected)
-        if self.request.since is not None or self.request.include_resolved:
+        if self.request.since is not None or self.request.include_resolved or self.request.is_part:
             return CycleKind.BACKFILL
         if self._is_due(LAST_FULL_CHECK, now, FULL_CHECK_EVERY):
             return CycleKind.FULL
@@ -136,11 +140,13 @@ class _Cycle:
 
     def _pull(self) -> None:
         """Pull every side and remember what came whole; raises where that is not enough to plan on."""
-        self.pulled = Pull(self.context, since=self.request.since)
+        self.pulled = Pull(self.context, since=self.request.since if self.request.reads_back else None)
         try:
             self.pulled.run()
         finally:
             self.down |= self.pulled.down
+        unknown = [case_id for case_id in sorted(self.request.named) if self.context.store.links.pair(case_id) is None]
+        read_cases(self.context, unknown)
 
     def _look_closer(self, scope: CycleKind, started_at: datetime) -> None:
         """Ask again for what was absent, and compare everything open when a drift check is due."""
@@ -172,6 +178,10 @@ class _Cycle:
             standing=store.links.standing_skips() if self.request.lists_skips else (),
             policy_hash=context.policy_hash,
         )
+        if self.request.is_part:
+            places = {case_id: pair.case.created_at for case_id, pair in self.pairs.items()}
+            self.part = cut(first, places, self.request.most)
+            first = self.part.plan
         whole = lookups.complete(first, self.pairs)
         self.down |= lookups.failed
         self.partial += lookups.partial.values()
@@ -188,7 +198,8 @@ class _Cycle:
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
         store = self.context.store
         if scope is CycleKind.BACKFILL:
-            return store.links.all_pairs(open_only=False)
+            everything = store.links.all_pairs(open_only=False)
+            return in_part(everything, self.request) if self.request.is_part else everything
         due = {pair.case.id: pair for pair in store.links.pairs_to_plan(now)}
         if scope in (CycleKind.DRIFT, CycleKind.FULL):
             due |= {pair.case.id: pair for pair in store.links.all_pairs(open_only=True)}
@@ -200,6 +211,8 @@ class _Cycle:
             now=now,
             origin=store.facts.origin() or now,
             since=self.request.since,
+            until=self.request.until,
+            named=self.request.named,
             include_resolved=self.request.include_resolved,
             looks_again=scope in (CycleKind.DRIFT, CycleKind.FULL),
             references=self._references(now),
@@ -285,6 +298,8 @@ class _Cycle:
             pairs={case_id: pair for case_id, pair in self.pairs.items() if case_id in acted_on},
             error=error,
             observed=self.context.observes,
+            left=self.part.left if self.part else 0,
+            reached=self.part.reached if self.part else None,
         )
         counts = CycleCounts(
             pulled_cases=report.pulled_cases,

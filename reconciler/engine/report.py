@@ -37,12 +37,26 @@ class CycleResult(StrEnum):
     """asked to end before everything was read or done; the next cycle goes on"""
 
 
+Reached = tuple[datetime, str]
+"""The place of a Case in a backfill: when it was created, and its id."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CycleRequest:
     """Say what one cycle shall do."""
 
     since: datetime | None = None
     """backfill from this time"""
+    until: datetime | None = None
+    """take in no Case that was created later"""
+    named: frozenset[str] = frozenset()
+    """the ids of the Cases that alone are meant, however old they are"""
+    most: int | None = None
+    """so many Cases get something at most; the others wait for the next part"""
+    after: Reached | None = None
+    """where the part before ended"""
+    reads_back: bool = True
+    """False: a part before this one has read from ``since`` on already"""
     include_resolved: bool = False
     carry_out: bool = True
     """False: plan only, on a store that may be written because it is a copy"""
@@ -53,6 +67,11 @@ class CycleRequest:
     """name every link that stands skipped; a daemon, which nobody reads, only counts them"""
     accept_config: bool = False
     """let a change of routes and policies through, however much it does to existing links"""
+
+    @property
+    def is_part(self) -> bool:
+        """Say whether some Cases alone are meant, and nothing else that is due."""
+        return bool(self.until or self.named or self.after) or self.most is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +101,10 @@ class CycleReport:
     """how many wait for each reason"""
     read_whole: frozenset[str] = frozenset()
     """the sides that were read whole: ``coralogix``, and connectors"""
+    left: int = 0
+    """Cases of a backfill behind this part of it that may still get something"""
+    reached: Reached | None = None
+    """where this part ended"""
     error: ReconcilerError | None = None
     """why the cycle failed or was refused, for a person"""
 
@@ -116,6 +139,7 @@ class CycleReport:
             "cycle_id": self.cycle_id,
             "kind": self.kind.value,
             "mode": self.mode,
+            "left": self.left,
             "result": self.result.value,
             "error": str(self.error) if self.error else None,
             "cursors": cursors,

@@ -93,6 +93,8 @@ NOT_CHAINED: Mapping[str, str] = {
     "ledger_head": "is its end",
     "running": "the cycle that runs now; it becomes a row of cycles when it ends, or when the next one begins",
     "hold_requests": "a queue; who asked what is a row of people, and of notifications when it was applied",
+    "backfills": "a queue from a command to the daemon; who asked what is a row of people",
+    "backfill_parts": "what came of it, until the command has read it; its cycles and actions are evidence",
     "cursors": "how far listings were read: what was seen in them is evidence, not that",
     "facts": "small things for the next cycle",
     "steps_due": "a queue; what is read by it becomes rows of notifications",

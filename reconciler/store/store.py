@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from reconciler.store.asked.backfills import Backfills
 from reconciler.store.connection import (
     IN_MEMORY,
     Database,
@@ -109,6 +110,8 @@ class Store:
         """what people ask: how things stand, the story of one Case"""
         self.ledger = Ledger(database)
         """the chain that binds what is evidence"""
+        self.backfills = Backfills(database)
+        """what a person handed to the daemon"""
         self.maintenance = Maintenance(database)
         """old rows and free space"""
 

@@ -120,7 +120,7 @@ DECIDING = (
     fault(
         "an old resolved Case gets a record",
         "admission:_is_young_enough",
-        "created > knowledge.origin or (knowledge.include_resolved and created >= floor)",
+        "created > knowledge.origin or (knowledge.include_resolved and is_asked_for)",
         "True",
         f"{PLANNER}::test_a_case_is_admitted_by_age_and_status",
     ),

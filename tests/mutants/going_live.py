@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.fault import fault
 
+PARTS = "tests/scenario/test_backfill_in_parts.py"
 OBSERVE = "tests/scenario/test_observe.py"
 OBSERVING = "tests/system/test_observing.py"
 EXISTING = "tests/scenario/test_existing.py"
@@ -63,7 +64,7 @@ GOING_LIVE = (
     ),
     fault(
         "a saved plan is applied while observing",
-        "cli.cycles:carry_out",
+        "running.cycles:carry_out",
         "config.observes and request.expected is not None",
         "False",
         f"{OBSERVING}::test_a_saved_plan_is_not_applied_until_the_mode_is_act",
@@ -109,5 +110,40 @@ GOING_LIVE = (
         "self.operator not in NAMING or self.operator is Operator.EQUALS",
         "True",
         f"{EXISTING}::test_only_the_case_that_is_meant_is_kept",
+    ),
+    fault(
+        "a part begins where the last one began",
+        "engine.parts:_is_asked_for",
+        "request.after is None or _place(pair) > request.after",
+        "True",
+        f"{PARTS}::test_a_case_that_is_refused_does_not_come_again_in_the_next_part",
+    ),
+    fault(
+        "each part reads back from the beginning",
+        "engine.backfill:next_part",
+        "progress.left is None",
+        "True",
+        f"{PARTS}::test_the_listing_is_read_back_once",
+    ),
+    fault(
+        "a part is larger than the brakes allow",
+        "engine.backfill:part_size",
+        "min(asked.batch, *brakes.values())",
+        "asked.batch",
+        f"{PARTS}::test_a_part_is_as_large_as_the_brakes_allow",
+    ),
+    fault(
+        "a Case later than --until is taken in",
+        "engine.parts:_is_asked_for",
+        "request.until is None or created <= request.until",
+        "True",
+        f"{PARTS}::test_what_is_due_anyway_waits_for_its_own_cycle",
+    ),
+    fault(
+        "the daemon goes on for a command that is gone",
+        "engine.backfill:take_part",
+        "context.clock() - handed.seen_at > UNHEARD_FOR",
+        "False",
+        "tests/system/test_backfill.py::test_a_command_that_is_killed_ends_it_too",
     ),
 )

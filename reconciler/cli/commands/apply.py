@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.cycles import carry_out
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option
+from reconciler.cli.running.cycles import carry_out
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 
 import click
 
-from reconciler.cli.live import Live
 from reconciler.cli.options import Globals
 from reconciler.cli.output import summary
+from reconciler.cli.running.live import Live
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
-from reconciler.core.errors import StoreBusy, StoreError
+from reconciler.core.errors import Refused, StoreBusy, StoreError
 from reconciler.daemon.schedule import Daemon
 from reconciler.daemon.timetable import TickResult
+from reconciler.engine.backfill import take_part
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult
 from reconciler.store.opening.lock import DAEMON_COMMAND, DatabaseLock
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -71,11 +76,27 @@ def tick(context: Context, telling: Telling, cycle_id: str) -> TickResult:
             raise  # the next cycle tries again
         return TickResult(ok=False, summary=str(error), fatal=error)
     telling.cycle_ended(report, context)
+    if report.error is None or isinstance(report.error, Refused):
+        _take_part(context, telling)
     return TickResult(
         ok=report.exit_code == 0 or report.result is CycleResult.STOPPED,
         summary=summary(report) if report.error is None else str(report.error),
         counts=news_counts(report),
     )
+
+
+def _take_part(context: Context, telling: Telling) -> None:
+    """Run the next part of a backfill that was handed over, if there is one; its command is told what came of it."""
+    cycle_id = new_cycle_id()
+    with bind_cycle(cycle_id):
+        try:
+            part = take_part(context, cycle_id)
+        except StoreError as error:  # the next cycle finds out whether the database can be used
+            log.error("a batch of a backfill failed", extra={"because": str(error)})  # noqa: TRY400 - no fault of ours
+            return
+        if part is not None:
+            telling.cycle_ended(part, context)
+            log.info("a batch of a backfill ended", extra={"summary": summary(part), "left": part.left})
 
 
 def news_counts(report: CycleReport) -> Mapping[str, int]:

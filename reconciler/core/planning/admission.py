@@ -186,9 +186,11 @@ def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
     """Say whether a Case is due by its age; what is over counts as open where it was when it was first seen."""
     created, stage = here.case.created_at, here.case_at
     looked_back_to = knowledge.origin - here.policies.first_lookback
-    floor = knowledge.since or looked_back_to
+    is_before_the_end = knowledge.until is None or created <= knowledge.until
+    is_asked_for = created >= (knowledge.since or looked_back_to) and is_before_the_end
+    is_asked_for = is_asked_for or here.case.id in knowledge.named
     if created >= looked_back_to and min(stage, here.link.case_low or stage) < Stage.RESOLVED:
         return True
     if stage >= Stage.RESOLVED:
-        return created > knowledge.origin or (knowledge.include_resolved and created >= floor)
-    return created >= floor
+        return created > knowledge.origin or (knowledge.include_resolved and is_asked_for)
+    return is_asked_for

@@ -27,6 +27,10 @@ class Knowledge:
     """when this database was first used, by the service's clock"""
     since: datetime | None = None
     """a backfill takes Cases created at or after this"""
+    until: datetime | None = None
+    """and none that was created later"""
+    named: frozenset[str] = frozenset()
+    """the ids of Cases that a person named, which are taken however old they are"""
     include_resolved: bool = False
     """a backfill takes Cases that are over, too"""
     records: Mapping[tuple[str, str], tuple[Incident, ...]] = field(default_factory=dict)

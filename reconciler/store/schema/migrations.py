@@ -389,6 +389,31 @@ def records_by_other_means(db: Database) -> None:
     db.execute("ALTER TABLE links ADD COLUMN elsewhere TEXT")
 
 
+_BACKFILLS = (
+    """CREATE TABLE backfills (
+        seq INTEGER PRIMARY KEY,
+        asked TEXT NOT NULL,
+        progress TEXT NOT NULL,
+        state TEXT NOT NULL,
+        asked_at TEXT NOT NULL,
+        seen_at TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE backfill_parts (
+        seq INTEGER PRIMARY KEY,
+        backfill_seq INTEGER NOT NULL REFERENCES backfills (seq),
+        document TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX backfill_parts_of ON backfill_parts (backfill_seq)",
+)
+
+
+@steps()
+def backfills_handed_over(db: Database) -> None:
+    """Hand backfills from the command to the daemon."""
+    for statement in _BACKFILLS:
+        db.execute(statement)
+
+
 def apply_steps(connection: sqlite3.Connection, *, now: datetime) -> None:
     """Apply the steps that a database has not seen, all or none; ``now`` goes into the record of each.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x43584E57
 """Marks the file as ours (``PRAGMA application_id``), so that no other program's database is ever changed."""
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """How many steps there are (``PRAGMA user_version``): a file with more was made by a newer program."""
 
 

@@ -91,6 +91,7 @@ def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> Non
         ("mode_of_cycles", "2026-03-01T12:00:00.000000Z"),
         ("steps_as_told", "2026-03-01T12:00:00.000000Z"),
         ("records_by_other_means", "2026-03-01T12:00:00.000000Z"),
+        ("backfills_handed_over", "2026-03-01T12:00:00.000000Z"),
     ]
     assert raw(path, "PRAGMA user_version") == [(version.SCHEMA_VERSION,)]
 

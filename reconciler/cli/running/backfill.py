@@ -1,0 +1,255 @@
+"""A backfill as a person runs it: told beforehand, in parts, by this process or by the daemon that works already."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import click
+
+from reconciler.cli.build import build_context, keep_config
+from reconciler.cli.options import Globals
+from reconciler.cli.people import note_deed
+from reconciler.cli.refs import find_case
+from reconciler.cli.start import open_store, read_config, start
+from reconciler.cli.telling.telling import Telling
+from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
+from reconciler.cli.times import utc_now
+from reconciler.config.model import Config
+from reconciler.core.errors import ConfigError, Locked
+from reconciler.core.identity import CASE_ID
+from reconciler.core.model import JsonObject
+from reconciler.daemon.signals import stop_on_signal
+from reconciler.engine.backfill import Asked, Progress, next_part, whole_document
+from reconciler.engine.estimate import Estimate, estimate
+from reconciler.store.asked.backfills import BackfillState
+from reconciler.store.opening.lock import DAEMON_COMMAND, DatabaseLock, holder_of
+from reconciler.store.store import Store
+from reconciler.telemetry.log import bind_cycle, new_cycle_id
+
+LOOK_SECONDS = 0.5
+"""How often the command looks what became of what it handed over."""
+SEEN_EVERY_SECONDS = 10.0
+_KEY = re.compile(r"[A-Za-z]+-[0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """Say how a backfill is run and shown."""
+
+    as_json: bool
+    is_brief: bool
+    """count what was done, and name what was not"""
+    is_sure: bool
+    """do not ask"""
+
+
+def backfill(options: Globals, asked: Asked, way: Way) -> int:
+    """Run a backfill to its end, show what came of it, and give the exit code.
+
+    One in parts is handed to the daemon where that works on the database. SIGTERM and Ctrl-C let the part in hand end
+    its action; a second one ends the process at once.
+    """
+    start(options, quiet=True)
+    config = read_config(options)
+    stop = threading.Event()
+    with ExitStack() as held:
+        lock = _locked(held, config.state.path, asked)
+        store = held.enter_context(open_store(config.state.path, lock))
+        asked = replace(asked, refs=_known_refs(store, asked.refs))
+        if not _is_wanted(config, store, asked, way):
+            say("reconciler: nothing was done")
+            return 1
+        note_deed(store, "once", "" if asked.limits_on else "the brakes were set aside")
+        run = _by_itself if lock else _by_the_daemon
+        with stop_on_signal(stop, _tell_of_stop):
+            told = run(config, store, asked, _Told(way=way), stop)
+    return told.end()
+
+
+def _locked(held: ExitStack, path: Path, asked: Asked) -> DatabaseLock | None:
+    """Take the database; None where a daemon has it that this backfill can be handed to. Raises Locked."""
+    try:
+        return held.enter_context(DatabaseLock(path, command="reconciler once"))
+    except Locked as error:
+        holder = holder_of(path)
+        if holder is None or holder.command != DAEMON_COMMAND:
+            raise
+        if asked.batch is None:
+            raise Locked(f"{error}. With `--batch N` this is handed to the daemon") from error
+        return None
+
+
+def _known_refs(store: Store, refs: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the Case id of each REF that is remembered; an id or key that is not yet stays as it is."""
+    found: list[str] = []
+    problems: list[str] = []
+    for ref in refs:
+        try:
+            found.append(find_case(store, ref))
+        except ConfigError as error:
+            is_askable = CASE_ID.fullmatch(ref.lower()) or _KEY.fullmatch(ref)
+            if not is_askable or "could be any" in str(error):
+                problems += error.problems
+            else:
+                found.append(ref.lower() if CASE_ID.fullmatch(ref.lower()) else ref.upper())
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
+# -- before it starts ----------------------------------------------------------------------------------------------
+
+
+def _is_wanted(config: Config, store: Store, asked: Asked, way: Way) -> bool:
+    """Say what a backfill will cost, and ask whether to go on where a person is there to answer."""
+    progress = ProgressBar()
+    context = build_context(config, store, progress=progress)
+    about = estimate(context, asked, pause_seconds=config.schedule.poll.total_seconds())
+    progress.clear()
+    say(*estimate_lines(about))
+    asks = sys.stdin.isatty() and not way.is_sure
+    return not asks or click.confirm("Go on?", err=True)
+
+
+def estimate_lines(about: Estimate) -> list[str]:
+    """Tell an estimate."""
+    batches = f"{about.parts} batches" if about.parts > 1 else "one batch"
+    words = (
+        f"some {about.cases} Cases have no record and may get one: about {about.to_servicenow} requests to ServiceNow "
+        f"and {about.to_coralogix} to Coralogix, in {batches}, about {_duration(about.seconds)}"
+    )
+    rules = [
+        f"{connector} allows {limit} requests an hour, of which this takes {about.share(connector):.0%}"
+        for connector, limit in about.hourly.items()
+    ]
+    return [words, *(rules or ["no answer told of a rule that limits requests an hour"])]
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes > 1 else "a minute"
+
+
+# -- while it runs -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Told:
+    """Collect the documents of the parts, tell each as it ends, and the whole at the end."""
+
+    way: Way
+    documents: list[JsonObject] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
+    by_daemon: bool = False
+
+    def part(self, document: JsonObject) -> None:
+        self.documents.append(document)
+        if not self.way.as_json:
+            print_lines(*_part_lines(len(self.documents), document, is_brief=self.way.is_brief))
+
+    def end(self) -> int:
+        """Tell how it ended, and give the exit code."""
+        whole = whole_document(self.documents, self.progress) | {"by_daemon": self.by_daemon}
+        if self.way.as_json:
+            print_json(whole)
+        else:
+            print_lines(_last_line(whole, self.progress))
+        if self.progress.error:
+            say(f"reconciler: {self.progress.error}")
+        elif self.progress.is_stopped:
+            say("reconciler: stopped as asked; what was not begun is left as it was")
+        return self.progress.exit_code
+
+
+def _part_lines(number: int, document: JsonObject, *, is_brief: bool) -> list[str]:
+    results = [action["result"] for action in document["actions"]]
+    done = sum(result in ("done", "already") for result in results)
+    sent = f"{done} done" if document["mode"] == "act" else 'nothing sent (mode = "observe")'
+    lines = [f"batch {number}: {len(results)} planned, {sent}; {document['left']} Cases left"]
+    for action in document["actions"]:
+        went_well = action["result"] in ("done", "already", None)
+        if not (went_well and is_brief):
+            name = action["case_key"] or action["case_id"]
+            words = [action["kind"], name, action["number"], action["result"], action["detail"]]
+            lines.append("  " + "  ".join(str(word) for word in words if word))
+    return lines
+
+
+def _last_line(whole: JsonObject, progress: Progress) -> str:
+    batches = whole["batches"]
+    done = sum(one["done"] for one in batches)
+    failed = sum(one["failed"] for one in batches)
+    words = f", {failed} failed" if failed else ""
+    by = ", by the daemon" if whole["by_daemon"] else ""
+    return f"backfill {whole['result']}: {progress.cases} Cases in {len(batches)} batches, {done} done{words}{by}"
+
+
+Run = Callable[[Config, Store, Asked, _Told, threading.Event], _Told]
+
+
+def _by_itself(config: Config, store: Store, asked: Asked, told: _Told, stop: threading.Event) -> _Told:
+    """Run part after part in this process, with a pause between two."""
+    keep_config(config, store)
+    bar = ProgressBar()
+    with Telling(store, serves=False) as telling:
+        telling.take_up(config)
+        context = build_context(config, store, stop=stop, progress=bar, told=telling.request)
+        while not told.progress.is_over and not stop.is_set():
+            cycle_id = new_cycle_id()
+            with bind_cycle(cycle_id):
+                report, told.progress = next_part(context, asked, told.progress, cycle_id)
+                if report:
+                    telling.cycle_ended(report, context)
+            bar.clear()
+            if report:
+                told.part(report.document())
+            if not told.progress.is_over and stop.wait(config.schedule.poll.total_seconds()):
+                told.progress = told.progress.stopped()
+    return told
+
+
+def _by_the_daemon(config: Config, store: Store, asked: Asked, told: _Told, stop: threading.Event) -> _Told:
+    """Hand a backfill to the daemon, and wait until it is over, or until the daemon is gone."""
+    told.by_daemon = True
+    handed = store.backfills.hand_over(asked.document(), told.progress.document(), utc_now())
+    say("handed to the daemon, which takes a batch after each of its cycles; Ctrl-C asks for no further batch")
+    try:
+        _wait(config.state.path, store, handed, told, stop)
+    finally:
+        store.backfills.take_away(handed)
+    return told
+
+
+def _wait(path: Path, store: Store, seq: int, told: _Told, stop: threading.Event) -> None:
+    seen = time.monotonic()
+    is_stopping = False
+    while True:
+        now = store.backfills.get(seq)
+        holder = holder_of(path)
+        for document in store.backfills.parts(seq)[len(told.documents) :]:
+            told.part(document)
+        if now is None or now.state is BackfillState.ENDED:
+            told.progress = Progress.of(now.progress) if now else told.progress
+            return
+        if holder is None or holder.command != DAEMON_COMMAND:
+            words = "the daemon ended meanwhile; what it had not begun is left as it was: run this again"
+            told.progress = replace(Progress.of(now.progress), error=words, exit_code=1)
+            return
+        if stop.is_set() and not is_stopping:
+            store.backfills.stop(seq)
+            is_stopping = True
+        if time.monotonic() - seen > SEEN_EVERY_SECONDS:
+            store.backfills.wait(seq, utc_now())
+            seen = time.monotonic()
+        time.sleep(LOOK_SECONDS)
+
+
+def _tell_of_stop() -> None:
+    say("reconciler: stopping after the action in hand; once more ends it at once")

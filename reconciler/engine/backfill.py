@@ -1,0 +1,244 @@
+"""A backfill in parts: what a person asked for, how far it has come, and the next part of it.
+
+Rules of this file: a part is a cycle of its own, under the brakes; what was asked and how far it came are values that
+can be written down, so that a daemon can go on with them; whatever ends early leaves nothing that was not begun.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.errors import ConfigError, Missing, Refused, RemoteError
+from reconciler.core.identity import CASE_ID
+from reconciler.core.model import JsonObject
+from reconciler.core.policies.policies import Limits
+from reconciler.engine.context import Context
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.report import CycleReport, CycleRequest, CycleResult, Reached
+from reconciler.store.asked.backfills import BackfillState
+
+MOST_FAILURES = 3
+"""After so many parts in a row that could not be read or planned, a backfill gives up."""
+NEEDED = ("max_creates_per_cycle", "max_case_resolves_per_cycle", "max_incident_resolves_per_cycle")
+"""The brakes that the Cases of one part may come to."""
+UNHEARD_FOR = timedelta(minutes=2)
+"""A command that was not heard of for so long is gone, and nothing more of its backfill is begun."""
+_KEY = re.compile(r"[A-Z]+-[0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Say what a backfill is to take in."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    refs: tuple[str, ...] = ()
+    """Case ids and keys that alone are meant"""
+    most: int | None = None
+    """so many Cases in all"""
+    batch: int | None = None
+    """so many Cases in one part; None: one part"""
+    include_resolved: bool = False
+    limits_on: bool = True
+    accept_config: bool = False
+
+    def document(self) -> JsonObject:
+        """Write it down."""
+        times = {name: at.isoformat() if at else None for name, at in (("since", self.since), ("until", self.until))}
+        names = ("most", "batch", "include_resolved", "limits_on", "accept_config")
+        return {**times, "refs": list(self.refs), **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def of(cls, document: JsonObject) -> Asked:
+        """Read what was written down."""
+        times = {name: _time(document[name]) for name in ("since", "until")}
+        return cls(**{**document, **times, "refs": tuple(document["refs"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Say how far a backfill has come."""
+
+    parts: int = 0
+    cases: int = 0
+    """those that got, or were to get, something"""
+    left: int | None = None
+    """those that may still get something; None before the first part"""
+    named: tuple[str, ...] | None = None
+    """the ids of the Cases that alone are meant, once they were looked up"""
+    reached: Reached | None = None
+    failures: int = 0
+    """parts in a row that came to nothing"""
+    error: str | None = None
+    exit_code: int = 0
+    """the worst so far"""
+    is_over: bool = False
+    is_stopped: bool = False
+    """it was asked to end before it was over"""
+
+    def stopped(self) -> Progress:
+        """Give the same, ended early."""
+        return replace(self, is_over=True, is_stopped=True, exit_code=max(1, self.exit_code))
+
+    def document(self) -> JsonObject:
+        """Write it down."""
+        reached = [self.reached[0].isoformat(), self.reached[1]] if self.reached else None
+        return vars(self) | {"named": list(self.named) if self.named is not None else None, "reached": reached}
+
+    @classmethod
+    def of(cls, document: JsonObject) -> Progress:
+        """Read what was written down."""
+        named, reached = document["named"], document["reached"]
+        place = (datetime.fromisoformat(reached[0]), reached[1]) if reached else None
+        return cls(**{**document, "named": tuple(named) if named is not None else None, "reached": place})
+
+
+def part_size(asked: Asked, limits: Limits) -> int | None:
+    """Give how many Cases one part has: as many as asked for, and no more than the brakes let through at once.
+
+    Raises Refused where a brake lets nothing through.
+    """
+    if asked.batch is None:
+        return None
+    if not asked.limits_on:
+        return asked.batch
+    brakes: dict[str, int] = {name: getattr(limits, name) for name in NEEDED}
+    shut = [name for name, count in brakes.items() if count == 0]
+    if shut:
+        raise Refused(f"[limits] {', '.join(shut)} = 0 lets nothing through, so a backfill would come to nothing")
+    return min(asked.batch, *brakes.values())
+
+
+def next_part(context: Context, asked: Asked, progress: Progress, cycle_id: str) -> tuple[CycleReport | None, Progress]:
+    """Run the next part; no report where a Case that was named is not there. Raises StoreError."""
+    try:
+        named = _named(context, asked.refs) if progress.named is None else progress.named
+    except (ConfigError, RemoteError) as error:
+        return None, replace(progress, error=str(error), exit_code=error.exit_code, is_over=True)
+    size = part_size(asked, context.policies.limits)
+    rest = None if asked.most is None else asked.most - progress.cases
+    request = CycleRequest(
+        since=asked.since,
+        until=asked.until,
+        named=frozenset(named),
+        most=min((one for one in (size, rest) if one is not None), default=None),
+        after=progress.reached,
+        reads_back=progress.left is None,
+        include_resolved=asked.include_resolved,
+        limits_on=asked.limits_on,
+        accept_config=asked.accept_config,
+    )
+    report = run_cycle(context, request, cycle_id=cycle_id)
+    return report, _came(asked, replace(progress, named=named), report)
+
+
+def take_part(context: Context, cycle_id: str) -> CycleReport | None:
+    """Run the next part of the oldest backfill that was handed over; None where there is none. Raises StoreError.
+
+    One whose command is gone, or asked for an end, is over.
+    """
+    backfills = context.store.backfills
+    handed = backfills.first_open()
+    if handed is None:
+        return None
+    progress = Progress.of(handed.progress)
+    if handed.state is BackfillState.STOPPING or context.clock() - handed.seen_at > UNHEARD_FOR:
+        backfills.came(handed.seq, progress.stopped().document(), None, is_over=True)
+        return None
+    try:
+        report, progress = next_part(context, Asked.of(handed.asked), progress, cycle_id)
+    except Refused as error:
+        report, progress = None, replace(progress, error=str(error), exit_code=error.exit_code, is_over=True)
+    document = _shown(report, hides_values=context.settings.hides_values) if report else None
+    backfills.came(handed.seq, progress.document(), document, is_over=progress.is_over)
+    return report
+
+
+def _shown(report: CycleReport, *, hides_values: bool) -> JsonObject:
+    document = report.document()
+    if hides_values:
+        document["actions"] = [action | {"fields": {}} for action in document["actions"]]
+    return document
+
+
+def _came(asked: Asked, before: Progress, report: CycleReport) -> Progress:
+    exit_code = max(before.exit_code, 1 if report.failed else 0)
+    if report.error is not None and report.reached is None:
+        failures = before.failures + 1
+        is_over = isinstance(report.error, Refused) or failures >= MOST_FAILURES or asked.batch is None
+        worst = max(exit_code, report.error.exit_code) if is_over else exit_code
+        return replace(before, failures=failures, error=str(report.error), exit_code=worst, is_over=is_over)
+    cases = before.cases + len({action.case_id for action in report.plan.actions})
+    is_stopped, is_refused = report.result is CycleResult.STOPPED, isinstance(report.error, Refused)
+    is_last = report.left == 0 or asked.batch is None or (asked.most is not None and cases >= asked.most)
+    return replace(
+        before,
+        parts=before.parts + 1,
+        cases=cases,
+        left=report.left,
+        reached=report.reached or before.reached,
+        failures=0,
+        error=str(report.error) if report.error else None,
+        exit_code=max(exit_code, report.exit_code),
+        is_over=is_last or is_stopped or is_refused,
+        is_stopped=is_stopped,
+    )
+
+
+def _named(context: Context, refs: Sequence[str]) -> tuple[str, ...]:
+    """Give the ids of Cases that are named by id or key, remembered or not; raise ConfigError for one that is none."""
+    found: list[str] = []
+    for ref in refs:
+        if context.store.links.pair(ref) is not None:
+            found.append(ref)
+            continue
+        if not (CASE_ID.fullmatch(ref) or _KEY.fullmatch(ref)):
+            raise ConfigError([f"{ref!r} is not remembered here; what is not yet is named by a Case id or CASE-123"])
+        try:
+            found.append(context.cases.get_case(ref).id)
+        except Missing as error:
+            raise ConfigError([f"Coralogix has no Case {ref!r}, or hides it from this key"]) from error
+    return tuple(found)
+
+
+def whole_document(documents: Sequence[JsonObject], progress: Progress) -> JsonObject:
+    """Put the documents of all parts together, as the document of ``once --json``."""
+    last = documents[-1] if documents else {}
+    counts: Counter[str] = Counter()
+    for document in documents:
+        counts.update(document["counts"])
+    return {
+        "version": 1,
+        "hash": None,
+        "kind": "backfill",
+        "cycle_id": None,
+        "cursors": {},
+        "mode": "act",
+        **last,
+        "actions": [action for document in documents for action in document["actions"]],
+        "skips": [skip for document in documents for skip in document["skips"]],
+        "counts": dict(counts),
+        "result": "stopped" if progress.is_stopped else last.get("result", "failed"),
+        "error": progress.error,
+        "left": progress.left,
+        "batches": [_batch(document) for document in documents],
+    }
+
+
+def _batch(document: JsonObject) -> JsonObject:
+    results = Counter(action["result"] for action in document["actions"] if action["result"])
+    return {
+        "cycle_id": document["cycle_id"],
+        "result": document["result"],
+        "planned": len(document["actions"]),
+        "done": results["done"] + results["already"],
+        "failed": results.total() - results["done"] - results["already"],
+    }
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,111 @@
+"""What a backfill will cost, before it starts: Cases, requests, time, share of an hourly rule.
+
+Rules of this file: counted where that is cheap, and told as an estimate; nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+
+from reconciler.core.lifecycle import CASE_STAGES
+from reconciler.core.model import Case, Stage
+from reconciler.core.policies.policies import EVENT_TABLE
+from reconciler.engine.acting.lookups import NAMES_AT_ONCE
+from reconciler.engine.backfill import Asked, part_size
+from reconciler.engine.context import Context
+from reconciler.engine.reading.pull import case_pages
+from reconciler.remotes.ports import CaseOrder
+
+MOST_PAGES = 10
+"""More pages than these are not counted; what is behind them is taken to be like them."""
+READS_A_PART = 4
+"""What a cycle in which nothing happens asks for."""
+WRITE_SECONDS = 1.0
+"""What one write to a usual instance takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Hold what a backfill comes to, about."""
+
+    cases: int
+    """that may get a record"""
+    parts: int
+    to_coralogix: int
+    to_servicenow: int
+    """requests"""
+    seconds: float
+    hourly: Mapping[str, int] = field(default_factory=dict)
+    """connector -> requests an hour that a rule of the instance allows"""
+
+    def share(self, connector: str) -> float:
+        """Give the share of an hour's requests that goes to this backfill; more than 1 does not fit."""
+        in_an_hour = self.to_servicenow * min(1.0, 3600 / max(self.seconds, 1.0))
+        return in_an_hour / self.hourly[connector]
+
+
+def estimate(context: Context, asked: Asked, *, pause_seconds: float) -> Estimate:
+    """Count the Cases that a backfill is about and work out what they cost. Raises RemoteError and Refused."""
+    listed, cases = (len(asked.refs),) * 2 if asked.refs else _count(context, asked)
+    cases = min(cases, asked.most) if asked.most is not None else cases
+    size = part_size(asked, context.policies.limits)
+    parts = max(1, ceil(cases / size)) if size else 1
+    looks = 2 if any(one.existing for one in context.policies.inbound.values()) else 1
+    pages = 2 * ceil(listed / context.settings.all_cases_page_rows)
+    to_servicenow = cases + looks * ceil(cases / NAMES_AT_ONCE) + parts * READS_A_PART
+    workers = max(context.settings.workers_of.values(), default=context.settings.workers)
+    return Estimate(
+        cases=cases,
+        parts=parts,
+        to_coralogix=pages + parts * READS_A_PART + (listed if context.events is not None else 0),
+        to_servicenow=to_servicenow,
+        seconds=cases * WRITE_SECONDS / workers + (parts - 1) * pause_seconds,
+        hourly=_hourly(context),
+    )
+
+
+def _count(context: Context, asked: Asked) -> tuple[int, int]:
+    """Count the Cases of the window, and those of them that have no record and may get one."""
+    since = asked.since or context.clock() - context.policies.first_lookback
+    listed, wanted, oldest = 0, 0, context.clock()
+    rows = context.settings.all_cases_page_rows
+    pages = case_pages(context, CaseOrder.CREATED, page_rows=rows, created_from=since)
+    for number, page in enumerate(pages, start=1):
+        listed += len(page.cases)
+        wanted += sum(_may_get_one(context, case, asked) for case in page.cases)
+        oldest = min((case.created_at for case in page.cases), default=oldest)
+        if number == MOST_PAGES and page.next_token:
+            factor = _stretch(context.clock(), oldest, since)
+            return round(listed * factor), round(wanted * factor)
+    return listed, wanted
+
+
+def _stretch(now: datetime, oldest: datetime, since: datetime) -> float:
+    """Say how much longer a window is than the part of it that was counted."""
+    counted = max((now - oldest).total_seconds(), 1.0)
+    return max(1.0, (now - since).total_seconds() / counted)
+
+
+def _may_get_one(context: Context, case: Case, asked: Asked) -> bool:
+    if asked.until is not None and case.created_at > asked.until:
+        return False
+    stage = CASE_STAGES.get(case.status)
+    if stage is None or (stage >= Stage.RESOLVED and not asked.include_resolved):
+        return False
+    pair = context.store.links.pair(case.id)
+    return pair is None or pair.link.stands_for_case is None
+
+
+def _hourly(context: Context) -> dict[str, int]:
+    """Ask each instance for one row, whose answer tells the rule that it counts by."""
+    found: dict[str, int] = {}
+    for connector, table in context.tables():
+        client = context.connectors[connector]
+        if connector not in found and table != EVENT_TABLE:
+            client.rows(table, "", fields=("sys_id",), limit=1)
+            if client.side.hourly_limit:
+                found[connector] = client.side.hourly_limit
+    return found

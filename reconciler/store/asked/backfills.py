@@ -1,0 +1,126 @@
+"""Backfills that a person handed to the daemon: what was asked for, how far it has come, what came of each part.
+
+A row lives as long as the command that waits for it, and is taken away by that command; who asked what is a row of
+``people``. Values that are sent stand in the parts until then, unless the config hides them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from reconciler.core.model import JsonObject
+from reconciler.store.codec import time_from, time_text
+from reconciler.store.connection import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KEPT_FOR = timedelta(days=1)
+"""So long is kept what nobody took away."""
+_COLUMNS = "seq, asked, progress, state, asked_at, seen_at"
+_OPEN = f"SELECT {_COLUMNS} FROM backfills WHERE state IN ('waiting', 'running', 'stopping') ORDER BY seq"  # noqa: S608
+
+
+class BackfillState(StrEnum):
+    """Say where a backfill stands."""
+
+    WAITING = "waiting"
+    """no part of it was begun"""
+    RUNNING = "running"
+    STOPPING = "stopping"
+    """its command asked for no further part"""
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handed:
+    """Hold one backfill that was handed over."""
+
+    seq: int
+    asked: JsonObject
+    progress: JsonObject
+    state: BackfillState
+    asked_at: datetime
+    seen_at: datetime
+    """when its command last said that it waits"""
+
+
+class Backfills:
+    """Hand backfills from one process to the other. Safe beside a cycle of another process."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def hand_over(self, asked: JsonObject, progress: JsonObject, now: datetime) -> int:
+        """Leave a backfill for the daemon, and give its number."""
+        self._forget_old(now)
+        row = (json.dumps(asked), json.dumps(progress), BackfillState.WAITING, time_text(now), time_text(now))
+        with self._db.transaction() as conn:
+            sql = "INSERT INTO backfills (asked, progress, state, asked_at, seen_at) VALUES (?, ?, ?, ?, ?)"
+            return int(conn.execute(sql, row).lastrowid or 0)
+
+    def _forget_old(self, now: datetime) -> None:
+        """Forget what a command that was killed never took away."""
+        rows = self._db.read(
+            "SELECT seq FROM backfills WHERE state = 'ended' AND seen_at < ?", (time_text(now - KEPT_FOR),)
+        )
+        for (seq,) in rows:
+            self.take_away(seq)
+
+    def first_open(self) -> Handed | None:
+        """Give the oldest backfill that is not over."""
+        rows = self._db.read(f"{_OPEN} LIMIT 1")
+        return _handed(rows[0]) if rows else None
+
+    def get(self, seq: int) -> Handed | None:
+        """Give one backfill; None once it was taken away."""
+        rows = self._db.read(f"SELECT {_COLUMNS} FROM backfills WHERE seq = ?", (seq,))  # noqa: S608 - our own constants
+        return _handed(rows[0]) if rows else None
+
+    def came(self, seq: int, progress: JsonObject, document: JsonObject | None, *, is_over: bool) -> None:
+        """Note how far a backfill has come, with the document of the part that just ended; a wish to stop stays."""
+        state = "'ended'" if is_over else "CASE state WHEN 'waiting' THEN 'running' ELSE state END"
+        with self._db.transaction() as conn:
+            sql = f"UPDATE backfills SET progress = ?, state = {state} WHERE seq = ?"  # noqa: S608 - our own words
+            conn.execute(sql, (json.dumps(progress), seq))
+            if document is not None:
+                # Its command may have taken it away meanwhile.
+                sql = "INSERT INTO backfill_parts (backfill_seq, document) SELECT seq, ? FROM backfills WHERE seq = ?"
+                conn.execute(sql, (json.dumps(document), seq))
+
+    def wait(self, seq: int, now: datetime) -> None:
+        """Say that the command still waits."""
+        with self._db.transaction() as conn:
+            conn.execute("UPDATE backfills SET seen_at = ? WHERE seq = ?", (time_text(now), seq))
+
+    def stop(self, seq: int) -> None:
+        """Ask for no further part."""
+        with self._db.transaction() as conn:
+            conn.execute("UPDATE backfills SET state = 'stopping' WHERE seq = ? AND state <> 'ended'", (seq,))
+
+    def parts(self, seq: int) -> Sequence[JsonObject]:
+        """Give the documents of the parts that ended, in their order."""
+        rows = self._db.read("SELECT document FROM backfill_parts WHERE backfill_seq = ? ORDER BY seq", (seq,))
+        return [json.loads(text) for (text,) in rows]
+
+    def take_away(self, seq: int) -> None:
+        """Forget a backfill and its parts."""
+        with self._db.transaction() as conn:
+            conn.execute("DELETE FROM backfill_parts WHERE backfill_seq = ?", (seq,))
+            conn.execute("DELETE FROM backfills WHERE seq = ?", (seq,))
+
+
+def _handed(row: Sequence[str | int]) -> Handed:
+    seq, asked, progress, state, asked_at, seen_at = row
+    return Handed(
+        seq=int(seq),
+        asked=json.loads(str(asked)),
+        progress=json.loads(str(progress)),
+        state=BackfillState(str(state)),
+        asked_at=time_from(str(asked_at)),
+        seen_at=time_from(str(seen_at)),
+    )
