@@ -16,7 +16,8 @@ class Globals:
     """The options that every command takes."""
 
     config: Path | None = None
-    log_level: str = "INFO"
+    log_level: str = ""
+    """empty where nobody chose one: then INFO, or what suits a command that answers a person"""
     log_format: str = "text"
 
 
@@ -35,7 +36,7 @@ def global_options(*, outermost: bool = False) -> list[click.Parameter]:
         _GlobalOption(
             "log_level",
             click.Choice(LEVELS, case_sensitive=False),
-            "How much is told on standard error.  [default: INFO]",
+            "How much is told on standard error.  [default: INFO; WARNING for what answers you]",
             outermost=outermost,
         ),
         _GlobalOption(

@@ -28,12 +28,13 @@ TOLD_BY_THE_ANSWER = frozenset({"reconciler.engine.news"})
 def start(options: Globals, *, quiet: bool = False) -> None:
     """Set up logging as the global options say.
 
-    ``quiet`` is for commands that answer people: by default they log warnings alone, and none that their answer tells.
+    ``quiet`` is for commands that answer people: unless a level is chosen they log warnings alone, and none that their
+    answer tells.
     """
-    if quiet and options.log_level == "INFO":
+    if quiet and not options.log_level:
         configure_logging(level="WARNING", log_format=LogFormat(options.log_format), left_out=TOLD_BY_THE_ANSWER)
     else:
-        configure_logging(level=options.log_level, log_format=LogFormat(options.log_format))
+        configure_logging(level=options.log_level or "INFO", log_format=LogFormat(options.log_format))
 
 
 def read_config(options: Globals, *, needs_secrets: bool = True) -> Config:

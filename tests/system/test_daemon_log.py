@@ -64,4 +64,4 @@ def test_a_command_that_answers_a_person_says_it_once_unless_asked_to_log(bench:
     assert "a write was rejected" not in quiet.err
     assert "403" in quiet.out
     assert bench.run("holds", "retry", "CASE-1").code == 0
-    assert "a write was rejected" in bench.run("--log-level", "warning", "once").err
+    assert "a write was rejected" in bench.run("--log-level", "info", "once").err

@@ -135,7 +135,7 @@ def demo(options: Globals, as_json: bool, speed: float) -> int:
       reconciler demo --speed 3
     """
     # The story has a service that asks for patience; what the program logs of it would be no part of the story.
-    start(replace(options, log_level="ERROR") if options.log_level == "INFO" else options)
+    start(options if options.log_level else replace(options, log_level="ERROR"))
     played, claims = perform(_screen(as_json, speed))
     if as_json:
         print_json(document(played, claims))
