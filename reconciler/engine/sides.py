@@ -24,6 +24,7 @@ def side_fact(name: str) -> str:
 def resume_sides(context: Context) -> None:
     """Let every side go on from what was remembered of it."""
     for name, side in context.sides().items():
+        side.begin_cycle()
         text = context.store.facts.get(side_fact(name))
         if text is not None and text != _text(side.state):
             side.resume(read_side(text))

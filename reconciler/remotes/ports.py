@@ -50,7 +50,8 @@ class SideState:
 class Side(Protocol):
     """Be one of the services, as far as it wants to be treated well.
 
-    Must: send nothing during a pause; let one request go first behind it. Must not: count a refusal of ours as theirs.
+    Must: send nothing during a pause; let one request go first behind it. Must not: count a refusal of ours as theirs;
+    wait for the end of a pause that began in the same cycle, but with the read that was answered so.
     """
 
     @property
@@ -75,6 +76,10 @@ class Side(Protocol):
 
     def resume(self, state: SideState) -> None:
         """Go on from what was remembered of it."""
+        ...
+
+    def begin_cycle(self) -> None:
+        """Hear that a cycle begins."""
         ...
 
 

@@ -18,6 +18,7 @@ TELEMETRY = "tests/unit/telemetry/test_log.py"
 AHEAD = "tests/scenario/test_times_ahead.py"
 GUEST = "tests/scenario/test_good_guest.py"
 SIDES = "tests/scenario/test_side_by_side.py"
+OWN_STEPS = "tests/scenario/test_own_steps.py"
 
 WIRE_FAULTS = (
     fault(
@@ -166,6 +167,20 @@ WIRE_FAULTS = (
         "remember_sides(self.context)",
         "",
         f"{GUEST}::test_a_long_wait_is_honoured_by_this_cycle_by_the_next_ones_and_over_restarts",
+    ),
+    fault(
+        "a look behind a write that was turned away waits for the end of a short pause",
+        "manners:Manners.enter",
+        "None if self._complained_in_cycle else left.total_seconds()",
+        "left.total_seconds()",
+        f"{MANNERS}::test_who_only_meets_a_short_pause_does_not_wait_for_its_end",
+    ),
+    fault(
+        "what a side tells of steps is asked for behind its complaint",
+        "reading.steps:_is_paused",
+        "context.sides()[side].is_troubled",
+        "False",
+        f"{OWN_STEPS}::test_a_side_that_complained_in_this_cycle_is_not_asked_for_steps",
     ),
     fault(
         "a side that complained gets the rest of the plan",

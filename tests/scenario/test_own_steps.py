@@ -137,6 +137,20 @@ def test_events_are_read_once_for_each_change_and_behind_the_writes() -> None:
     assert seen == ["2"], "the record had followed already"
 
 
+def test_a_side_that_complained_in_this_cycle_is_not_asked_for_steps() -> None:
+    """The pause that it asked for has no length, so it is the cycle that has to leave it alone."""
+    world = FollowedWorld()
+    case_id, sys_id = world.link_one()
+    before = world.read
+    world.coralogix.set_title(case_id, "another")
+    world.servicenow.people.resolve(sys_id)
+    world.strike_cases(FaultKind.RATE_429, "cases.resolve")
+    world.cycle()
+    assert world.read == before
+    world.cycle()
+    assert world.read > before
+
+
 def test_what_is_read_again_is_written_once() -> None:
     world = FollowedWorld()
     case_id = acknowledged_and_resolved(world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from reconciler.core.model import Result
@@ -36,6 +38,22 @@ def test_a_field_follows_its_case_on_an_instance_that_rewrites_it(rewrite: Rewri
     assert results(world.cycle()) == [Result.DONE]
     assert world.record(case_id)["short_description"] != kept
     assert world.run_until_quiet() == 0
+    assert blamed(world) == 0
+
+
+@pytest.mark.parametrize("overlong", ["cut", "reject"])
+def test_a_cut_title_fits_an_instance_that_counts_utf_16_units(overlong: Literal["cut", "reject"]) -> None:
+    """A fire counts twice there: 160 of them would be cut in half by the instance, or refused."""
+    world = WildWorld(switches=Switches(text_units="utf_16", overlong_text=overlong))
+    case_id, _ = world.link_one("🔥" * 200)
+    for title in ("🔥" * 200, "🌊" * 201):
+        world.coralogix.set_title(case_id, title)
+        world.run_until_quiet()
+        pair = world.store.links.pair(case_id)
+        assert pair is not None
+        kept = world.record(case_id)["short_description"]
+        assert kept == pair.link.written["short_description"], "the instance had nothing to cut"
+        assert (len(kept.encode("utf-16-le")) // 2, kept[-2:]) in {(159, f"{title[0]}…"), (160, f"{title[0]}…")}
     assert blamed(world) == 0
 
 

@@ -62,6 +62,50 @@ def test_all_of_one_reason_are_retried_by_its_word(bench: Bench, rejected: str, 
     assert [one["case_id"] for one in ran.document["asked"]] == [rejected] * asked
 
 
+def test_everything_that_waits_for_one_reason_is_tried_again(bench: Bench, rejected: str) -> None:
+    """A Case that fired again waits, too, and for another reason."""
+    other = bench.new_case("Another")
+    bench.run_until_quiet()
+    bench.world.coralogix.resolve(other)
+    bench.run_until_quiet()
+    bench.world.coralogix.reactivate(other)
+    bench.run_until_quiet()
+    ran = bench.run("holds", "retry", "--all", "--reason", "rejected", "--json")
+    assert [each["case_id"] for each in ran.document["asked"]] == [rejected]
+    assert [action["case_id"] for action in bench.run("once", "--json").document["actions"]] == [rejected]
+    assert [row["reason"] for row in bench.run("holds", "list", "--json").document["holds"]] == ["case_moved_back"]
+    assert [each["case_id"] for each in bench.run("holds", "retry", "--all", "--json").document["asked"]] == [other]
+    for wrong in (("CASE-1", "--all"), ("CASE-1", "--reason", "rejected"), ("--all", "--reason", "nothing"), ()):
+        assert bench.run("holds", "retry", *wrong).code == 2
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_new_record_is_made_by_hand(bench: Bench, is_deleted: bool) -> None:
+    """For a record that was deleted, and for a Case that fired again."""
+    case_id = bench.new_case()
+    bench.run_until_quiet()
+    first = bench.record(case_id)
+    if is_deleted:
+        bench.world.servicenow.people.remove(first["sys_id"])
+        bench.world.coralogix.acknowledge(case_id)
+    else:
+        bench.world.coralogix.resolve(case_id)
+        bench.run_until_quiet()
+        bench.world.coralogix.reactivate(case_id)
+    while not (held := bench.run("holds", "list", "--json").document["holds"]):
+        bench.run("once")
+    assert held[0]["reason"] == ("incident_missing" if is_deleted else "case_moved_back")
+    ran = bench.run("holds", "recreate", "CASE-1", "--json")
+    assert (ran.code, [each["wish"] for each in ran.document["asked"]]) == (0, ["recreate"])
+    bench.run_until_quiet()
+    records = bench.world.servicenow.incidents_for(case_id)
+    assert len(records) == (1 if is_deleted else 2)
+    made = next(each for each in records if each["sys_id"] != first["sys_id"])
+    assert (made["state"], first["number"] in made["description"]) == ("2" if is_deleted else "1", True)
+    assert bench.run("holds", "list", "--json").document["holds"] == []
+    assert bench.run("holds", "recreate", "CASE-1").code == 2
+
+
 def test_a_plan_shows_what_a_retry_will_do_and_leaves_it_to_the_cycle(bench: Bench, rejected: str) -> None:
     bench.run("holds", "retry", "CASE-1")
     for _ in range(2):

@@ -87,7 +87,7 @@ Labels:
 
 _CLOSE_NOTES = """\
 {% filter cut(4000) %}
-{{ case.resolution_reason | default("No resolution reason was given.") }}
+{{ case.resolution_reason | default("No resolution reason was given.") | without_html }}
 
 Resolved in Coralogix: {{ case.resolved_by | default("-") | map_to({
     "system": "by itself, the indicators recovered", "cxUser": "by a person", "apiKey": "by a program",
@@ -137,7 +137,7 @@ ServiceNow {{ incident.number }}\
 """
 """The reason with which a Case is resolved; what says most about the record comes first, for the end may be cut.
 
-Many instances edit close notes as HTML, and Coralogix shows a reason as it stands.
+Many instances edit and show close notes as HTML, and Coralogix shows a reason as it stands.
 """
 
 DEFAULT_REFERENCES: Mapping[str, Reference] = {

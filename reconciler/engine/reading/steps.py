@@ -187,6 +187,9 @@ def _pause(context: Context, side: str) -> None:
 
 
 def _is_paused(context: Context, side: str) -> bool:
+    """Say whether a side is left alone: it gave nothing lately, or complained in this cycle."""
+    if context.sides()[side].is_troubled:
+        return True
     pause = context.store.facts.get(_pause_fact(side))
     return bool(pause) and context.clock() < datetime.fromisoformat(str(pause).split(" ")[1])
 

@@ -185,6 +185,10 @@ class HttpService:
         if not self._manners.is_refused(self._identity):
             self._manners.forget_refusals()
 
+    def begin_cycle(self) -> None:
+        """Hear that a cycle begins: its reads may wait for the end of a short pause that the one before left."""
+        self._manners.begin_cycle()
+
     @property
     def _identity(self) -> frozenset[str]:
         return frozenset({self._settings.base_url}) | self._login.identity()

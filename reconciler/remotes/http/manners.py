@@ -34,7 +34,7 @@ class Turned:
 
     words: str
     seconds: float | None = None
-    """None: until another request has come back"""
+    """None: until another request has come back, or longer than this cycle"""
     for_login: bool = False
 
 
@@ -48,6 +48,7 @@ class Manners:
         self._complaints = 0
         """how often it complained since the start: what was sent before the last is no news"""
         self._is_troubled = False
+        self._complained_in_cycle = False
         self._probing: int | None = None
         """the thread whose request goes first behind a pause"""
         self._lock = threading.RLock()
@@ -65,6 +66,11 @@ class Manners:
             self._is_troubled = state.paused_until is not None
             self.pace.resume(state.requests_per_second)
 
+    def begin_cycle(self) -> None:
+        """Let reads wait for the end of a short pause that the cycle before left; who begins one waits alone."""
+        with self._lock:
+            self._complained_in_cycle = False
+
     @property
     def is_troubled(self) -> bool:
         """Say whether the service complained, and has not answered well since."""
@@ -79,7 +85,8 @@ class Manners:
             if left > ALMOST_OVER:
                 at = f"{self._state.paused_until:%H:%M:%S}"
                 words = f"the service asked to be left alone, so nothing is sent before {at} UTC"
-                return Turned(words=words, seconds=left.total_seconds())
+                seconds = None if self._complained_in_cycle else left.total_seconds()
+                return Turned(words=words, seconds=seconds)
             if self._is_troubled:
                 if self._probing is not None:
                     return Turned(
@@ -127,7 +134,7 @@ class Manners:
         # A pause that our clock, set back meanwhile, shows as too long is void: kept, it would hide the new one.
         stands = self._state.paused_until if self._left(self._state.paused_until) else None
         self._state = replace(self._state, paused_until=max(until, stands) if stands else until, pauses=pauses)
-        self._is_troubled = True
+        self._is_troubled = self._complained_in_cycle = True
         if is_news:
             self._complaints += 1
             self.pace.slow_down()

@@ -115,6 +115,15 @@ def test_close_notes_say_why_and_by_whom_and_are_never_empty() -> None:
     )
 
 
+def test_html_is_taken_out_of_close_notes_that_are_written_and_of_those_that_are_read() -> None:
+    html, plain = "<p>Rolled back <b>41</b> &amp; 42</p><script>x()</script>", "Rolled back 41 & 42"
+    for step in (defaults.DEFAULT_ON_RESOLVE, defaults.DEFAULT_ON_CLOSE):
+        notes = rendered(step, replace(EXAMPLE_CASE, resolution_reason=html))["close_notes"]
+        assert notes.startswith(f"{plain}\n\nResolved in Coralogix: ")
+    default = defaults.DEFAULT_REASON
+    assert reason(default, close_code="", close_notes=html)[0] == f"ServiceNow INC0010001: {plain}"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_does_no_harm_in_any_default(text: str) -> None:
     case = replace(EXAMPLE_CASE, title=text, labels={text: (text,)}, resolution_reason=text, resolved_by=text)

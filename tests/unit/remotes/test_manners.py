@@ -93,6 +93,19 @@ def test_a_read_waits_for_a_short_pause_and_is_the_request_that_goes_first() -> 
     assert not it.http.is_troubled
 
 
+def test_who_only_meets_a_short_pause_does_not_wait_for_its_end() -> None:
+    """The look behind a write that was turned away would else be sent in the same cycle, and the writes after it."""
+    with talking(slow(503, Retry_After="2"), FINE) as it:
+        assert write(it) is Ambiguous
+        with pytest.raises(Paused):
+            it.http.request(READ, "GET", "/x")
+        assert (it.time.slept, len(it.seen)) == ([], 1)
+        assert it.http.is_troubled
+        it.http.begin_cycle()
+        it.http.request(READ, "GET", "/x")
+        assert it.time.slept == [2.0]
+
+
 def test_behind_a_pause_one_request_goes_first_alone() -> None:
     arrived, go_on = threading.Event(), threading.Event()
 
