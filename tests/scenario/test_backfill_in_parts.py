@@ -9,6 +9,7 @@ import pytest
 from reconciler.core.errors import Refused
 from reconciler.core.policies.policies import Limits
 from reconciler.engine.backfill import Asked, Progress, next_part, part_size
+from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from tests.scenario.configured import ConfiguredWorld
 
@@ -61,7 +62,7 @@ def test_what_is_due_anyway_waits_for_its_own_cycle() -> None:
 
 def test_a_case_that_is_refused_does_not_come_again_in_the_next_part() -> None:
     world, cases = with_old_cases(3)
-    world.strike_records(FaultKind.FORBIDDEN_403, "records.create", times=1)
+    world.strike_records(FaultKind.RATE_429, "records.create", times=1)
     progress, parts = played(world, since(world, batch=1))
     assert [part[0] for part in parts] == cases
     assert progress.exit_code == 1
@@ -87,11 +88,16 @@ def test_one_that_is_over_is_taken_in_on_demand_alone() -> None:
 
 
 def test_the_listing_is_read_back_once() -> None:
-    world, _ = with_old_cases(4)
-    before = world.cases.requests["cases.list"]
-    played(world, since(world, batch=1))
-    first = world.cases.requests["cases.list"] - before
-    assert first == 4 * 2
+    world, _ = with_old_cases(6)
+    world.settings = Settings(workers=1, case_page_rows=2, all_cases_page_rows=2)
+    asked, progress, listed = since(world, batch=2), Progress(), []
+    while not progress.is_over:
+        world.clock.advance(seconds=30)
+        before = world.cases.requests["cases.list"]
+        _, progress = next_part(world.context, asked, progress, f"cycle-{next(world.numbers):06d}")
+        listed.append(world.cases.requests["cases.list"] - before)
+    assert listed[0] == 3 + 3
+    assert max(listed[1:]) < 3 + 3
 
 
 def test_three_parts_in_a_row_that_cannot_be_read_end_it() -> None:

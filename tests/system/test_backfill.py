@@ -6,10 +6,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -194,9 +195,12 @@ def test_a_command_that_is_killed_ends_it_too(bench: Bench) -> None:
             assert delay.arrived.wait(PATIENCE_SECONDS)
             command.kill()
             command.wait(PATIENCE_SECONDS)
-        bench.query("UPDATE backfills SET seen_at = '2020-01-01T00:00:00.000000Z'")
+        with closing(sqlite3.connect(bench.database, timeout=PATIENCE_SECONDS)) as connection, connection:
+            connection.execute("UPDATE backfills SET seen_at = '2020-01-01T00:00:00.000000Z'")
         delay.released.set()
         daemon.read_until("a batch of a backfill ended")
+        count = len(bench.traffic.requests)
+        bench.traffic.wait_for(lambda requests: len(requests) > count + 12)
         daemon.terminate()
         assert daemon.end()[0] == 0
     assert made(bench, cases) == [True, False]
