@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.errors import Refused
 from reconciler.core.model import Outcome, Skip
+from reconciler.core.planning.plan import over_limits
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleKind, CycleReport, CycleRequest
 from reconciler.simulate.history import Progress
@@ -196,7 +197,10 @@ class _Play:
             context = replace(context, settings=replace(context.settings, drift_check_every=NEVER))
         report = run_cycle(context, CycleRequest(lists_skips=False), cycle_id=number)
         if isinstance(report.error, Refused):
-            self.braked.append(Braked(at=at, planned=len(report.plan.actions), words=str(report.error)))
+            # The brake's own words end with advice for a plan that waits, which this one does not.
+            over = over_limits(report.plan, context.policies.limits)
+            words = "; ".join(over) or str(report.error)
+            self.braked.append(Braked(at=at, planned=len(report.plan.actions), words=words))
             report = run_cycle(context, CycleRequest(lists_skips=False, limits_on=False), cycle_id=f"{number}-again")
         if report.error is not None:
             raise report.error

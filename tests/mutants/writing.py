@@ -71,9 +71,23 @@ WRITING_FAULTS = (
     fault(
         "a record that may not be read is made again",
         "perform:Performer._made_unseen",
-        "replace(pair.link, sys_id=sys_id, number='', create_in_doubt_since=None)",
-        "pair.link",
+        "replace(sent, sys_id=sys_id, number='', create_in_doubt_since=None)",
+        "sent",
         f"{DRIFT}::test_a_record_that_was_made_and_may_not_be_read_is_not_made_again",
+    ),
+    fault(
+        "an answer that makes no sense is the end of a record",
+        "perform:Performer._made_unseen",
+        "found = self._existing(action)",
+        "pass",
+        f"{UNCLEAR}::test_a_create_whose_answer_makes_no_sense_makes_a_record_that_follows_its_case",
+    ),
+    fault(
+        "what was sent is forgotten with an answer that makes no sense",
+        "perform:Performer._made_unseen",
+        "dict(action.written)",
+        "{}",
+        f"{UNCLEAR}::test_a_record_that_cannot_be_read_for_a_while_follows_its_case_afterwards",
     ),
     fault(
         "a Case is routed anew while its create is in doubt",

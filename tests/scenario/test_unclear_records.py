@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from reconciler.core.expressions.templates import Template
 from reconciler.core.model import Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES
 from reconciler.rebuild.rebuild import rebuild
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.journal import Operation
-from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.switches import Rewrite, Switches
 from reconciler.store.store import Store
 from tests.builders import policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
@@ -28,6 +30,36 @@ def test_a_create_that_is_refused_by_a_rule_is_held_and_not_sent_each_cycle() ->
         assert world.cycle().outcomes == ()
     assert world.skip(case_id) is SkipReason.REJECTED
     assert len(world.sent(case_id, Operation.INSERT)) == 1
+
+
+@pytest.mark.parametrize("year", [1, 9999, 20000])
+def test_a_create_whose_answer_makes_no_sense_makes_a_record_that_follows_its_case(year: int) -> None:
+    """The instance rewrites what it is given, so that only its own record shows what it kept."""
+    world = WildWorld(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
+    world.cycle()
+    case_id = world.new_case()
+    world.strike_records(FaultKind.STRANGE_TIMES, "records.create", year=year)
+    (outcome,) = world.cycle().outcomes
+    assert outcome.result is Result.DONE
+    assert "the record itself can" in (outcome.detail or "")
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"].endswith("Payments are down")
+
+
+def test_a_record_that_cannot_be_read_for_a_while_follows_its_case_afterwards() -> None:
+    world = WildWorld()
+    world.cycle()
+    case_id = world.new_case()
+    for operation in ("records.create", "records.get", "records.list"):
+        world.strike_records(FaultKind.STRANGE_TIMES, operation, year=9999, times=None)
+    (outcome,) = world.cycle().outcomes
+    assert outcome.result is Result.REJECTED
+    world.record_faults.clear()
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"].endswith("Payments are down")
+    assert len(world.servicenow.incidents_for(case_id)) == 1
 
 
 def test_two_records_after_a_doubtful_create_are_both_held() -> None:

@@ -8,6 +8,7 @@ here touches the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -120,9 +121,21 @@ class Performer:
         return self._created(action, pair, made, "", is_base=True)
 
     def _made_unseen(self, action: Action, pair: Pair, error: Malformed) -> Outcome:
-        """Bind the link to a record that was made and may not be read whole, so that no second one is ever made."""
+        """Bind the link to a record that was made and whose answer cannot be understood, so that it stays the only one.
+
+        It may have been the answer alone, so the record is read once. Where that is no better, what was sent is
+        remembered: once the record can be read, it follows its Case like any other.
+        """
+        found: Incident | None = None
+        with suppress(RemoteError, Malformed):
+            found = self._existing(action)
+        if found is not None:
+            words = f"{error}; the record itself can"
+            return self._created(action, pair, found, words, is_base=found.mod_count == 0)
         sys_id = error.record_id or action.sys_id
-        link = replace(pair.link, sys_id=sys_id, number="", create_in_doubt_since=None)
+        sent = replace(pair.link, written=dict(action.written), kept={})
+        link = replace(sent, sys_id=sys_id, number="", create_in_doubt_since=None)
+        link = _noted(link, action, NOTE_ARRIVED, pair.case)
         return self.hold(action, replace(pair, link=link), f"the record was made, but {error}")
 
     def _look_for(self, action: Action, pair: Pair, error: Ambiguous) -> Outcome:
