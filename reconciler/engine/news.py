@@ -35,7 +35,7 @@ def tell_outcome(outcome: Outcome) -> None:
     }
     level = logging.INFO if ended_well(outcome) else logging.WARNING
     words = _ENDED_BADLY.get(outcome.result, "action ended")
-    log.log(level, words, extra={name: value for name, value in facts.items() if value})
+    log.log(level, words, extra=_known(facts))
 
 
 def tell_side_stopped(side: str, because: str) -> None:
@@ -49,15 +49,20 @@ def tell_holds(store: Store, before: Mapping[str, str]) -> None:
     began = [case_id for case_id, reason in now.items() if before.get(case_id) != reason]
     for row in store.reports.holds_of(began):
         facts = {"case": row["case_key"] or row["case_id"], "record": row["number"], "reason": row["reason"]}
-        log.warning("a hold began", extra=facts | {"detail": row["detail"]})
+        log.warning("a hold began", extra=_known(facts | {"detail": row["detail"]}))
     for case_id, reason in before.items():
         if now.get(case_id) != reason:
             pair = store.links.pair(case_id)
             facts = {"case": (pair.case.key if pair else None) or case_id, "record": pair.link.number if pair else None}
-            log.info("a hold ended", extra=facts | {"reason": reason})
+            log.info("a hold ended", extra=_known(facts | {"reason": reason}))
 
 
 def tell_head(store: Store) -> None:
     """Say how far the chain has come, so that the log holds what a later database must still contain."""
     seq, head = store.ledger.head()
     log.info("head of the chain", extra={"seq": seq, "head": head.hex()})
+
+
+def _known(facts: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what is not there: a Case that is held before it has a record has none to name."""
+    return {name: value for name, value in facts.items() if value}

@@ -181,3 +181,21 @@ def test_a_clock_that_was_set_back_hides_no_hold(receiver: Receiver) -> None:
     cycle(world, telling)
     telling.close(wait=True)
     assert len(receiver.messages) == 1
+
+
+def test_an_end_waits_for_an_address_that_hangs_no_longer_than_its_limit(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "END_LIMIT_SECONDS", 0.01)
+    world = World()
+    world.cycle()
+    rejected(world, "One")
+    before = world.store.facts.get(messages.TOLD)
+    receiver.answers.clear()
+    telling = started(world, receiver)
+    cycle(world, telling)
+    assert world.store.facts.get(messages.TOLD) != before
+    telling.close(wait=True)
+    saved = world.store.facts.get(messages.TOLD)
+    assert saved is not None
+    assert '"holds_until": ""' in saved

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from reconciler.telemetry.metrics import METRICS, PREFIX, Metric, MetricKind
+from tests.unit.telemetry.test_metrics import measured
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "systemd" / "prometheus"
@@ -116,11 +117,11 @@ def test_every_alert_is_tried_both_ways() -> None:
 # -- what promtool says of them --------------------------------------------------------------------------------------
 
 
-def promtool(*words: str, folder: Path) -> str:
+def promtool(*words: str, folder: Path, given: str | None = None) -> str:
     found = shutil.which("promtool")
     if found is None:
         pytest.skip("promtool is not on this machine (Debian: apt-get install prometheus)")
-    done = subprocess.run([found, *words], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([found, *words], cwd=folder, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -143,3 +144,7 @@ def test_the_queries_of_the_dashboard_can_be_read(tmp_path: Path) -> None:
     ]
     (tmp_path / "queries.yml").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
     assert f"{len(rules)} rules found" in promtool("check", "rules", "queries.yml", folder=tmp_path)
+
+
+def test_the_metrics_keep_the_habits_of_prometheus(tmp_path: Path) -> None:
+    assert promtool("check", "metrics", folder=tmp_path, given=measured().text().decode()) == ""
