@@ -45,10 +45,10 @@ def once(
 ) -> int:
     """Run one cycle, or a backfill from WHEN.
 
-    A backfill with --batch, --max, --until or --only says first what it will cost, asks on a terminal, and does
-    nothing else that is due. With --batch it goes on in portions that stay under the brakes, with a pause between
-    two; where a daemon runs, that takes one after each of its cycles. What a backfill that is ended early had not
-    begun is left as it was.
+    A backfill with --batch, --max, --until or --only does nothing else that is due; unless Cases are named, it says
+    first what it will cost, and asks on a terminal. With --batch it goes on in portions that stay under the brakes,
+    with a pause between two; where a daemon runs, that takes one after each of its cycles. What a backfill that is
+    ended early had not begun is left as it was.
 
     \b
     Examples:

@@ -63,7 +63,7 @@ def backfill(options: Globals, asked: Asked, way: Way) -> int:
         lock = _locked(held, config.state.path, asked)
         store = held.enter_context(open_store(config.state.path, lock))
         asked = replace(asked, refs=_known_refs(store, asked.refs))
-        if not _is_wanted(config, store, asked, way):
+        if not (asked.refs or _is_wanted(config, store, asked, way)):
             say("reconciler: nothing was done")
             return 1
         note_deed(store, "once", "" if asked.limits_on else "the brakes were set aside")
