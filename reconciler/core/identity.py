@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from reconciler.core.model import Pair
@@ -18,6 +19,9 @@ NAMESPACE = uuid.UUID("6a0f4c1e-7d0b-5b52-9a55-3f2f6c1d8e42")
 
 CASE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 SYS_ID = re.compile(r"[0-9a-fA-F]{32}\Z")
+MOST_GENERATIONS = 1000
+_MAY_BE_COMPUTED = re.compile(r"[0-9a-f]{12}5[0-9a-f]{3}[89ab][0-9a-f]{15}\Z", re.IGNORECASE)
+"""A UUID of version 5, without dashes: one id in 64 of those that an instance chooses looks so."""
 
 
 def record_id(owner: str, case_id: str, generation: int = 1) -> str:
@@ -26,6 +30,22 @@ def record_id(owner: str, case_id: str, generation: int = 1) -> str:
     The same create sent twice therefore meets its own first copy.
     """
     return uuid.uuid5(NAMESPACE, f"{owner}/{case_id}/{generation}").hex
+
+
+def generations(owner: str, case_id: str, sys_ids: Iterable[str]) -> dict[int, str]:
+    """Tell which of a Case's records is of which generation, by the ids that we compute; the oldest first.
+
+    A record whose id the instance chose is left out, and so is one of a generation beyond ``MOST_GENERATIONS``.
+    """
+    computed = {sys_id.lower(): sys_id for sys_id in sys_ids if _MAY_BE_COMPUTED.match(sys_id)}
+    found: dict[int, str] = {}
+    for generation in range(1, MOST_GENERATIONS + 1):
+        if not computed:
+            break
+        sys_id = computed.pop(record_id(owner, case_id, generation), None)
+        if sys_id is not None:
+            found[generation] = sys_id
+    return found
 
 
 def digest(value: Any) -> str:

@@ -18,6 +18,7 @@ from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Question, until_answered
+from reconciler.core.planning.reactivation import at_newest
 from reconciler.core.planning.standing import look_at
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
@@ -137,11 +138,13 @@ def _restored(context: Context, read: _Read) -> Restored:
         case = read.cases.get(case_id)
         if case is None:
             continue
-        if len(records) > 1:
-            unlinked.append(_unlinked(case, records, policies))
-            read.findings.append(_duplicates(case, records))
+        link = at_newest(Link(case_id=case_id), policies.owner, [record.sys_id for record in records])
+        rivals = [record for record in records if record.sys_id not in link.earlier]
+        if len(rivals) > 1:
+            unlinked.append(_unlinked(case, rivals, link, policies))
+            read.findings.append(_duplicates(case, rivals))
             continue
-        pair, findings = restored_pair(case, records[0], policies)
+        pair, findings = restored_pair(case, rivals[0], policies, link)
         pairs.append(pair)
         read.findings += findings
     links = _with_written(context, pairs, read.origin)
@@ -166,11 +169,11 @@ def _by_case(read: _Read) -> Mapping[str, list[Incident]]:
     return grouped
 
 
-def restored_pair(case: Case, incident: Incident, policies: Policies) -> tuple[Pair, list[Uncertainty]]:
-    """Link a Case to its record, and name what is not certain about it."""
+def restored_pair(case: Case, incident: Incident, policies: Policies, link: Link) -> tuple[Pair, list[Uncertainty]]:
+    """Bind a Case's link to its record, and name what is not certain about it."""
     route, is_todays = _route(case, incident, policies)
-    link = Link(
-        case_id=case.id,
+    link = replace(
+        link,
         route=route.name,
         inbound=route.inbound,
         outbound=route.outbound,
@@ -241,10 +244,10 @@ def _duplicates(case: Case, records: Sequence[Incident]) -> Uncertainty:
     )
 
 
-def _unlinked(case: Case, records: Iterable[Incident], policies: Policies) -> Link:
+def _unlinked(case: Case, records: Iterable[Incident], link: Link, policies: Policies) -> Link:
     """Remember of a Case with several records how far any of them came, so that adopting one pushes no other back."""
-    stages = [restored_pair(case, record, policies)[0].link.case_peak for record in records]
-    return Link(case_id=case.id, admitted=True, was_active=True, case_peak=_highest(*stages))
+    stages = [restored_pair(case, record, policies, link)[0].link.case_peak for record in records]
+    return replace(link, admitted=True, was_active=True, case_peak=_highest(*stages))
 
 
 def _with_written(context: Context, pairs: Sequence[Pair], origin: datetime) -> list[Link]:

@@ -123,6 +123,13 @@ REMEMBERING = (
         f"{AGAIN}::test_no_more_new_records_in_a_day_than_are_allowed",
     ),
     fault(
+        "a lost database makes rivals of the records before the newest",
+        "planning.decide:_create_or_adopt",
+        "here.on(at_newest(here.link, here.policies.owner, found))",
+        "here",
+        f"{AGAIN}::test_a_lost_database_goes_on_with_the_newest_record",
+    ),
+    fault(
         "a clone is a rival",
         "standing:_rivals",
         "link.sys_id and other.connector != link.connector",

@@ -10,9 +10,10 @@ from reconciler.core.model import ActionKind, SkipReason
 from reconciler.core.policies.policies import OnReactivate
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleRequest
+from reconciler.rebuild.rebuild import rebuild
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow import copies
-from reconciler.store.store import HoldRequest, HoldRequestKind
+from reconciler.store.store import HoldRequest, HoldRequestKind, Store
 from tests.builders import an_inbound, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
 
@@ -167,6 +168,58 @@ def test_a_person_may_ask_for_the_next_record(why: str) -> None:
     assert second != first
     assert world.status(case_id) == "ACTIVE"
     assert world.skip(case_id) is None
+
+
+@pytest.mark.parametrize("is_rebuilt", [True, False])
+@pytest.mark.parametrize("is_first_there", [True, False])
+def test_a_lost_database_goes_on_with_the_newest_record(is_rebuilt: bool, is_first_there: bool) -> None:
+    """What is left of the record before is no rival of it; by a rebuild as by the next cycle, which finds both."""
+    world = world_with(OnReactivate.NEW_RECORD)
+    case_id, first = resolved(world)
+    fire_again(world, case_id)
+    world.run_until_quiet()
+    [second] = open_records(world, case_id)
+    if not is_first_there:
+        world.servicenow.people.remove(first)
+    kept = {one["sys_id"]: one["sys_mod_count"] for one in world.servicenow.incidents_for(case_id)}
+    world.clock.advance(seconds=60)
+    world.store = Store.in_memory()
+    if is_rebuilt:
+        assert rebuild(world.context, cycle_id="rebuild").findings == ()
+    world.run_until_quiet()
+    pair = world.store.links.pair(case_id)
+    assert pair is not None
+    assert (pair.link.sys_id, pair.link.generation) == (second, 2)
+    assert pair.link.earlier == ((first,) if is_first_there else ())
+    assert {one["sys_id"]: one["sys_mod_count"] for one in world.servicenow.incidents_for(case_id)} == kept
+    world.servicenow.people.resolve(second)
+    world.run_until_quiet()
+    assert (world.status(case_id), world.skip(case_id)) == ("RESOLVED", None)
+
+
+@pytest.mark.parametrize("is_rebuilt", [True, False])
+def test_a_copy_beside_the_newest_record_is_its_rival(is_rebuilt: bool) -> None:
+    world = world_with(OnReactivate.NEW_RECORD)
+    case_id, _ = resolved(world)
+    fire_again(world, case_id)
+    world.run_until_quiet()
+    [second] = open_records(world, case_id)
+    known = {one["sys_id"] for one in world.servicenow.incidents_for(case_id)}
+    world.servicenow.people.copy(second)
+    [copy] = {one["sys_id"] for one in world.servicenow.incidents_for(case_id)} - known
+    world.clock.advance(seconds=60)
+    world.store = Store.in_memory()
+    if is_rebuilt:
+        [found] = rebuild(world.context, cycle_id="rebuild").findings
+        assert world.servicenow.record(copy)["number"] in found.why
+    world.run_until_quiet()
+    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
+    world.servicenow.people.remove(copy)
+    world.clock.advance(seconds=3600)
+    world.run_until_quiet()
+    pair = world.store.links.pair(case_id)
+    assert pair is not None
+    assert (pair.link.sys_id, world.skip(case_id)) == (second, None)
 
 
 def test_no_second_record_is_made_beside_an_open_one() -> None:

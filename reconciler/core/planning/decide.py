@@ -53,7 +53,7 @@ from reconciler.core.planning.following import case_side, incident_side
 from reconciler.core.planning.known import SETTLE_AFTER, Knowledge, next_hold
 from reconciler.core.planning.obstacles import blocked, duplicates, moved_back, stands_back, unknown_state
 from reconciler.core.planning.plan import Decision, Plan, Question
-from reconciler.core.planning.reactivation import is_due_a_record, next_generation, note_action
+from reconciler.core.planning.reactivation import at_newest, is_due_a_record, next_generation, note_action
 from reconciler.core.planning.standing import Standing, look_at
 from reconciler.core.policies.policies import Policies
 
@@ -127,6 +127,7 @@ def _unlinked(here: Standing, knowledge: Knowledge) -> Decision:
 
 def _create_or_adopt(here: Standing, looked_up: tuple[Incident, ...], knowledge: Knowledge) -> Decision:
     found = {incident.sys_id: incident for incident in (*here.further, *looked_up)}
+    here = here.on(at_newest(here.link, here.policies.owner, found))
     found = {sys_id: incident for sys_id, incident in found.items() if sys_id not in here.link.earlier}
     match list(found.values()):
         case []:

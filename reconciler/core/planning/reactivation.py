@@ -6,9 +6,11 @@ somebody reopened, is not written; no new record is made while the one before is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
+from reconciler.core.identity import generations
 from reconciler.core.model import Action, ActionKind, Case, Link, Stage
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.standing import Standing
@@ -74,3 +76,16 @@ def next_generation(link: Link, case: Case, stage: Stage) -> Link:
         incident_absence=None,
         create_in_doubt_since=None,
     )
+
+
+def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:
+    """Let a link that has no record yet go on with the newest of those that there are.
+
+    The database that knew of the next one may be lost, and those before it are no rivals of it.
+    """
+    known = generations(owner, link.case_id, sys_ids)
+    newest = max(known, default=1)
+    if newest <= link.generation:
+        return link
+    before = (sys_id for generation, sys_id in known.items() if generation < newest)
+    return replace(link, generation=newest, earlier=tuple(dict.fromkeys((*link.earlier, *before))))
