@@ -17,9 +17,8 @@ from reconciler.config.problems import dotted, not_one_of, one_of, shown
 from reconciler.config.services import FileContext, name_of, owner_of, state_words
 from reconciler.config.shape.tables import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
 from reconciler.core.expressions.conditions import Condition
-from reconciler.core.expressions.templates import Template
+from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEPS, WORD_STAGES
-from reconciler.core.policies.defaults import JOURNAL_FIELDS
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import (
     EVENT_TABLE,

@@ -340,17 +340,6 @@ class Action:
     """what both sides looked like when this was decided"""
     detail: str | None = None
 
-    @classmethod
-    def about(cls, pair: Pair, kind: ActionKind, *, fingerprint: str, to_stage: Stage, **rest: Any) -> Action:
-        """Make an action on one pair; its record is the one that was seen, else the one that the link names.
-
-        ``rest`` gives further fields of an Action by name, and wins.
-        """
-        at = pair.incident or pair.link
-        where = {"connector": at.connector, "table": at.table, "sys_id": at.sys_id, "number": at.number or None}
-        about = {"case_id": pair.case.id, "case_key": pair.case.key, "from_stage": None}
-        return cls(kind=kind, fingerprint=fingerprint, to_stage=to_stage, **{**where, **about, **rest})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Skip:

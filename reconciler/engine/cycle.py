@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
+from reconciler.core.expressions.templates import JOURNAL_FIELDS
 from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, SkipReason
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
 from reconciler.core.planning.reactivation import told_by
-from reconciler.core.planning.standing import look_at
-from reconciler.core.policies.defaults import JOURNAL_FIELDS
+from reconciler.core.planning.standing import Standing
 from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
@@ -260,7 +260,7 @@ class _Cycle:
         for outcome in self.outcomes:
             pair = store.links.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
             if pair:
-                skipped = look_at(pair, self.context.policies).skip(SkipReason.REJECTED, outcome.detail)
+                skipped = Standing(pair=pair, policies=self.context.policies).skip(SkipReason.REJECTED, outcome.detail)
                 store.links.keep_decisions(
                     [Decided(link=pair.link, needs_plan=True, skip=skipped)], now=self.context.clock()
                 )

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from reconciler.core.errors import Malformed, RemoteError
 from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
-from reconciler.core.expressions.templates import Template, TemplateFailed
+from reconciler.core.expressions.templates import Template, TemplateFailed, render_fields
 from reconciler.core.findings import Code
 from reconciler.core.model import Incident
-from reconciler.core.policies.defaults import render_fields
 from reconciler.core.policies.policies import Inbound
 from reconciler.preflight.probes import Finding, Side
 from reconciler.remotes.ports import IncidentClient

@@ -19,7 +19,7 @@ from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Question, until_answered
 from reconciler.core.planning.reactivation import at_newest
-from reconciler.core.planning.standing import look_at
+from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
 from reconciler.engine.context import Context
@@ -277,7 +277,7 @@ def _with_names(context: Context, pairs: Sequence[Pair], knowledge: Knowledge) -
 
 def _draft(pair: Pair, policies: Policies, knowledge: Knowledge) -> Draft:
     """Draft the fields in step of a pair whose policy is in the config."""
-    return draft_changes(look_at(pair, policies), None, knowledge)
+    return draft_changes(Standing(pair=pair, policies=policies), None, knowledge)
 
 
 def _ours(pair: Pair, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ ACTING = (
     fault(
         "an ambiguous create is not looked for",
         "perform:Performer._create",
-        "return self._look_for(action, pair, error)",
+        "return self._look_for(action, here, error)",
         "raise",
         f"{MAIN}::test_a_create_that_timed_out_after_it_succeeded_makes_one_record",
     ),
@@ -29,8 +29,8 @@ ACTING = (
     fault(
         "a failed look leaves nothing unsettled",
         "perform:Performer._look_for",
-        "replace(pair.link, create_in_doubt_since=self.clock())",
-        "pair.link",
+        "replace(here.link, create_in_doubt_since=self.clock())",
+        "here.link",
         f"{PROMISES}::test_an_error_and_then_no_look_either",
     ),
     fault(
@@ -74,15 +74,15 @@ ACTING = (
     fault(
         "a verb's 200 is believed",
         "perform:Performer._advance_case",
-        "not self._reached(case, verb)",
+        "not _reached(here, verb)",
         "case is None",
         f"{WILD}::test_200_without_change_of_a_case",
     ),
     fault(
         "an ambiguous update is believed",
         "perform:Performer._look_after",
-        "(is_ours_alone or not _differences(action, after)) and _arrived(action, there, before)",
-        "_arrived(action, there, before)",
+        "(is_ours_alone or not _differences(action, after)) and _arrived(action, here, before)",
+        "_arrived(action, here, before)",
         f"{PROMISES}::test_an_update_that_timed_out_before_it_arrived",
     ),
     fault(

@@ -7,7 +7,7 @@ from tests.mutants.fault import FLOW, MAIN, PLANNER, PROMISES, SPACE, WILD, faul
 DECIDING = (
     fault(
         "no find before create",
-        "decide:_create_or_adopt",
+        "linking:_create_or_adopt",
         "(*here.further, *looked_up)",
         "()",
         f"{PLANNER}::test_a_record_that_bears_our_key_is_adopted_and_brought_forward",
@@ -21,9 +21,9 @@ DECIDING = (
     ),
     fault(
         "peaks are ignored for the Case",
-        "following:case_side",
-        "here.case_peak",
-        "here.case_at",
+        "standing:Standing.case_goes_to",
+        "self.case_peak",
+        "self.case_at",
         f"{SPACE}::test_nothing_ever_moves_back_and_a_plan_applied_leaves_an_empty_plan",
     ),
     fault(
@@ -35,7 +35,7 @@ DECIDING = (
     ),
     fault(
         "a record that is over is written",
-        "following:incident_side",
+        "following:_incident_side",
         "here.is_over",
         "not link.sys_id",
         f"{WILD}::test_closed_record_updated",
@@ -56,7 +56,7 @@ DECIDING = (
     ),
     fault(
         "two records with one key, the first is taken",
-        "decide:_create_or_adopt",
+        "linking:_create_or_adopt",
         "case [incident]",
         "case [incident, *_]",
         f"{PLANNER}::test_two_records_with_one_key_are_both_named_and_not_written",
@@ -133,7 +133,7 @@ DECIDING = (
     ),
     fault(
         "no wait where ids are not honoured",
-        "decide:_create",
+        "linking:_create",
         "sent_at + SETTLE_AFTER",
         "sent_at",
         f"{PROMISES}::test_an_error_and_then_no_look_either",

@@ -51,7 +51,7 @@ OPERATING = (
     ),
     fault(
         "a step that is off is not named",
-        "planning/outlook:_record_stays",
+        "planning/preview/outlook:_record_stays",
         "here.asks_of_record < here.case_at",
         "False",
         f"{OUTLOOK}::test_a_step_that_is_off_is_named",

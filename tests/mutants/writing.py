@@ -43,7 +43,7 @@ WRITING_FAULTS = (
     fault(
         "a doubtful close forgets the resolve before it",
         "perform:Performer._refused",
-        "return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=pair.case, link=pair.link)",
+        "return unknown",
         "raise",
         f"{BETWEEN}::test_how_far_a_case_came_is_kept_when_the_next_verb_is_in_doubt",
     ),
@@ -57,7 +57,7 @@ WRITING_FAULTS = (
     fault(
         "a refused create is sent each cycle",
         "perform:Performer._look_for",
-        ("if error.status == 403:\n    return self.hold(action, pair, str(error))"),
+        ("if error.status == 403:\n    return self._hold(action, here, str(error))"),
         "",
         f"{UNCLEAR}::test_a_create_that_is_refused_by_a_rule_is_held_and_not_sent_each_cycle",
     ),
@@ -105,14 +105,14 @@ WRITING_FAULTS = (
     ),
     fault(
         "a stranger's record counts as a second one",
-        "policies.policies:Policies.further_records",
-        "self.is_ours(other, pair.case.id)",
-        "other.correlation_id == pair.case.id",
+        "standing:Standing.further",
+        "self.policies.is_ours(other, self.case.id)",
+        "other.correlation_id == self.case.id",
         f"{UNCLEAR}::test_a_record_of_somebody_else_with_our_key_is_not_counted",
     ),
     fault(
         "a record in an unknown state is adopted",
-        "decide:_adopt",
+        "linking:_adopt",
         ("if stage is None:\n    return Decision(link=here.link, skip=unknown_state(found))"),
         "stage = stage or Stage.OPEN",
         f"{OVER_TIME}::test_a_record_in_an_unknown_state_is_not_adopted",
@@ -161,7 +161,7 @@ WRITING_FAULTS = (
     ),
     fault(
         "an adopted record leaves the link unsettled",
-        "decide:adopted",
+        "linking:adopted",
         (
             "link = replace(link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
             " number=incident.number, kept={name: held[name] for name in fields_given(here.inbound) if name in held},"

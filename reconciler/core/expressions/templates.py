@@ -22,8 +22,10 @@ from reconciler.core.expressions.names import find_name, roots_with_twins
 from reconciler.core.expressions.vocabulary import check_comparison, check_test, path_of
 from reconciler.core.text import clean, has_code_block, without_code_blocks
 
-__all__ = ["Template", "TemplateFailed"]
+__all__ = ["JOURNAL_FIELDS", "Template", "TemplateFailed", "render_fields"]
 
+JOURNAL_FIELDS = frozenset({"work_notes", "comments", "comments_and_work_notes"})
+"""ServiceNow adds to these fields what is written, never reads it back, and shows ``[code]`` in them as HTML."""
 LONGEST_SOURCE = 10_000
 _FAILURES = (jinja2.TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError)
 
@@ -73,6 +75,17 @@ class Template:
         text = _rendered(self._compiled, {**context, BUDGET: budget})
         # A mark can come together from two values, so where none can be the template's own the whole is looked at.
         return without_code_blocks(text) if journal and not own_marks else text
+
+
+def render_fields(templates: Mapping[str, Template], context: Mapping[str, Any]) -> dict[str, str]:
+    """Render every field; raise TemplateFailed, naming the field, for the first that cannot be rendered."""
+    rendered: dict[str, str] = {}
+    for name, template in templates.items():
+        try:
+            rendered[name] = template.render(context, journal=name in JOURNAL_FIELDS)
+        except TemplateFailed as failure:
+            raise TemplateFailed(f"{name}: {failure}") from failure
+    return rendered
 
 
 def _rendered(compiled: jinja2.Template, context: Mapping[str, Any]) -> str:

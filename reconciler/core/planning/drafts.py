@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core.expressions.filters import cut
-from reconciler.core.expressions.templates import Template, TemplateFailed
+from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, TemplateFailed, render_fields
 from reconciler.core.identity import SYS_ID
 from reconciler.core.model import FieldNote, Incident, Stage
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.merge import merge_fields
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing
-from reconciler.core.policies.defaults import JOURNAL_FIELDS, render_fields
 from reconciler.core.policies.policies import Inbound, Reference
 from reconciler.core.policies.requirements import parts_of
 
@@ -75,6 +74,7 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
         return Draft()
     kept = _render(inbound.fields, here, knowledge)
     step = _render((inbound.step(target) if target else None) or {}, here, knowledge)
+    needed = _still_needed(step.fields, incident, is_noted=_is_noted(here, target))
     held = {**incident.fields, "assigned_to": incident.assigned_to}
     current = {name: held.get(name) for name in kept.fields}
     written = {**_given_when_made(here, kept.fields), **here.link.written}
@@ -84,7 +84,7 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
         for name in merged.kept
     )
     return Draft(
-        fields={**merged.changes, **_still_needed(step.fields, incident, is_noted=_is_noted(here, target))},
+        fields={**merged.changes, **needed},
         questions=kept.questions + step.questions,
         problem=kept.problem or step.problem,
         notes=notes,

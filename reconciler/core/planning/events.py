@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from reconciler.core.expressions.templates import TemplateFailed
-from reconciler.core.model import Action, ActionKind, Case, SkipReason, Stage
+from reconciler.core.expressions.templates import TemplateFailed, render_fields
+from reconciler.core.model import Action, ActionKind, SkipReason, Stage
 from reconciler.core.planning.plan import Decision
 from reconciler.core.planning.standing import Standing
-from reconciler.core.policies.defaults import render_fields
 
 EVENT_TIME = "%Y-%m-%d %H:%M:%S"
 """GMT. Source: ServiceNow, "Send events via web service"."""
@@ -36,14 +35,19 @@ def alert_side(here: Standing) -> Decision:
         return Decision(link=link, skip=here.skip(SkipReason.REJECTED, str(failure)))
     if said == dict(link.written) and link.sys_id:
         return Decision(link=link)
-    action = Action.about(
-        here.pair,
-        ActionKind.SEND_EVENT,
-        fingerprint=here.fingerprint,
+    case = here.case
+    about = {"case_id": case.id, "case_key": case.key or ""}
+    identity = {
+        "message_key": case.id,
+        "time_of_event": (case.updated_at or case.created_at).strftime(EVENT_TIME),
+        "additional_info": json.dumps(about, sort_keys=True),
+    }
+    action = Action(
+        **here.about,
+        kind=ActionKind.SEND_EVENT,
         from_stage=sent,
         to_stage=to_stage,
-        sys_id=link.sys_id or here.chosen_id,
-        fields=said | _identity(here.case),
+        fields=said | identity,
         written=said,
     )
     return Decision(link=link, actions=(action,))
@@ -54,13 +58,3 @@ def _rendered(here: Standing, stage: Stage) -> dict[str, str]:
     inbound = here.inbound
     templates = {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
     return {name: value for name, value in render_fields(templates, here.context).items() if value}
-
-
-def _identity(case: Case) -> dict[str, str]:
-    """Say which Case an event is about, and when it became so."""
-    about = {"case_id": case.id, "case_key": case.key or ""}
-    return {
-        "message_key": case.id,
-        "time_of_event": (case.updated_at or case.created_at).strftime(EVENT_TIME),
-        "additional_info": json.dumps(about, sort_keys=True),
-    }

@@ -1,4 +1,4 @@
-"""What a decision is made from beside the pair itself and the policies.
+"""What a decision is made from beside the pair itself and the policies, and how long waits what was refused.
 
 ``Knowledge`` carries the answers to a plan's questions and the times that admission depends on.
 """
@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.model import Hold, Incident
+from reconciler.core.planning.plan import Decision
 
 SETTLE_AFTER = timedelta(seconds=300)
 """How long a create that timed out may still be running on an instance (transaction quota, balancer)."""
@@ -53,3 +54,13 @@ def next_hold(previous: Hold | None, *, detail: str, fingerprint: str, now: date
     wait = min(FIRST_RETRY * 4 ** min(attempts - 1, 6), LAST_RETRY)
     since = previous.since if previous else now
     return Hold(detail=detail, since=since, next_retry_at=now + wait, attempts=attempts, fingerprint=fingerprint)
+
+
+def with_hold(decided: Decision, fingerprint: str, now: datetime) -> Decision:
+    """Hold a link whose fields cannot be made or whose look-up was refused; end a hold that has become moot."""
+    link = decided.link
+    if decided.is_rejected and decided.skip and not decided.actions:
+        hold = next_hold(link.hold, detail=decided.skip.detail or "", fingerprint=fingerprint, now=now)
+        return replace(decided, link=replace(link, hold=hold))
+    is_moot = not decided.actions and not decided.questions
+    return replace(decided, link=replace(link, hold=None)) if is_moot else decided

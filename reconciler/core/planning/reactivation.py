@@ -24,36 +24,42 @@ def told_by(case: Case) -> str:
     return f"reactivated {case.reactivated_at.isoformat() if case.reactivated_at else ''}"
 
 
-def note_action(here: Standing) -> Action | None:
+def note_actions(here: Standing) -> tuple[Action, ...]:
     """Tell the people who work on a record, once, that its Case is active again."""
     case, incident = here.case, here.incident
     is_off = here.is_event or here.inbound.on_reactivate is OnReactivate.HOLD
     if is_off or incident is None or case.reactivated_at is None or not here.is_case_back:
-        return None
+        return ()
     before = here.link.noted.get(told_by(case))
     is_told = before is not None and incident.mod_count > before
     if is_told or here.is_over or here.is_incident_back:
-        return None
+        return ()
     words = f"{case.key or case.id} is active again in Coralogix since {case.reactivated_at:%Y-%m-%d %H:%M:%S} UTC."
-    return Action.about(
-        here.pair,
-        ActionKind.ADD_WORK_NOTE,
-        fingerprint=here.fingerprint,
+    note = Action(
+        **here.about,
+        kind=ActionKind.ADD_WORK_NOTE,
         from_stage=here.incident_at,
         to_stage=here.incident_at,
         fields={"work_notes": words},
         written=here.link.written,
     )
+    return (note,)
 
 
-def is_due_a_record(here: Standing, knowledge: Knowledge) -> bool:
-    """Say whether a Case that is active again gets a new record."""
+def with_next_record(here: Standing, knowledge: Knowledge) -> Standing:
+    """Let a pair whose Case is active again go on with a record that is still to be made, where it is to have one."""
     case, inbound = here.case, here.inbound
     if here.is_event or inbound.on_reactivate is not OnReactivate.NEW_RECORD or case.reactivated_at is None:
-        return False
+        return here
     lately = [at for at in here.link.reactivations if at > knowledge.now - ONE_DAY]
     is_new = here.is_case_back and case.reactivated_at not in here.link.reactivations
-    return is_new and here.incident_at >= Stage.RESOLVED and len(lately) < inbound.reactivations_per_day
+    is_due = is_new and here.incident_at >= Stage.RESOLVED and len(lately) < inbound.reactivations_per_day
+    if not is_due:
+        return here
+    before = (here.incident,) if here.incident else ()
+    link = next_generation(here.link, case, here.case_at)
+    pair = replace(here.pair, link=link, incident=None, others=(*here.pair.others, *before))
+    return Standing(pair=pair, policies=here.policies)
 
 
 def next_generation(link: Link, case: Case, stage: Stage) -> Link:

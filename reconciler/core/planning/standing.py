@@ -1,7 +1,8 @@
 """How both sides of one link stand: looked at once, and read by every rule.
 
-A ``Standing`` is made from a pair and the policies alone. Whoever has one asks nobody again where a side is, how far
-it ever was, whether the record is ours or over, or what each side asks of the other.
+A ``Standing`` is a function of a pair and the policies alone, and derives each fact when it is first asked for. Whoever
+has one asks nobody again where a side is, how far it ever was, whether the record is ours or over, or what each side
+asks of the other.
 """
 
 from __future__ import annotations
@@ -9,39 +10,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypedDict
 
 from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.identity import fingerprint, record_id
-from reconciler.core.lifecycle import STEPS
-from reconciler.core.model import Case, Incident, Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.lifecycle import STEPS, verbs
+from reconciler.core.model import Case, Incident, Link, Pair, Skip, SkipReason, Stage, Verb
+from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
 from reconciler.core.policies.routing import route_for
 
 
+class About(TypedDict):
+    """Name the fields of an action that say which pair it is about."""
+
+    case_id: str
+    case_key: str | None
+    connector: str
+    table: str
+    sys_id: str
+    number: str | None
+    fingerprint: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Hold what one look at a pair showed."""
+    """Hold what one look at a pair shows."""
 
     pair: Pair
     policies: Policies
-    fingerprint: str
-    """what both sides look like; an action and a hold remember it"""
-    lost_rules: str
-    """what the config no longer has of what made the link; empty when it has all of it"""
-    case_stage: Stage | None
-    """None when the Case is pending or its status unknown"""
-    incident_stage: Stage | None
-    """None when there is no record or its state is unknown"""
-    word: str | None
-    """the record's state word"""
-    words: frozenset[str]
-    """the words that hold for the record: its state's, its raw value, ``assigned``"""
-    is_ours: bool
-    """the record bears this Case's key and our mark"""
-    is_over: bool
-    """the record is Closed or Canceled and is never written again"""
-    further: tuple[Incident, ...]
-    """records that are this Case's as well, beside the linked one"""
 
     # -- the pair ----------------------------------------------------------------------------------------------
 
@@ -76,6 +73,11 @@ class Standing:
         return self.policies.outbound.get(self.link.outbound)
 
     @cached_property
+    def lost_rules(self) -> str:
+        """Say what the config no longer has of what made the link; empty when it has all of it."""
+        return self.policies.lost_rules(self.link)
+
+    @cached_property
     def route(self) -> Route | None:
         """Give the route that takes the Case today; an existing link goes by the one that it remembers."""
         return route_for(self.case, self.policies.routes)
@@ -85,7 +87,58 @@ class Standing:
         """Give the ``sys_id`` that a record of this link gets when it is made."""
         return record_id(self.policies.owner, self.case.id, self.link.generation)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Name what both sides look like; an action and a hold remember it."""
+        return fingerprint(self.pair)
+
+    @cached_property
+    def is_ours(self) -> bool:
+        """Say whether the record bears this Case's key and our mark."""
+        return self.incident is not None and self.policies.is_ours(self.incident, self.case.id)
+
+    @cached_property
+    def further(self) -> tuple[Incident, ...]:
+        """Give the records that are this Case's as well; a copy in another instance is no rival of the linked one.
+
+        Instances are cloned over each other (PROD over TEST), ids, keys and marks included. Nor is a record that was
+        left as it is when the link went on with the next one.
+        """
+        link = self.link
+        return tuple(
+            other
+            for other in self.pair.others
+            if self.policies.is_ours(other, self.case.id)
+            and other.sys_id not in link.earlier
+            and not (link.sys_id and other.connector != link.connector)
+        )
+
     # -- where they stand --------------------------------------------------------------------------------------
+
+    @cached_property
+    def case_stage(self) -> Stage | None:
+        """Give the Case's stage; None when it is pending or its status unknown."""
+        return self.policies.case_stage(self.case)
+
+    @cached_property
+    def incident_stage(self) -> Stage | None:
+        """Give the record's stage; None when there is no record or its state is unknown."""
+        return self.policies.incident_stage(self.link, self.incident) if self.incident else None
+
+    @cached_property
+    def word(self) -> str | None:
+        """Give the record's state word; None when there is no record or nothing explains its state."""
+        return self.policies.state_word(self.link, self.incident) if self.incident else None
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """List the words that hold for the record: its state's, its raw value, ``assigned``."""
+        return self.policies.words(self.link, self.incident) if self.incident else frozenset()
+
+    @cached_property
+    def is_over(self) -> bool:
+        """Say whether the record is Closed or Canceled: then it is never written again."""
+        return self.incident is not None and self.policies.is_over(self.link, self.incident)
 
     @property
     def case_at(self) -> Stage:
@@ -155,6 +208,27 @@ class Standing:
         asked = asked_of_case(self.words, self.outbound)
         return asked if asked is not None and self.outbound.when.holds(self.context) else None
 
+    @property
+    def record_goes_to(self) -> Stage | None:
+        """Give the stage to which the record is brought: one at which it never stood; None for nowhere."""
+        return self.asks_of_record if self.asks_of_record > self.incident_peak else None
+
+    @property
+    def case_goes_to(self) -> Stage | None:
+        """Give the stage to which the Case is brought: one at which it never stood; None for nowhere."""
+        asked = self.asks_of_case
+        return asked if asked is not None and asked > self.case_peak else None
+
+    @property
+    def path(self) -> tuple[Verb, ...]:
+        """List the verbs that bring the Case there."""
+        return verbs(self.case_at, self.case_goes_to) if self.case_goes_to else ()
+
+    @property
+    def reason(self) -> tuple[str, str]:
+        """Give the reason with which the Case would be resolved, as sent and in full; empty for a one-way link."""
+        return resolution_reason(self.outbound.reason, self.context) if self.outbound else ("", "")
+
     @cached_property
     def withheld(self) -> str:
         """Say why a record that exists gets nothing from its Case now; empty when it does."""
@@ -170,44 +244,31 @@ class Standing:
     # -- what is made of it ------------------------------------------------------------------------------------
 
     def on(self, link: Link) -> Standing:
-        """Give the same look with a link that goes by the same rules; one that does not is looked at anew."""
-        return replace(self, pair=replace(self.pair, link=link))
+        """Look at the same two sides with another link."""
+        return Standing(pair=replace(self.pair, link=link), policies=self.policies)
+
+    def seeing(self, *, case: Case | None = None, incident: Incident | None = None) -> Standing:
+        """Look at the same link with a side, or both, as it was just read."""
+        pair = replace(self.pair, case=case or self.case, incident=incident or self.incident)
+        return Standing(pair=pair, policies=self.policies)
 
     def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
         """Skip this pair for a reason."""
         return Skip(case_id=self.case.id, case_key=self.case.key, reason=reason, detail=detail)
 
-
-def look_at(pair: Pair, policies: Policies) -> Standing:
-    """Look at a pair under these policies."""
-    link, incident = pair.link, pair.incident
-    return Standing(
-        pair=pair,
-        policies=policies,
-        fingerprint=fingerprint(pair),
-        lost_rules=policies.lost_rules(link),
-        further=_rivals(pair, policies),
-        case_stage=policies.case_stage(pair.case),
-        incident_stage=policies.incident_stage(link, incident) if incident else None,
-        word=policies.state_word(link, incident) if incident else None,
-        words=policies.words(link, incident) if incident else frozenset(),
-        is_ours=incident is not None and policies.is_ours(incident, pair.case.id),
-        is_over=incident is not None and policies.is_over(link, incident),
-    )
-
-
-def _rivals(pair: Pair, policies: Policies) -> tuple[Incident, ...]:
-    """Give the records that are this Case's as well; a copy in another instance is no rival of the linked one.
-
-    Instances are cloned over each other (PROD over TEST), ids, keys and marks included. Nor is a record that was left
-    as it is when the link went on with the next one.
-    """
-    link = pair.link
-    return tuple(
-        other
-        for other in policies.further_records(pair)
-        if other.sys_id not in link.earlier and not (link.sys_id and other.connector != link.connector)
-    )
+    @property
+    def about(self) -> About:
+        """Give what every action on this pair says: its Case, and the record that was seen, or that the link names."""
+        at = self.incident or self.link
+        return About(
+            case_id=self.case.id,
+            case_key=self.case.key,
+            connector=at.connector,
+            table=at.table,
+            sys_id=at.sys_id or self.chosen_id,
+            number=at.number or None,
+            fingerprint=self.fingerprint,
+        )
 
 
 def highest_step(inbound: Inbound, stage: Stage) -> Stage:

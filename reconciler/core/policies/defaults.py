@@ -1,4 +1,4 @@
-"""What a Case becomes in a record: the default templates as text, and the rendering of any templates.
+"""What a Case becomes in a record where the config does not say: the default templates as text.
 
 The defaults are written as a person would write them in the config, which shows and uses them. Fields in step follow
 the Case; those of a creation, and of each step forward, are written once. ``opened_at`` is left to ServiceNow.
@@ -24,15 +24,12 @@ __all__ = [
     "DEFAULT_REASON",
     "DEFAULT_REFERENCES",
     "DEFAULT_STEPS",
-    "JOURNAL_FIELDS",
     "LONGEST_REASON",
-    "render_fields",
     "resolution_reason",
 ]
 
 LONGEST_REASON = 500
 """What Coralogix takes as the reason of one resolve."""
-JOURNAL_FIELDS = frozenset({"work_notes", "comments", "comments_and_work_notes"})
 
 _SHORT_DESCRIPTION = """\
 {% filter one_line | cut(160) %}
@@ -148,17 +145,6 @@ DEFAULT_REFERENCES: Mapping[str, Reference] = {
     "assigned_to": Reference(table="sys_user", name_field="user_name"),
 }
 """Where the name that a template gives for a reference field is looked up."""
-
-
-def render_fields(templates: Mapping[str, Template], context: Mapping[str, Any]) -> dict[str, str]:
-    """Render every field; raise TemplateFailed, naming the field, for the first that cannot be rendered."""
-    rendered: dict[str, str] = {}
-    for name, template in templates.items():
-        try:
-            rendered[name] = template.render(context, journal=name in JOURNAL_FIELDS)
-        except TemplateFailed as failure:
-            raise TemplateFailed(f"{name}: {failure}") from failure
-    return rendered
 
 
 def resolution_reason(template: Template, context: Mapping[str, Any]) -> tuple[str, str]:

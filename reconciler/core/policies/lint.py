@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from reconciler.core.expressions.context import case_context
-from reconciler.core.expressions.templates import Template, TemplateFailed
+from reconciler.core.expressions.templates import Template, TemplateFailed, render_fields
 from reconciler.core.findings import Code
 from reconciler.core.lifecycle import STEPS
 from reconciler.core.model import Case
-from reconciler.core.policies.defaults import DEFAULT_REFERENCES, render_fields
+from reconciler.core.policies.defaults import DEFAULT_REFERENCES
 from reconciler.core.policies.policies import Inbound, Policies, Route
 from reconciler.core.policies.requirements import parts_of
 from reconciler.core.policies.routing import in_order

@@ -13,7 +13,7 @@ from enum import StrEnum
 from reconciler.core.expressions.conditions import ALWAYS, Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEP_TO, WORD_STAGES, Step, case_stage
-from reconciler.core.model import Case, Incident, Link, Pair, Stage
+from reconciler.core.model import Case, Incident, Link, Stage
 from reconciler.core.policies.existing import Existing
 
 INCIDENT_TABLE = "incident"
@@ -154,10 +154,6 @@ class Policies:
     def is_ours(self, incident: Incident, case_id: str) -> bool:
         """Say whether a record bears this Case's key and our mark; no other is ever written or linked."""
         return incident.correlation_id == case_id and incident.correlation_display == self.owner
-
-    def further_records(self, pair: Pair) -> tuple[Incident, ...]:
-        """Give the records that are this Case's as well, beside the linked one."""
-        return tuple(other for other in pair.others if self.is_ours(other, pair.case.id))
 
     def lost_rules(self, link: Link) -> str:
         """Say what the config no longer has of what made a link; empty when it has all of it."""

@@ -1,8 +1,25 @@
 """One action against one service: read before the write, write, look at what came back.
 
-Rules of this file: the decision is asked again with what was just read, and only what it still says is done; a
-write whose outcome is not known is looked for, never repeated; a 200 that changed nothing is noticed. Nothing
-here touches the store.
+**Why the decision is asked again.** A plan is made from what is remembered. Between the pull and the write somebody
+may have resolved the Case, reopened the record, or changed the same field. So the target is read just before the
+write, the pair is looked at with what was read (a ``Standing``), and ``decide_standing`` decides anew. Only what it
+still says, and no further than what was planned, is sent. This leaves a gap of one request in which a person can be
+first; that they were shows in the record's count of changes, and is noted.
+
+**What an answer means.** A write ends in one of these ways, and each asks for something else:
+
+    the answer shows the change              done; what the record made of our values is remembered
+    the answer does not show it              held: a 200 that changed nothing is noticed, and not sent for ever
+    no answer, or a 5xx (``Ambiguous``)      the target is read: the change is there, or the outcome is unknown
+    a 403 on a write                         likewise, for an instance may refuse after it wrote
+    no, for good (``Rejected``)              held, with the service's own words
+    404 (``Missing``)                        a suspicion; it is believed when a later cycle meets it again
+    login refused (``AuthFailed``)           raised: it stops the whole side
+    nothing was written (``Transient``)      planned again in the next cycle
+
+Nothing is ever sent twice within a cycle. A create that may have landed is looked for by the id that we chose and by
+the Case's key, before anything else is done about its Case. Nothing here touches the store: an ``Outcome`` carries what
+there is to remember.
 """
 
 from __future__ import annotations
@@ -13,6 +30,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
+from reconciler.core.expressions.templates import JOURNAL_FIELDS
 from reconciler.core.lifecycle import STEP_OF
 from reconciler.core.model import (
     NOTE_ARRIVED,
@@ -29,12 +47,12 @@ from reconciler.core.model import (
     Tries,
     Verb,
 )
-from reconciler.core.planning.decide import adopted, decide_standing
+from reconciler.core.planning.decide import decide_standing
 from reconciler.core.planning.drafts import fields_given
 from reconciler.core.planning.known import Knowledge, next_hold
+from reconciler.core.planning.linking import adopted
 from reconciler.core.planning.reactivation import told_by
-from reconciler.core.planning.standing import Standing, look_at
-from reconciler.core.policies.defaults import JOURNAL_FIELDS
+from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
@@ -64,26 +82,27 @@ class Performer:
 
         ``fresh`` is the target record if it was read just now. AuthFailed is raised: it stops the side.
         """
-        return self._counted(action, pair, self._ended(action, pair, fresh))
+        here = Standing(pair=pair, policies=self.policies)
+        return self._counted(action, here, self._ended(action, here, fresh))
 
-    def _ended(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
+    def _ended(self, action: Action, here: Standing, fresh: Incident | None) -> Outcome:
         try:
-            return self._attempt(action, pair, fresh)
+            return self._attempt(action, here, fresh)
         except AuthFailed:
             raise
         except Missing as error:
             is_new = action.kind is ActionKind.CREATE_INCIDENT
-            return self.hold(action, pair, str(error)) if is_new else self._absent(action, pair, error)
+            return self._hold(action, here, str(error)) if is_new else self._absent(action, here.link, error)
         except (Rejected, Malformed) as error:
-            return self.hold(action, pair, str(error))
+            return self._hold(action, here, str(error))
         except Ambiguous as error:
             return Outcome(action=action, result=Result.UNKNOWN, detail=str(error))
         except RemoteError as error:
             return Outcome(action=action, result=Result.RETRY, detail=str(error))
 
-    def _counted(self, action: Action, pair: Pair, outcome: Outcome) -> Outcome:
+    def _counted(self, action: Action, here: Standing, outcome: Outcome) -> Outcome:
         """Hold a link when nothing is seen to come of it, cycle after cycle, though neither side changes."""
-        link = outcome.link or pair.link
+        link = outcome.link or here.link
         if outcome.result not in (Result.ALREADY, Result.UNKNOWN):
             return replace(outcome, link=replace(link, tries=None)) if link.tries else outcome
         is_same = link.tries is not None and link.tries.fingerprint == action.fingerprint
@@ -91,36 +110,36 @@ class Performer:
         link = replace(link, tries=Tries(fingerprint=action.fingerprint, times=times))
         if times <= MOST_TRIES:
             return replace(outcome, link=link)
-        seen = replace(pair, link=link, case=outcome.case or pair.case, incident=outcome.incident or pair.incident)
-        held = self.hold(action, seen, f"{outcome.detail} ({times} times in a row)")
+        seen = here.on(link).seeing(case=outcome.case, incident=outcome.incident)
+        held = self._hold(action, seen, f"{outcome.detail} ({times} times in a row)")
         return replace(held, case=outcome.case, incident=outcome.incident)
 
-    def _attempt(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
+    def _attempt(self, action: Action, here: Standing, fresh: Incident | None) -> Outcome:
         match action.kind:
             case ActionKind.CREATE_INCIDENT:
-                return self._create(action, pair)
+                return self._create(action, here)
             case ActionKind.ADOPT_INCIDENT:
-                return self._adopt(action, pair)
+                return self._adopt(action, here)
             case ActionKind.ADVANCE_CASE:
-                return self._advance_case(action, pair)
+                return self._advance_case(action, here)
             case ActionKind.SEND_EVENT:
-                return self._send_event(action, pair)
+                return self._send_event(action, here.link)
             case _:
-                return self._change_incident(action, pair, fresh)
+                return self._change_incident(action, here, fresh)
 
     # -- the record --------------------------------------------------------------------------------------------
 
-    def _create(self, action: Action, pair: Pair) -> Outcome:
+    def _create(self, action: Action, here: Standing) -> Outcome:
         client = self.connectors[action.connector]
         try:
             made = client.create(action.table, action.fields)
         except Ambiguous as error:
-            return self._look_for(action, pair, error)
+            return self._look_for(action, here, error)
         except Malformed as error:
-            return self._made_unseen(action, pair, error)
-        return self._created(action, pair, made, "", is_base=True)
+            return self._made_unseen(action, here, error)
+        return self._created(action, here.seeing(incident=made), made, "", is_base=True)
 
-    def _made_unseen(self, action: Action, pair: Pair, error: Malformed) -> Outcome:
+    def _made_unseen(self, action: Action, here: Standing, error: Malformed) -> Outcome:
         """Bind the link to a record that was made and whose answer cannot be understood, so that it stays the only one.
 
         It may have been the answer alone, so the record is read once. Where that is no better, what was sent is
@@ -131,14 +150,14 @@ class Performer:
             found = self._existing(action)
         if found is not None:
             words = f"{error}; the record itself can"
-            return self._created(action, pair, found, words, is_base=found.mod_count == 0)
+            return self._created(action, here.seeing(incident=found), found, words, is_base=found.mod_count == 0)
         sys_id = error.record_id or action.sys_id
-        sent = replace(pair.link, written=dict(action.written), kept={})
+        sent = replace(here.link, written=dict(action.written), kept={})
         link = replace(sent, sys_id=sys_id, number="", create_in_doubt_since=None)
-        link = _noted(link, action, NOTE_ARRIVED, pair.case)
-        return self.hold(action, replace(pair, link=link), f"the record was made, but {error}")
+        link = _noted(link, action, NOTE_ARRIVED, here.case)
+        return self._hold(action, here.on(link), f"the record was made, but {error}")
 
-    def _look_for(self, action: Action, pair: Pair, error: Ambiguous) -> Outcome:
+    def _look_for(self, action: Action, here: Standing, error: Ambiguous) -> Outcome:
         """Find out whether a create whose outcome is not known took effect."""
         try:
             found = self._existing(action)
@@ -146,10 +165,10 @@ class Performer:
             found, error = None, Ambiguous(f"{error}; looking for the record failed too: {blind}")
         if found is not None:
             words = f"{error}; the record is there all the same"
-            return self._created(action, pair, found, words, is_base=found.mod_count == 0)
+            return self._created(action, here.seeing(incident=found), found, words, is_base=found.mod_count == 0)
         if error.status == 403:
-            return self.hold(action, pair, str(error))
-        link = replace(pair.link, create_in_doubt_since=self.clock())
+            return self._hold(action, here, str(error))
+        link = replace(here.link, create_in_doubt_since=self.clock())
         return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), link=link)
 
     def _existing(self, action: Action) -> Incident | None:
@@ -160,41 +179,39 @@ class Performer:
             found = client.find(action.table, [action.case_id])
             return found[0] if len(found) == 1 else None
 
-    def _created(self, action: Action, pair: Pair, made: Incident, words: str, *, is_base: bool) -> Outcome:
+    def _created(self, action: Action, here: Standing, made: Incident, words: str, *, is_base: bool) -> Outcome:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
-        here = self._look(pair, made)
         link = replace(_given(adopted(here), action, here, is_base=is_base), hold=None)
         link = _noted(link, action, NOTE_ARRIVED, here.case)
-        link = replace(link, incident_peak=self.policies.incident_stage(link, made))
+        link = replace(link, incident_peak=here.on(link).incident_stage)
         if not here.is_ours:
             detail = "the instance did not keep correlation_id and correlation_display: the record is not ours to write"
-            held = self.hold(action, replace(pair, link=link, incident=made), detail)
-            return replace(held, incident=made)
+            return self._hold(action, here.on(link), detail)
         detail = "; ".join(part for part in (words, _differences(action, made)) if part)
         return Outcome(action=action, result=Result.DONE, detail=detail or None, incident=made, link=link)
 
-    def _adopt(self, action: Action, pair: Pair) -> Outcome:
+    def _adopt(self, action: Action, here: Standing) -> Outcome:
         found = self.connectors[action.connector].get(action.table, action.sys_id)
-        here = self._look(pair, found)
+        here = here.seeing(incident=found)
         if not here.is_ours:
-            return self.hold(action, here.pair, f"{found.number} does not bear this Case's key and our mark any more")
-        link = adopted(here)
-        return Outcome(action=action, result=Result.DONE, incident=found, link=link)
+            return self._hold(action, here, f"{found.number} does not bear this Case's key and our mark any more")
+        return Outcome(action=action, result=Result.DONE, incident=found, link=adopted(here))
 
-    def _send_event(self, action: Action, pair: Pair) -> Outcome:
+    def _send_event(self, action: Action, link: Link) -> Outcome:
         """Send one event. The same key meets the same alert, so what may have been lost is simply said again."""
         self.connectors[action.connector].send_event(action.fields)
-        peak = max(action.to_stage, pair.link.incident_peak or action.to_stage)
-        link = replace(pair.link, sys_id=action.sys_id, incident_peak=peak, written=dict(action.written), hold=None)
+        peak = max(action.to_stage, link.incident_peak or action.to_stage)
+        link = replace(link, sys_id=action.sys_id, incident_peak=peak, written=dict(action.written), hold=None)
         return Outcome(action=action, result=Result.DONE, link=link)
 
-    def _change_incident(self, action: Action, pair: Pair, fresh: Incident | None) -> Outcome:
+    def _change_incident(self, action: Action, here: Standing, fresh: Incident | None) -> Outcome:
         client = self.connectors[action.connector]
-        is_stuck = pair.link.tries is not None and pair.link.tries.fingerprint == action.fingerprint
+        # A pair that is tried again may have been read in a batch that shows less than the record alone.
+        is_stuck = here.link.tries is not None and here.link.tries.fingerprint == action.fingerprint
         before = client.get(action.table, action.sys_id) if is_stuck or fresh is None else fresh
-        here = self._look(pair, before)
+        here = here.seeing(incident=before)
         if not here.is_ours:
-            return self.hold(action, here.pair, f"{before.number} does not bear this Case's key and our mark any more")
+            return self._hold(action, here, f"{before.number} does not bear this Case's key and our mark any more")
         now = self._still(action, here, INCIDENT_CHANGES)
         if now is None:
             return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", incident=before)
@@ -203,11 +220,11 @@ class Performer:
         except (Ambiguous, Rejected) as error:
             if isinstance(error, Rejected) and error.status != 403:
                 raise
-            sent = replace(here.pair, link=_noted(here.link, now, before.mod_count, here.case))
+            sent = here.on(_noted(here.link, now, before.mod_count, here.case))
             return self._look_after(now, sent, before, error)
-        return self._changed(now, self._look(pair, after), before, after)
+        return self._changed(now, here.seeing(incident=after), before, after)
 
-    def _look_after(self, action: Action, pair: Pair, before: Incident, error: RemoteError) -> Outcome:
+    def _look_after(self, action: Action, here: Standing, before: Incident, error: RemoteError) -> Outcome:
         """Read a record after a write whose outcome is not known, and tell a refusal from one still on its way."""
         after: Incident | None = None
         try:
@@ -215,13 +232,13 @@ class Performer:
         except (RemoteError, Malformed):
             pass
         else:
-            there = self._look(pair, after)
+            here = here.seeing(incident=after)
             is_ours_alone = after.mod_count == before.mod_count + 1 and self._wrote_last(action, after)
-            if (is_ours_alone or not _differences(action, after)) and _arrived(action, there, before):
-                return self._changed(action, there, before, after)
+            if (is_ours_alone or not _differences(action, after)) and _arrived(action, here, before):
+                return self._changed(action, here, before, after)
         if isinstance(error, Rejected):
-            return self.hold(action, replace(pair, incident=after or before), str(error))
-        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=pair.link)
+            return self._hold(action, here, str(error))
+        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=here.link)
 
     def _changed(self, action: Action, here: Standing, before: Incident, after: Incident) -> Outcome:
         is_alone = after.mod_count <= before.mod_count + 1
@@ -232,7 +249,7 @@ class Performer:
         if not _arrived(action, here, before):
             left = f"the service accepted the change and left {after.number} in state {after.state}"
             words = "; ".join(part for part in (left, _differences(action, after)) if part)
-            return self.hold(action, replace(here.pair, link=link), words)
+            return self._hold(action, here.on(link), words)
         raced = "" if is_alone else "somebody else wrote at the same time"
         detail = "; ".join(part for part in (raced, _differences(action, after)) if part)
         return Outcome(
@@ -245,29 +262,28 @@ class Performer:
 
     # -- the Case ----------------------------------------------------------------------------------------------
 
-    def _advance_case(self, action: Action, pair: Pair) -> Outcome:
-        case = self.cases.get_case(action.case_id)
-        pair = replace(pair, case=case)
-        now = self._still(action, look_at(pair, self.policies), frozenset({ActionKind.ADVANCE_CASE}))
+    def _advance_case(self, action: Action, here: Standing) -> Outcome:
+        here = here.seeing(case=self.cases.get_case(action.case_id))
+        now = self._still(action, here, frozenset({ActionKind.ADVANCE_CASE}))
         if now is None:
-            return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", case=case)
+            return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", case=here.case)
         for verb in now.path:
-            if self._reached(case, verb):
+            if _reached(here, verb):
                 continue  # somebody was faster, as the answer to the verb before showed
             try:
-                case = self._ask(verb, now)
+                here = here.seeing(case=self._ask(verb, now))
             except AuthFailed:
                 raise
             except RemoteError as error:
-                failed = self._refused(verb, now, replace(pair, case=case), error)
+                failed = self._refused(verb, now, here, error)
                 if isinstance(failed, Outcome):
                     return failed
-                case = failed
-            if not self._reached(case, verb):
-                detail = f"the service accepted {verb.value} and left the Case {case.status}"
-                return replace(self.hold(now, replace(pair, case=case), detail), case=case)
-            pair = replace(pair, case=case, link=_risen(pair.link, STEP_OF[verb].stage))
-        return Outcome(action=now, result=Result.DONE, case=case, link=replace(pair.link, hold=None))
+                here = failed
+            if not _reached(here, verb):
+                detail = f"the service accepted {verb.value} and left the Case {here.case.status}"
+                return self._hold(now, here, detail)
+            here = here.on(_risen(here.link, STEP_OF[verb].stage))
+        return Outcome(action=now, result=Result.DONE, case=here.case, link=replace(here.link, hold=None))
 
     def _ask(self, verb: Verb, action: Action) -> Case:
         match verb:
@@ -278,54 +294,51 @@ class Performer:
             case Verb.CLOSE:
                 return self.cases.close(action.case_id)
 
-    def _refused(self, verb: Verb, action: Action, pair: Pair, error: RemoteError) -> Case | Outcome:
-        """After a verb that failed: the Case if it stands where the verb leads all the same, else the outcome."""
+    def _refused(self, verb: Verb, action: Action, here: Standing, error: RemoteError) -> Standing | Outcome:
+        """After a verb that failed: the pair if its Case stands where the verb leads all the same, else the outcome."""
         if not isinstance(error, (Ambiguous, Rejected)):
-            return Outcome(action=action, result=Result.RETRY, detail=str(error), case=pair.case, link=pair.link)
+            return Outcome(action=action, result=Result.RETRY, detail=str(error), case=here.case, link=here.link)
         if isinstance(error, Missing):
-            return replace(self._absent(action, pair, error), case=pair.case)
+            return replace(self._absent(action, here.link, error), case=here.case)
+        unknown = Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=here.case, link=here.link)
         try:
-            case = self.cases.get_case(action.case_id)
+            here = here.seeing(case=self.cases.get_case(action.case_id))
         except (RemoteError, Malformed):  # nothing is known but how far the verbs before this one came
-            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=pair.case, link=pair.link)
-        if self._reached(case, verb):
-            return case
-        if isinstance(error, Ambiguous):
-            return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), case=case, link=pair.link)
-        return replace(self.hold(action, replace(pair, case=case), str(error)), case=case)
-
-    def _reached(self, case: Case, verb: Verb) -> bool:
-        stage = self.policies.case_stage(case)
-        return stage is not None and stage >= STEP_OF[verb].stage
+            return unknown
+        if _reached(here, verb):
+            return here
+        return (
+            replace(unknown, case=here.case) if isinstance(error, Ambiguous) else self._hold(action, here, str(error))
+        )
 
     # -- both --------------------------------------------------------------------------------------------------
-
-    def _look(self, pair: Pair, record: Incident) -> Standing:
-        """Look at a pair with its record as it was just read."""
-        return look_at(replace(pair, incident=record), self.policies)
 
     def _still(self, action: Action, here: Standing, kinds: frozenset[ActionKind]) -> Action | None:
         """Decide again from what was just read; None when nothing of the action is left to do."""
         again = decide_standing(here, self.knowledge).actions
         return next((now for now in again if now.kind in kinds and now.to_stage <= action.to_stage), None)
 
-    def hold(self, action: Action, pair: Pair, words: str) -> Outcome:
+    def _hold(self, action: Action, here: Standing, words: str) -> Outcome:
         """Say that a service refused, and when that is worth another try."""
-        looks = look_at(pair, self.policies).fingerprint
-        hold = next_hold(pair.link.hold, detail=words, fingerprint=looks, now=self.clock())
-        link = replace(pair.link, hold=hold)
+        hold = next_hold(here.link.hold, detail=words, fingerprint=here.fingerprint, now=self.clock())
+        link = replace(here.link, hold=hold)
         return Outcome(
-            action=action, result=Result.REJECTED, detail=words, case=pair.case, incident=pair.incident, link=link
+            action=action, result=Result.REJECTED, detail=words, case=here.case, incident=here.incident, link=link
         )
 
-    def _absent(self, action: Action, pair: Pair, error: Missing) -> Outcome:
+    def _absent(self, action: Action, link: Link, error: Missing) -> Outcome:
         """Note a 404; it takes a second one in a later cycle before it is believed."""
         absence = Absence(first_at=self.clock(), last_at=self.clock(), times=1)
         is_case = action.kind is ActionKind.ADVANCE_CASE
-        link = replace(pair.link, case_absence=absence) if is_case else replace(pair.link, incident_absence=absence)
+        link = replace(link, case_absence=absence) if is_case else replace(link, incident_absence=absence)
         if action.kind is ActionKind.ADOPT_INCIDENT:  # bound all the same, so that it is asked for again, by its id
             link = replace(link, sys_id=action.sys_id, number=action.number or "")
         return Outcome(action=action, result=Result.RETRY, detail=str(error), link=link)
+
+
+def _reached(here: Standing, verb: Verb) -> bool:
+    """Say whether a Case stands where a verb leads, or beyond."""
+    return here.case_stage is not None and here.case_stage >= STEP_OF[verb].stage
 
 
 def _arrived(action: Action, here: Standing, before: Incident) -> bool:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
-from reconciler.core.expressions.templates import Template, TemplateFailed
+from reconciler.core.expressions.templates import Template, TemplateFailed, render_fields
 from reconciler.core.model import Case, Indicator
 from reconciler.core.planning.merge import MergeResult, merge_field, merge_fields
 from reconciler.core.policies import defaults
-from reconciler.core.policies.defaults import render_fields, resolution_reason
+from reconciler.core.policies.defaults import resolution_reason
 
 BARE = Case(
     id=EXAMPLE_CASE.id,

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, ActionKind, Pair, SkipReason, Stage
-from reconciler.core.planning.outlook import PASSES, outlook, rule_of
+from reconciler.core.planning.preview.outlook import PASSES, outlook, rule_of
 from reconciler.core.policies.policies import Policies
 from reconciler.core.words import in_words, level
 from tests.builders import (

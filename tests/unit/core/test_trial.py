@@ -7,8 +7,8 @@ from dataclasses import replace
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.findings import Code
 from reconciler.core.model import ActionKind, Skip, SkipReason, Stage
-from reconciler.core.planning.backtest import Difference, DifferenceKind, Replayed, replay
-from reconciler.core.planning.trial import rehearse
+from reconciler.core.planning.preview.backtest import Difference, DifferenceKind, Replayed, replay
+from reconciler.core.planning.preview.trial import rehearse
 from reconciler.core.policies.lint import advice
 from reconciler.core.policies.policies import Policies, Reference
 from reconciler.core.policies.requirements import NamedRow, explained_states, named_rows, sent_values

@@ -16,7 +16,7 @@ from reconciler.cli.start import glance, read_config, read_store, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
-from reconciler.core.planning.outlook import Outlook, outlook
+from reconciler.core.planning.preview.outlook import Outlook, outlook
 from reconciler.core.policies.policies import Policies
 from reconciler.store.store import Store
 

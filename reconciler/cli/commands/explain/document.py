@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from reconciler.cli.commands.holds import WHAT_TO_DO
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import ActionKind, Incident, JsonObject, Stage, System
-from reconciler.core.planning.outlook import Outlook, rule_of
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document
+from reconciler.core.planning.preview.outlook import Outlook, rule_of
 from reconciler.core.policies.policies import Policies
 from reconciler.store.values import Row, Story
 

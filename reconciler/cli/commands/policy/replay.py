@@ -18,9 +18,9 @@ from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.cli.times import WHEN
 from reconciler.config.load import load_config
 from reconciler.core.model import JsonObject, Pair
-from reconciler.core.planning.backtest import DifferenceKind, Replayed
-from reconciler.core.planning.backtest import replay as replay_over
 from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.core.planning.preview.backtest import DifferenceKind, Replayed
+from reconciler.core.planning.preview.backtest import replay as replay_over
 from reconciler.store.store import Store
 
 ROWS_SHOWN = 200

@@ -18,7 +18,7 @@ from reconciler.core.expressions.context import EXAMPLE_CASE
 from reconciler.core.model import Action, Case, JsonObject, Pair
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document, skip_document
-from reconciler.core.planning.trial import Rehearsal, Rendered, answered, rehearse
+from reconciler.core.planning.preview.trial import Rehearsal, Rendered, answered, rehearse
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.store.store import Store

@@ -15,8 +15,8 @@ from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Link, Pair, Skip, Stage
 from reconciler.core.planning.admission import admit
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.planning.standing import highest_step, look_at
-from reconciler.core.planning.trial import render_parts
+from reconciler.core.planning.preview.trial import render_parts
+from reconciler.core.planning.standing import Standing, highest_step
 from reconciler.core.policies.policies import Policies
 
 FOLLOWS = "follows its Case"
@@ -100,7 +100,7 @@ def replay(
 def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
     """Say what a config makes of a Case that has no record yet."""
     unlinked = Link(case_id=pair.case.id, was_active=pair.link.was_active, admitted=pair.link.admitted)
-    link = admit(look_at(Pair(link=unlinked, case=pair.case), policies), knowledge)
+    link = admit(Standing(pair=Pair(link=unlinked, case=pair.case), policies=policies), knowledge)
     if isinstance(link, Skip):
         return Version(why_none=_words(link))
     inbound = policies.inbound[link.inbound]
@@ -114,7 +114,7 @@ def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
         target=_target(link),
         in_step=parts.get("fields", {}),
         once={**parts.get("on_create", {}), **parts.get(step.inbound if step else "", {})},
-        asks=look_at(replace(pair, link=link), policies).asks_of_case,
+        asks=Standing(pair=replace(pair, link=link), policies=policies).asks_of_case,
         withheld=_withheld(pair, link, policies),
     )
 
@@ -128,14 +128,14 @@ def done_for(pair: Pair, policies: Policies, knowledge: Knowledge, skip: Skip | 
         route=link.route,
         target=_target(link),
         in_step=_by_name(link, policies, knowledge),
-        asks=look_at(replace(pair, link=link), policies).asks_of_case,
+        asks=Standing(pair=replace(pair, link=link), policies=policies).asks_of_case,
         withheld=_withheld(pair, link, policies),
     )
 
 
 def _withheld(pair: Pair, link: Link, policies: Policies) -> str:
     known = pair.incident is not None and link.inbound in policies.inbound
-    return look_at(replace(pair, link=link), policies).withheld if known else ""
+    return Standing(pair=replace(pair, link=link), policies=policies).withheld if known else ""
 
 
 def _by_name(link: Link, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:

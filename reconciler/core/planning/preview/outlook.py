@@ -12,8 +12,8 @@ from typing import assert_never
 from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Action, ActionKind, Link, Pair, Skip, SkipReason, Stage
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.planning.standing import Standing, look_at
-from reconciler.core.planning.trial import answered
+from reconciler.core.planning.preview.trial import answered
+from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies
 
 PASSES: Mapping[SkipReason, str] = {
@@ -42,7 +42,7 @@ class Outlook:
 
 def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
     """Look ahead for one link, as if each look-up found what it asks for."""
-    here = look_at(pair, policies)
+    here = Standing(pair=pair, policies=policies)
     if pair.link.ignored_fingerprint == here.fingerprint:
         return Outlook(
             because=("a person said to leave it alone (`reconciler holds ignore`)",),

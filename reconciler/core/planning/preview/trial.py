@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context, incident_context
-from reconciler.core.expressions.templates import Template, TemplateFailed
+from reconciler.core.expressions.templates import Template, TemplateFailed, render_fields
 from reconciler.core.lifecycle import ASSIGNED, STEPS, WORD_STAGES
 from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage
 from reconciler.core.planning.admission import admit
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Question, until_answered
-from reconciler.core.planning.standing import asked_of_case, look_at
-from reconciler.core.policies.defaults import render_fields, resolution_reason
+from reconciler.core.planning.standing import Standing, asked_of_case
+from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import Inbound, Outbound, Policies
 from reconciler.core.policies.requirements import parts_of
 from reconciler.core.policies.routing import RouteTrace, explain_routes
@@ -62,7 +62,7 @@ def rehearse(case: Case, policies: Policies, knowledge: Knowledge, incident: Inc
     """Show what becomes of a Case that has no record yet; the reason is made from ``incident``, or an example."""
     routes = explain_routes(case, policies.routes)
     unlinked = Link(case_id=case.id, was_active=True, admitted=True)
-    admitted = admit(look_at(Pair(link=unlinked, case=case), policies), knowledge)
+    admitted = admit(Standing(pair=Pair(link=unlinked, case=case), policies=policies), knowledge)
     if isinstance(admitted, Skip):
         return Rehearsal(case=case, routes=routes, refusal=admitted)
     decision = answered(Pair(link=admitted, case=case), policies, knowledge)
@@ -84,7 +84,7 @@ def rehearse(case: Case, policies: Policies, knowledge: Knowledge, incident: Inc
 
 def _withheld(case: Case, link: Link, policies: Policies, incident: Incident | None) -> str:
     record = incident or _example_record(case, link)
-    return look_at(Pair(link=link, case=case, incident=record), policies).withheld
+    return Standing(pair=Pair(link=link, case=case, incident=record), policies=policies).withheld
 
 
 def render_parts(inbound: Inbound, case: Case) -> Iterator[Rendered]:

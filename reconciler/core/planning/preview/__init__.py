@@ -1,0 +1,1 @@
+"""What a config, or the next cycle, would do, shown before anything is done."""
