@@ -40,12 +40,11 @@ from reconciler.engine.report import (
     failure_words,
     result_of,
 )
-from reconciler.engine.request_log import intended
+from reconciler.engine.request_log import left_open
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
 from reconciler.store.maintenance import Retention
 from reconciler.store.store import Begun, CycleCounts, Decided, Ended
-from reconciler.store.values import SENT_OUTCOME_UNKNOWN
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
@@ -349,8 +348,7 @@ def close_unfinished(context: Context) -> None:
             detail="the program ended before the outcome was recorded",
             link=_in_doubt(begun, pair) if pair else None,
         )
-        left = replace(intended(begun.action, begun.started_at), outcome=SENT_OUTCOME_UNKNOWN)
-        ended.append(Ended(seq=begun.seq, outcome=outcome, requests=(left,)))
+        ended.append(Ended(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at)))
     if ended:
         context.finish_actions(ended)
     for one in ended:

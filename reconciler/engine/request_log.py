@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.core.model import Action, ActionKind, HttpRecord, System, Verb
+from reconciler.store.values import SENT_OUTCOME_UNKNOWN
 
 _action_seq: ContextVar[int | None] = ContextVar("action_seq", default=None)
 
@@ -73,6 +74,12 @@ def intended(action: Action, now: datetime) -> HttpRecord:
         ActionKind.SEND_EVENT: ("POST", "/api/global/em/jsonv2"),
     }.get(action.kind, ("PATCH", f"{table}/{action.sys_id}"))
     return _unanswered(System.SERVICENOW, method, path, now)
+
+
+def left_open(action: Action, now: datetime) -> tuple[HttpRecord, ...]:
+    """Describe every write that may have left for an action whose process was killed: of a path, each step."""
+    writes = [replace(action, path=(verb,)) for verb in action.path] or [action]
+    return tuple(replace(intended(one, now), outcome=SENT_OUTCOME_UNKNOWN) for one in writes)
 
 
 def _unanswered(system: System, method: str, path: str, now: datetime) -> HttpRecord:

@@ -44,6 +44,7 @@ from tests.campaign.schedule import (
     Wait,
 )
 from tests.campaign.stage import Stage, no_gate
+from tests.campaign.told import told_otherwise
 from tests.campaign.trace import Ended, Event, Gate
 
 BETWEEN_STEPS_SECONDS = 0.3
@@ -81,6 +82,7 @@ def play(schedule: Schedule) -> Played:
         found += unbraked(stage.events, schedule.setting.limit, stage.braked_cycles, stage.homes)
         found += further_findings(stage)
         found += _tampered(stage)
+        found += told_otherwise(stage)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         found = [Finding("an error that nobody expected", "".join(format_exception(error)))]
     finally:

@@ -18,6 +18,7 @@ from reconciler.core.policies.policies import Limits, Policies
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.engine.request_log import RequestLog
 from reconciler.sandbox.both import API_USER
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
@@ -219,11 +220,12 @@ class Stage:
     def _context(self, host: int, gate: Gate) -> Context:
         database = MortalDatabase(self.databases[self.database_of(host)].connection, IN_MEMORY)
         database.gate = gate
+        log = RequestLog()
         watch = Watch(host=host, gate=gate, events=self.events, faults=self.faults)
         rows = self.setting.page_rows
         return Context(
-            cases=WatchedCases(CasesInProcess(self.coralogix), self.coralogix, watch, page_rows=rows),
-            connectors=self._connectors(watch),
+            cases=WatchedCases(CasesInProcess(self.coralogix, log.note), self.coralogix, watch, page_rows=rows),
+            connectors=self._connectors(watch, log),
             users={MAIN: API_USER, OTHER: API_USER},
             store=Store(database),
             policies=_policies(self.setting.limit, self.setting.connectors),
@@ -231,14 +233,15 @@ class Stage:
             clock=lambda: self.clock.now() + self.skews[host],
             settings=Settings(workers=1, short_rows=self.setting.short_rows),
             program_version="test",
+            requests=log,
         )
 
-    def _connectors(self, watch: Watch) -> dict[str, WatchedIncidents]:
+    def _connectors(self, watch: Watch, log: RequestLog) -> dict[str, WatchedIncidents]:
         worlds = {MAIN: self.servicenow, OTHER: self.neighbour}
         names = list(worlds)[: self.setting.connectors]
         return {
             name: WatchedIncidents(
-                IncidentsInProcess(worlds[name], name, extra_fields=FIELDS),
+                IncidentsInProcess(worlds[name], name, extra_fields=FIELDS, observe=log.note),
                 replace(watch, connector=name, faults=worlds[name].faults),
                 page_rows=self.setting.page_rows,
             )
