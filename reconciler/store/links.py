@@ -49,6 +49,8 @@ _CLAIMS = """SELECT i.case_id, i.snapshot FROM json_each(?) j
     JOIN incidents i ON i.case_id = j.value AND i.case_id <> '' ORDER BY i.sys_id, i.table_name, i.connector"""
 _LINKS_OF_RECORDS = f"""SELECT {LINK_LIST} FROM json_each(?) j
     JOIN links l ON l.sys_id = j.value AND l.sys_id <> ''"""  # noqa: S608 - the columns are our own constants
+_REMEMBERED = f"""SELECT {LINK_LIST}, l.out_of_step_since FROM json_each(?) j
+    JOIN links l ON l.case_id = j.value"""  # noqa: S608 - the columns are our own constants
 _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
     UNION ALL SELECT case_id FROM links WHERE create_in_doubt_since IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE next_retry_at <= ?"""
@@ -201,6 +203,16 @@ class Links:
         """Give one Case's pair, None where the Case is not known."""
         found = self._pairs([case_id])
         return found[0] if found else None
+
+    def remembered(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Link, str | None]]:
+        """Give the links of some Cases that are known, each with the time since when its sides are out of step."""
+        found: dict[str, tuple[Link, str | None]] = {}
+        for chunk in chunks(case_ids):
+            self._db.need(case_ids=chunk)
+            with guarded(self._db.path):
+                rows = rows_by_name(self._db.connection, _REMEMBERED, [json.dumps(chunk)])
+            found |= {row["case_id"]: (link_from(row), row["out_of_step_since"]) for row in rows}
+        return found
 
     def _pairs(self, case_ids: Sequence[str]) -> list[Pair]:
         self._db.need(case_ids=case_ids)

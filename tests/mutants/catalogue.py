@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants.acting import ACTING
+from tests.mutants.covering import COVERING
 from tests.mutants.deciding import DECIDING
 from tests.mutants.fault import Mutant
 from tests.mutants.going_live import GOING_LIVE
@@ -32,5 +33,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *TELLING,
     *GOING_LIVE,
     *OWN_STEPS,
+    *COVERING,
     *REHEARSING,
 )

@@ -104,7 +104,7 @@ REMEMBERING = (
     fault(
         "the request of a killed process is forgotten",
         "cycle:close_unfinished",
-        "Ended(seq=begun.seq, outcome=outcome, requests=(left,))",
+        "Ended(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at))",
         "Ended(seq=begun.seq, outcome=outcome)",
         f"{WHO_AND_WHEN}::test_a_killed_process_leaves_its_request_in_the_audit",
     ),

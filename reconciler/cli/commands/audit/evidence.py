@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
 from reconciler.cli.start import read_store
-from reconciler.core.errors import ConfigError
+from reconciler.cli.terminal import say
+from reconciler.core.errors import ConfigError, Refused
 from reconciler.store.store import Store
 
 
@@ -20,3 +23,9 @@ def read_evidence(path: Path) -> Iterator[Store]:
                 [f"{store.path} has no chain yet: an older version made it, and the next cycle begins it"]
             )
         yield store
+
+
+def end_refused(words: str) -> None:
+    """End with 3 behind a result that stands on standard output already; ``words`` go to standard error alone."""
+    say(f"reconciler: {words}")
+    click.get_current_context().exit(Refused.exit_code)

@@ -11,6 +11,10 @@ COMMANDS = {
         "reconciler.cli.commands.audit.verify:verify_command",
         "Check that what is remembered is as it was written.",
     ),
+    "coverage": (
+        "reconciler.cli.commands.audit.coverage:coverage_command",
+        "Account for every Case and record of a window, read afresh.",
+    ),
     "export": (
         "reconciler.cli.commands.audit.export:export_command",
         "Write a view, or all, as files with a manifest.",

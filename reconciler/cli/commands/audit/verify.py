@@ -7,11 +7,11 @@ import re
 import click
 
 from reconciler.audit.chain import Verified, verify
-from reconciler.cli.commands.audit.evidence import read_evidence
+from reconciler.cli.commands.audit.evidence import end_refused, read_evidence
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_json, print_lines
-from reconciler.core.errors import ConfigError, Refused
+from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 
@@ -40,7 +40,7 @@ def verify_command(options: Globals, head: str | None, as_json: bool) -> None:
         found = verify(store.ledger, head=head.strip().lower() if head else None)
     print_json(verified_document(found)) if as_json else print_verified(found)
     if not found.is_whole:
-        raise Refused(broken_words(found, store.path))
+        end_refused(broken_words(found, store.path))
 
 
 def verified_document(found: Verified) -> JsonObject:
