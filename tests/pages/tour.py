@@ -11,8 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.system.forks import Forks
-from tests.system.test_tour import CUT, SERVE, environment_in, walked
-from tests.unit.house.docs_pages import README, SANDBOX_PAGE
+from tests.system.test_tour import CUT, PARTS, SERVE, environment_in, walked
 
 SHOWN_FOLDER = "/home/you/clone"
 
@@ -22,7 +21,7 @@ def write_tour() -> None:
     with TemporaryDirectory() as folder, Forks() as forks:
         steps = list(walked(forks, Path(folder), environment_in(Path(folder))))
     printed = {step: _printed(real, folder) for step, real in steps if not step.command.startswith(SERVE)}
-    for page in (README, SANDBOX_PAGE):
+    for page in PARTS:
         text = page.read_text(encoding="utf-8")
         for step, real in printed.items():
             if CUT not in step.shown.split("\n"):

@@ -1,7 +1,7 @@
-"""The tour of the first page and its second half, typed line by line: what comes out has the shape that is shown there.
+"""The tour of the first page, its second half and the auditor's hour, typed line by line.
 
-Times, ids, paths and durations differ from run to run and are taken out on both sides; columns, keys, words and the
-order of the steps are compared.
+What comes out has the shape that is shown there. Times, ids, paths and durations differ from run to run and are taken
+out on both sides; columns, keys, words and the order of the steps are compared.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ import pytest
 from tests.system.forks import Forks
 from tests.system.support import THIS_PROGRAM
 from tests.system.test_sandbox_serve import BARE, serving
-from tests.unit.house.docs_pages import README, SANDBOX_PAGE, blocks, section
+from tests.unit.house.docs_pages import DATABASE_PAGE, README, SANDBOX_PAGE, blocks, section
 
-TOUR = section(README.read_text(encoding="utf-8"), "A five-minute tour") + section(
-    SANDBOX_PAGE.read_text(encoding="utf-8"), "The second half of the tour"
-)
+PARTS = {
+    README: "A five-minute tour",
+    SANDBOX_PAGE: "The second half of the tour",
+    DATABASE_PAGE: "The auditor's hour",
+}
+TOUR = "".join(section(page.read_text(encoding="utf-8"), title) for page, title in PARTS.items())
 CUT = "…"
 SHELL_SIGNS = set("|&;<>()$`*?~#=%!{[")
 SERVE = "reconciler sandbox serve"
@@ -39,6 +42,8 @@ VARYING = (
     (re.compile(r"\b\d+\.\d+\b(?!\.)"), "NUMBER"),
     (re.compile(r"\d+(?= (?:Cases|records|entries)\b| to plan)"), "COUNT"),
     (re.compile(r"(?<=within )\d+(?= s\b)"), "COUNT"),
+    (re.compile(r"\d+(?= (?:entries|bytes)\b)|(?<=entry )\d+|(?<=rows )\d+|(?<=rows    )\d+"), "COUNT"),
+    (re.compile(r"^ *\d+(?=  tour/evidence/)", re.MULTILINE), "COUNT"),
     (re.compile(r"-{2,}"), "--"),
     (re.compile(r" +"), " "),
 )
@@ -122,7 +127,7 @@ def walked(forks: Forks, folder: Path, environment: Mapping[str, str]) -> Iterat
             if step.command.startswith("export "):
                 name, _, value = step.command.removeprefix("export ").partition("=")
                 here[name] = value
-            elif step.command.startswith("reconciler") and SERVE not in step.command:
+            elif not step.command.startswith((SERVE, ". ")):
                 yield step, typed(forks, step.command, folder, here)
 
 
@@ -144,6 +149,9 @@ def test_the_tour_shows_what_it_promises() -> None:
         "holds list",
         "plan --out",
         "apply",
+        "audit verify",
+        "audit coverage",
+        "audit export",
     ):
         assert any(command.startswith(start) for command in commands), start
 
