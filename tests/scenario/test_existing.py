@@ -9,7 +9,7 @@ from reconciler.sandbox.faults import FaultKind
 from tests.scenario.configured import ConfiguredWorld
 
 BY_DESCRIPTION = '[inbound.default]\nexisting = "descriptionLIKE{{ case.key }}"\n'
-NO_SUCH_FIELD = '[inbound.default]\nexisting = "u_coralogix_case={{ case.id }}"\n'
+NO_SUCH_FIELD = '[inbound.default]\nexisting = "u_no_such_field={{ case.id }}"\n'
 DRIFT_SECONDS = 16 * 60
 
 
@@ -53,6 +53,16 @@ def test_a_case_with_a_record_elsewhere_gets_no_second_and_its_record_no_write()
     pair = world.store.links.pair(case_id)
     assert pair is not None
     assert pair.link.stands_for_case == ("main", "incident", sys_id, number)
+
+
+def test_a_column_of_its_own_keeps_it_as_the_page_of_the_config_says() -> None:
+    world = started('[inbound.default]\nexisting = "u_coralogix_case={{ case.id }}"\n')
+    kept, free = world.new_case("kept"), world.new_case("free")
+    world.servicenow.people.open_incident("the app's", u_coralogix_case=kept)
+    world.servicenow.people.open_incident("a stranger")
+    world.cycle()
+    assert world.skip(kept) is SkipReason.KEPT_ELSEWHERE
+    assert len(world.servicenow.incidents_for(free)) == world.written() == 1
 
 
 def test_only_the_case_that_is_meant_is_kept() -> None:
@@ -143,7 +153,7 @@ def test_a_field_that_the_instance_does_not_know_makes_no_record_and_refuses() -
         world.new_case()
     report = world.cycle()
     assert report.exit_code == 3
-    assert str(report.error).count("u_coralogix_case") == 1
+    assert str(report.error).count("u_no_such_field") == 1
     assert world.written() == 0
 
 

@@ -351,9 +351,9 @@ def test_a_query_for_records_by_other_means_passes_where_its_fields_are_there() 
 
 @pytest.mark.parametrize("mode", ["ignore", "no_rows"])
 def test_a_field_of_existing_that_the_table_lacks_fails_in_either_mode(mode: str) -> None:
-    found = looking_for("u_coralogix_case={{ case.id }}", invalid_query=mode)["existing"]
+    found = looking_for("u_no_such_field={{ case.id }}", invalid_query=mode)["existing"]
     assert found.verdict is Verdict.FAILED
-    assert "u_coralogix_case" in found.words
+    assert "u_no_such_field" in found.words
 
 
 def test_a_query_that_finds_a_record_for_no_case_fails() -> None:

@@ -262,6 +262,10 @@ def task_schema(
     )
 
 
+KEPT_FOR = "u_coralogix_case"
+"""A column that an administrator added, in which whatever else makes records may write the Case's id."""
+
+
 @lru_cache(maxsize=4)
 def incident_schema(close_codes: str) -> Schema:
     """Describe ``incident`` with the ``new`` or the ``old`` list of close codes."""
@@ -270,6 +274,7 @@ def incident_schema(close_codes: str) -> Schema:
         "INC",
         lifecycle=Lifecycle(mirror="incident_state", close_info=CLOSE_INFO),
         close_codes=CLOSE_CODES[close_codes],
+        extra_fields=(KEPT_FOR,),
         defaults={"category": "inquiry"},
     )
 
