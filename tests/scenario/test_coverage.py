@@ -17,11 +17,12 @@ from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from tests.builders import an_inbound, condition, policies
 from tests.clients import CasesInProcess
+from tests.scenario.test_existing import started, with_record
 from tests.scenario.wild_support import WildWorld
-from tests.world import START
+from tests.world import START, World
 
 
-def covered(world: WildWorld, **window: timedelta) -> Coverage:
+def covered(world: World, **window: timedelta) -> Coverage:
     """Account for everything since the start, or since a while ago."""
     now = world.clock.now()
     since = now - window["ago"] if "ago" in window else START - timedelta(hours=1)
@@ -180,6 +181,15 @@ def test_a_case_without_a_record_has_its_reason() -> None:
     assert found.is_clean
     assert {line.reason for line in found.cases} == {"not_routed", "pending_activation"}
     assert pending in {line.case_id for line in found.cases}
+
+
+def test_a_record_by_other_means_stands_for_its_case() -> None:
+    world = started()
+    case_id, sys_id = with_record(world)
+    world.run_until_quiet()
+    [line] = [line for line in covered(world).cases if line.case_id == case_id]
+    assert (line.elsewhere, line.sys_id, line.reason) == (True, sys_id, "kept_elsewhere")
+    assert covered(world).is_clean
 
 
 def test_a_record_is_named_that_is_gone_doubled_or_nobodys(world: WildWorld) -> None:
