@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from reconciler.core.batches import batches
 from reconciler.core.lifecycle import STATE_WORDS, shows_activity
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.text import cut
@@ -27,7 +28,7 @@ from reconciler.store.codec import (
     snapshot_text,
     time_text,
 )
-from reconciler.store.links import RecordKey, chunks, links_of_records, read_pairs, record_key
+from reconciler.store.links import CHUNK, RecordKey, links_of_records, read_pairs, record_key
 from reconciler.store.values import SideCounts, StageRules
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def ingest_cases(sight: Sight, cases: Iterable[Case]) -> Ingested[str]:
     """Ingest Cases in the order of their own times, so that notifications tell the story forwards."""
     ordered = sorted(cases, key=lambda case: case.updated_at or case.created_at)
     seen: list[_Seen[str, Case]] = []
-    for chunk in chunks(ordered):
+    for chunk in batches(ordered, CHUNK):
         known = dict(sight.conn.execute(_KNOWN_CASES, [json.dumps([each.id for each in chunk])]))
         is_older = _never if sight.read_now else case_is_older
         here = list(_compared([(each.id, each) for each in chunk], known, case_from, is_older, _keep_address))
@@ -172,7 +173,7 @@ def ingest_incidents(sight: Sight, incidents: Iterable[Incident]) -> Ingested[Re
     ordered = sorted(incidents, key=lambda incident: (incident.updated_at, incident.mod_count))
     seen: list[_Seen[RecordKey, Incident]] = []
     notes: list[NoteRow] = []
-    for chunk in chunks(ordered):
+    for chunk in batches(ordered, CHUNK):
         rows = sight.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
         known = {(row[0], row[1], row[2]): row[3] for row in rows}
         is_older = _never if sight.read_now else incident_is_older
@@ -368,7 +369,7 @@ def _end_incident_absences(conn: sqlite3.Connection, seen: set[RecordKey]) -> No
 
 def restage(conn: sqlite3.Connection, stage_rules: StageRules, case_ids: Sequence[str], now: datetime) -> None:
     """Place both sides of these Cases' links anew; stages are set, peaks only rise."""
-    for chunk in chunks(case_ids):
+    for chunk in batches(case_ids, CHUNK):
         stages = [_stages(stage_rules, pair) for pair in read_pairs(conn, chunk)]
         conn.executemany(_PUT_STAGES, [each | {"now": time_text(now)} for each in stages])
 

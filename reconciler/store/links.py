@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from reconciler.core.batches import batches
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
 from reconciler.store.codec import (
@@ -33,7 +34,6 @@ from reconciler.store.values import Decided, HoldRequest, HoldRequestKind
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
-Thing = TypeVar("Thing")
 CHUNK = 500
 """How many rows are looked up in one statement."""
 LINK_LIST = ", ".join(f"l.{name}" for name in LINK_COLUMNS)
@@ -130,14 +130,9 @@ def record_key(thing: Incident | Link) -> RecordKey:
     return (thing.sys_id, thing.table, thing.connector)
 
 
-def chunks(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
-    """Cut a sequence into pieces that one statement looks up."""
-    return (things[start : start + CHUNK] for start in range(0, len(things), CHUNK))
-
-
 def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str], reader: Reader = IN_BULK) -> Iterator[Pair]:
     """Give the pairs of these Cases in their order; ids that are not known are left out."""
-    for chunk in chunks(case_ids):
+    for chunk in batches(case_ids, CHUNK):
         claims = read_claims(conn, chunk, reader)
         for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
             yield _pair(row, claims, reader)
@@ -158,7 +153,7 @@ def read_claims(
 ) -> dict[str, tuple[Incident, ...]]:
     """Give the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
     found: dict[str, tuple[Incident, ...]] = {}
-    for chunk in chunks(case_ids):
+    for chunk in batches(case_ids, CHUNK):
         for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
             found[case_id] = (*found.get(case_id, ()), reader.incident(text))
     return found
@@ -167,7 +162,7 @@ def read_claims(
 def links_of_records(conn: sqlite3.Connection, incidents: Iterable[Incident]) -> dict[RecordKey, list[Link]]:
     """Give the links that these records belong to; by the design one for each, or none."""
     found: dict[RecordKey, list[Link]] = {}
-    for chunk in chunks(sorted({incident.sys_id for incident in incidents})):
+    for chunk in batches(sorted({incident.sys_id for incident in incidents}), CHUNK):
         for row in rows_by_name(conn, _LINKS_OF_RECORDS, [json.dumps(chunk)]):
             link = link_from(row)
             found.setdefault(record_key(link), []).append(link)
@@ -207,7 +202,7 @@ class Links:
     def remembered(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Link, str | None]]:
         """Give the links of some Cases that are known, each with the time since when its sides are out of step."""
         found: dict[str, tuple[Link, str | None]] = {}
-        for chunk in chunks(case_ids):
+        for chunk in batches(case_ids, CHUNK):
             self._db.need(case_ids=chunk)
             with guarded(self._db.path):
                 rows = rows_by_name(self._db.connection, _REMEMBERED, [json.dumps(chunk)])

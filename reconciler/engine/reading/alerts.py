@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from reconciler.core.batches import batches
 from reconciler.core.errors import Malformed
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Incident, JsonObject, Link, System
@@ -33,7 +34,7 @@ def pull_alerts(context: Context, connector: str) -> Pulled:
     found: list[Incident] = []
     malformed: list[Malformed] = []
     for way_back, links in _followed(context, connector).items():
-        for chunk in _chunks(links):
+        for chunk in batches(links, KEYS_AT_ONCE):
             for link, alert, row in _rows(context, connector, way_back, chunk):
                 try:
                     found.append(_as_record(context, link, way_back, alert, row))
@@ -106,8 +107,3 @@ def _word(way_back: WayBack, alert: JsonObject, row: JsonObject) -> str:
 
 def _time(text: object) -> datetime:
     return datetime.strptime(str(text), EVENT_TIME).replace(tzinfo=UTC)
-
-
-def _chunks(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
-    for start in range(0, len(links), KEYS_AT_ONCE):
-        yield links[start : start + KEYS_AT_ONCE]

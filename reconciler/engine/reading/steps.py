@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
+from reconciler.core.batches import batches
 from reconciler.core.errors import Malformed, Missing, Rejected, RemoteError
 from reconciler.core.model import System
 from reconciler.core.told import differences, told_of_case, told_of_record
@@ -50,7 +51,7 @@ def _read_cases(context: Context, client: CaseEventClient, ends_at: datetime) ->
     store.leave_out_what_was_never_ours()
     due = () if _is_paused(context, name) else store.due(System.CORALOGIX, context.clock(), MOST_IN_A_CYCLE)
     workers = context.settings.workers_of.get(name, context.settings.workers)
-    for batch in _batches(due, READ_AT_ONCE):
+    for batch in batches(due, READ_AT_ONCE):
         if context.should_stop() or context.clock() >= ends_at:
             return
         with ThreadPoolExecutor(max_workers=min(workers, len(batch))) as pool:
@@ -123,7 +124,7 @@ def _by_table(due: Sequence[Due]) -> Iterator[tuple[str, Sequence[Due]]]:
     """Give the records of each table in batches that one request holds."""
     for table in sorted({one.table for one in due}):
         here = [one for one in due if one.table == table]
-        yield from ((table, batch) for batch in _batches(here, RECORDS_AT_ONCE))
+        yield from ((table, batch) for batch in batches(here, RECORDS_AT_ONCE))
 
 
 def _keep_records(context: Context, due: Sequence[Due], history: RecordHistory) -> None:
@@ -196,8 +197,3 @@ def _is_paused(context: Context, side: str) -> bool:
 
 def _pause_fact(side: str) -> str:
     return f"steps_paused.{side}"
-
-
-def _batches(due: Sequence[Due], size: int) -> Iterator[Sequence[Due]]:
-    for start in range(0, len(due), size):
-        yield due[start : start + size]

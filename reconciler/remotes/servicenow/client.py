@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.core.batches import batches
 from reconciler.core.errors import ConditionDropped, Malformed, Transient
 from reconciler.core.model import Incident, JsonObject, System
 from reconciler.core.policies.existing import Terms
@@ -84,7 +85,7 @@ class ServiceNowClient:
         """Give the records that bear our mark and one of these Case ids; raise PartialTruth where rows are hidden."""
         wanted = frozenset(map(queries.checked_case_id, case_ids))
         found: list[Incident] = []
-        for batch in queries.batches(sorted(wanted), IDS_PER_REQUEST):
+        for batch in batches(sorted(wanted), IDS_PER_REQUEST):
             asked = f"{self._ours}^{queries.one_of('correlation_id', batch)}"
             rows, hidden = self.every_row(table, asked, self._fields(table), lambda row: self._is_asked(row, wanted))
             if hidden:
@@ -111,7 +112,7 @@ class ServiceNowClient:
         _refuse_strangers(table, rows, asked.values())
         if not _is_last(reply) and len(asked) > 1:
             ids = list(asked)
-            halves = [{one: asked[one] for one in half} for half in queries.batches(ids, (len(ids) + 1) // 2)]
+            halves = [{one: asked[one] for one in half} for half in batches(ids, (len(ids) + 1) // 2)]
             return {case_id: rows for half in halves for case_id, rows in self._existing(table, half, texts).items()}
         if _hidden(reply, ROWS_PER_REQUEST) or not _is_last(reply):
             raise partial(f"not every record of {table} that may stand for a Case was shown: hidden, or too many")
@@ -135,7 +136,7 @@ class ServiceNowClient:
         """Read records by id; those that are missing, hidden or not understood are left out."""
         wanted = {queries.checked_sys_id(sys_id).lower() for sys_id in sys_ids}
         found: list[Incident] = []
-        for batch in queries.batches(list(dict.fromkeys(sys_ids)), IDS_PER_REQUEST):
+        for batch in batches(list(dict.fromkeys(sys_ids)), IDS_PER_REQUEST):
             asked = queries.one_of("sys_id", batch)
             rows, _ = self.every_row(
                 table, asked, self._fields(table), lambda row: value_of(row, "sys_id").lower() in wanted
@@ -165,7 +166,7 @@ class ServiceNowClient:
         """Find active rows by name; a name that differs in case alone is the same name, as in the instance."""
         askable = [name for name in dict.fromkeys(names) if queries.is_askable(name)]
         listable = [name for name in askable if queries.is_listable(name)]
-        conditions = [queries.one_of(name_field, batch) for batch in queries.batches(listable, NAMES_PER_REQUEST)]
+        conditions = [queries.one_of(name_field, batch) for batch in batches(listable, NAMES_PER_REQUEST)]
         conditions += [queries.equals(name_field, name) for name in askable if not queries.is_listable(name)]
         wanted = {name.strip().casefold() for name in askable}
         bearers: dict[str, set[str]] = {}

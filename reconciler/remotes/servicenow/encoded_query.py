@@ -8,7 +8,7 @@ Source of the grammar: documentation page ``c_EncodedQueryStrings``; of ``^^``: 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from reconciler.core.errors import Rejected
@@ -120,11 +120,6 @@ def changes(fixed: str, since: datetime | None, after: Position | None) -> str:
 def behind(sys_id: str) -> str:
     """Continue a listing ordered by id behind one row."""
     return f"^sys_id>{checked_sys_id(sys_id)}"
-
-
-def batches(values: Sequence[str], size: int) -> list[Sequence[str]]:
-    """Cut a list of values into pieces that fit into one address each."""
-    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def time_text(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from reconciler.core.batches import batches
 from reconciler.core.model import JsonObject
 from reconciler.core.told import RecordChange
 from reconciler.remotes.ports import RecordHistory
@@ -33,7 +34,7 @@ class ServiceNowHistoryClient:
         wanted = {queries.checked_sys_id(sys_id).lower() for sys_id in sys_ids}
         changes: defaultdict[str, list[RecordChange]] = defaultdict(list)
         hidden = 0
-        for batch in queries.batches(sorted(wanted), IDS_PER_REQUEST):
+        for batch in batches(sorted(wanted), IDS_PER_REQUEST):
             asked = f"{queries.equals('tablename', queries.checked_name(table))}^{queries.one_of('documentkey', batch)}"
             rows, unseen = self._client.every_row(
                 TABLE,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.batches import batches
 from reconciler.store.connection import IN_MEMORY, Database, connect, guarded
 
 if TYPE_CHECKING:
@@ -89,6 +90,4 @@ class Overlay(Database):
 
 def _some(ids: Iterable[str]) -> Iterator[str]:
     """Cut ids into lists, each as a parameter of one statement."""
-    listed = sorted(ids)
-    for start in range(0, len(listed), AT_ONCE):
-        yield json.dumps(listed[start : start + AT_ONCE])
+    return (json.dumps(some) for some in batches(sorted(ids), AT_ONCE))
