@@ -64,10 +64,6 @@ DRIPS = frozenset({FaultKind.DRIP_HEAD, FaultKind.DRIP_CHUNKS, FaultKind.DRIP_BO
 ODD_ANSWERS = frozenset({FaultKind.ABSURD_HEADERS, FaultKind.STRANGE_TIMES})
 """These change what a good answer says, and nothing of what is done; before or after its effect is the same to them."""
 
-READ_ONLY_KINDS = frozenset(
-    {FaultKind.HIDDEN_ROWS, FaultKind.STALE_LIST, FaultKind.DROPPED_CONDITION, FaultKind.TRUNCATED_JSON}
-)
-
 
 @dataclass
 class Fault:
