@@ -76,9 +76,11 @@ class _Known:
             linked=set(self.linked),
         )
 
-    def see(self, shown: Shown) -> None:
-        """Take in what was shown."""
+    def see(self, shown: Shown, *, is_listed: bool = False) -> None:
+        """Take in what was shown; a Case that a listing shows as older than known is not believed without a look."""
         stage, before = stage_of(shown), self.latest.get(shown.target)
+        if is_listed and shown.is_case and before is not None and shown.version < before.version:
+            return
         reached = [each for each in (stage, self.peaks.get(shown.target)) if each]
         self.first.setdefault(shown.target, self.at)
         if self._came_back(shown):
@@ -195,7 +197,7 @@ class _Judge:
             cycle.known.linked.update(read.asked)
         self.shown_cases.update(shown.target for shown in read.shown if shown.is_case)
         for shown in read.shown:
-            cycle.known.see(shown)
+            cycle.known.see(shown, is_listed=not read.targeted)
             if read.targeted:
                 cycle.fresh[shown.target] = shown
                 cycle.shown_at[shown.target] = self.events

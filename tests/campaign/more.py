@@ -13,7 +13,20 @@ from enum import StrEnum
 
 from reconciler.sandbox.faults import ODD_ANSWERS, FaultKind
 from reconciler.sandbox.servicenow.switches import Rewrite
-from tests.campaign.schedule import CaseAct, Clone, Cycle, RecordAct, Schedule, Step, Strike, TurnBack, Wait
+from tests.campaign.schedule import (
+    CaseAct,
+    Clone,
+    Cycle,
+    Interrupt,
+    Kill,
+    RecordAct,
+    Schedule,
+    Step,
+    Strike,
+    TurnBack,
+    Wait,
+    When,
+)
 
 
 class Kind(StrEnum):
@@ -33,11 +46,15 @@ class Kind(StrEnum):
     """the first instance is cloned over the second"""
     ODD = "odd"
     """good answers with headers of thousands of digits, or with times of a year that no clock shows"""
+    AGAIN = "again"
+    """resolved Cases fire again, and their records get a note or a successor"""
 
 
-ALWAYS: AbstractSet[Kind] = frozenset(Kind)
-"""What the campaign plays unless it is asked for less.
+ALWAYS: AbstractSet[Kind] = frozenset(Kind) - {Kind.AGAIN}
+"""What the campaign plays unless it is asked for more or less.
 
+``AGAIN`` is for one kind of trouble at a time: beside a second database on an instance that rewrites values, it names
+a value that is sent once more when a record is adopted.
 With none of them, a seed gives the schedule that it gave before there were any.
 """
 
@@ -140,6 +157,24 @@ def _odd(schedule: Schedule, chance: random.Random) -> Schedule:
     return _insert(schedule, chance, chance.randint(1, 3), scene)
 
 
+def _again(schedule: Schedule, chance: random.Random) -> Schedule:
+    how = chance.choice(("note", "new_record"))
+    shaped = replace(schedule, setting=replace(schedule.setting, on_reactivate=how))
+    cases = _cases(schedule)
+
+    def scene() -> Among:
+        case, kind = chance.choice(cases), chance.choice((FaultKind.TIMEOUT, FaultKind.ERROR_500, FaultKind.RESET))
+        operation = "records.create" if how == "new_record" else "records.update"
+        strike = Strike(kind, operation, after_effect=chance.random() < 0.5)
+        trouble = [strike] if chance.random() < 0.5 else []
+        killed = Interrupt(operation, 1, chance.choice((When.BEFORE, When.AFTER)), Kill())
+        interrupts = (killed,) if chance.random() < 0.3 else ()
+        again = CaseAct(case, "reactivate", "d")
+        return [CaseAct(case, "resolve", "c"), Cycle(), Wait(60), again, *trouble, Cycle(0, interrupts), Cycle()]
+
+    return _insert(shaped, chance, chance.randint(1, 3), scene)
+
+
 def _clone(schedule: Schedule, chance: random.Random) -> Schedule:
     shared = schedule if schedule.setting.connectors == 2 else _neighbour(schedule, chance)
     return _insert(shared, chance, 1, lambda: [Clone(), Cycle()])
@@ -153,4 +188,5 @@ _WEAVERS: Mapping[Kind, Callable[[Schedule, random.Random], Schedule]] = {
     Kind.NEIGHBOUR: _neighbour,
     Kind.CLONE: _clone,
     Kind.ODD: _odd,
+    Kind.AGAIN: _again,
 }

@@ -20,6 +20,7 @@ from traceback import format_exception
 from reconciler.audit.chain import verify
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.servicenow.copies import clone, restore, turn_back
+from tests.campaign.again import again_findings
 from tests.campaign.ending import ended_apart
 from tests.campaign.further import further_findings
 from tests.campaign.invariants import Finding, judge
@@ -81,6 +82,7 @@ def play(schedule: Schedule) -> Played:
         found += overwritten(stage.events)
         found += unbraked(stage.events, schedule.setting.limit, stage.braked_cycles, stage.homes)
         found += further_findings(stage)
+        found += again_findings(stage)
         found += _tampered(stage)
         found += told_otherwise(stage)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
@@ -88,6 +90,8 @@ def play(schedule: Schedule) -> Played:
     finally:
         stage.close()
     findings, races = judge(stage.events)
+    if schedule.setting.on_reactivate == "new_record":
+        findings = ()  # they are stated of Cases that have one record, and go on with that
     return Played(
         findings=(*findings, *found),
         events=tuple(stage.events),

@@ -168,6 +168,8 @@ class Setting:
     """how many rows an overlap may hold and still be read in depth each time"""
     connectors: int = 1
     """2: every second Case goes to a second instance"""
+    on_reactivate: str = "hold"
+    """what the record of a Case that fires again gets, as the config has it"""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.core.model import SkipReason
-from reconciler.core.policies.policies import Limits, Policies
+from reconciler.core.policies.policies import Limits, OnReactivate, Policies
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
@@ -26,7 +26,7 @@ from reconciler.sandbox.faults import FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
-from tests.builders import a_route, a_silent_inbound, condition, policies
+from tests.builders import a_route, an_inbound, condition, policies
 from tests.campaign.schedule import Hosts, Interrupt, Setting, When
 from tests.campaign.trace import MAIN, OTHER, Acted, Began, Copied, Ended, Event, Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
@@ -130,14 +130,15 @@ class Memory:
 
 
 @functools.cache
-def _policies(limit: int, connectors: int = 1) -> Policies:
+def _policies(limit: int, connectors: int, on_reactivate: str) -> Policies:
     limits = Limits(
         max_creates_per_cycle=limit, max_case_resolves_per_cycle=limit, max_incident_resolves_per_cycle=limit
     )
+    inbound = an_inbound(on_reactivate=OnReactivate(on_reactivate))
     if connectors == 1:
-        return policies(limits=limits, inbound=a_silent_inbound())
+        return policies(limits=limits, inbound=inbound)
     second = a_route(name="second", when=condition('case.labels.team is containing("second")'), connector=OTHER)
-    return policies(limits=limits, routes=(second, a_route()), inbound=a_silent_inbound())
+    return policies(limits=limits, routes=(second, a_route()), inbound=inbound)
 
 
 class Stage:
@@ -228,7 +229,7 @@ class Stage:
             connectors=self._connectors(watch, log),
             users={MAIN: API_USER, OTHER: API_USER},
             store=Store(database),
-            policies=_policies(self.setting.limit, self.setting.connectors),
+            policies=_policies(self.setting.limit, self.setting.connectors, self.setting.on_reactivate),
             policy_hash="policies",
             clock=lambda: self.clock.now() + self.skews[host],
             settings=Settings(workers=1, short_rows=self.setting.short_rows),

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
+from tests.campaign.again import again_findings
 from tests.campaign.campaign import run, seed_of
 from tests.campaign.further import further_findings, impatient, misplaced, pressed
 from tests.campaign.generate import generate
@@ -36,6 +37,7 @@ from tests.campaign.schedule import (
 )
 from tests.campaign.stage import Stage, no_gate
 from tests.campaign.trace import Acted, Began, Ended, Event, Read, Request, Shown
+from tests.clients import IncidentsInProcess
 
 SCHEDULES = 40
 CASE_ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
@@ -190,6 +192,11 @@ def test_a_right_request_is_not_condemned() -> None:
     assert findings == ()
 
 
+def test_cases_that_fire_again_have_one_open_record_and_are_told_of_once() -> None:
+    tally = run(20, 71, kinds=frozenset({Kind.AGAIN}))
+    assert not tally.failed
+
+
 # -- further kinds of trouble ---------------------------------------------------------------------------------
 
 
@@ -245,6 +252,24 @@ def test_a_record_on_another_instance_is_not_written() -> None:
     assert len(list(misplaced([seen, wrong], {CASE_ID: "main"}))) == 1
     assert not list(misplaced([seen, wrong], {CASE_ID: "other"}))
     assert len(list(misplaced([asked(connector="other", case_id=CASE_ID)], {CASE_ID: "main"}))) == 1
+
+
+@pytest.mark.parametrize("how", ["note", "new_record"])
+def test_a_record_beside_an_open_one_and_a_note_that_is_told_twice_are_found(how: str) -> None:
+    stage = Stage(Setting(on_reactivate=how))
+    case_id = stage.case_ids[0] = stage.coralogix.create_case("Payments are slow")
+    stage.clock.advance(seconds=1)
+    stage.cycle(0, no_gate())
+    client = IncidentsInProcess(stage.servicenow)
+    note = {"work_notes": "CASE-1 is active again in Coralogix since 2026-03-01 08:01:03 UTC."}
+    made = {"correlation_id": case_id, "correlation_display": "Coralogix", "sys_id": "1" * 32}
+    client.update("incident", stage.records_of(0)[0], note)
+    assert not list(again_findings(stage))
+    client.update("incident", stage.records_of(0)[0], note)
+    client.create("incident", made)
+    told = {"note": "told a re-activation twice", "new_record": "made a record beside one that is open"}
+    assert [finding.promise for finding in again_findings(stage)] == [told[how]]
+    stage.close()
 
 
 @pytest.fixture
