@@ -37,7 +37,7 @@ def test_the_key_goes_between_look_up_and_adoption() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.store = Store.in_memory()
-    world.once("before get", lambda: world.servicenow.people.edit(sys_id, correlation_id=""))
+    world.once("before get_many", lambda: world.servicenow.people.edit(sys_id, correlation_id=""))
     report = world.cycle()
     assert Result.REJECTED in results(report)
     pair = world.store.links.pair(case_id)
@@ -76,7 +76,7 @@ def test_nothing_follows_a_failed_action_on_its_own_link() -> None:
     case_id, sys_id = world.link_one()
     world.servicenow.people.resolve(sys_id)
     world.store = Store.in_memory()
-    world.once("before get", lambda: world.strike_records(FaultKind.RATE_429, "records.get"))
+    world.once("before get_many", lambda: world.strike_records(FaultKind.RATE_429, "records.list"))
     report = world.cycle()
     assert [action.kind.value for action in report.plan.actions] == ["adopt_incident", "advance_case"]
     assert results(report) == [Result.RETRY]

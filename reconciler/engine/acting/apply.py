@@ -24,7 +24,7 @@ from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan
 from reconciler.engine.acting.decisions import decided, store_notes
 from reconciler.engine.acting.lanes import Fresh, Lanes, Work, side_of
-from reconciler.engine.acting.perform import INCIDENT_CHANGES, Performer
+from reconciler.engine.acting.perform import READ_BEFORE, Performer
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_outcome, tell_side_stopped
 from reconciler.engine.request_log import made_for
@@ -135,8 +135,8 @@ class Applier:
             work.decided = None
         for (work, action), seq in zip(starting, seqs, strict=True):
             target = None
-            if action.kind in INCIDENT_CHANGES:
-                target = work.fresh.of(action, work.pair.incident, self.context.clock())
+            if action.kind in READ_BEFORE:
+                target = work.fresh.of(action, _known(work.pair, action), self.context.clock())
             task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
             acting[pool.submit(task)] = (work, seq)
 
@@ -198,7 +198,7 @@ class Applier:
         wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
         for decision in batch:
             first = decision.actions[0]
-            if first.kind in INCIDENT_CHANGES and first.connector not in down:
+            if first.kind in READ_BEFORE and first.connector not in down:
                 wanted[first.connector, first.table].append(first.sys_id)
         fresh: dict[tuple[str, str], Incident] = {}
         failures: dict[str, RemoteError] = {}
@@ -219,6 +219,12 @@ def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:
         fresh=fresh,
         decided=decided(decision),
     )
+
+
+def _known(pair: Pair, action: Action) -> Incident | None:
+    """Give the record of an action as it is remembered; one that is to be adopted is among the others."""
+    records = (pair.incident, *pair.others)
+    return next((one for one in records if one is not None and one.sys_id == action.sys_id), None)
 
 
 def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident | None, seq: int) -> _Ended:

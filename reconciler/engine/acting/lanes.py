@@ -18,6 +18,8 @@ from reconciler.store.store import Decided
 
 LINKS_READ_AT_ONCE = 50
 """Records are read just before they are written, this many in one request."""
+RECORDS_READ_AT_ONCE = 200
+"""So many where they are only taken in, which takes no time behind the reading."""
 FRESH_FOR = timedelta(seconds=5)
 """What was read longer ago is read again, by itself: on a slow instance the last of a batch waits for the others."""
 SHARED = ""
@@ -72,6 +74,15 @@ class _Lane:
     busy: int = 0
     is_reading: bool = False
 
+    def next_batch(self) -> Iterator[Decision]:
+        """Take the links that are looked at together."""
+        taken = writes = 0
+        while self.backlog and writes < LINKS_READ_AT_ONCE and taken < RECORDS_READ_AT_ONCE:
+            decision = self.backlog.popleft()
+            taken += 1
+            writes += any(action.kind is not ActionKind.ADOPT_INCIDENT for action in decision.actions)
+            yield decision
+
 
 class Lanes:
     """Hold a plan's links side by side. Not for several threads."""
@@ -93,8 +104,7 @@ class Lanes:
             soon_idle = len(lane.ready) + lane.busy < 2 * lane.workers - 1
             if lane.backlog and not lane.is_reading and soon_idle:
                 lane.is_reading = True
-                count = min(LINKS_READ_AT_ONCE, len(lane.backlog))
-                yield name, [lane.backlog.popleft() for _ in range(count)]
+                yield name, list(lane.next_batch())
 
     def looked_at(self, name: str, works: Iterable[Work]) -> None:
         """Take back the links of one batch, ready to be worked on."""

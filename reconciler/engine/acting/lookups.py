@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 NAMES_BELIEVED_FOR = timedelta(days=1)
 """Groups and people are renamed, replaced and retired; a name that was looked up longer ago is looked up again."""
 NAMES_AT_ONCE = 50
+CASES_AT_ONCE = 200
 """So many are asked for in one request."""
 MOST_SINGLED_OUT = 10
 """More look-ups of a cycle than these that do not show everything are no matter of single records."""
@@ -93,9 +94,10 @@ class Lookups:
             grouped[question.connector, question.table, question.name_field].add(question.name)
         for (connector, table, name_field), names in sorted(grouped.items()):
             listed = sorted(names | (self._stale(connector, table) if name_field else set()))
-            for start in range(0, len(listed), NAMES_AT_ONCE):
+            at_once = NAMES_AT_ONCE if name_field else CASES_AT_ONCE
+            for start in range(0, len(listed), at_once):
                 self.context.step(f"looking into {table}", start, len(listed))
-                self._look_up(connector, table, name_field, listed[start : start + NAMES_AT_ONCE])
+                self._look_up(connector, table, name_field, listed[start : start + at_once])
 
     def _answer_existing(self, questions: Sequence[Question]) -> None:
         grouped: dict[tuple[str, str], dict[str, Terms]] = defaultdict(dict)

@@ -57,6 +57,8 @@ from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
 INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INCIDENT, ActionKind.ADD_WORK_NOTE})
+READ_BEFORE = INCIDENT_CHANGES | {ActionKind.ADOPT_INCIDENT}
+"""What is done to a record that is there; it is read first, together with others."""
 
 MOST_TRIES = 3
 """So often in a row the same unchanged pair is acted on and nothing is seen to come of it, until it is held."""
@@ -119,7 +121,7 @@ class Performer:
             case ActionKind.CREATE_INCIDENT:
                 return self._create(action, here)
             case ActionKind.ADOPT_INCIDENT:
-                return self._adopt(action, here)
+                return self._adopt(action, here, fresh)
             case ActionKind.ADVANCE_CASE:
                 return self._advance_case(action, here)
             case ActionKind.SEND_EVENT:
@@ -190,8 +192,8 @@ class Performer:
         detail = "; ".join(part for part in (words, _differences(action, made)) if part)
         return Outcome(action=action, result=Result.DONE, detail=detail or None, incident=made, link=link)
 
-    def _adopt(self, action: Action, here: Standing) -> Outcome:
-        found = self.connectors[action.connector].get(action.table, action.sys_id)
+    def _adopt(self, action: Action, here: Standing, fresh: Incident | None) -> Outcome:
+        found = fresh or self.connectors[action.connector].get(action.table, action.sys_id)
         here = here.seeing(incident=found)
         if not here.is_ours:
             return self._hold(action, here, f"{found.number} does not bear this Case's key and our mark any more")
