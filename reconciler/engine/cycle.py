@@ -200,8 +200,11 @@ class _Cycle:
             everything = store.links.all_pairs(open_only=False)
             return in_part(everything, self.request) if self.request.is_part else everything
         due = {pair.case.id: pair for pair in store.links.pairs_to_plan(now)}
-        if scope in (CycleKind.DRIFT, CycleKind.FULL):
+        if scope is CycleKind.FULL:
             due |= {pair.case.id: pair for pair in store.links.all_pairs(open_only=True)}
+        if scope is CycleKind.DRIFT:
+            # What was read and had not changed is at rest as it was; only what is skipped may hang on something else.
+            due |= {pair.case.id: pair for pair in store.links.skipped_pairs()}
         return due.values()
 
     def _knowledge(self, scope: CycleKind, now: datetime) -> Knowledge:

@@ -229,6 +229,11 @@ class Links:
         self._db.need_found(_OPEN)
         return self._pairs([case_id for (case_id,) in self._db.read(_DOUBLED)])
 
+    def skipped_pairs(self) -> list[Pair]:
+        """Give the open pairs about which nothing is done for now, for a reason."""
+        self._db.need_found(_SKIPPED)
+        return self._pairs([case_id for (case_id,) in self._db.read(f"{_SKIPPED} AND is_open = 1 ORDER BY case_id")])
+
     def known_records(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Incident, ...]]:
         """Give the remembered records that bear these Case ids, whoever's mark they bear; Cases with none left out."""
         self._db.need(case_ids=case_ids)

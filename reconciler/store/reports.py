@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -142,6 +142,7 @@ class Reports:
         skip = None
         if reason is not None:
             skip = Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
+        actions = self._db.named(_ACTIONS_OF, (case_id,))
         return Story(
             pair=pairs[0],
             skip=skip,
@@ -150,11 +151,14 @@ class Reports:
             notifications=self._db.named(
                 "SELECT * FROM audit_notifications WHERE case_id = ? ORDER BY seq", (case_id,)
             ),
-            actions=self._db.named(_ACTIONS_OF, (case_id,)),
+            actions=actions,
             values=self._db.named("SELECT * FROM audit_values WHERE case_id = ? ORDER BY action_seq", (case_id,)),
-            requests=self._db.named(
-                """SELECT h.* FROM audit_actions a JOIN audit_http h ON h.action_seq = a.seq
-                WHERE a.case_id = ? ORDER BY h.seq""",
-                (case_id,),
-            ),
+            requests=self._requests_of(int(row["seq"]) for row in actions),
         )
+
+    def _requests_of(self, actions: Iterable[int]) -> tuple[Row, ...]:
+        """Give the requests of some actions; numbers in the statement let SQLite look in each part of the view."""
+        listed = ", ".join(map(str, actions))
+        if not listed:
+            return ()
+        return self._db.named(f"SELECT * FROM audit_http WHERE action_seq IN ({listed}) ORDER BY seq")  # noqa: S608 - numbers

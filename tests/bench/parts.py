@@ -108,6 +108,9 @@ def databases(folder: Path, sizes: Sizes) -> Iterator[tuple[int, str]]:
         name = f"{links}.db"
         if not (folder / name).exists():
             build(folder / name, links)
+        with Store.open(folder / name, now=utc_now()) as store:
+            for check in ("last_drift_check", "last_full_check"):  # these are a part of their own
+                store.facts.put(check, utc_now().isoformat())
         yield links, name
 
 

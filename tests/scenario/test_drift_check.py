@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from reconciler.core.model import SkipReason
 from reconciler.engine.context import Settings
+from reconciler.engine.report import CycleKind
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
@@ -132,3 +133,14 @@ def test_a_comparison_of_everything_reads_large_pages() -> None:
     before = world.cases.requests["cases.list"]
     world.cycle(seconds=900)
     assert world.cases.requests["cases.list"] - before == quiet + 1
+
+
+def test_what_was_read_and_had_not_changed_is_not_planned_again() -> None:
+    """Three pairs are at rest, one was edited without a time of change. That one alone is decided about."""
+    world = WildWorld()
+    pairs = [world.link_one() for _ in range(3)]
+    after_a_drift_check(world)
+    world.servicenow.people.silent_edit(pairs[0][1], urgency="1")
+    report = world.cycle(seconds=1000)
+    assert report.kind is CycleKind.DRIFT
+    assert [decision.link.case_id for decision in report.plan.decisions] == [pairs[0][0]]
