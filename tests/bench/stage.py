@@ -17,8 +17,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.core.expressions.context import case_context
+from reconciler.core.expressions.templates import render_fields
 from reconciler.core.identity import record_id
-from reconciler.core.policies.defaults import DEFAULT_FIELDS, DEFAULT_ON_CREATE, render_fields
+from reconciler.core.policies.defaults import DEFAULT_FIELDS, DEFAULT_ON_CREATE
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.face import CoralogixFace
 from reconciler.sandbox.coralogix.world import CoralogixWorld
