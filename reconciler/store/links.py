@@ -62,8 +62,11 @@ _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.ca
 # DISTINCT would read every link; this jumps in the index from each pair of names to the next.
 _ONE_OF_EACH_TABLE = """FROM (WITH RECURSIVE used (link) AS (
     SELECT (SELECT rowid FROM links WHERE sys_id <> '' ORDER BY connector, table_name LIMIT 1)
-    UNION ALL SELECT (SELECT n.rowid FROM links n WHERE n.sys_id <> ''
-        AND (n.connector, n.table_name) > (l.connector, l.table_name) ORDER BY n.connector, n.table_name LIMIT 1)
+    UNION ALL SELECT coalesce(
+        (SELECT n.rowid FROM links n WHERE n.sys_id <> '' AND n.connector = l.connector
+            AND n.table_name > l.table_name ORDER BY n.connector, n.table_name LIMIT 1),
+        (SELECT n.rowid FROM links n WHERE n.sys_id <> '' AND n.connector > l.connector
+            ORDER BY n.connector, n.table_name LIMIT 1))
     FROM used u JOIN links l ON l.rowid = u.link) SELECT link FROM used) u JOIN links l ON l.rowid = u.link"""
 _TABLES_IN_USE = f"SELECT l.connector, l.table_name {_ONE_OF_EACH_TABLE}"
 _ALL = "SELECT case_id FROM links"
