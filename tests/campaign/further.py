@@ -20,7 +20,7 @@ from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.campaign.ending import only_forward
 from tests.campaign.invariants import Finding
 from tests.campaign.stage import Stage
-from tests.campaign.trace import Began, Copied, Ended, Event, Read, Request, side_of
+from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Read, Request, side_of
 
 OPEN_STATES = frozenset({"1", "2", "3"})
 NOT_OVER = OPEN_STATES | {"6"}
@@ -89,7 +89,9 @@ def misplaced(events: Iterable[Event], homes: Mapping[str, str]) -> Iterator[Fin
     """Name each write to a record on another instance than the one to which its Case goes."""
     bears: dict[str, str] = {}
     for event in events:
-        if isinstance(event, Read):
+        if isinstance(event, Acted):  # what is left of a record whose key or mark was taken is its clone
+            homes = {case_id: home for case_id, home in homes.items() if case_id not in event.takes_from}
+        elif isinstance(event, Read):
             bears |= {one.target: one.case_id for one in event.shown if not one.is_case}
         elif isinstance(event, Request) and event.operation.startswith("records."):
             home = homes.get(event.case_id or bears.get(event.target, ""), event.connector)

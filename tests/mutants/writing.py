@@ -119,14 +119,14 @@ WRITING_FAULTS = (
     ),
     fault(
         "a record that is taken in is sent once more what it was made with",
-        "drafts:draft_changes",
-        "{**_given_when_made(here, kept.fields), **here.link.written}",
-        "here.link.written",
+        "linking:adopted",
+        "{**link.written, **given_when_made(here.on(link), knowledge)}",
+        "link.written",
         f"{REWRITTEN}::test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again",
     ),
     fault(
         "a Case that changed before its record was taken in is not followed",
-        "drafts:_given_when_made",
+        "drafts:given_when_made",
         "incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at",
         "incident is None or incident.mod_count",
         f"{REWRITTEN}::test_a_case_that_changed_since_its_record_was_made_is_followed_when_the_record_is_taken_in",

@@ -137,6 +137,18 @@ def test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again(rew
     assert blamed(world) == 0
 
 
+def test_what_a_record_was_made_with_is_known_though_a_person_moves_it_right_after_it_was_taken_in() -> None:
+    world = WildWorld(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
+    case_id, sys_id = world.link_one("Payments are slow")
+    world.store = Store.in_memory()
+    world.cycle()
+    writes = world.writes()
+    world.servicenow.people.progress(sys_id)
+    world.run_until_quiet()
+    assert world.status(case_id) == "ACKNOWLEDGED"
+    assert world.writes() == writes + 1
+
+
 def test_a_case_that_changed_since_its_record_was_made_is_followed_when_the_record_is_taken_in() -> None:
     world = WildWorld()
     case_id, _ = world.link_one("Payments are slow")

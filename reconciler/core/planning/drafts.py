@@ -77,8 +77,7 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
     needed = _still_needed(step.fields, incident, is_noted=_is_noted(here, target))
     held = {**incident.fields, "assigned_to": incident.assigned_to}
     current = {name: held.get(name) for name in kept.fields}
-    written = {**_given_when_made(here, kept.fields), **here.link.written}
-    merged = merge_fields(kept.fields, written, current, here.link.kept)
+    merged = merge_fields(kept.fields, here.link.written, current, here.link.kept)
     notes = tuple(
         FieldNote(case_id=here.case.id, name=name, ours=kept.fields[name], theirs=held.get(name) or "")
         for name in merged.kept
@@ -92,8 +91,8 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
     )
 
 
-def _given_when_made(here: Standing, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Say what a record was given that was adopted as it was made: what its Case, unchanged since, would give it now.
+def given_when_made(here: Standing, knowledge: Knowledge) -> dict[str, str]:
+    """Say what a record was given that is adopted as it was made: what its Case, unchanged since, would give it now.
 
     Without it an instance that rewrites what it is given would be sent the same value once more, to no effect. The two
     times are of two clocks; where they disagree by more than passed between, a change is not carried over until the
@@ -102,6 +101,7 @@ def _given_when_made(here: Standing, wanted: Mapping[str, str]) -> dict[str, str
     incident, case = here.incident, here.case
     if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
         return {}
+    wanted = _render(here.inbound.fields, here, knowledge).fields
     return {name: value for name, value in wanted.items() if name in here.link.kept}
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from reconciler.core.model import Action, ActionKind, Incident, Link, Skip, SkipReason
 from reconciler.core.planning.admission import admit, kept_elsewhere
-from reconciler.core.planning.drafts import draft_create, fields_given
+from reconciler.core.planning.drafts import draft_create, fields_given, given_when_made
 from reconciler.core.planning.events import alert_side
 from reconciler.core.planning.known import SETTLE_AFTER, Knowledge
 from reconciler.core.planning.obstacles import duplicates, unknown_state
@@ -86,7 +86,7 @@ def _adopt(here: Standing, incident: Incident, knowledge: Knowledge, decided: De
     stage = found.incident_stage
     if stage is None:
         return Decision(link=here.link, skip=unknown_state(found))
-    then = decided(found.on(adopted(found)), knowledge)
+    then = decided(found.on(adopted(found, knowledge)), knowledge)
     if then.questions:
         return Decision(link=here.link, questions=then.questions)
     if then.skip and then.skip.reason is SkipReason.NOT_ROUTED:
@@ -96,7 +96,7 @@ def _adopt(here: Standing, incident: Incident, knowledge: Knowledge, decided: De
     return replace(then, link=here.link, actions=(adopt, *then.actions))
 
 
-def adopted(here: Standing) -> Link:
+def adopted(here: Standing, knowledge: Knowledge) -> Link:
     """Bind a link to a record that was just read.
 
     What it was given before is not known, unless nobody changed it since it was made: then it holds what was kept.
@@ -114,4 +114,5 @@ def adopted(here: Standing) -> Link:
         kept={name: held[name] for name in fields_given(here.inbound) if name in held},
         create_in_doubt_since=None,
     )
-    return replace(link, incident_peak=here.on(link).incident_stage)
+    written = {**link.written, **given_when_made(here.on(link), knowledge)}
+    return replace(link, written=written, incident_peak=here.on(link).incident_stage)

@@ -183,7 +183,7 @@ class Performer:
 
     def _created(self, action: Action, here: Standing, made: Incident, words: str, *, is_base: bool) -> Outcome:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
-        link = replace(_given(adopted(here), action, here, is_base=is_base), hold=None)
+        link = replace(_given(adopted(here, self.knowledge), action, here, is_base=is_base), hold=None)
         link = _noted(link, action, NOTE_ARRIVED, here.case)
         link = replace(link, incident_peak=here.on(link).incident_stage)
         if not here.is_ours:
@@ -197,7 +197,7 @@ class Performer:
         here = here.seeing(incident=found)
         if not here.is_ours:
             return self._hold(action, here, f"{found.number} does not bear this Case's key and our mark any more")
-        return Outcome(action=action, result=Result.DONE, incident=found, link=adopted(here))
+        return Outcome(action=action, result=Result.DONE, incident=found, link=adopted(here, self.knowledge))
 
     def _send_event(self, action: Action, link: Link) -> Outcome:
         """Send one event. The same key meets the same alert, so what may have been lost is simply said again."""
