@@ -128,8 +128,12 @@ def test_the_first_signal_asks_and_the_second_acts_as_ever() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             threading.Event().wait(PATIENCE_SECONDS)  # the signal may reach another thread first
 
-    with pytest.raises(KeyboardInterrupt):
-        be_stopped_twice()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            be_stopped_twice()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_without_a_signal_nothing_is_asked_and_the_handlers_are_put_back() -> None:
