@@ -1,6 +1,7 @@
 """A few schedules of the fault campaign, schedules that once failed, and proof that the invariants can fail.
 
-The gate plays some thousands: ``python -m tests.campaign --schedules 2000 --seed 1 --workers 2``.
+The gate plays hundreds more; thousands are one command:
+``python -m tests.campaign --schedules 2000 --seed 1 --workers 2``.
 """
 
 from __future__ import annotations
