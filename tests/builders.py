@@ -173,3 +173,18 @@ def known(**changes: Any) -> Knowledge:
 def looked_up(*records: Incident, connector: str = "main", case_id: str = CASE_ID) -> Knowledge:
     """Give what is known after a look-up that found these records."""
     return known(records={(connector, case_id): records})
+
+
+def a_config(secret: str) -> str:
+    """Write the config of one instance, with ``reconciler.db`` beside it; ``secret`` is a variable."""
+    return f"""\
+[coralogix]
+region = "eu2"
+api_key = {{ env = "{secret}" }}
+[servicenow.main]
+instance_url = "https://acme.service-now.com"
+username = "coralogix.sync"
+password = {{ env = "{secret}" }}
+[state]
+path = "reconciler.db"
+"""

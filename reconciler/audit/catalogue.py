@@ -60,5 +60,6 @@ def questions() -> tuple[AuditQuestion, ...]:
     )
 
 
+@cache
 def _catalogue() -> dict[str, Any]:
     return tomllib.loads(files("reconciler.audit").joinpath("catalogue.toml").read_text(encoding="utf-8"))

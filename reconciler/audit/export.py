@@ -18,10 +18,9 @@ from typing import IO
 
 from reconciler.audit.catalogue import View
 from reconciler.core.model import JsonObject
+from reconciler.store.connection import PRIVATE
 
 MANIFEST = "manifest.json"
-PRIVATE = 0o640
-
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
 """How a text begins that a spreadsheet would run as a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
 

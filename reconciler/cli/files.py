@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PRIVATE = 0o640
-"""What a file may be read and written by at most; the umask takes more away."""
+from reconciler.store.connection import PRIVATE
 
 
 def write_private(path: Path, text: str, *, replace: bool = True) -> None:

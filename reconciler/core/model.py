@@ -188,6 +188,11 @@ class Incident:
     fields: Mapping[str, str] = field(default_factory=dict)
     """every other field that was read: close_code, close_notes and whatever a policy maps"""
 
+    @property
+    def was_reopened(self) -> bool:
+        """Say whether it counts reopenings, so that it was resolved once, even if no pull saw it."""
+        return self.reopen_count > 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:

@@ -161,15 +161,8 @@ class RecordProbes:
 
     def _fields(self, label: str, table: str) -> Finding:
         fields = self.fields.get(table, ())
-        found = self.client.rows(table, "", fields=fields, limit=1)
-        if not found:
-            return self.side.not_checked(label, "the table shows no record")
-        missing = [name for name in fields if name not in found[0]]
-        if missing:
-            advice = "give the right to read them, or take those that the table does not have out of the config"
-            words = f"not there, or not readable: {', '.join(missing)}"
-            return self.side.failed(label, words, advice, code=Code.FIELDS)
-        return self.side.passed(label, f"all {len(fields)} fields are readable")
+        advice = "give the right to read them, or take those that the table does not have out of the config"
+        return self._readable(label, table, fields, advice=advice, words=f"all {len(fields)} fields are readable")
 
     def _unknown_field(self, label: str, table: str) -> Finding:
         row = self._newest(table)
@@ -275,22 +268,24 @@ class RecordProbes:
                 words = f"{found[0].number} stands for a Case that there is not"
                 advice = "let existing name the Case: case.id or case.key"
                 return self.side.failed(label, words, advice, code=Code.EXISTING)
-        return self._readable(label, table, sorted({field for query in queries for field in query.fields}))
+        fields = sorted({field for query in queries for field in query.fields})
+        advice = "give the right to read them, or name fields that the table has in existing"
+        return self._readable(label, table, fields, advice=advice, words=f"conditions on {', '.join(fields)} hold")
 
     def _existing_of(self, table: str) -> list[Existing]:
         policies = inbound_policies(self.policies, self.client.connector, table)
         return [one.existing for one in policies if one.existing]
 
-    def _readable(self, label: str, table: str, fields: Sequence[str]) -> Finding:
+    def _readable(self, label: str, table: str, fields: Sequence[str], *, advice: str, words: str) -> Finding:
+        """Look at one record whether it has every field; ``words`` say that it has."""
         rows = self.client.rows(table, "", fields=fields, limit=1)
         if not rows:
             return self.side.not_checked(label, "the table shows no record")
         missing = [name for name in fields if name not in rows[0]]
         if missing:
-            advice = "give the right to read them, or name fields that the table has in existing"
-            words = f"not there, or not readable: {', '.join(missing)}"
-            return self.side.failed(label, words, advice, code=Code.FIELDS)
-        return self.side.passed(label, f"conditions on {', '.join(fields)} hold")
+            lack = f"not there, or not readable: {', '.join(missing)}"
+            return self.side.failed(label, lack, advice, code=Code.FIELDS)
+        return self.side.passed(label, words)
 
     # -- what is good to know ------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ OLDEST_SQLITE = (3, 37, 0)
 IN_MEMORY = ":memory:"
 
 PRIVATE = 0o640
-"""What the database and its companions may be read and written by at most; the umask takes more away."""
+"""What the database, its companions, exports and pages are readable and writable by at most, less the umask."""
 
 _DAMAGED = "stop every reconciler, keep the file for a look, and restore a backup or run 'reconciler state rebuild'"
 _PASSES = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY"})

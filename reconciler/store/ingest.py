@@ -282,8 +282,8 @@ def _put_incidents(
         [
             {
                 "stage": sight.stage_rules.incident_stage(link, each.after),
-                # One that counts reopenings was resolved once; put back from a copy, it may not count them any more.
-                "was_at": Stage.RESOLVED if each.after.reopen_count else 0,
+                # Put back from a copy, it may not count its reopenings any more.
+                "was_at": Stage.RESOLVED if each.after.was_reopened else 0,
                 "number": each.after.number,
                 "now": now,
                 "case_id": link.case_id,

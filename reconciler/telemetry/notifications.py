@@ -52,7 +52,29 @@ Deliver = Callable[[Message], bool]
 """Sends a message and says whether it arrived; takes as long as it takes, in the thread of its courier."""
 
 
-class Courier:
+class _Sender:
+    """Work in a thread of its own, which ``close`` asks to end."""
+
+    def __init__(self, name: str) -> None:
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def close(self) -> None:
+        """Ask to end with what is due, without another attempt at what fails."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def join(self, limit_seconds: float) -> None:
+        """Wait for the end, which ``close`` asked for, as long as the limit allows."""
+        self._thread.join(limit_seconds)
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+
+class Courier(_Sender):
     """Bring messages to one address, in their order. Hand over from any thread."""
 
     def __init__(
@@ -63,14 +85,12 @@ class Courier:
         attempts: int = MOST_ATTEMPTS,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
+        super().__init__(f"courier of {name}")
         self.name = name
         self._deliver = deliver
         self._attempts = attempts
         self._first_pause_seconds = first_pause_seconds
         self._waiting: deque[Message] = deque()
-        self._changed = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._work, name=f"courier of {name}", daemon=True)
         self._thread.start()
 
     def put(self, message: Message) -> None:
@@ -81,16 +101,6 @@ class Courier:
                 log.warning("too many messages wait for an address, and one was given up", extra={"address": self.name})
             self._waiting.append(message)
             self._changed.notify_all()
-
-    def close(self) -> None:
-        """Ask to end once nothing waits, without another attempt at what fails."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-
-    def join(self, limit_seconds: float) -> None:
-        """Wait for the end, which ``close`` asked for, as long as the limit allows."""
-        self._thread.join(limit_seconds)
 
     def _work(self) -> None:
         while (message := self._next()) is not None:
@@ -127,7 +137,7 @@ class Courier:
             return False
 
 
-class Pulse:
+class Pulse(_Sender):
     """Call an address after each whole cycle, so that somebody notices when the calls stay out.
 
     Raises ConfigError for what is no address of the web.
@@ -136,10 +146,9 @@ class Pulse:
     def __init__(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(["[notify] heartbeat_url: the secret is no address that begins with https:// or http://"])
+        super().__init__("heartbeat")
         self._url = url
-        self._changed = threading.Condition()
-        self._due = self._closing = self._failed = False
-        self._thread = threading.Thread(target=self._work, name="heartbeat", daemon=True)
+        self._due = self._failed = False
         self._thread.start()
 
     def beat(self) -> None:
@@ -155,16 +164,6 @@ class Pulse:
                 return True
         except (OSError, ValueError, HTTPException):  # its words may hold the address
             return False
-
-    def close(self) -> None:
-        """Ask to end, with the call that is due."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-
-    def join(self, limit_seconds: float) -> None:
-        """Wait for the end, which ``close`` asked for, as long as the limit allows."""
-        self._thread.join(limit_seconds)
 
     def _work(self) -> None:
         while self._next():

@@ -34,7 +34,7 @@ REMEMBERING = (
     fault(
         "a record that was put back from before it was reopened is closed after its Case",
         "ingest:_put_incidents",
-        "Stage.RESOLVED if each.after.reopen_count else 0",
+        "Stage.RESOLVED if each.after.was_reopened else 0",
         "0",
         f"{CAMPAIGN}::test_a_record_that_was_reopened_and_is_put_back_from_before_is_left_alone",
     ),

@@ -120,7 +120,7 @@ WRITING_FAULTS = (
     fault(
         "a record that is taken in is sent once more what it was made with",
         "linking:adopted",
-        "{**link.written, **given_when_made(here.on(link), knowledge)}",
+        "{**link.written, **given_when_made(bound, knowledge)}",
         "link.written",
         f"{REWRITTEN}::test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again",
     ),

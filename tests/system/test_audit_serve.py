@@ -23,26 +23,15 @@ import pytest
 
 from reconciler.audit.catalogue import AuditQuestion, View, questions, views
 from reconciler.store.store import Deed, Store
+from tests.builders import a_config
 from tests.pages.database import example
-from tests.system.support import SECRETS, THIS_PROGRAM, run
+from tests.system.support import THIS_PROGRAM, run
 from tests.system.test_sandbox_serve import BARE
 from tests.world import START
 
 PATIENCE_SECONDS = 60
-ENVIRONMENT = {**BARE, **SECRETS}
 A_DEED = Deed(what="holds retry", os_user="operator", host="sync-01", arguments="", detail="")
 CASE_ID = "d605a0e5-7b6c-5da7-a08e-f1895af98842"
-CONFIG = """
-[coralogix]
-region = "eu2"
-api_key = { env = "CORALOGIX_API_KEY" }
-[servicenow.main]
-instance_url = "https://acme.service-now.com"
-username = "coralogix.sync"
-password = { env = "SERVICENOW_PASSWORD" }
-[state]
-path = "reconciler.db"
-"""
 
 needs_datasette = pytest.mark.skipif(
     importlib.util.find_spec("datasette_dashboards") is None, reason="the extra `audit` is not installed"
@@ -69,7 +58,7 @@ class Site:
 
 def a_folder(folder: Path) -> Path:
     """Make a folder with a config and the database of the example."""
-    (folder / "reconciler.toml").write_text(CONFIG, encoding="utf-8")
+    (folder / "reconciler.toml").write_text(a_config("NOT_SET_ANYWHERE"), encoding="utf-8")
     with example() as story, Store.open(folder / "reconciler.db", now=START) as store:
         story.database.connection.backup(store.database.connection)
     return folder
@@ -80,7 +69,7 @@ def served(folder: Path, *, enters: bool = True) -> Iterator[Site]:
     """Serve a folder; who enters has used up the address that lets one in."""
     arguments = [*THIS_PROGRAM, "audit", "serve", "--port", "0"]
     with subprocess.Popen(
-        arguments, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        arguments, cwd=folder, env=BARE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         try:
@@ -184,14 +173,14 @@ def test_a_signal_ends_it_in_order(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
-        ran = run([*THIS_PROGRAM, "audit", "serve", "--port", port], a_folder(tmp_path), ENVIRONMENT)
+        ran = run([*THIS_PROGRAM, "audit", "serve", "--port", port], a_folder(tmp_path), BARE)
     assert (ran.code, ran.out) == (2, "")
     assert f"127.0.0.1:{port} cannot be listened on" in ran.err
 
 
 def test_without_datasette_it_says_what_to_install(tmp_path: Path) -> None:
     code = "import sys; sys.modules['datasette'] = None; from reconciler.cli import main; main()"
-    ran = run([sys.executable, "-c", code, "audit", "serve"], a_folder(tmp_path), ENVIRONMENT)
+    ran = run([sys.executable, "-c", code, "audit", "serve"], a_folder(tmp_path), BARE)
     assert (ran.code, ran.out) == (2, "")
     assert "pip install 'coralogix-servicenow-reconciler[audit]'" in ran.err
 

@@ -10,28 +10,17 @@ from pathlib import Path
 import pytest
 
 from reconciler.store.store import Store
-from tests.builders import NOW, a_case
+from tests.builders import NOW, a_case, a_config
 from tests.store_helpers import remember
 
-CONFIG = """
-[coralogix]
-region = "eu2"
-api_key = { env = "NOT_SET_ANYWHERE" }
-[servicenow.main]
-instance_url = "https://acme.service-now.com"
-username = "u"
-password = { env = "NOT_SET_ANYWHERE" }
-[state]
-path = "x.db"
-"""
 HEAVY = frozenset({"apscheduler", "jinja2", "pydantic", "requests", "rich", "sqlite_utils", "tenacity", "urllib3"})
 _LOADED = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "reconciler.toml").write_text(CONFIG)
-    with Store.open(tmp_path / "x.db", now=NOW) as store:
+    (tmp_path / "reconciler.toml").write_text(a_config("NOT_SET_ANYWHERE"))
+    with Store.open(tmp_path / "reconciler.db", now=NOW) as store:
         remember(store, a_case())
     return tmp_path
 

@@ -36,16 +36,8 @@ def make_site(path: Path, tables: tuple[str, ...], tell: Tell) -> Datasette:
 
 def listen(port: int) -> socket.socket:
     """Take a port on loopback, 0 for any that is free; raise OSError where it is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-        # From here on a browser waits instead of being refused, while the pages are made.
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
+    # It listens from here on, so that a browser waits instead of being refused while the pages are made.
+    return socket.create_server((LOOPBACK, port))
 
 
 def serve(site: Any, listener: socket.socket, ready: Callable[[str], None]) -> None:

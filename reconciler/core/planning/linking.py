@@ -114,5 +114,6 @@ def adopted(here: Standing, knowledge: Knowledge) -> Link:
         kept={name: held[name] for name in fields_given(here.inbound) if name in held},
         create_in_doubt_since=None,
     )
-    written = {**link.written, **given_when_made(here.on(link), knowledge)}
-    return replace(link, written=written, incident_peak=here.on(link).incident_stage)
+    bound = here.on(link)
+    written = {**link.written, **given_when_made(bound, knowledge)}
+    return replace(link, written=written, incident_peak=bound.incident_stage)

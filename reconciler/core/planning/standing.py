@@ -170,11 +170,8 @@ class Standing:
 
     @cached_property
     def incident_peak(self) -> Stage:
-        """Give the highest stage of the record, as far as we or the record itself know, this look included.
-
-        A record that counts reopenings was resolved once, even if no pull saw it.
-        """
-        was_reopened = self.incident is not None and self.incident.reopen_count > 0
+        """Give the highest stage of the record, as far as we or the record itself know, this look included."""
+        was_reopened = self.incident is not None and self.incident.was_reopened
         reached = Stage.RESOLVED if was_reopened else Stage.OPEN
         return max(self.incident_at, self.link.incident_peak or Stage.OPEN, reached)
 

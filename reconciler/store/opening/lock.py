@@ -20,6 +20,7 @@ from typing import Self
 
 from reconciler.core.errors import Locked, StoreError
 from reconciler.core.text import escape_controls
+from reconciler.store.connection import PRIVATE
 
 _CONTENT_LIMIT_BYTES = 4096
 _NAMELESS = "a process that has not left its name yet"
@@ -115,7 +116,7 @@ class DatabaseLock:
 
     def _locked_file(self) -> int:
         """Open the file, lock it and sign it; close it again if any of that fails."""
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._refuse_foreign(file)

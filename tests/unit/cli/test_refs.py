@@ -13,28 +13,17 @@ from reconciler.cli.refs import find_case
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import Skip, SkipReason
 from reconciler.store.store import Decided, Store
-from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
+from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_config, a_link, an_incident
 from tests.store_helpers import case_id, remember, settle
 
 HELD = case_id(7)
-CONFIG = """\
-[coralogix]
-region = "eu2"
-api_key = { env = "PATH" }
-[servicenow.main]
-instance_url = "https://acme.service-now.com"
-username = "x"
-password = { env = "PATH" }
-[state]
-path = "reconciler.db"
-"""
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     """Write a config, and a database with a Case at rest and one that waits for a person."""
     file = tmp_path / "reconciler.toml"
-    file.write_text(CONFIG)
+    file.write_text(a_config("PATH"))
     with Store.open(tmp_path / "reconciler.db", now=NOW) as store:
         remember(store, a_case(), an_incident(), a_case(id=HELD, key="CASE-77", title="It waits"))
         store.links.update_links([a_link()], NOW)
