@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.core.model import Action, ActionKind, Case, HttpRecord, Incident, Outcome, Stage, System
-from reconciler.store.store import Decided, Ended, Pulled, RememberedCounts, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Decided, Ended, Pulled, RememberedCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, policies
 
 JUDGE = policies()

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from typing import IO
 from reconciler.audit.catalogue import View
 from reconciler.core.model import JsonObject
 from reconciler.store.connection import PRIVATE
+from reconciler.store.store import Store
 
 MANIFEST = "manifest.json"
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
@@ -26,7 +27,6 @@ _FORMULA = re.compile(r"[=+\-@\t\r\n]")
 
 Value = str | int | float | None
 Rows = Iterable[Sequence[Value]]
-ReadView = Callable[[View, datetime | None, datetime | None], Rows]
 
 
 class Format(StrEnum):
@@ -91,8 +91,13 @@ def _harmless(value: Value) -> Value:
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
+def read_view(store: Store, view: View, times: TimeRange) -> Rows:
+    """Stream the rows of a view that lie in a time range."""
+    return store.reports.view(view.name, view.columns, time=view.time, since=times.since, until=times.until)
+
+
 def write_files(
-    folder: Path, views: Sequence[View], read: ReadView, *, times: TimeRange, form: Format
+    folder: Path, views: Sequence[View], store: Store, *, times: TimeRange, form: Format
 ) -> tuple[ExportedFile, ...]:
     """Write each view into a file of its own in a folder, which is made where there is none.
 
@@ -104,9 +109,7 @@ def write_files(
         if (folder / name).exists():
             raise FileExistsError(f"{folder / name} is there already")
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return tuple(
-        _write_file(folder / names[view.name], view, read(view, times.since, times.until), form) for view in views
-    )
+    return tuple(_write_file(folder / names[view.name], view, read_view(store, view, times), form) for view in views)
 
 
 def _write_file(path: Path, view: View, rows: Rows, form: Format) -> ExportedFile:

@@ -9,7 +9,8 @@ import socket
 import sys
 
 from reconciler.cli.times import utc_now
-from reconciler.store.store import Deed, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Deed
 
 
 def os_user() -> str:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from reconciler.store.store import Found, Store
+    from reconciler.store.store import Store
+    from reconciler.store.values import Found
 
 MOST_COMPLETIONS = 50
 """How many names of each kind a shell is offered."""

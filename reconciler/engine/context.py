@@ -12,7 +12,8 @@ from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.engine.report import CycleResult
 from reconciler.engine.request_log import RequestLog, intended
 from reconciler.remotes.ports import CaseClient, CaseEventClient, IncidentClient, RecordHistoryClient, Side
-from reconciler.store.store import CycleCounts, Decided, Ended, Pulled, RememberedCounts, Store
+from reconciler.store.store import Store
+from reconciler.store.values import CycleCounts, Decided, Ended, Pulled, RememberedCounts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ from reconciler.engine.request_log import left_open
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
 from reconciler.store.maintenance import Retention
-from reconciler.store.store import Begun, CycleCounts, Decided, Ended
+from reconciler.store.values import Begun, CycleCounts, Decided, Ended
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"

@@ -15,7 +15,7 @@ from reconciler.core.planning.admission import as_first_seen
 from reconciler.core.planning.plan import Decision
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.context import Context
-from reconciler.store.store import Decided
+from reconciler.store.values import Decided
 
 ONLY_OBSERVED = "only_observed"
 """The fact under which it is remembered that no cycle acted on this database yet."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from reconciler.core.errors import AuthFailed, ReconcilerError, Refused, RemoteError
 from reconciler.core.model import JsonObject, Outcome, Pair, Result
 from reconciler.core.planning.plan import Plan, outcome_document, plan_document
-from reconciler.store.store import Cursor
+from reconciler.store.values import Cursor
 
 
 class CycleKind(StrEnum):

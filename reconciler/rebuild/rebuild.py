@@ -28,7 +28,7 @@ from reconciler.engine.reading.pull import record_pages, whole_case_pages
 from reconciler.engine.report import result_of
 from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
 from reconciler.remotes.ports import CaseOrder, IncidentClient
-from reconciler.store.store import CycleCounts, Restored
+from reconciler.store.values import CycleCounts, Restored
 
 KIND = "rebuild"
 """The word of the journal for this kind of cycle."""

@@ -1,4 +1,4 @@
-"""Values to columns and back: times, stages, the Link, and the snapshots of Cases and Incidents.
+"""Convert values to columns and back: times, stages, the Link, and the snapshots of Cases and Incidents.
 
 Every time is ISO 8601 UTC text of one width (``2025-01-31T09:30:00.000000Z``), so that text order is time order.
 """
@@ -58,7 +58,7 @@ def stage_from(number: int | None) -> Stage | None:
 
 
 def _plain(value: object) -> object:
-    """Turn what JSON does not know into what it knows."""
+    """Convert a value that the JSON encoder does not know."""
     if isinstance(value, datetime):
         return time_text(value)
     if isinstance(value, Mapping):
@@ -72,105 +72,83 @@ json_text = json.JSONEncoder(
 """Write frozen dataclasses, mappings and times as one JSON text: equal values give equal text."""
 
 
-def _hold(text: str | None) -> Hold | None:
-    if text is None:
-        return None
-    raw: dict[str, Any] = json.loads(text)
-    times = {name: time_from(raw[name]) for name in ("since", "next_retry_at")}
-    return Hold(**{**raw, **times})
+def _hold(raw: Mapping[str, Any]) -> Hold:
+    return Hold(**{**raw, "since": time_from(raw["since"]), "next_retry_at": time_from(raw["next_retry_at"])})
 
 
-def _absence(text: str | None) -> Absence | None:
-    if text is None:
-        return None
-    raw: dict[str, Any] = json.loads(text)
-    return Absence(first_at=time_from(raw["first_at"]), last_at=time_from(raw["last_at"]), times=raw["times"])
-
-
-def _optional_json(value: object | None) -> str | None:
-    return None if value is None else json_text(value)
+def _absence(raw: Mapping[str, Any]) -> Absence:
+    return Absence(**{**raw, "first_at": time_from(raw["first_at"]), "last_at": time_from(raw["last_at"])})
 
 
 # -- links ---------------------------------------------------------------------------------------------------------
 
 
-def link_values(link: Link) -> dict[str, SqlValue]:
-    """Give a Link's columns by their names."""
-    return {
-        "case_id": link.case_id,
-        "route": link.route,
-        "inbound": link.inbound,
-        "outbound": link.outbound,
-        "connector": link.connector,
-        "table_name": link.table,
-        "sys_id": link.sys_id,
-        "number": link.number,
-        "generation": link.generation,
-        "case_peak": link.case_peak,
-        "incident_peak": link.incident_peak,
-        "admitted": int(link.admitted),
-        "was_active": int(link.was_active),
-        "written": json_text(link.written),
-        "kept": json_text(link.kept),
-        "noted": json_text(link.noted),
-        "tries": _optional_json(link.tries),
-        "reactivations": json_text(link.reactivations),
-        "earlier": json_text(link.earlier),
-        "elsewhere": _optional_json(link.elsewhere),
-        "hold": _optional_json(link.hold),
-        "incident_absence": _optional_json(link.incident_absence),
-        "case_absence": _optional_json(link.case_absence),
-        "create_in_doubt_since": optional_text(link.create_in_doubt_since),
-        "ignored_fingerprint": link.ignored_fingerprint,
-        "case_low": link.case_low,
-        "first_seen_at": optional_text(link.first_seen_at),
-    }
+def _same(value: Any) -> Any:
+    return value
 
 
-LINK_COLUMNS = tuple(link_values(Link(case_id="")))
+def _or_none(write: Callable[[Any], str], read: Callable[[Any], Any]) -> Codec:
+    """Leave NULL as None; write and read everything else."""
+    return (
+        lambda value: None if value is None else write(value),
+        lambda stored: None if stored is None else read(stored),
+    )
+
+
+Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+"""How a value is written into its column, and read back."""
+_STAGE: Codec = (_same, stage_from)
+_FLAG: Codec = (int, bool)
+_TIME: Codec = (optional_text, optional_time)
+_JSON: Codec = (json_text, json.loads)
+_ABSENCE = _or_none(json_text, lambda text: _absence(json.loads(text)))
+_CODECS: Mapping[str, Codec] = {
+    "case_peak": _STAGE,
+    "incident_peak": _STAGE,
+    "case_low": _STAGE,
+    "admitted": _FLAG,
+    "was_active": _FLAG,
+    "written": _JSON,
+    "kept": _JSON,
+    "noted": _JSON,
+    "tries": _or_none(json_text, lambda text: Tries(**json.loads(text))),
+    "reactivations": (json_text, lambda text: tuple(map(time_from, json.loads(text)))),
+    "earlier": (json_text, lambda text: tuple(json.loads(text))),
+    "elsewhere": _or_none(json_text, lambda text: Elsewhere(**json.loads(text))),
+    "hold": _or_none(json_text, lambda text: _hold(json.loads(text))),
+    "incident_absence": _ABSENCE,
+    "case_absence": _ABSENCE,
+    "create_in_doubt_since": _TIME,
+    "first_seen_at": _TIME,
+}
+"""The fields of a Link that are not stored as they are."""
+_LINK_FIELDS = tuple(
+    # ``table`` is a word of SQL's own.
+    (each.name, "table_name" if each.name == "table" else each.name, *_CODECS.get(each.name, (_same, _same)))
+    for each in fields(Link)
+)
+"""Field, column, how it is written, how it is read."""
+LINK_COLUMNS = tuple(column for _, column, _, _ in _LINK_FIELDS)
 """The columns of ``links`` that make a Link."""
 ONLY_SEEN = frozenset({"case_low", "first_seen_at"})
 """Those of them that come from what is seen of a Case; a link that does not know them leaves them as they are."""
 
 
+def link_values(link: Link) -> dict[str, SqlValue]:
+    """Give a Link's columns by their names."""
+    return {column: write(getattr(link, name)) for name, column, write, _ in _LINK_FIELDS}
+
+
 def link_from(row: Columns) -> Link:
-    """Make a Link of a row that has its columns, and perhaps others."""
-    return Link(
-        case_id=row["case_id"],
-        route=row["route"],
-        inbound=row["inbound"],
-        outbound=row["outbound"],
-        connector=row["connector"],
-        table=row["table_name"],
-        sys_id=row["sys_id"],
-        number=row["number"],
-        generation=row["generation"],
-        case_peak=stage_from(row["case_peak"]),
-        incident_peak=stage_from(row["incident_peak"]),
-        admitted=bool(row["admitted"]),
-        was_active=bool(row["was_active"]),
-        written=json.loads(row["written"]),
-        kept=json.loads(row["kept"]),
-        noted=json.loads(row["noted"]),
-        tries=None if row["tries"] is None else Tries(**json.loads(row["tries"])),
-        reactivations=tuple(time_from(at) for at in json.loads(row["reactivations"])),
-        earlier=tuple(json.loads(row["earlier"])),
-        elsewhere=None if row["elsewhere"] is None else Elsewhere(**json.loads(row["elsewhere"])),
-        hold=_hold(row["hold"]),
-        incident_absence=_absence(row["incident_absence"]),
-        case_absence=_absence(row["case_absence"]),
-        create_in_doubt_since=optional_time(row["create_in_doubt_since"]),
-        ignored_fingerprint=row["ignored_fingerprint"],
-        case_low=stage_from(row["case_low"]),
-        first_seen_at=optional_time(row["first_seen_at"]),
-    )
+    """Read a Link from a row that has its columns, and perhaps others."""
+    return Link(**{name: read(row[column]) for name, column, _, read in _LINK_FIELDS})
 
 
 # -- snapshots -----------------------------------------------------------------------------------------------------
 
 
-# Pydantic reads and writes them three times as fast as the standard library, and takes 50 ms to load. So it is loaded
-# by who first touches snapshots in bulk; a command that looks at one pair reads it by hand.
+# Pydantic reads and writes snapshots three times as fast as the standard library, but takes 50 ms to load. So it is
+# loaded by the first call that handles snapshots in bulk; a command that looks at one pair reads it without (BY_HAND).
 
 
 @cache
@@ -210,7 +188,7 @@ class Reader(NamedTuple):
     incident: Callable[[str], Incident]
 
 
-_CASE_TIMES = ("created_at", "updated_at", "acknowledged_at", "resolved_at", "reactivated_at")
+CASE_TIMES = ("created_at", "updated_at", "acknowledged_at", "resolved_at", "reactivated_at")
 _INCIDENT_TIMES = ("created_at", "updated_at")
 _INDICATOR_TIMES = ("triggered_at", "resolved_at")
 
@@ -222,7 +200,7 @@ def _case_by_hand(text: str) -> Case:
     raw["impacted_entities"] = tuple(_made(Entity, one) for one in raw.get("impacted_entities", ()))
     raw["indicators"] = tuple(_made(Indicator, one, _INDICATOR_TIMES) for one in raw.get("indicators", ()))
     raw["kpi_breaches"] = tuple(raw.get("kpi_breaches", ()))
-    return _made(Case, raw, _CASE_TIMES)
+    return _made(Case, raw, CASE_TIMES)
 
 
 def _incident_by_hand(text: str) -> Incident:
@@ -236,4 +214,4 @@ def _made(kind: type[Made], raw: Mapping[str, Any], times: Sequence[str] = ()) -
 
 IN_BULK = Reader(case_from, incident_from)
 BY_HAND = Reader(_case_by_hand, _incident_by_hand)
-"""Without loading what many snapshots are worth."""
+"""Reads one snapshot without the 50 ms that loading pydantic takes."""

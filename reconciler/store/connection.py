@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.store.ledger import add_functions
@@ -58,6 +59,11 @@ def connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise StoreError(f"SQLite {oldest} or newer is needed; this Python has {sqlite3.sqlite_version}")
     return sqlite3.connect(target, uri=uri, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False, isolation_level=None)
+
+
+def connect_to(path: Path, how: str) -> sqlite3.Connection:
+    """Open a file in the way that a URI's query asks for, e.g. ``mode=rw`` (https://www.sqlite.org/uri.html)."""
+    return connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""Ingesting what was seen into what is remembered, inside a transaction that the caller holds.
+"""Ingest what a pull saw into the snapshots, inside a transaction that the caller holds.
 
 A snapshot is written only where it really changed, never by an older one, and each change leaves one notification.
 Peaks only rise. A link whose sides changed is marked for planning. A snapshot that an older version of the program
-wrote in another form is rewritten when it is next seen, without a word to anybody.
+wrote in another form is rewritten when it is next seen, without a notification.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from reconciler.core.lifecycle import STATE_WORDS, shows_activity
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.text import cut
 from reconciler.store.codec import (
+    CASE_TIMES,
     Thing,
     case_from,
     incident_from,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
 Key = TypeVar("Key", str, RecordKey)
-NoteRow = tuple[str | int | None, ...]
 RECONCILER = "reconciler"
 """The actor of a change that this program made itself."""
 FIRST_SEEN = "first_seen"
@@ -45,8 +45,7 @@ TOUCHED = "updated"
 SHOWN_CHARACTERS = 500
 """How much of a changed value is kept in a notification; the snapshot has all of it."""
 
-_CASE_TIMES = ("created_at", "updated_at", "acknowledged_at", "resolved_at", "reactivated_at")
-_CASE_EVENTS = ("status", *sorted({each.name for each in fields(Case)} - {"status", "id", "url", *_CASE_TIMES}))
+_CASE_EVENTS = ("status", *sorted({each.name for each in fields(Case)} - {"status", "id", "url", *CASE_TIMES}))
 _INCIDENT_EVENTS = ("state", "number", "assigned_to", "correlation_id", "correlation_display", "reopen_count")
 
 _KNOWN_CASES = "SELECT c.case_id, c.snapshot FROM json_each(?) j JOIN cases c ON c.case_id = j.value"
@@ -82,13 +81,49 @@ _PUT_STAGES = """UPDATE links SET case_stage = :case_stage, incident_stage = :in
     out_of_step_since = CASE WHEN :case_stage IS :incident_stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
     WHERE case_id = :case_id"""
 _PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
-_PUT_NOTE = """INSERT INTO notifications
-    (cycle_id, source, case_id, sys_id, event, from_value, to_value, actor, observed_at, source_time, stage)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _STEPS_DUE = """INSERT INTO steps_due (source, connector, table_name, id, since, is_new) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET tries = 0, next_at = '', doubt = '', is_new = min(is_new, excluded.is_new)"""
 _REWRITE_CASE = "UPDATE cases SET snapshot = ? WHERE case_id = ?"
 _REWRITE_INCIDENT = "UPDATE incidents SET snapshot = ? WHERE sys_id = ? AND table_name = ? AND connector = ?"
+
+
+class Notification(NamedTuple):
+    """One row of ``notifications``: a change that was seen, told by a service, or asked for by a person."""
+
+    cycle_id: str
+    source: str
+    case_id: str | None
+    event: str
+    observed_at: str
+    sys_id: str | None = None
+    field: str = ""
+    from_value: str | None = None
+    to_value: str | None = None
+    actor: str | None = None
+    source_time: str | None = None
+    stage: int | None = None
+    words: str | None = None
+    event_id: str | None = None
+    """the service's own id of the change; a second notification with the same id, event and time is left out"""
+
+
+_PUT_NOTIFICATION = f"""INSERT INTO notifications ({", ".join(Notification._fields)})
+    VALUES ({", ".join("?" * len(Notification._fields))})
+    ON CONFLICT (event_id, event, source_time) WHERE event_id IS NOT NULL DO NOTHING"""  # noqa: S608 - the names of our own columns
+_LAST_VALUES = """SELECT from_value, to_value FROM notifications
+    WHERE case_id = ? AND event = ? AND field = ? ORDER BY seq DESC LIMIT 1"""
+
+
+def put_notifications(conn: sqlite3.Connection, notifications: Sequence[Notification]) -> int:
+    """Add notifications and give the number of those that are new."""
+    return conn.executemany(_PUT_NOTIFICATION, notifications).rowcount if notifications else 0
+
+
+def put_if_new(conn: sqlite3.Connection, notification: Notification) -> None:
+    """Add a notification, unless the last one of its Case, event and field has the same values."""
+    last = conn.execute(_LAST_VALUES, (notification.case_id, notification.event, notification.field)).fetchone()
+    if last != (notification.from_value, notification.to_value):
+        put_notifications(conn, [notification])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +207,7 @@ def ingest_incidents(sight: Sight, incidents: Iterable[Incident]) -> Ingested[Re
     """Ingest records in the order of their own times."""
     ordered = sorted(incidents, key=lambda incident: (incident.updated_at, incident.mod_count))
     seen: list[_Seen[RecordKey, Incident]] = []
-    notes: list[NoteRow] = []
+    notes: list[Notification] = []
     for chunk in batches(ordered, CHUNK):
         rows = sight.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
         known = {(row[0], row[1], row[2]): row[3] for row in rows}
@@ -237,9 +272,9 @@ def _as_seen(_before: Incident, after: Incident) -> Incident:
     return after
 
 
-def _ingested(sight: Sight, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[NoteRow]) -> Ingested[Key]:
+def _ingested(sight: Sight, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[Notification]) -> Ingested[Key]:
     """Write the notifications and count what was seen."""
-    sight.conn.executemany(_PUT_NOTE, notes)
+    put_notifications(sight.conn, notes)
     fates = Counter(each.fate for each in seen)
     counts = SideCounts(seen=len(seen), new=fates[Fate.NEW], changed=fates[Fate.CHANGED], stale=fates[Fate.STALE])
     stale = tuple(each.key for each in seen if each.fate is Fate.STALE)
@@ -295,7 +330,7 @@ def _put_incidents(
     sight.conn.executemany(_PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
 
 
-def _case_notes(sight: Sight, seen: _Seen[str, Case]) -> Iterator[NoteRow]:
+def _case_notes(sight: Sight, seen: _Seen[str, Case]) -> Iterator[Notification]:
     case, stage = seen.after, sight.stage_rules.case_stage(seen.after)
     at = optional_text(case.updated_at or case.created_at)
     for change in case_changes(seen.before, case):
@@ -305,7 +340,7 @@ def _case_notes(sight: Sight, seen: _Seen[str, Case]) -> Iterator[NoteRow]:
 
 def _incident_notes(
     sight: Sight, seen: _Seen[RecordKey, Incident], links: Mapping[RecordKey, Sequence[Link]]
-) -> Iterator[NoteRow]:
+) -> Iterator[Notification]:
     incident = seen.after
     owners = links.get(seen.key)
     case_id = owners[0].case_id if owners else _claimed_case(incident)
@@ -347,10 +382,20 @@ def _note(
     stage: Stage | None,
     actor: str,
     at: str | None,
-) -> NoteRow:
-    who = RECONCILER if change.event in sight.ours else actor
-    seen_at = time_text(sight.now)
-    return (sight.cycle_id, source, case_id or None, sys_id or None, *change, who or None, seen_at, at, stage)
+) -> Notification:
+    return Notification(
+        cycle_id=sight.cycle_id,
+        source=source,
+        case_id=case_id or None,
+        sys_id=sys_id or None,
+        event=change.event,
+        from_value=change.before,
+        to_value=change.after,
+        actor=(RECONCILER if change.event in sight.ours else actor) or None,
+        observed_at=time_text(sight.now),
+        source_time=at,
+        stage=stage,
+    )
 
 
 def _end_case_absences(conn: sqlite3.Connection, seen: set[str]) -> None:
@@ -396,17 +441,8 @@ def _claims(seen: _Seen[RecordKey, Incident]) -> set[str]:
 
 
 def _incident_row(incident: Incident, text: str, now: str) -> tuple[str, ...]:
-    return (
-        incident.sys_id,
-        incident.table,
-        incident.connector,
-        incident.number,
-        incident.state,
-        _claimed_case(incident),
-        time_text(incident.updated_at),
-        text,
-        now,
-    )
+    what = (incident.number, incident.state, _claimed_case(incident), time_text(incident.updated_at))
+    return (*record_key(incident), *what, text, now)
 
 
 # -- what changed ----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from reconciler.store.cycles import (
     put_cycle,
 )
 from reconciler.store.ingest import FIRST_SEEN, Sight, ingest_cases, ingest_incidents, restage
-from reconciler.store.links import put_decisions, put_link
+from reconciler.store.links import RECORD_SNAPSHOT, put_decisions, put_link
 from reconciler.store.schema.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.values import Begun, CycleCounts, Decided, Deed, Ended, Row, StageRules
 
@@ -48,7 +48,6 @@ _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_ke
         AND event_id IS NULL))"""
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
-_REMEMBERED = "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
 _PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_value) VALUES (?, ?, ?, ?)"
 _KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
@@ -147,8 +146,7 @@ class Journal:
                 self._finish(sight, one, hides_values=hides_values)
 
     def _finish(self, seen: Sight, ended: Ended, *, hides_values: bool) -> None:
-        conn, now = seen.conn, seen.now
-        seq, outcome = ended.seq, ended.outcome
+        conn, now, seq, outcome = seen.conn, seen.now, ended.seq, ended.outcome
         if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
             raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
         cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
@@ -289,7 +287,7 @@ def _values_sent(
     """List the fields that an action sends, with what the record is remembered to have in them."""
     if not action.fields:
         return
-    found = conn.execute(_REMEMBERED, (action.sys_id, action.table, action.connector)).fetchone()
+    found = conn.execute(RECORD_SNAPSHOT, (action.sys_id, action.table, action.connector)).fetchone()
     record = incident_from(found[0]) if found else None
     for name, value in sorted(action.fields.items()):
         before = None if record is None else value_of(record, name)

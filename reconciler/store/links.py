@@ -1,4 +1,4 @@
-"""Links and pairs: which of them to plan, what was decided about them, what people ask of them, how to find one.
+"""Links and pairs: which of them to plan, and what was decided about them.
 
 A pair is a link with its Case, its record, and whatever else bears the Case's key. A cycle in which nothing happened
 must not cost more as links grow: every read that each cycle makes goes through a partial index over the links that
@@ -24,12 +24,11 @@ from reconciler.store.codec import (
     SqlValue,
     link_from,
     link_values,
-    time_from,
     time_text,
 )
 from reconciler.store.connection import Database, guarded, rows_by_name
 from reconciler.store.schema.views import HOLDS_SQL
-from reconciler.store.values import Decided, HoldRequest, HoldRequestKind
+from reconciler.store.values import Decided
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
@@ -38,6 +37,8 @@ CHUNK = 500
 """How many rows are looked up in one statement."""
 LINK_LIST = ", ".join(f"l.{name}" for name in LINK_COLUMNS)
 """The columns of a Link, for a query that calls the table ``l``."""
+
+RECORD_SNAPSHOT = "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
 
 _PAIRS = f"""SELECT {LINK_LIST}, c.snapshot AS case_text, i.snapshot AS incident_text FROM json_each(?) j
     JOIN links l ON l.case_id = j.value
@@ -79,11 +80,6 @@ _SKIP_COUNTS = (
 _HELD = f"SELECT case_id, skip_reason FROM links WHERE skip_reason IN ({HOLDS_SQL})"  # noqa: S608 - our own constants
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
-
-_PUT_REQUEST = "INSERT INTO hold_requests (case_id, kind, fingerprint, asked_by, asked_at) VALUES (?, ?, ?, ?, ?)"
-_NOTE_REQUEST = """INSERT INTO notifications
-    (cycle_id, source, case_id, sys_id, event, actor, observed_at, source_time)
-    SELECT ?, 'person', case_id, nullif(sys_id, ''), ?, ?, ?, ? FROM links WHERE case_id = ?"""
 
 _SET = ", ".join(
     f"{name} = coalesce(:{name}, {name})" if name in ONLY_SEEN else f"{name} = :{name}"
@@ -173,7 +169,7 @@ def links_of_records(conn: sqlite3.Connection, incidents: Iterable[Incident]) ->
 
 
 class Links:
-    """Give links and pairs, and store what was decided about them and what people ask of them."""
+    """Give links and pairs, and store what was decided about them."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -293,36 +289,3 @@ class Links:
         self._db.need(case_ids=listed)
         with self._db.transaction() as conn:
             conn.executemany("UPDATE links SET needs_plan = 1 WHERE case_id = ?", [(each,) for each in listed])
-
-    # -- what people ask -------------------------------------------------------------------------------------------
-
-    def ask(self, hold_requests: Iterable[HoldRequest]) -> None:
-        """Leave hold requests for the next cycle. Safe beside a cycle of another process."""
-        rows = [(w.case_id, w.kind, w.fingerprint, w.asked_by, time_text(w.asked_at)) for w in hold_requests]
-        with self._db.transaction() as conn:
-            conn.executemany(_PUT_REQUEST, rows)
-
-    def hold_requests(self) -> tuple[HoldRequest, ...]:
-        """Give the hold requests that no cycle has applied yet, in their order."""
-        rows = self._db.read(
-            "SELECT seq, case_id, kind, fingerprint, asked_by, asked_at FROM hold_requests ORDER BY seq"
-        )
-        return tuple(
-            HoldRequest(
-                seq=seq,
-                case_id=case_id,
-                kind=HoldRequestKind(kind),
-                fingerprint=fingerprint,
-                asked_by=asked_by,
-                asked_at=time_from(asked_at),
-            )
-            for seq, case_id, kind, fingerprint, asked_by, asked_at in rows
-        )
-
-    def apply_hold_request(self, request: HoldRequest, link: Link, *, cycle_id: str, now: datetime) -> None:
-        """Store a link as a request makes it, mark it for planning, note who asked, and forget the request."""
-        event, asked_at, at = f"hold_{request.kind}", time_text(request.asked_at), time_text(now)
-        with self._db.transaction() as conn:
-            put_link(conn, link, now)
-            conn.execute(_NOTE_REQUEST, (cycle_id, event, request.asked_by, at, asked_at, request.case_id))
-            conn.execute("DELETE FROM hold_requests WHERE seq = ?", (request.seq,))

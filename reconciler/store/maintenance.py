@@ -1,4 +1,4 @@
-"""Care of the database: pruning, compacting, backups."""
+"""Maintain the database: prune, compact, back up."""
 # ruff: noqa: S608 - the words that are put into SQL here are our own constants
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from reconciler.core.errors import StoreError
 from reconciler.store.codec import optional_text, time_text
-from reconciler.store.connection import Database, check_pages, connect, guarded
+from reconciler.store.connection import Database, check_pages, connect, connect_to, guarded
 from reconciler.store.ledger import seal_hash, sealing
 from reconciler.store.schema.views import HOLDS_SQL
+from reconciler.store.snapshots import Facts
+from reconciler.store.steps import PRUNED_BEFORE
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
@@ -56,7 +57,6 @@ _ORDER = ("http", "written_values", "actions", "notifications", "cycles")
 _NEXT = "SELECT seq FROM temp.old_{table} WHERE seq > ? ORDER BY seq LIMIT ?"
 _PUT_SEAL = """INSERT INTO seals (table_name, rows, first_key, last_key, hash, pruned_before, at)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_PUT_FACT = "INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Retention:
 
 
 class Maintenance:
-    """Keep the database small and whole."""
+    """Delete old rows, give space back, look for damage."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -90,8 +90,7 @@ class Maintenance:
             self._find_old(retention)
         counts = {table: self._prune_table(table, retention, now) for table in _ORDER}
         if any(counts.values()) and retention.history_before is not None:
-            with self._db.transaction() as conn:
-                conn.execute(_PUT_FACT, ("pruned_before", time_text(retention.history_before)))
+            Facts(self._db).put(PRUNED_BEFORE, time_text(retention.history_before))
         return counts
 
     def _find_old(self, retention: Retention) -> None:
@@ -177,8 +176,7 @@ def back_up(source: Path, target: Path) -> int:
 
 
 def _copy(source: Path, twin: Path) -> None:
-    uri = f"file:{quote(str(source.absolute()))}?mode=rw"
-    with guarded(str(source)), closing(connect(uri, uri=True)) as live, closing(connect(str(twin))) as copy:
+    with guarded(str(source)), closing(connect_to(source, "mode=rw")) as live, closing(connect(str(twin))) as copy:
         # In one step: a copy in steps starts again with every write of another process.
         live.backup(copy, pages=-1)
         # One file that can be read from a place where nothing may be written.

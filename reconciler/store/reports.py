@@ -1,11 +1,11 @@
-"""What people ask of the store: how things stand, and the whole story of one Case."""
+"""Answer what people ask of the store: how things stand, and the whole story of one Case."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from reconciler.core.model import HOLD_REASONS, Case, Skip, SkipReason
 from reconciler.store.codec import BY_HAND, case_from, optional_text, optional_time, time_text
@@ -36,31 +36,12 @@ _LAGS = """SELECT CASE n.source WHEN 'coralogix' THEN 'to_servicenow' ELSE 'to_c
     ORDER BY a.started_at DESC, a.seq DESC LIMIT :most"""
 
 
-class ReadableView(Protocol):
-    """Name a view, its columns, and the time by which its rows are picked."""
-
-    @property
-    def name(self) -> str:
-        """Give its name."""
-        ...
-
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """Give its columns by name."""
-        ...
-
-    @property
-    def time(self) -> str:
-        """Give SQL of a row's time."""
-        ...
-
-
 # Counting would read every link. No link is ever deleted by itself, so the last number of a row is how many there are.
 _LINKS = "SELECT coalesce(max(rowid), 0) FROM links"
 
 
 class Reports:
-    """Sum up and tell; nothing here changes anything."""
+    """Answer questions about the database; nothing here changes it."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -112,13 +93,15 @@ class Reports:
         """Name the tables, which may change between versions, as opposed to the views."""
         return tuple(name for (name,) in self._db.read("SELECT name FROM sqlite_master WHERE type = 'table'"))
 
-    def view(self, view: ReadableView, since: datetime | None, until: datetime | None) -> Iterator[tuple[Any, ...]]:
-        """Stream the rows of a view whose time lies in a window, in the order in which they lie in the database."""
+    def view(
+        self, name: str, columns: Iterable[str], *, time: str, since: datetime | None, until: datetime | None
+    ) -> Iterator[tuple[Any, ...]]:
+        """Stream columns of a view, of the rows whose ``time`` (SQL) lies in a window, in the database's own order."""
         bounds = {"since": optional_text(since), "until": optional_text(until)}
-        conditions = [f"{view.time} >= :since"] * (since is not None) + [f"{view.time} < :until"] * (until is not None)
+        conditions = [f"{time} >= :since"] * (since is not None) + [f"{time} < :until"] * (until is not None)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         # The names are our own catalogue's.
-        return self._db.stream(f"SELECT {', '.join(view.columns)} FROM {view.name}{where}", bounds)  # noqa: S608
+        return self._db.stream(f"SELECT {', '.join(columns)} FROM {name}{where}", bounds)  # noqa: S608
 
     def holds_since(self, after: str) -> tuple[Row, ...]:
         """Give the rows of ``audit_holds`` that began after a time, as the database writes it, the oldest first."""

@@ -11,7 +11,7 @@ from reconciler.core.errors import Malformed
 from reconciler.core.model import FieldNote, Incident, Link, System
 from reconciler.store.codec import optional_text, optional_time, time_from, time_text
 from reconciler.store.connection import Database
-from reconciler.store.ingest import Sight, ingest_cases, ingest_incidents, restage
+from reconciler.store.ingest import Notification, Sight, ingest_cases, ingest_incidents, put_if_new, restage
 from reconciler.store.links import put_decisions, put_link
 from reconciler.store.values import Cursor, Decided, Pulled, RememberedCounts, Restored, StageRules
 
@@ -36,12 +36,6 @@ _RESTORED_TABLES = ("hold_requests", "steps_due", "links", "cases", "incidents",
 """What a rebuild replaces, in an order that foreign keys allow; the journal is evidence and stays."""
 _FORGET = "DELETE FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
 _DROP_REFERENCE = "DELETE FROM reference_names WHERE connector = ? AND table_name = ? AND name = ?"
-_LAST_KEPT = """SELECT from_value, to_value FROM notifications
-    WHERE case_id = ? AND event = 'field_kept' AND field = ? ORDER BY seq DESC LIMIT 1"""
-_PUT_KEPT = """INSERT INTO notifications
-    (cycle_id, source, case_id, sys_id, event, field, from_value, to_value, observed_at)
-    VALUES (:cycle_id, :source, :case_id, nullif((SELECT sys_id FROM links WHERE case_id = :case_id), ''),
-    'field_kept', :field, :ours, :theirs, :observed_at)"""
 
 
 class Snapshots:
@@ -154,8 +148,19 @@ class Snapshots:
             return
         with self._db.transaction() as conn:
             for note in notes:
-                if conn.execute(_LAST_KEPT, (note.case_id, note.name)).fetchone() != (note.ours, note.theirs):
-                    conn.execute(_PUT_KEPT, _kept_row(note, cycle_id, now))
+                sys_id = conn.execute("SELECT sys_id FROM links WHERE case_id = ?", (note.case_id,)).fetchone()
+                kept = Notification(
+                    cycle_id=cycle_id,
+                    source=System.SERVICENOW,
+                    case_id=note.case_id,
+                    sys_id=(sys_id and sys_id[0]) or None,
+                    event="field_kept",
+                    field=note.name,
+                    from_value=note.ours,
+                    to_value=note.theirs,
+                    observed_at=time_text(now),
+                )
+                put_if_new(conn, kept)
 
 
 class Facts:
@@ -220,18 +225,6 @@ class Facts:
         """Forget names that lead to no row of a table any more."""
         with self._db.transaction() as conn:
             conn.executemany(_DROP_REFERENCE, [(connector, table, name) for name in names])
-
-
-def _kept_row(note: FieldNote, cycle_id: str, now: datetime) -> dict[str, str]:
-    return {
-        "cycle_id": cycle_id,
-        "source": System.SERVICENOW,
-        "case_id": note.case_id,
-        "field": note.name,
-        "ours": note.ours,
-        "theirs": note.theirs,
-        "observed_at": time_text(now),
-    }
 
 
 def _quarantine_row(system: System, malformed: Malformed, now: str) -> dict[str, str]:

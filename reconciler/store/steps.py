@@ -1,4 +1,4 @@
-"""What the services themselves wrote down about what changed: what is still to be read of it, and what was read.
+"""The services' own history of what changed: what is still to be read of it, and what was read.
 
 A Case or record that is seen to change is due in the transaction that remembers the change, so that a kill forgets
 none. What is read becomes notifications: each entry once, by the service's own id of it, however often it is read.
@@ -6,18 +6,19 @@ none. What is read becomes notifications: each entry once, by the service's own 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.core.model import Case, Incident, Link, SkipReason, System
 from reconciler.core.text import cut
 from reconciler.core.told import Disagreement, Known, ToldStep
-from reconciler.store.codec import Columns, case_from, incident_from, optional_text, optional_time, time_text
+from reconciler.store.codec import case_from, incident_from, optional_text, optional_time, time_text
 from reconciler.store.connection import Database
-from reconciler.store.ingest import SHOWN_CHARACTERS
-from reconciler.store.links import links_of_records
+from reconciler.store.ingest import SHOWN_CHARACTERS, Notification, put_if_new, put_notifications
+from reconciler.store.links import RECORD_SNAPSHOT, links_of_records
+from reconciler.store.snapshots import Facts
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
@@ -26,11 +27,13 @@ DIFFERS = "differs"
 """The event of a Case whose own events do not say what its snapshot shows: ``from_value`` is what was seen."""
 NOT_READ = "not_read"
 """The event of a Case or record whose own account could not be read in all tries; ``words`` say why."""
+PRUNED_BEFORE = "pruned_before"
+"""The fact that says up to which time history was pruned."""
 MOST_TRIES = 10
-"""The last of them falls some 17 hours behind the first."""
+"""The last of them comes some 17 hours after the first."""
 FIRST_WAIT = timedelta(minutes=1)
 
-_DUE = """SELECT source, connector, table_name, id, tries, doubt FROM steps_due
+_DUE = """SELECT source, connector, table_name AS "table", id, tries, doubt FROM steps_due
     WHERE source = ? AND connector = ? AND next_at <= ? ORDER BY since, id LIMIT ?"""
 _NEVER_OURS = f"""DELETE FROM steps_due WHERE source = '{System.CORALOGIX}' AND is_new = 1 AND EXISTS
     (SELECT 1 FROM links l WHERE l.case_id = steps_due.id AND l.skip_reason = '{SkipReason.BEFORE_ORIGIN}')"""  # noqa: S608 - our own words
@@ -40,14 +43,6 @@ _DOUBTED = f"UPDATE steps_due SET doubt = ? WHERE {_SAME}"  # noqa: S608 - our o
 _WAITS = f"UPDATE steps_due SET tries = ?, next_at = ? WHERE {_SAME}"  # noqa: S608 - our own constant
 _KNOWN = """SELECT event_id, event, source_time FROM notifications
     WHERE case_id = ? AND source = ? AND event_id IS NOT NULL"""
-_PUT = """INSERT OR IGNORE INTO notifications (cycle_id, source, case_id, sys_id, event, from_value, to_value, actor,
-    observed_at, source_time, stage, words, event_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_LAST_DIFFERENCE = """SELECT from_value, to_value FROM notifications
-    WHERE case_id = ? AND event = ? AND field = ? ORDER BY seq DESC LIMIT 1"""
-_PUT_DIFFERENCE = """INSERT INTO notifications (cycle_id, source, case_id, event, field, from_value, to_value,
-    observed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-_PUT_NOT_READ = """INSERT INTO notifications (cycle_id, source, case_id, sys_id, event, observed_at, words)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +86,7 @@ class Steps:
         rows = self._db.named(_DUE, (source, connector, time_text(now), limit))
         return tuple(_due(row) for row in rows)
 
-    def leave_out_what_was_never_ours(self) -> None:
+    def drop_never_ours(self) -> None:
         """Forget Cases that were over, or too old, when they were first seen."""
         if self._db.value("SELECT 1 FROM steps_due WHERE is_new = 1 LIMIT 1") is not None:
             with self._db.transaction() as conn:
@@ -104,10 +99,7 @@ class Steps:
 
     def record(self, due: Due) -> tuple[Incident, Link] | None:
         """Give a record as it was last seen, with its link; None where it is forgotten or nobody's."""
-        text = self._db.value(
-            "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?",
-            (due.id, due.table, due.connector),
-        )
+        text = self._db.value(RECORD_SNAPSHOT, (due.id, due.table, due.connector))
         if text is None:
             return None
         record = incident_from(str(text))
@@ -125,7 +117,7 @@ class Steps:
         What does not agree is written down where it did not agree before, either: a Case may change between the look
         at it and the reading of its events, and then the next pull sees that.
         """
-        before = self._pruned_before()
+        before = Facts(self._db).get(PRUNED_BEFORE) or ""
         with self._db.transaction() as conn:
             return sum(_keep(conn, one, cycle_id, time_text(now), before) for one in answers)
 
@@ -136,9 +128,16 @@ class Steps:
             if tries < MOST_TRIES:
                 conn.execute(_WAITS, (tries, time_text(now + FIRST_WAIT * 2**due.tries), *due.place))
                 return
-            sys_id = due.id if due.source is System.SERVICENOW else None
-            words = cut(why, SHOWN_CHARACTERS)
-            conn.execute(_PUT_NOT_READ, (cycle_id, due.source, case_id, sys_id, NOT_READ, time_text(now), words))
+            not_read = Notification(
+                cycle_id=cycle_id,
+                source=due.source,
+                case_id=case_id,
+                sys_id=due.id if due.source is System.SERVICENOW else None,
+                event=NOT_READ,
+                observed_at=time_text(now),
+                words=cut(why, SHOWN_CHARACTERS),
+            )
+            put_notifications(conn, [not_read])
             conn.execute(_DONE, due.place)
 
     def forget(self, dues: Sequence[Due]) -> None:
@@ -146,34 +145,32 @@ class Steps:
         with self._db.transaction() as conn:
             conn.executemany(_DONE, [due.place for due in dues])
 
-    def _pruned_before(self) -> str:
-        return str(self._db.value("SELECT value FROM facts WHERE key = 'pruned_before'") or "")
 
-
-def _due(row: Columns) -> Due:
-    return Due(
-        source=System(row["source"]),
-        connector=row["connector"],
-        table=row["table_name"],
-        id=row["id"],
-        tries=row["tries"],
-        doubt=row["doubt"],
-    )
+def _due(row: Mapping[str, Any]) -> Due:
+    return Due(**{**row, "source": System(row["source"])})
 
 
 def _keep(conn: sqlite3.Connection, one: Answered, cycle_id: str, now: str, pruned_before: str) -> int:
     kept = 0
     for step in one.told:
         if not _was_pruned(conn, one.case_id, step, pruned_before):
-            kept += conn.execute(_PUT, _row(one, step, cycle_id, now)).rowcount
+            kept += put_notifications(conn, [_notification(one, step, cycle_id, now)])
     doubt = ", ".join(sorted(f"{each.field} {each.seen} {each.told}" for each in one.differences))
     if doubt and doubt != one.due.doubt:
         conn.execute(_DOUBTED, (doubt, *one.due.place))
         return kept
     for each in one.differences:
-        what = (one.case_id, DIFFERS, each.field)
-        if conn.execute(_LAST_DIFFERENCE, what).fetchone() != (each.seen, each.told):
-            conn.execute(_PUT_DIFFERENCE, (cycle_id, one.due.source, *what, each.seen, each.told, now))
+        difference = Notification(
+            cycle_id=cycle_id,
+            source=one.due.source,
+            case_id=one.case_id,
+            event=DIFFERS,
+            field=each.field,
+            from_value=each.seen,
+            to_value=each.told,
+            observed_at=now,
+        )
+        put_if_new(conn, difference)
     conn.execute(_DONE, one.due.place)
     return kept
 
@@ -186,19 +183,19 @@ def _was_pruned(conn: sqlite3.Connection, case_id: str, step: ToldStep, pruned_b
     return first is not None and first[0] is not None and first[0] < pruned_before
 
 
-def _row(one: Answered, step: ToldStep, cycle_id: str, now: str) -> tuple[str | int | None, ...]:
-    values = (step.from_value, step.to_value)
-    return (
-        cycle_id,
-        one.due.source,
-        one.case_id or None,
-        one.sys_id or None,
-        step.event,
-        *(cut(value, SHOWN_CHARACTERS) or None for value in values),
-        step.actor or None,
-        now,
-        optional_text(step.at),
-        step.stage,
-        cut(step.words, SHOWN_CHARACTERS) or None,
-        step.id,
+def _notification(one: Answered, step: ToldStep, cycle_id: str, now: str) -> Notification:
+    return Notification(
+        cycle_id=cycle_id,
+        source=one.due.source,
+        case_id=one.case_id or None,
+        sys_id=one.sys_id or None,
+        event=step.event,
+        from_value=cut(step.from_value, SHOWN_CHARACTERS) or None,
+        to_value=cut(step.to_value, SHOWN_CHARACTERS) or None,
+        actor=step.actor or None,
+        observed_at=now,
+        source_time=optional_text(step.at),
+        stage=step.stage,
+        words=cut(step.words, SHOWN_CHARACTERS) or None,
+        event_id=step.id,
     )

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.store.asked.backfills import Backfills
+from reconciler.store.asked.hold_requests import HoldRequests
 from reconciler.store.connection import (
     IN_MEMORY,
     Database,
@@ -31,49 +32,8 @@ from reconciler.store.reports import Reports
 from reconciler.store.schema.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.steps import Steps
-from reconciler.store.values import (
-    Begun,
-    Cursor,
-    CycleCounts,
-    Decided,
-    Deed,
-    Ended,
-    Found,
-    HoldRequest,
-    HoldRequestKind,
-    Lag,
-    Pulled,
-    RememberedCounts,
-    Restored,
-    Row,
-    SideCounts,
-    StageRules,
-    StatusSummary,
-    Story,
-)
 
-__all__ = [
-    "Begun",
-    "Cursor",
-    "CycleCounts",
-    "Decided",
-    "Deed",
-    "Ended",
-    "Found",
-    "HoldRequest",
-    "HoldRequestKind",
-    "Lag",
-    "Pulled",
-    "RememberedCounts",
-    "Restored",
-    "Row",
-    "SideCounts",
-    "StageRules",
-    "StatusSummary",
-    "Store",
-    "Story",
-    "sqlite_version",
-]
+__all__ = ["Store", "sqlite_version"]
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """When a database in memory says that it was migrated: it is thrown away, so it does not matter."""
@@ -95,7 +55,9 @@ class Store:
         self.is_copy = is_copy
         """in memory, of a file that stays as it is"""
         self.links = Links(database)
-        """which links to plan, what was decided about them, what people ask of them"""
+        """which links to plan, and what was decided about them"""
+        self.hold_requests = HoldRequests(database)
+        """what people ask about links that are on hold"""
         self.snapshots = Snapshots(database)
         """what was pulled, and how far each listing was read"""
         self.steps = Steps(database)

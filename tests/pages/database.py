@@ -18,7 +18,8 @@ from reconciler.core.model import HttpRecord
 from reconciler.engine.request_log import RequestLog
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.maintenance import Retention
-from reconciler.store.store import Deed, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Deed
 from tests.world import World
 
 DATABASE_PAGE = Path(__file__).parents[2] / "state" / "README.md"

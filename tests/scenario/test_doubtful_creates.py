@@ -12,7 +12,8 @@ from reconciler.core.model import ActionKind, Result, SkipReason, System
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.journal import Journal
-from reconciler.store.store import Ended, StageRules, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Ended, StageRules
 from tests.builders import an_inbound, condition, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
 from tests.world import results

@@ -8,7 +8,7 @@ from reconciler.core.identity import fingerprint
 from reconciler.core.model import Result, SkipReason
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.store import HoldRequest, HoldRequestKind
+from reconciler.store.values import HoldRequest, HoldRequestKind
 from tests.world import World, results
 
 
@@ -19,7 +19,7 @@ def ask(world: World, case_id: str, kind: HoldRequestKind) -> None:
     request = HoldRequest(
         case_id=case_id, kind=kind, fingerprint=fingerprint(pair), asked_by="somebody", asked_at=world.clock.now()
     )
-    world.store.links.ask([request])
+    world.store.hold_requests.ask([request])
 
 
 def rejected(world: World) -> str:
@@ -102,7 +102,7 @@ def test_wishes_are_done_in_their_order_once_and_leave_their_trace() -> None:
     ask(world, case_id, HoldRequestKind.RETRY)
     ask(world, case_id, HoldRequestKind.IGNORE)
     world.cycle()
-    assert world.store.links.hold_requests() == ()
+    assert world.store.hold_requests.waiting() == ()
     assert held_reasons(world) == []
     assert world.state(case_id) == "1"
     story = world.store.reports.story(case_id)
@@ -193,7 +193,7 @@ def test_a_retry_that_the_service_does_not_answer_waits_for_the_next_cycle() -> 
     ask(world, case_id, HoldRequestKind.RETRY)
     world.strike_records(FaultKind.TIMEOUT, "records.list")
     world.cycle()
-    assert len(world.store.links.hold_requests()) == 1
+    assert len(world.store.hold_requests.waiting()) == 1
     assert results(world.cycle()) == [Result.DONE]
 
 

@@ -12,7 +12,7 @@ from reconciler.core.model import Case, Incident, Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_FIELDS
 from reconciler.engine.acting import lookups
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.store import HoldRequest, HoldRequestKind
+from reconciler.store.values import HoldRequest, HoldRequestKind
 from tests.builders import an_inbound, compiled, policies
 from tests.clients import IncidentsInProcess
 from tests.scenario.wild_support import MeddledCases, MeddledRecords, WildWorld, after_a_drift_check, two_instances
@@ -81,7 +81,7 @@ def test_a_retry_for_a_record_whose_connector_left_the_config() -> None:
     pair = world.store.links.pair(case_id)
     assert pair is not None
     now = world.clock.now()
-    world.store.links.ask(
+    world.store.hold_requests.ask(
         [
             HoldRequest(
                 case_id=case_id, kind=HoldRequestKind.RETRY, fingerprint=fingerprint(pair), asked_by="me", asked_at=now

@@ -13,7 +13,8 @@ from reconciler.engine.report import CycleRequest
 from reconciler.rebuild.rebuild import rebuild
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow import copies
-from reconciler.store.store import HoldRequest, HoldRequestKind, Store
+from reconciler.store.store import Store
+from reconciler.store.values import HoldRequest, HoldRequestKind
 from tests.builders import an_inbound, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
 
@@ -148,7 +149,7 @@ def test_one_open_record_at_any_time(kind: FaultKind | None) -> None:
 def ask(world: WildWorld, case_id: str, kind: HoldRequestKind) -> None:
     now = world.clock.now()
     request = HoldRequest(case_id=case_id, kind=kind, fingerprint="", asked_by="me", asked_at=now)
-    world.store.links.ask([request])
+    world.store.hold_requests.ask([request])
 
 
 @pytest.mark.parametrize("why", ["fired again", "deleted"])

@@ -22,7 +22,8 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_o
 import pytest
 
 from reconciler.audit.catalogue import AuditQuestion, View, questions, views
-from reconciler.store.store import Deed, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Deed
 from tests.builders import a_config
 from tests.pages.database import example
 from tests.system.support import THIS_PROGRAM, run

@@ -17,7 +17,8 @@ from reconciler.store import maintenance
 from reconciler.store.codec import time_text
 from reconciler.store.maintenance import Retention, back_up
 from reconciler.store.opening.lock import DatabaseLock
-from reconciler.store.store import CycleCounts, Decided, Store
+from reconciler.store.store import Store
+from reconciler.store.values import CycleCounts, Decided
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import an_action, begin_action, case_id, finish_action, remember, settle, unguarded
 from tests.system.support import Bench

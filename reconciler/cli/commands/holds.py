@@ -22,8 +22,8 @@ from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.store import HoldRequest, HoldRequestKind, Store
-from reconciler.store.values import Row, Story
+from reconciler.store.store import Store
+from reconciler.store.values import HoldRequest, HoldRequestKind, Row, Story
 
 WHAT_TO_DO: Mapping[SkipReason, str] = {
     SkipReason.INCIDENT_REOPENED: (
@@ -102,7 +102,7 @@ def show(options: Globals, as_json: bool) -> None:
 
 def holds_document(store: Store) -> JsonObject:
     """Write the holds as the document of ``holds list --json``."""
-    asked = {request.case_id: request.kind.value for request in store.links.hold_requests()}
+    asked = {request.case_id: request.kind.value for request in store.hold_requests.waiting()}
     rows = [
         {**row, "what_to_do": WHAT_TO_DO[SkipReason(str(row["reason"]))], "asked": asked.get(str(row["case_id"]))}
         for row in store.reports.holds()
@@ -205,7 +205,7 @@ def _ask(
         if among and among.is_all:
             refs = [str(row["case_id"]) for row in store.reports.holds() if among.reason in (None, row["reason"])]
         stories = held_stories(store, refs, kind)
-        store.links.ask(_hold_request(story, kind) for story in stories)
+        store.hold_requests.ask(_hold_request(story, kind) for story in stories)
         note_deed(store, f"holds {kind.value}", f"{len(stories)} links")
     document = {"version": DOCUMENT_VERSION, "asked": [_asked(story, kind) for story in stories]}
     print_json(document) if as_json else print_asked(document, path)

@@ -21,8 +21,8 @@ from reconciler.engine.reading.window import is_unfinished
 from reconciler.engine.report import CycleResult
 from reconciler.engine.sides import side_of_store
 from reconciler.store.opening.lock import DAEMON_COMMAND, Holder, holder_of
-from reconciler.store.store import Lag, Store
-from reconciler.store.values import StatusSummary
+from reconciler.store.store import Store
+from reconciler.store.values import Lag, StatusSummary
 
 REDRAWN_EVERY_SECONDS = 2.0
 LAG_OF = timedelta(days=1)

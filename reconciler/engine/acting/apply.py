@@ -28,7 +28,7 @@ from reconciler.engine.acting.perform import READ_BEFORE, Performer
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_outcome, tell_side_stopped
 from reconciler.engine.request_log import made_for
-from reconciler.store.store import Ended
+from reconciler.store.values import Ended
 
 log = logging.getLogger(__name__)
 

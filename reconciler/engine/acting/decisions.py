@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reconciler.core.model import SkipReason
 from reconciler.core.planning.plan import Decision
 from reconciler.engine.context import Context
-from reconciler.store.store import Decided
+from reconciler.store.values import Decided
 
 
 def store_decisions(context: Context, decisions: Sequence[Decision]) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Action, ActionKind, Incident, Pair
 from reconciler.core.planning.plan import Decision
-from reconciler.store.store import Decided
+from reconciler.store.values import Decided
 
 LINKS_READ_AT_ONCE = 50
 """Records are read just before they are written, this many in one request."""

@@ -15,7 +15,7 @@ from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan, Question, until_answered
 from reconciler.core.policies.existing import Terms
 from reconciler.engine.context import Context
-from reconciler.store.store import Pulled
+from reconciler.store.values import Pulled
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from reconciler.core.model import Incident, JsonObject, Link, System
 from reconciler.core.planning.events import ALERT_WORDS, EVENT_TIME
 from reconciler.core.policies.policies import EVENT_TABLE, WayBack
 from reconciler.engine.context import Context
-from reconciler.store.store import Pulled
+from reconciler.store.values import Pulled
 
 KEYS_AT_ONCE = 50
 ALERT_FIELDS = (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reconciler.core.errors import AuthFailed, Malformed, Missing, RemoteError
 from reconciler.core.model import Case, System
 from reconciler.engine.context import Context
-from reconciler.store.store import Pulled
+from reconciler.store.values import Pulled
 
 
 def read_cases(context: Context, case_ids: Sequence[str]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from reconciler.engine.context import Context
 from reconciler.engine.reading.by_id import by_table, read_again, read_records
 from reconciler.engine.reading.cases import read_cases
 from reconciler.engine.reading.pull import whole_case_pages
-from reconciler.store.store import Pulled
+from reconciler.store.values import Pulled
 
 OPEN_STATUSES = ("PENDING_ACTIVATION", "ACTIVE", "ACKNOWLEDGED", "RESOLVED")
 FULL_RANGE = timedelta(days=30)

@@ -15,14 +15,14 @@ from reconciler.core.model import Absence, Link, Pair, Stage, System
 from reconciler.core.planning.reactivation import next_generation
 from reconciler.engine.context import Context
 from reconciler.engine.reading.by_id import by_table, read_records
-from reconciler.store.store import HoldRequest, HoldRequestKind, Pulled, StageRules
+from reconciler.store.values import HoldRequest, HoldRequestKind, Pulled, StageRules
 
 log = logging.getLogger(__name__)
 
 
 def apply_hold_requests(context: Context) -> None:
     """Do what people asked for; each link is marked for planning."""
-    for request in context.store.links.hold_requests():
+    for request in context.store.hold_requests.waiting():
         pair = context.store.links.pair(request.case_id)
         if pair is None:
             continue
@@ -31,7 +31,7 @@ def apply_hold_requests(context: Context) -> None:
             words = "; ".join(map(str, failed.values()))
             log.warning("a retry that a person asked for waits for the service", extra={"why": words})
             continue
-        context.store.links.apply_hold_request(
+        context.store.hold_requests.apply(
             request, granted(request, pair, context.policies), cycle_id=context.cycle_id, now=context.clock()
         )
 

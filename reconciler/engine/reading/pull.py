@@ -37,7 +37,7 @@ from reconciler.remotes.ports import (
     IncidentPage,
     Position,
 )
-from reconciler.store.store import Cursor, Pulled, RememberedCounts
+from reconciler.store.values import Cursor, Pulled, RememberedCounts
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from reconciler.core.told import differences, told_of_case, told_of_record
 from reconciler.engine.context import Context
 from reconciler.remotes.ports import CaseEventClient, CaseEvents, RecordHistory, RecordHistoryClient
 from reconciler.store.steps import Answered, Due
-from reconciler.store.store import Pulled
+from reconciler.store.values import Pulled
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def read_steps(context: Context) -> None:
 
 def _read_cases(context: Context, client: CaseEventClient, ends_at: datetime) -> None:
     store, name = context.store.steps, System.CORALOGIX.value
-    store.leave_out_what_was_never_ours()
+    store.drop_never_ours()
     due = () if _is_paused(context, name) else store.due(System.CORALOGIX, context.clock(), MOST_IN_A_CYCLE)
     workers = context.settings.workers_of.get(name, context.settings.workers)
     for batch in batches(due, READ_AT_ONCE):

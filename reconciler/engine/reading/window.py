@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.remotes.ports import Position
-from reconciler.store.store import Cursor
+from reconciler.store.values import Cursor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.core.model import JsonObject
 from reconciler.store.codec import time_from, time_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KEPT_FOR = timedelta(days=1)
-"""So long is kept what nobody took away."""
+"""How long a backfill is kept whose command never took it away."""
 _COLUMNS = "seq, asked, progress, state, asked_at, seen_at"
 _OPEN = f"SELECT {_COLUMNS} FROM backfills WHERE state IN ('waiting', 'running', 'stopping') ORDER BY seq"  # noqa: S608
 
@@ -82,7 +82,7 @@ class Backfills:
         return _handed(rows[0]) if rows else None
 
     def came(self, seq: int, progress: JsonObject, document: JsonObject | None, *, is_over: bool) -> None:
-        """Note how far a backfill has come, with the document of the part that just ended; a wish to stop stays."""
+        """Note how far a backfill has come, with the document of the part that just ended; a request to stop stays."""
         state = "'ended'" if is_over else "CASE state WHEN 'waiting' THEN 'running' ELSE state END"
         with self._db.transaction() as conn:
             sql = f"UPDATE backfills SET progress = ?, state = {state} WHERE seq = ?"  # noqa: S608 - our own words
@@ -114,13 +114,13 @@ class Backfills:
             conn.execute("DELETE FROM backfills WHERE seq = ?", (seq,))
 
 
-def _handed(row: Sequence[str | int]) -> Handed:
+def _handed(row: Sequence[Any]) -> Handed:
     seq, asked, progress, state, asked_at, seen_at = row
     return Handed(
-        seq=int(seq),
-        asked=json.loads(str(asked)),
-        progress=json.loads(str(progress)),
-        state=BackfillState(str(state)),
-        asked_at=time_from(str(asked_at)),
-        seen_at=time_from(str(seen_at)),
+        seq=seq,
+        asked=json.loads(asked),
+        progress=json.loads(progress),
+        state=BackfillState(state),
+        asked_at=time_from(asked_at),
+        seen_at=time_from(seen_at),
     )

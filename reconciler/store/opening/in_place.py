@@ -1,4 +1,4 @@
-"""A database file read where it is, beside whoever works on it, without changing a byte of its folder."""
+"""Read a database file in place, beside a process that works on it, without changing a byte of its folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from reconciler.core.errors import StoreError
-from reconciler.store.connection import IN_MEMORY, connect, guarded
+from reconciler.store.connection import IN_MEMORY, connect, connect_to, guarded
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
 
 def open_in_place(path: Path) -> sqlite3.Connection:
-    """Open a database file to read it where it is, whoever works on it, without changing a byte of its folder.
+    """Open a database file to read it where it is, whatever process works on it, without changing a byte of its folder.
 
     Opening a WAL database the plain way makes files beside it and may write it back; so each case is opened in the one
     way that does not. https://www.sqlite.org/wal.html, section "Read-Only Databases"; https://www.sqlite.org/uri.html
@@ -27,10 +26,10 @@ def open_in_place(path: Path) -> sqlite3.Connection:
     with guarded(str(path)):
         if not log.exists():
             # Nobody has the file open, or nobody has written since: all there is stands in the file itself.
-            return _connect_by_uri(path, "immutable=1")
+            return connect_to(path, "immutable=1")
         if shared.exists():
             # A process works on it, or ended without closing: read beside it without touching its index.
-            return _connect_by_uri(path, "mode=ro&readonly_shm=1")
+            return connect_to(path, "mode=ro&readonly_shm=1")
         # Without the index SQLite would have to make one beside the file; so a copy elsewhere is opened.
         return _copy_elsewhere(path, log)
 
@@ -56,12 +55,8 @@ def _copy_elsewhere(path: Path, log: Path) -> sqlite3.Connection:
             shutil.copyfile(path, twin)
             shutil.copyfile(log, Path(folder, log.name))
             target = connect(IN_MEMORY)
-            with closing(_connect_by_uri(twin, "mode=rw")) as source:
+            with closing(connect_to(twin, "mode=rw")) as source:
                 source.backup(target, pages=-1)
             return target
     except OSError as error:
         raise StoreError(f"{path}: cannot be copied to a temporary folder: {error}") from error
-
-
-def _connect_by_uri(path: Path, how: str) -> sqlite3.Connection:
-    return connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True)

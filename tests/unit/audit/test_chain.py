@@ -20,7 +20,8 @@ from reconciler.store import maintenance
 from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.ledger import CHAINED, NOT_CHAINED, Kind
 from reconciler.store.maintenance import Retention
-from reconciler.store.store import CycleCounts, Decided, Deed, Store
+from reconciler.store.store import Store
+from reconciler.store.values import CycleCounts, Decided, Deed
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import LATER, an_action, begin_action, case_id, finish_action, remember, unguarded
 

@@ -12,7 +12,8 @@ from reconciler.cli.app import cli
 from reconciler.cli.refs import find_case
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import Skip, SkipReason
-from reconciler.store.store import Decided, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Decided
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_config, a_link, an_incident
 from tests.store_helpers import case_id, remember, settle
 

@@ -15,7 +15,8 @@ from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError, Refused
 from reconciler.engine.context import Context
 from reconciler.engine.report import CycleKind, CycleReport, CycleResult
-from reconciler.store.store import CycleCounts, Store
+from reconciler.store.store import Store
+from reconciler.store.values import CycleCounts
 from tests.receiver import Receiver
 from tests.unit.config.test_load import MINIMAL, read
 from tests.unit.telemetry.test_metrics_server import fetch

@@ -14,7 +14,7 @@ from reconciler.engine.reading.window import (
     resume_position,
     shallow_floor,
 )
-from reconciler.store.store import Cursor
+from reconciler.store.values import Cursor
 from tests.builders import NOW
 
 OVERLAP = timedelta(seconds=600)

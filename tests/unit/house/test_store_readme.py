@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.audit.catalogue import AuditQuestion, View, questions, views
-from reconciler.store.store import CycleCounts, Decided, Store
+from reconciler.store.store import Store
+from reconciler.store.values import CycleCounts, Decided
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import an_action, begin_action, remember, settle, unguarded
 

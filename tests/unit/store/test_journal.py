@@ -21,7 +21,8 @@ from reconciler.core.model import (
     System,
     Verb,
 )
-from reconciler.store.store import Begun, CycleCounts, Decided, Ended, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Begun, CycleCounts, Decided, Ended
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, LATER, an_action, begin_action, finish_action, remember, settle
 

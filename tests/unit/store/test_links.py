@@ -12,7 +12,8 @@ import pytest
 
 from reconciler.core.errors import StoreError
 from reconciler.core.model import HOLD_REASONS, Hold, Link, Skip, SkipReason, Stage
-from reconciler.store.store import Decided, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Decided
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import LATER, case_id, remember, settle
 

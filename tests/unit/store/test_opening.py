@@ -17,7 +17,8 @@ from reconciler.core.errors import StoreError
 from reconciler.store import connection
 from reconciler.store.codec import json_text, snapshot_text, time_text
 from reconciler.store.schema import migrations, version
-from reconciler.store.store import HoldRequestKind, SideCounts, Store
+from reconciler.store.store import Store
+from reconciler.store.values import HoldRequestKind, SideCounts
 from tests.builders import CASE_ID, NOW, a_case
 from tests.store_helpers import case_id, remember
 
@@ -157,7 +158,7 @@ def test_a_database_of_an_older_version_keeps_what_it_knew(tmp_path: Path) -> No
     with Store.open(path, now=NOW) as store:
         [pair] = store.links.pairs_to_plan(NOW)
         assert (pair.link.create_in_doubt_since, pair.link.ignored_fingerprint) == (NOW, "abc")
-        [request] = store.links.hold_requests()
+        [request] = store.hold_requests.waiting()
         assert (request.kind, request.fingerprint) == (HoldRequestKind.RETRY, "abc")
         assert pair.link in store.links.open_links(), "a create in doubt keeps a link open"
         assert remember(store, a_case()).cases == SideCounts(seen=1)

@@ -11,7 +11,8 @@ import pytest
 
 from reconciler.core.model import HttpRecord, Outcome, Result, System
 from reconciler.store.ledger import CHAINED
-from reconciler.store.store import CycleCounts, Store
+from reconciler.store.store import Store
+from reconciler.store.values import CycleCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, LATER, an_action, begin_action, case_id, finish_action, remember
 
@@ -45,7 +46,7 @@ def a_quiet_cycle(store: Store) -> None:
     for cycle_id in ("q1", "q2"):
         store.journal.begin_cycle(cycle_id, kind="cycle", now=NOW, config_hash="h", program_version="1")
         assert store.journal.unfinished_actions() == ()
-        store.links.hold_requests()
+        store.hold_requests.waiting()
         store.links.tables_in_use()
         store.snapshots.cursors()
         remember(store, a_case(), an_incident(), cycle_id=cycle_id)

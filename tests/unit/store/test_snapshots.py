@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.core.errors import Malformed, StoreError
 from reconciler.core.model import Absence, Case, FieldNote, Incident, Link, Stage, System
-from reconciler.store.store import Cursor, Pulled, SideCounts, Store
+from reconciler.store.store import Store
+from reconciler.store.values import Cursor, Pulled, SideCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, LATER, case_id, remember
 

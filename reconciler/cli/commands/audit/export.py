@@ -10,7 +10,16 @@ import click
 
 from reconciler import __version__
 from reconciler.audit.catalogue import View, views
-from reconciler.audit.export import ExportedFile, Format, TimeRange, lines, manifest, write_files, write_manifest
+from reconciler.audit.export import (
+    ExportedFile,
+    Format,
+    TimeRange,
+    lines,
+    manifest,
+    read_view,
+    write_files,
+    write_manifest,
+)
 from reconciler.cli.commands.audit.evidence import read_evidence
 from reconciler.cli.options import Globals
 from reconciler.cli.start import glance, start
@@ -62,7 +71,7 @@ def export_command(
         if out is not None:
             print_files(_write(store, chosen, out, times, Format(form)), out)
             return
-        for piece in lines(chosen[0], store.reports.view(chosen[0], since, until), Format(form)):
+        for piece in lines(chosen[0], read_view(store, chosen[0], times), Format(form)):
             write_text(piece)
 
 
@@ -76,7 +85,7 @@ def _chosen(name: str) -> Sequence[View]:
 
 def _write(store: Store, chosen: Sequence[View], out: Path, times: TimeRange, form: Format) -> Sequence[ExportedFile]:
     try:
-        files = write_files(out, chosen, store.reports.view, times=times, form=form)
+        files = write_files(out, chosen, store, times=times, form=form)
         write_manifest(out, manifest(files, times=times, about=_about(store)))
     except FileExistsError as error:
         raise ConfigError([f"{error}; name another folder"]) from error
