@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
@@ -18,13 +18,18 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from reconciler.core.batches import batches
 from reconciler.core.lifecycle import STATE_WORDS, shows_activity
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
-from reconciler.core.text import cut
+from reconciler.store.changes import (
+    RECONCILER,
+    Change,
+    Notification,
+    case_changes,
+    incident_changes,
+    put_notifications,
+)
 from reconciler.store.codec import (
-    CASE_TIMES,
     Thing,
     case_from,
     incident_from,
-    json_text,
     optional_text,
     snapshot_text,
     time_text,
@@ -36,18 +41,6 @@ if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
 Key = TypeVar("Key", str, RecordKey)
-RECONCILER = "reconciler"
-"""The actor of a change that this program made itself."""
-FIRST_SEEN = "first_seen"
-"""The event of a Case or record that was not known before; ``to_value`` is its status or state."""
-TOUCHED = "updated"
-"""The event of a change in nothing that is read: a Case's update time, or a record's ``sys_mod_count``, moved."""
-SHOWN_CHARACTERS = 500
-"""How much of a changed value is kept in a notification; the snapshot has all of it."""
-
-_CASE_EVENTS = ("status", *sorted({each.name for each in fields(Case)} - {"status", "id", "url", *CASE_TIMES}))
-_INCIDENT_EVENTS = ("state", "number", "assigned_to", "correlation_id", "correlation_display", "reopen_count")
-
 _KNOWN_CASES = "SELECT c.case_id, c.snapshot FROM json_each(?) j JOIN cases c ON c.case_id = j.value"
 _KNOWN_INCIDENTS = """SELECT i.sys_id, i.table_name, i.connector, i.snapshot FROM json_each(?) j
     JOIN incidents i ON i.sys_id = j.value"""
@@ -87,45 +80,6 @@ _REWRITE_CASE = "UPDATE cases SET snapshot = ? WHERE case_id = ?"
 _REWRITE_INCIDENT = "UPDATE incidents SET snapshot = ? WHERE sys_id = ? AND table_name = ? AND connector = ?"
 
 
-class Notification(NamedTuple):
-    """One row of ``notifications``: a change that was seen, told by a service, or asked for by a person."""
-
-    cycle_id: str
-    source: str
-    case_id: str | None
-    event: str
-    observed_at: str
-    sys_id: str | None = None
-    field: str = ""
-    from_value: str | None = None
-    to_value: str | None = None
-    actor: str | None = None
-    source_time: str | None = None
-    stage: int | None = None
-    words: str | None = None
-    event_id: str | None = None
-    """the service's own id of the change; a second notification with the same id, event and time is left out"""
-
-
-_PUT_NOTIFICATION = f"""INSERT INTO notifications ({", ".join(Notification._fields)})
-    VALUES ({", ".join("?" * len(Notification._fields))})
-    ON CONFLICT (event_id, event, source_time) WHERE event_id IS NOT NULL DO NOTHING"""  # noqa: S608 - the names of our own columns
-_LAST_VALUES = """SELECT from_value, to_value FROM notifications
-    WHERE case_id = ? AND event = ? AND field = ? ORDER BY seq DESC LIMIT 1"""
-
-
-def put_notifications(conn: sqlite3.Connection, notifications: Sequence[Notification]) -> int:
-    """Add notifications and give the number of those that are new."""
-    return conn.executemany(_PUT_NOTIFICATION, notifications).rowcount if notifications else 0
-
-
-def put_if_new(conn: sqlite3.Connection, notification: Notification) -> None:
-    """Add a notification, unless the last one of its Case, event and field has the same values."""
-    last = conn.execute(_LAST_VALUES, (notification.case_id, notification.event, notification.field)).fetchone()
-    if last != (notification.from_value, notification.to_value):
-        put_notifications(conn, [notification])
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sight:
     """Say on which connection, by which rules, in which cycle and when something is seen."""
@@ -150,14 +104,6 @@ class Ingested(Generic[Key]):
     notifications: int
     stale: tuple[Key, ...]
     """the keys of what was older than what is remembered, and was left out"""
-
-
-class Change(NamedTuple):
-    """Name one change between two snapshots, with both values as text."""
-
-    event: str
-    before: str | None
-    after: str | None
 
 
 class Fate(Enum):
@@ -445,9 +391,6 @@ def _incident_row(incident: Incident, text: str, now: str) -> tuple[str, ...]:
     return (*record_key(incident), *what, text, now)
 
 
-# -- what changed ----------------------------------------------------------------------------------------------------
-
-
 def case_is_older(case: Case, known: Case) -> bool:
     """Say whether a Case was read before the remembered one; False where either time is unknown."""
     if case.updated_at is None or known.updated_at is None:
@@ -465,47 +408,3 @@ def incident_is_older(incident: Incident, known: Incident) -> bool:
     same = incident.updated_at == known.updated_at and incident.mod_count == known.mod_count
     made_again = incident.created_at != known.created_at
     return not ahead and not same and not made_again
-
-
-def case_changes(before: Case | None, after: Case) -> Iterator[Change]:
-    """List what changed on a Case, its status first."""
-    if before is None:
-        yield Change(FIRST_SEEN, None, after.status)
-        return
-    changed = False
-    for name in _CASE_EVENTS:
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new:
-            changed = True
-            yield Change(name, _shown(old), _shown(new))
-    if not changed and before.updated_at != after.updated_at:
-        yield Change(TOUCHED, _shown(before.updated_at), _shown(after.updated_at))
-
-
-def incident_changes(before: Incident | None, after: Incident) -> Iterator[Change]:
-    """List what changed on a record, its state first; a field that was not read before is no change."""
-    if before is None:
-        yield Change(FIRST_SEEN, None, after.state)
-        return
-    changed = False
-    for name, old, new in _incident_values(before, after):
-        if old != new:
-            changed = True
-            yield Change(name, _shown(old), _shown(new))
-    if not changed and (before.updated_at, before.mod_count) != (after.updated_at, after.mod_count):
-        yield Change(TOUCHED, _shown(before.mod_count), _shown(after.mod_count))
-
-
-def _incident_values(before: Incident, after: Incident) -> Iterator[tuple[str, object, object]]:
-    for name in _INCIDENT_EVENTS:
-        yield name, getattr(before, name), getattr(after, name)
-    for name in sorted(before.fields.keys() & after.fields.keys()):
-        yield name, before.fields[name], after.fields[name]
-
-
-def _shown(value: object) -> str | None:
-    """Write a value for a notification, cut with a mark; None for a value that is missing."""
-    if value is None or value == "":
-        return None
-    text = value if isinstance(value, str) else json_text(value).strip('"')
-    return cut(text, SHOWN_CHARACTERS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Action, ActionKind, HttpRecord, Incident, Outcome, Result, Stage, System, Verb
+from reconciler.store.changes import FIRST_SEEN
 from reconciler.store.codec import Columns, incident_from, json_text, stage_from, time_from, time_text
 from reconciler.store.connection import Database
 from reconciler.store.cycles import (
@@ -28,7 +29,7 @@ from reconciler.store.cycles import (
     is_quiet,
     put_cycle,
 )
-from reconciler.store.ingest import FIRST_SEEN, Sight, ingest_cases, ingest_incidents, restage
+from reconciler.store.ingest import Sight, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import RECORD_SNAPSHOT, put_decisions, put_link
 from reconciler.store.schema.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.values import Begun, CycleCounts, Decided, Deed, Ended, Row, StageRules

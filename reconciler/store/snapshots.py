@@ -9,9 +9,10 @@ from datetime import datetime
 
 from reconciler.core.errors import Malformed
 from reconciler.core.model import FieldNote, Incident, Link, System
+from reconciler.store.changes import Notification, put_if_new
 from reconciler.store.codec import optional_text, optional_time, time_from, time_text
 from reconciler.store.connection import Database
-from reconciler.store.ingest import Notification, Sight, ingest_cases, ingest_incidents, put_if_new, restage
+from reconciler.store.ingest import Sight, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import put_decisions, put_link
 from reconciler.store.values import Cursor, Decided, Pulled, RememberedCounts, Restored, StageRules
 

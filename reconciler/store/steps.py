@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from reconciler.core.model import Case, Incident, Link, SkipReason, System
 from reconciler.core.text import cut
 from reconciler.core.told import Disagreement, Known, ToldStep
+from reconciler.store.changes import SHOWN_CHARACTERS, Notification, put_if_new, put_notifications
 from reconciler.store.codec import case_from, incident_from, optional_text, optional_time, time_text
 from reconciler.store.connection import Database
-from reconciler.store.ingest import SHOWN_CHARACTERS, Notification, put_if_new, put_notifications
 from reconciler.store.links import RECORD_SNAPSHOT, links_of_records
 from reconciler.store.snapshots import Facts
 

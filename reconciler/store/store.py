@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.store.asked.backfills import Backfills
+from reconciler.store.asked.finder import Finder
 from reconciler.store.asked.hold_requests import HoldRequests
+from reconciler.store.asked.reports import Reports
 from reconciler.store.connection import (
     IN_MEMORY,
     Database,
@@ -21,14 +23,12 @@ from reconciler.store.connection import (
     open_file,
     sqlite3,
 )
-from reconciler.store.finder import Finder
 from reconciler.store.journal import Journal
 from reconciler.store.ledger import Ledger
 from reconciler.store.links import Links
 from reconciler.store.maintenance import Maintenance, back_up
 from reconciler.store.opening.in_place import copy_into_memory, open_in_place
 from reconciler.store.opening.overlay import Overlay
-from reconciler.store.reports import Reports
 from reconciler.store.schema.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.steps import Steps

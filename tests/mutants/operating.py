@@ -72,7 +72,7 @@ OPERATING = (
     ),
     fault(
         "the beginning of a name wins over a whole one",
-        "store/finder:Finder.find",
+        "store/asked/finder:Finder.find",
         "not whole and len(signs) >= LEAST_SIGNS and _HEX.match(signs)",
         "len(signs) >= LEAST_SIGNS and _HEX.match(signs)",
         f"{FINDING}::test_the_whole_name_wins_over_what_begins_with_it",

@@ -1,1 +1,1 @@
-"""What people ask of a process that works on the database, from another one."""
+"""What people ask of the database, and of the process that works on it."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from reconciler.core.model import Link
+from reconciler.store.changes import Notification, put_notifications
 from reconciler.store.codec import time_from, time_text
 from reconciler.store.connection import Database
-from reconciler.store.ingest import Notification, put_notifications
 from reconciler.store.links import put_link
 from reconciler.store.values import HoldRequest, HoldRequestKind
 
