@@ -14,33 +14,21 @@ from reconciler.cli.options import Globals, global_options
 from reconciler.core.errors import ReconcilerError
 
 COMMANDS = {
-    "run": ("reconciler.cli.commands.run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
-    "once": ("reconciler.cli.commands.once:once", "Run one cycle, or a backfill."),
-    "plan": ("reconciler.cli.commands.plan:plan", "Show what `once` would do; write nothing anywhere."),
-    "apply": ("reconciler.cli.commands.apply:apply", "Carry out a saved plan, if it is still what would be planned."),
-    "simulate": (
-        "reconciler.cli.commands.simulate:simulate",
-        "Show what this config would have made of the last days, and when.",
-    ),
-    "status": ("reconciler.cli.commands.status:status", "Show cursors, lag, the last cycle, open links and holds."),
-    "explain": ("reconciler.cli.commands.explain.command:explain", "Tell the whole story of one link."),
-    "holds": ("reconciler.cli.commands.holds:holds", "Show what waits for a person; retry or ignore it."),
-    "state": ("reconciler.cli.commands.state.group:state", "Care of the database: backup, check, rebuild, prune."),
-    "audit": ("reconciler.cli.commands.audit.group:audit", "Prove what was done."),
-    "check": (
-        "reconciler.cli.commands.check.command:check",
-        "Validate the config; with --live, everything it needs out there.",
-    ),
-    "policy": ("reconciler.cli.commands.policy.group:policy", "Try routes and policies on Cases before they act."),
-    "init": ("reconciler.cli.commands.init:init", "Write a commented config to start from."),
-    "sandbox": (
-        "reconciler.cli.commands.sandbox.group:sandbox",
-        "Both services simulated on loopback, for trying a config.",
-    ),
-    "demo": (
-        "reconciler.cli.commands.demo.command:demo",
-        "Show the main job on the sandbox, with nothing to configure.",
-    ),
+    "run": ("run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
+    "once": ("once:once", "Run one cycle, or a backfill."),
+    "plan": ("plan:plan", "Show what `once` would do; write nothing anywhere."),
+    "apply": ("apply:apply", "Carry out a saved plan, if it is still what would be planned."),
+    "simulate": ("simulate:simulate", "Show what this config would have made of the last days, and when."),
+    "status": ("status:status", "Show cursors, lag, the last cycle, open links and holds."),
+    "explain": ("explain.command:explain", "Tell the whole story of one link."),
+    "holds": ("holds:holds", "Show what waits for a person; retry or ignore it."),
+    "state": ("state.group:state", "Care of the database: backup, check, rebuild, prune."),
+    "audit": ("audit.group:audit", "Prove what was done."),
+    "check": ("check.command:check", "Validate the config; with --live, everything it needs out there."),
+    "policy": ("policy.group:policy", "Try routes and policies on Cases before they act."),
+    "init": ("init:init", "Write a commented config to start from."),
+    "sandbox": ("sandbox.group:sandbox", "Both services simulated on loopback, for trying a config."),
+    "demo": ("demo.command:demo", "Show the main job on the sandbox, with nothing to configure."),
 }
 
 

@@ -124,11 +124,6 @@ class Wire:
         return observe
 
 
-def coralogix_client(config: CoralogixConfig, wire: Wire) -> CoralogixClient:
-    """Build the client of Coralogix."""
-    return CoralogixClient(coralogix_service(config, wire))
-
-
 def coralogix_service(config: CoralogixConfig, wire: Wire) -> HttpService:
     """Build what all clients of Coralogix share: one login, one pace."""
     settings = _settings(config.base_url, config, wire)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+PACKAGE = "reconciler.cli.commands"
+
+
 def take_global_options(command: click.Command) -> None:
     """Let a command, and all below it, take the global options too; one that has such an option keeps its own."""
     taken = {name for parameter in command.params for name in parameter.opts}
@@ -26,7 +29,7 @@ def take_global_options(command: click.Command) -> None:
 
 
 class LazyGroup(click.Group):
-    """A group of commands known by name: the module of each, and its one line of help."""
+    """A group of commands known by name: ``module:attribute`` below ``PACKAGE``, and one line of help."""
 
     def __init__(self, *args: object, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -53,7 +56,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, attribute = self._lazy[cmd_name][0].split(":")
-        command = getattr(importlib.import_module(module), attribute)
+        command = getattr(importlib.import_module(f"{PACKAGE}.{module}"), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{attribute} is not a command")
         take_global_options(command)

@@ -85,6 +85,8 @@ since_option = click.option("--since", type=WHEN, help="Backfill from WHEN: 30m,
 resolved_option = click.option("--include-resolved", is_flag=True, help="Take in Cases that are over already.")
 limits_option = click.option(
     "--limits",
+    "limits_on",
+    callback=lambda _ctx, _parameter, word: word == "on",
     type=click.Choice(("on", "off")),
     default="on",
     show_default=True,

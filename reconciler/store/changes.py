@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.model import Case, Incident
 from reconciler.core.text import cut
-from reconciler.store.codec import CASE_TIMES, json_text
+from reconciler.store.codec import json_text
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
@@ -22,7 +22,8 @@ TOUCHED = "updated"
 SHOWN_CHARACTERS = 500
 """How much of a changed value is kept in a notification; the snapshot has all of it."""
 
-_CASE_EVENTS = ("status", *sorted({each.name for each in fields(Case)} - {"status", "id", "url", *CASE_TIMES}))
+_CASE_TIMES = ("created_at", "updated_at", "acknowledged_at", "resolved_at", "reactivated_at")
+_CASE_EVENTS = ("status", *sorted({each.name for each in fields(Case)} - {"status", "id", "url", *_CASE_TIMES}))
 _INCIDENT_EVENTS = ("state", "number", "assigned_to", "correlation_id", "correlation_display", "reopen_count")
 
 

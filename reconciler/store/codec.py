@@ -6,20 +6,19 @@ Every time is ISO 8601 UTC text of one width (``2025-01-31T09:30:00.000000Z``), 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reconciler.core.model import Absence, Case, Elsewhere, Entity, Hold, Incident, Indicator, Link, Stage, Tries
+from reconciler.core.model import Absence, Case, Elsewhere, Hold, Incident, Link, Stage, Tries
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SqlValue = str | int | None
 Thing = TypeVar("Thing", Case, Incident)
-Made = TypeVar("Made", Case, Incident, Entity, Indicator)
 
 
 class Columns(Protocol):
@@ -148,7 +147,7 @@ def link_from(row: Columns) -> Link:
 
 
 # Pydantic reads and writes snapshots three times as fast as the standard library, but takes 50 ms to load. So it is
-# loaded by the first call that handles snapshots in bulk; a command that looks at one pair reads it without (BY_HAND).
+# loaded by the first call that handles snapshots.
 
 
 @cache
@@ -179,39 +178,3 @@ def case_from(text: str) -> Case:
 def incident_from(text: str) -> Incident:
     """Read an Incident that any version of the program wrote."""
     return _incidents().validate_json(text)
-
-
-class Reader(NamedTuple):
-    """Say how snapshots are read."""
-
-    case: Callable[[str], Case]
-    incident: Callable[[str], Incident]
-
-
-CASE_TIMES = ("created_at", "updated_at", "acknowledged_at", "resolved_at", "reactivated_at")
-_INCIDENT_TIMES = ("created_at", "updated_at")
-_INDICATOR_TIMES = ("triggered_at", "resolved_at")
-
-
-def _case_by_hand(text: str) -> Case:
-    raw = json.loads(text)
-    for name in ("labels", "groupings"):
-        raw[name] = {key: tuple(values) for key, values in raw.get(name, {}).items()}
-    raw["impacted_entities"] = tuple(_made(Entity, one) for one in raw.get("impacted_entities", ()))
-    raw["indicators"] = tuple(_made(Indicator, one, _INDICATOR_TIMES) for one in raw.get("indicators", ()))
-    raw["kpi_breaches"] = tuple(raw.get("kpi_breaches", ()))
-    return _made(Case, raw, CASE_TIMES)
-
-
-def _incident_by_hand(text: str) -> Incident:
-    return _made(Incident, json.loads(text), _INCIDENT_TIMES)
-
-
-def _made(kind: type[Made], raw: Mapping[str, Any], times: Sequence[str] = ()) -> Made:
-    known = {each.name: raw[each.name] for each in fields(kind) if each.name in raw}
-    return kind(**{**known, **{name: optional_time(known[name]) for name in times if name in known}})
-
-
-IN_BULK = Reader(case_from, incident_from)
-BY_HAND = Reader(_case_by_hand, _incident_by_hand)
-"""Reads one snapshot without the 50 ms that loading pydantic takes."""

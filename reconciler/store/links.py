@@ -16,12 +16,12 @@ from reconciler.core.batches import batches
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
 from reconciler.store.codec import (
-    IN_BULK,
     LINK_COLUMNS,
     ONLY_SEEN,
     Columns,
-    Reader,
     SqlValue,
+    case_from,
+    incident_from,
     link_from,
     link_values,
     time_text,
@@ -129,32 +129,30 @@ def record_key(thing: Incident | Link) -> RecordKey:
     return (thing.sys_id, thing.table, thing.connector)
 
 
-def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str], reader: Reader = IN_BULK) -> Iterator[Pair]:
+def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str]) -> Iterator[Pair]:
     """Give the pairs of these Cases in their order; ids that are not known are left out."""
     for chunk in batches(case_ids, CHUNK):
-        claims = read_claims(conn, chunk, reader)
+        claims = read_claims(conn, chunk)
         for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
-            yield _pair(row, claims, reader)
+            yield _pair(row, claims)
 
 
-def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]], reader: Reader) -> Pair:
+def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair:
     link, incident_text = link_from(row), row["incident_text"]
     return Pair(
         link=link,
-        case=reader.case(row["case_text"]),
-        incident=None if incident_text is None else reader.incident(incident_text),
+        case=case_from(row["case_text"]),
+        incident=None if incident_text is None else incident_from(incident_text),
         others=tuple(each for each in claims.get(link.case_id, ()) if record_key(each) != record_key(link)),
     )
 
 
-def read_claims(
-    conn: sqlite3.Connection, case_ids: Sequence[str], reader: Reader = IN_BULK
-) -> dict[str, tuple[Incident, ...]]:
+def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, tuple[Incident, ...]]:
     """Give the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
     found: dict[str, tuple[Incident, ...]] = {}
     for chunk in batches(case_ids, CHUNK):
         for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
-            found[case_id] = (*found.get(case_id, ()), reader.incident(text))
+            found[case_id] = (*found.get(case_id, ()), incident_from(text))
     return found
 
 

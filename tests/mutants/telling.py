@@ -46,14 +46,14 @@ TELLING = (
     fault(
         "an address that cannot be had ends the one before",
         "telling.telling:Telling._moved_server",
-        "before is not None and self._metrics is not None",
+        "before is not None and self._measuring is not None",
         "False",
         "tests/unit/cli/test_telling.py::test_what_cannot_be_had_leaves_all_as_it_was",
     ),
     fault(
         "once counts from nothing in its text file",
-        "telling.telling:_fresh_metrics",
-        "metrics.resume(text)",
+        "telling.measure:Measuring._resume",
+        "self.metrics.resume(text)",
         "pass",
         "tests/system/test_metrics.py::test_once_counts_on_in_its_text_file",
     ),

@@ -17,7 +17,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from reconciler.cli.commands.demo.command import perform
-from reconciler.cli.commands.demo.screen import WIDTH, PlainScreen
+from reconciler.cli.commands.demo.screen import WIDTH, Screen
 from reconciler.sandbox.demo.claims import Claim
 from reconciler.sandbox.demo.story import Chapter
 
@@ -29,7 +29,7 @@ _FOREIGN_FONT = re.compile(r"^ *@font-face \{.*?\}\n", re.MULTILINE | re.DOTALL)
 """Rich names a font on somebody else's server; the reader's own will do"""
 
 
-class DrawnScreen(PlainScreen):
+class DrawnScreen(Screen):
     """Record what the demo shows, but for the chapters that the picture leaves out."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from reconciler.engine.saved_plan import saved_scope
 @json_option
 @brief_option
 @click.pass_obj
-def apply(options: Globals, file: Path, limits: str, as_json: bool, brief: bool) -> int:
+def apply(options: Globals, file: Path, limits_on: bool, as_json: bool, brief: bool) -> int:
     """Carry out the plan saved in FILE, only if it is still what would be planned.
 
     \b
@@ -36,7 +36,7 @@ def apply(options: Globals, file: Path, limits: str, as_json: bool, brief: bool)
     request = CycleRequest(
         since=since,
         include_resolved=bool(saved.get("include_resolved")),
-        limits_on=limits == "on",
+        limits_on=limits_on,
         expected=saved,
     )
     return carry_out(options, request, "apply", as_json=as_json, is_brief=brief)

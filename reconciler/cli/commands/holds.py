@@ -7,7 +7,6 @@ a request, and the next cycle applies it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -153,7 +152,7 @@ def retry(options: Globals, refs: tuple[str, ...], is_all: bool, reason: str | N
     """
     if bool(refs) == is_all or (reason and not is_all):
         raise click.UsageError("name what to retry, or say --all, with or without --reason")
-    _ask(options, refs, HoldRequestKind.RETRY, as_json=as_json, among=_Among(is_all=is_all, reason=reason))
+    _ask(options, None if is_all else refs, HoldRequestKind.RETRY, as_json=as_json, reason=reason)
 
 
 @holds.command()
@@ -172,14 +171,6 @@ def recreate(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
     _ask(options, refs, HoldRequestKind.RECREATE, as_json=as_json)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Among:
-    """Say which holds are meant where none is named."""
-
-    is_all: bool = False
-    reason: str | None = None
-
-
 @holds.command()
 @refs_argument
 @json_option
@@ -195,15 +186,16 @@ def ignore(options: Globals, refs: tuple[str, ...], as_json: bool) -> None:
 
 
 def _ask(
-    options: Globals, refs: Sequence[str], kind: HoldRequestKind, *, as_json: bool, among: _Among | None = None
+    options: Globals, refs: Sequence[str] | None, kind: HoldRequestKind, *, as_json: bool, reason: str | None = None
 ) -> None:
+    """Leave a request for each link that is named; without ``refs`` for every hold, or every one of that reason."""
     start(options, quiet=True)
     path = glance(options).database
     if not path.exists():
         raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
     with open_store(path) as store:
-        if among and among.is_all:
-            refs = [str(row["case_id"]) for row in store.reports.holds() if among.reason in (None, row["reason"])]
+        if refs is None:
+            refs = [str(row["case_id"]) for row in store.reports.holds() if reason in (None, row["reason"])]
         stories = held_stories(store, refs, kind)
         store.hold_requests.ask(_hold_request(story, kind) for story in stories)
         note_deed(store, f"holds {kind.value}", f"{len(stories)} links")

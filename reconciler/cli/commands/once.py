@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Any
 
 import click
 
@@ -19,7 +19,9 @@ from reconciler.engine.report import CycleRequest
 @click.command()
 @since_option
 @click.option("--until", type=WHEN, help="Take in no Case that was created later.")
-@click.option("--only", type=REF, multiple=True, metavar="REF", help="This Case alone, however old; may be repeated.")
+@click.option(
+    "--only", "refs", type=REF, multiple=True, metavar="REF", help="This Case alone, however old; may be repeated."
+)
 @click.option("--max", "most", type=click.IntRange(min=1), help="So many Cases at most.")
 @click.option("--batch", type=click.IntRange(min=1), help="In portions of so many Cases, by the daemon where one runs.")
 @resolved_option
@@ -29,20 +31,7 @@ from reconciler.engine.report import CycleRequest
 @json_option
 @brief_option
 @click.pass_obj
-def once(
-    options: Globals,
-    since: datetime | None,
-    until: datetime | None,
-    only: tuple[str, ...],
-    most: int | None,
-    batch: int | None,
-    include_resolved: bool,
-    limits: str,
-    accept_config: bool,
-    is_sure: bool,
-    as_json: bool,
-    brief: bool,
-) -> int:
+def once(options: Globals, /, as_json: bool, brief: bool, is_sure: bool, **given: Any) -> int:
     """Run one cycle, or a backfill from WHEN.
 
     A backfill with --batch, --max, --until or --only does nothing else that is due; unless Cases are named, it says
@@ -58,21 +47,15 @@ def once(
       reconciler once --only CASE-7 --only CASE-9
       reconciler once --limits off               # past a brake, after a look at `reconciler plan`
     """
-    if until and since and until < since:
+    asked = Asked(**given)
+    if asked.until and asked.since and asked.until < asked.since:
         raise ConfigError(["--until is earlier than --since, so no Case lies between them"])
-    if batch is None and most is None and not only and until is None:
+    if asked.batch is None and asked.most is None and not asked.refs and asked.until is None:
         request = CycleRequest(
-            since=since, include_resolved=include_resolved, limits_on=limits == "on", accept_config=accept_config
+            since=asked.since,
+            include_resolved=asked.include_resolved,
+            limits_on=asked.limits_on,
+            accept_config=asked.accept_config,
         )
         return carry_out(options, request, "once", as_json=as_json, is_brief=brief)
-    asked = Asked(
-        since=since,
-        until=until,
-        refs=only,
-        most=most,
-        batch=batch,
-        include_resolved=include_resolved,
-        limits_on=limits == "on",
-        accept_config=accept_config,
-    )
     return backfill(options, asked, Way(as_json=as_json, is_brief=brief, is_sure=is_sure))

@@ -55,7 +55,7 @@ def plan(
     options: Globals,
     since: datetime | None,
     include_resolved: bool,
-    limits: str,
+    limits_on: bool,
     as_json: bool,
     brief: bool,
     as_markdown: bool,
@@ -79,7 +79,7 @@ def plan(
     progress, cycle_id = ProgressBar(), new_cycle_id()
     with Store.planning(config.state.path) as store, bind_cycle(cycle_id):
         report = run_cycle(build_context(config, store, progress=progress), request, cycle_id=cycle_id)
-        refusals = refusals_of(config, store, report) if limits == "on" else []
+        refusals = refusals_of(config, store, report) if limits_on else []
     progress.clear()
     document = saved_document(
         report.plan, made_at=utc_now(), scope=report.kind, since=since, include_resolved=include_resolved

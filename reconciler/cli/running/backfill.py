@@ -17,6 +17,7 @@ from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
 from reconciler.cli.people import note_deed
 from reconciler.cli.refs import find_case
+from reconciler.cli.running.cycles import say_stopping
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
@@ -68,7 +69,7 @@ def backfill(options: Globals, asked: Asked, way: Way) -> int:
             return 1
         note_deed(store, "once", "" if asked.limits_on else "the brakes were set aside")
         run = _by_itself if lock else _by_the_daemon
-        with stop_on_signal(stop, _tell_of_stop):
+        with stop_on_signal(stop, say_stopping):
             told = run(config, store, asked, _Told(way=way), stop)
     return told.end()
 
@@ -249,7 +250,3 @@ def _wait(path: Path, store: Store, seq: int, told: _Told, stop: threading.Event
             store.backfills.wait(seq, utc_now())
             seen = time.monotonic()
         time.sleep(LOOK_SECONDS)
-
-
-def _tell_of_stop() -> None:
-    say("reconciler: stopping after the action in hand; once more ends it at once")

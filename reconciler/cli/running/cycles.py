@@ -39,7 +39,7 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
         keep_config(config, store)
         if _is_deed(request):
             note_deed(store, command, "" if request.limits_on else "the brakes were set aside")
-        with bind_cycle(cycle_id), stop_on_signal(stop, _tell_of_stop), Telling(store, serves=False) as telling:
+        with bind_cycle(cycle_id), stop_on_signal(stop, say_stopping), Telling(store, serves=False) as telling:
             telling.take_up(config)
             context = build_context(config, store, stop=stop, progress=progress, told=telling.request)
             report = run_cycle(context, request, cycle_id=cycle_id)
@@ -75,5 +75,6 @@ def end(report: CycleReport) -> int:
     return report.exit_code
 
 
-def _tell_of_stop() -> None:
+def say_stopping() -> None:
+    """Tell a person that the first SIGTERM or Ctrl-C was understood."""
     say("reconciler: stopping after the action in hand; once more ends it at once")

@@ -1,15 +1,76 @@
-"""What of a cycle becomes a metric: of its report, of both sides, and counts that cost the same at any size."""
+"""Turn a cycle into metrics: its report, the state of both sides, and counts that cost the same at any size."""
 
 from __future__ import annotations
 
+import logging
+import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 
+from reconciler import __version__
 from reconciler.core.model import HOLD_REASONS, HttpRecord
 from reconciler.engine.context import Context
 from reconciler.engine.report import CycleReport, CycleResult
 from reconciler.telemetry import metrics as m
 from reconciler.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Measuring:
+    """Hold the metrics of this process, and write them to the text file of the config in force, if it has one.
+
+    Counters go on from a ``textfile`` that is there already.
+    """
+
+    def __init__(self, textfile: Path | None) -> None:
+        self.metrics = Metrics()
+        self.metrics.set(m.BUILD_INFO, 1, __version__, platform.python_version())
+        self._last_failure = ""
+        self.textfile = textfile
+        if textfile is not None:
+            with suppress(OSError):
+                self._resume(textfile.read_text(encoding="utf-8", errors="replace"))
+
+    def _resume(self, text: str) -> None:
+        try:
+            self.metrics.resume(text)
+        except ValueError as error:
+            log.warning("a text file of metrics cannot be read, so counting begins anew", extra={"because": error})
+
+    def request(self, side: str, record: HttpRecord) -> None:
+        """Count one request; safe for any thread."""
+        measure_request(self.metrics, side, record)
+
+    def cycle(self, report: CycleReport, context: Context, limits: Mapping[str, float]) -> None:
+        """Measure a cycle; ``limits`` has the pace that the config allows to each side."""
+        measure_cycle(self.metrics, report, context)
+        measure_sides(self.metrics, context, limits, report.finished_at)
+
+    def failure(self, now: datetime) -> None:
+        """Count a cycle that ended without a report, and write the text file."""
+        measure_failure(self.metrics, now)
+        self.write()
+
+    def reads(self, read_at: Mapping[str, datetime | None], *, objective_seconds: float) -> None:
+        """Set when each side was last read whole, and the lag that is aimed at."""
+        self.metrics.set_all(m.LAST_READ, {name: at.timestamp() if at else 0 for name, at in read_at.items()})
+        self.metrics.set(m.LAG_OBJECTIVE, objective_seconds)
+
+    def write(self) -> None:
+        """Write the text file; log a failure once, until it is over."""
+        if self.textfile is None:
+            return
+        failure = ""
+        try:
+            self.metrics.write(self.textfile)
+        except OSError as error:
+            failure = f"{self.textfile}: {error.strerror}"
+        if failure not in ("", self._last_failure):
+            log.warning("the text file of the metrics cannot be written", extra={"because": failure})
+        self._last_failure = failure
 
 
 def measure_request(metrics: Metrics, side: str, record: HttpRecord) -> None:

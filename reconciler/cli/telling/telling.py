@@ -7,18 +7,14 @@ config asks for is taken up whole or not at all.
 from __future__ import annotations
 
 import logging
-import platform
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from reconciler import __version__
 from reconciler.cli.times import oldest_read_allowed, utc_now
-from reconciler.config.model import Config, ListenAddress
+from reconciler.config.model import Config, ListenAddress, MetricsConfig
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import HttpRecord
 from reconciler.engine.context import Context
@@ -26,8 +22,8 @@ from reconciler.engine.report import CycleReport
 from reconciler.store.store import Store
 
 if TYPE_CHECKING:
+    from reconciler.cli.telling.measure import Measuring
     from reconciler.cli.telling.messages import Messages
-    from reconciler.telemetry.metrics import Metrics
     from reconciler.telemetry.metrics_server import MetricsServer
 
 log = logging.getLogger(__name__)
@@ -44,9 +40,8 @@ class Telling:
         self._store = store
         self._serves = serves
         self._read_at: Mapping[str, datetime] = store.journal.last_whole_reads()
-        self._metrics: Metrics | None = None
+        self._measuring: Measuring | None = None
         self._server: MetricsServer | None = None
-        self._textfile_failed = ""
         self._messages: Messages | None = None
         self._sending = threading.Lock()
         self._made_of: tuple[object, ...] = ()
@@ -72,11 +67,9 @@ class Telling:
         if asked.textfile is not None and not asked.textfile.parent.is_dir():
             raise ConfigError([f"[metrics] textfile: there is no folder {asked.textfile.parent}; make it first"])
         messages, made_of = self._messages_of(config)
-        metrics = self._metrics
-        if metrics is None and (asked.listen or asked.textfile):
-            metrics = _fresh_metrics(asked.textfile)
+        measuring = self._measuring_for(asked)
         try:
-            server = self._moved_server(asked.listen, metrics) if self._serves else None
+            server = self._moved_server(asked.listen, measuring) if self._serves else None
         except ConfigError:
             if messages is not None and messages is not self._messages:
                 messages.close(wait=False)
@@ -86,12 +79,22 @@ class Telling:
             before, self._messages = self._messages, messages
         if before is not None and before is not messages:
             before.close(wait=False)
-        self._config, self._metrics = config, metrics if asked.listen or asked.textfile else None
+        self._config, self._measuring = config, measuring
+        if measuring is not None:
+            measuring.textfile = asked.textfile
         self._limits = {"coralogix": config.coralogix.requests_per_second} | {
             name: one.requests_per_second for name, one in config.servicenow.items()
         }
         self._allowed = oldest_read_allowed(config.schedule.poll)
         self._note_reads()
+
+    def _measuring_for(self, asked: MetricsConfig) -> Measuring | None:
+        """Return what measures, as before where there is one; None where the config asks for no metrics."""
+        if not (asked.listen or asked.textfile):
+            return None
+        from reconciler.cli.telling.measure import Measuring  # noqa: PLC0415 - only where it is asked for
+
+        return self._measuring or Measuring(asked.textfile)
 
     def _messages_of(self, config: Config) -> tuple[Messages | None, tuple[object, ...]]:
         """Give who sends messages by a config, and what that was made of: the one before, where nothing changed."""
@@ -104,7 +107,7 @@ class Telling:
 
         return Messages(notify, self._store, source=source_of(config.source)), made_of
 
-    def _moved_server(self, listen: ListenAddress | None, metrics: Metrics | None) -> MetricsServer | None:
+    def _moved_server(self, listen: ListenAddress | None, measuring: Measuring | None) -> MetricsServer | None:
         """Give the server at the address that is asked for; the one before goes on where that cannot be had."""
         before = self._server
         asked = (listen.host, listen.port) if listen else None
@@ -113,25 +116,23 @@ class Telling:
         if before is not None:
             before.close()  # first, since the new address may have the same port
         try:
-            return self._serve(*asked, metrics) if asked and metrics else None
+            return self._serve(*asked, measuring) if asked and measuring else None
         except ConfigError:
-            if before is not None and self._metrics is not None:
-                self._server = self._serve(*before.asked, self._metrics)
+            if before is not None and self._measuring is not None:
+                self._server = self._serve(*before.asked, self._measuring)
             raise
 
-    def _serve(self, host: str, port: int, metrics: Metrics) -> MetricsServer:
+    def _serve(self, host: str, port: int, measuring: Measuring) -> MetricsServer:
         from reconciler.telemetry.metrics_server import MetricsServer  # noqa: PLC0415 - only where it is asked for
 
-        return MetricsServer(host, port, metrics=metrics, complaints=self.complaints)
+        return MetricsServer(host, port, metrics=measuring.metrics, complaints=self.complaints)
 
     # -- each cycle ------------------------------------------------------------------------------------------------
 
     def request(self, side: str, record: HttpRecord) -> None:
         """Hear of a request; safe for any thread."""
-        if self._metrics is not None:
-            from reconciler.cli.telling.measure import measure_request  # noqa: PLC0415 - only where it is asked for
-
-            measure_request(self._metrics, side, record)
+        if self._measuring is not None:
+            self._measuring.request(side, record)
 
     def cycle_ended(self, report: CycleReport, context: Context) -> None:
         """Tell of a cycle."""
@@ -147,11 +148,8 @@ class Telling:
 
     def cycle_failed(self) -> None:
         """Tell of a cycle that ended without a report."""
-        if self._metrics is not None:
-            from reconciler.cli.telling.measure import measure_failure  # noqa: PLC0415 - only where it is asked for
-
-            measure_failure(self._metrics, utc_now())
-            self._write_textfile(self._metrics)
+        if self._measuring is not None:
+            self._measuring.failure(utc_now())
 
     def complaints(self) -> Sequence[str]:
         """Say which sides were not read whole lately; safe for any thread."""
@@ -175,50 +173,13 @@ class Telling:
                 self._messages.cycle_ended(report, unread_since)
 
     def _measure(self, report: CycleReport, context: Context) -> None:
-        if self._metrics is None:
-            return
-        from reconciler.cli.telling.measure import measure_cycle, measure_sides  # noqa: PLC0415 - only where asked for
-
-        measure_cycle(self._metrics, report, context)
-        measure_sides(self._metrics, context, self._limits, report.finished_at)
-        self._note_reads()
-        self._write_textfile(self._metrics)
+        if self._measuring is not None:
+            self._measuring.cycle(report, context, self._limits)
+            self._note_reads()
+            self._measuring.write()
 
     def _note_reads(self) -> None:
-        if self._metrics is None:
-            return
-        from reconciler.telemetry import metrics as m  # noqa: PLC0415 - only where it is asked for
-
-        reads = {name: self._read_at.get(name) for name in self._limits}
-        self._metrics.set_all(m.LAST_READ, {name: at.timestamp() if at else 0 for name, at in reads.items()})
-        self._metrics.set(m.LAG_OBJECTIVE, self._config.schedule.lag_objective.total_seconds())
-
-    def _write_textfile(self, metrics: Metrics) -> None:
-        """Write the text file; where that fails, say so once for as long as it does."""
-        path = self._config.metrics.textfile
-        if path is None:
-            return
-        try:
-            metrics.write(path)
-            self._textfile_failed = ""
-        except OSError as error:
-            words = f"{path}: {error.strerror}"
-            if words != self._textfile_failed:
-                log.warning("the text file of the metrics cannot be written", extra={"because": words})
-            self._textfile_failed = words
-
-
-def _fresh_metrics(textfile: Path | None) -> Metrics:
-    """Begin to measure; counters go on from a text file that is there."""
-    from reconciler.telemetry import metrics as m  # noqa: PLC0415 - only where it is asked for
-
-    metrics = m.Metrics()
-    metrics.set(m.BUILD_INFO, 1, __version__, platform.python_version())
-    if textfile is not None:
-        with suppress(OSError):
-            text = textfile.read_text(encoding="utf-8", errors="replace")
-            try:
-                metrics.resume(text)
-            except ValueError as error:
-                log.warning("a text file of metrics is none, and counting begins anew", extra={"because": error})
-    return metrics
+        if self._measuring is not None:
+            read_at = {name: self._read_at.get(name) for name in self._limits}
+            objective = self._config.schedule.lag_objective
+            self._measuring.reads(read_at, objective_seconds=objective.total_seconds())

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.core.model import HOLD_REASONS, Case, Skip, SkipReason
-from reconciler.store.codec import BY_HAND, case_from, optional_text, optional_time, time_text
-from reconciler.store.connection import Database, guarded
+from reconciler.store.codec import case_from, optional_text, optional_time, time_text
+from reconciler.store.connection import Database
 from reconciler.store.journal import Journal
-from reconciler.store.links import Links, read_pairs
+from reconciler.store.links import Links
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.values import Lag, Row, StatusSummary, Story
 
@@ -117,9 +117,8 @@ class Reports:
 
     def story(self, case_id: str) -> Story | None:
         """Tell all that is known of one Case, None where it is not known."""
-        with guarded(self._db.path):
-            pairs = list(read_pairs(self._db.connection, [case_id], BY_HAND))
-        if not pairs:
+        pair = Links(self._db).pair(case_id)
+        if pair is None:
             return None
         needs_plan, case_key, reason, detail, since = self._db.read(_SKIP_OF, (case_id,))[0]
         skip = None
@@ -127,7 +126,7 @@ class Reports:
             skip = Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
         actions = self._db.named(_ACTIONS_OF, (case_id,))
         return Story(
-            pair=pairs[0],
+            pair=pair,
             skip=skip,
             skip_since=optional_time(since),
             needs_plan=bool(needs_plan),

@@ -7,20 +7,11 @@ import click
 from reconciler.cli.lazy import LazyGroup
 
 COMMANDS = {
-    "verify": (
-        "reconciler.cli.commands.audit.verify:verify_command",
-        "Check that what is remembered is as it was written.",
-    ),
-    "coverage": (
-        "reconciler.cli.commands.audit.coverage:coverage_command",
-        "Account for every Case and record of a window, read afresh.",
-    ),
-    "export": (
-        "reconciler.cli.commands.audit.export:export_command",
-        "Write a view, or all, as files with a manifest.",
-    ),
+    "verify": ("audit.verify:verify_command", "Check that what is remembered is as it was written."),
+    "coverage": ("audit.coverage:coverage_command", "Account for every Case and record of a window, read afresh."),
+    "export": ("audit.export:export_command", "Write a view, or all, as files with a manifest."),
     "serve": (
-        "reconciler.cli.commands.audit.serve:serve_command",
+        "audit.serve:serve_command",
         "Show the database in a browser: charts, questions, views, and the story of each Case.",
     ),
 }

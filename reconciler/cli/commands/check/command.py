@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -80,7 +79,7 @@ def check(
         ask_for_write_probe(config, is_agreed=yes)
     document = config_document(config)
     findings = probe(config) if live else ()
-    findings += written_probes(config) if write_probe else ()
+    findings += run_write_probes(config) if write_probe else ()
     findings += send_tests(config) if notify else ()
     if live:
         document["probes"] = [asdict(one) for one in findings]
@@ -192,18 +191,13 @@ def ask_for_write_probe(config: Config, *, is_agreed: bool) -> None:
     raise ConfigError([f"nothing was asked of the services, since nobody agreed. {words} Say so with --yes"])
 
 
-def written_probes(config: Config) -> tuple[Finding, ...]:
-    """Run the probe that writes, and write down that a person did."""
-    written = tuple(write_probes(config))
-    note_write_probe(config.state.path, written)
-    return written
-
-
-def note_write_probe(database: Path, findings: Sequence[Finding]) -> None:
-    """Write down that a person made records, where there is a database."""
-    if database.exists():
-        with open_store(database) as store:
+def run_write_probes(config: Config) -> tuple[Finding, ...]:
+    """Run the probe that writes, and note in the database, where there is one, that a person did."""
+    findings = tuple(write_probes(config))
+    if config.state.path.exists():
+        with open_store(config.state.path) as store:
             note_deed(store, "write probe", "; ".join(f"{one.side}, {one.probe}: {one.words}" for one in findings))
+    return findings
 
 
 # -- for a person --------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.cli.build import Wire, coralogix_client, mapped_fields, servicenow_client
+from reconciler.cli.build import Wire, coralogix_service, mapped_fields, servicenow_client
 from reconciler.cli.terminal import ProgressBar
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Auth, Config, PartialView, ServiceNowConfig
@@ -15,6 +15,7 @@ from reconciler.core.policies.policies import EVENT_TABLE, Inbound
 from reconciler.preflight.probes import CaseProbes, Finding
 from reconciler.preflight.records import RecordProbes
 from reconciler.preflight.writing import PROBE_MARK, WriteProbe
+from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.servicenow.codec import asked_fields
 
 NAMING_LOGINS = frozenset({Auth.BASIC, Auth.OAUTH_PASSWORD})
@@ -24,7 +25,7 @@ NAMING_LOGINS = frozenset({Auth.BASIC, Auth.OAUTH_PASSWORD})
 def probe(config: Config) -> tuple[Finding, ...]:
     """Run the probes of both services, connector by connector."""
     wire, progress = Wire(reads_only=config.observes), ProgressBar()
-    client = coralogix_client(config.coralogix, wire)
+    client = CoralogixClient(coralogix_service(config.coralogix, wire))
     accepts = config.coralogix.partial_view is PartialView.ACCEPT
     findings = [*CaseProbes(cases=client, identity=client, accept_partial_view=accepts, clock=utc_now).run()]
     fields = {name: asked_fields(names) for name, names in mapped_fields(config.policies).items()}

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from reconciler.cli.build import build_context
-from reconciler.cli.commands.demo.screen import PlainScreen, Screen, SilentScreen, TerminalScreen
+from reconciler.cli.commands.demo.screen import Screen, SilentScreen, TerminalScreen
 from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
 from reconciler.cli.commands.sandbox.config import BASIC, ready_config, secrets_of
 from reconciler.cli.options import Globals, json_option
@@ -145,7 +145,7 @@ def demo(options: Globals, as_json: bool, speed: float) -> int:
 def _screen(as_json: bool, speed: float) -> Screen:
     if as_json:
         return SilentScreen()
-    return TerminalScreen(speed=speed) if sys.stdout.isatty() else PlainScreen()
+    return TerminalScreen(speed=speed) if sys.stdout.isatty() else Screen()
 
 
 def document(played: Demo, claims: Sequence[Claim]) -> dict[str, object]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 import click
 from rich import box
@@ -40,50 +39,7 @@ COLUMNS = (
 """Headers and the least widths, so that a table does not jump from cycle to cycle."""
 
 
-class Screen(Protocol):
-    """Show the story as it goes on."""
-
-    def opening(self) -> None:
-        """Say what is about to be shown."""
-        ...
-
-    def chapter(self, number: int, chapter: Chapter) -> None:
-        """Begin a chapter."""
-        ...
-
-    def act(self, words: str) -> None:
-        """Show one thing that was done to the services."""
-        ...
-
-    def cycle(self, number: int, report: CycleReport, links: Sequence[LinkRow]) -> None:
-        """Show what a cycle did, and the links after it."""
-        ...
-
-    def claims(self, claims: Sequence[Claim]) -> None:
-        """Show how the story's claims came out."""
-        ...
-
-
-class SilentScreen:
-    """Show nothing."""
-
-    def opening(self) -> None:
-        """Show nothing."""
-
-    def chapter(self, number: int, chapter: Chapter) -> None:
-        """Show nothing."""
-
-    def act(self, words: str) -> None:
-        """Show nothing."""
-
-    def cycle(self, number: int, report: CycleReport, links: Sequence[LinkRow]) -> None:
-        """Show nothing."""
-
-    def claims(self, claims: Sequence[Claim]) -> None:
-        """Show nothing."""
-
-
-class PlainScreen:
+class Screen:
     """Show everything on standard output, plain and without a pause."""
 
     def __init__(self) -> None:
@@ -139,7 +95,14 @@ class PlainScreen:
         self.show(_end_words(claims))
 
 
-class TerminalScreen(PlainScreen):
+class SilentScreen(Screen):
+    """Show nothing."""
+
+    def show(self, thing: RenderableType, *, indent: int = 0) -> None:
+        """Show nothing."""
+
+
+class TerminalScreen(Screen):
     """Show everything on a terminal, in colours, with time to read; ``speed`` 2 halves the pauses."""
 
     def __init__(self, *, speed: float) -> None:

@@ -8,10 +8,7 @@ policy = LazyGroup(
     name="policy",
     help="""Try routes and policies before they act. Nothing is sent and nothing is written.""",
     lazy={
-        "test": ("reconciler.cli.commands.policy.test:test", "Show what routes and policies make of one Case."),
-        "replay": (
-            "reconciler.cli.commands.policy.replay:replay",
-            "Show what another config would have done differently.",
-        ),
+        "test": ("policy.test:test", "Show what routes and policies make of one Case."),
+        "replay": ("policy.replay:replay", "Show what another config would have done differently."),
     },
 )

@@ -11,13 +11,10 @@ sandbox = LazyGroup(
     `serve` runs them; the others make their people act, and find them at --url or $RECONCILER_SANDBOX_URL.
     """,
     lazy={
-        "serve": (
-            "reconciler.cli.commands.sandbox.serve:serve",
-            "Serve both, and print a config that is ready to use.",
-        ),
-        "list": ("reconciler.cli.commands.sandbox.control:show", "Show every Case with its records, on both sides."),
-        "case": ("reconciler.cli.commands.sandbox.control:case", "Create a Case, or act on one."),
-        "incident": ("reconciler.cli.commands.sandbox.control:incident", "Act on an Incident."),
-        "fault": ("reconciler.cli.commands.sandbox.control:fault", "Make the services misbehave."),
+        "serve": ("sandbox.serve:serve", "Serve both, and print a config that is ready to use."),
+        "list": ("sandbox.control:show", "Show every Case with its records, on both sides."),
+        "case": ("sandbox.control:case", "Create a Case, or act on one."),
+        "incident": ("sandbox.control:incident", "Act on an Incident."),
+        "fault": ("sandbox.control:fault", "Make the services misbehave."),
     },
 )

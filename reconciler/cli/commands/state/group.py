@@ -11,22 +11,13 @@ import click
 from reconciler.cli.lazy import LazyGroup
 
 COMMANDS = {
-    "backup": (
-        "reconciler.cli.commands.state.backup:backup",
-        "Copy the database into FILE, whole and checked, also while a daemon runs.",
-    ),
-    "check": (
-        "reconciler.cli.commands.state.check:check_command",
-        "Read every page of the database and every row of its chain.",
-    ),
+    "backup": ("state.backup:backup", "Copy the database into FILE, whole and checked, also while a daemon runs."),
+    "check": ("state.check:check_command", "Read every page of the database and every row of its chain."),
     "rebuild": (
-        "reconciler.cli.commands.state.rebuild:rebuild_command",
+        "state.rebuild:rebuild_command",
         "Restore the links from the records that bear our mark, when the database is gone.",
     ),
-    "prune": (
-        "reconciler.cli.commands.state.prune:prune",
-        "Delete old rows of the journal that no open link needs.",
-    ),
+    "prune": ("state.prune:prune", "Delete old rows of the journal that no open link needs."),
 }
 
 
