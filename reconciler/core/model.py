@@ -189,6 +189,11 @@ class Incident:
     """every other field that was read: close_code, close_notes and whatever a policy maps"""
 
     @property
+    def held(self) -> Mapping[str, str]:
+        """Give its value of every field that a policy may write, but for its state."""
+        return {**self.fields, "assigned_to": self.assigned_to}
+
+    @property
     def was_reopened(self) -> bool:
         """Say whether it counts reopenings, so that it was resolved once, even if no pull saw it."""
         return self.reopen_count > 0

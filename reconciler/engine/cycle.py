@@ -17,8 +17,7 @@ from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair,
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
-from reconciler.core.planning.reactivation import told_by
-from reconciler.core.planning.standing import Standing
+from reconciler.core.planning.standing import Standing, told_by
 from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from reconciler.core.model import Link, Pair
-from reconciler.core.planning.admission import as_first_seen
+from reconciler.core.lifecycle import shows_activity
+from reconciler.core.model import Link, Pair, Stage
 from reconciler.core.planning.plan import Decision
+from reconciler.core.policies.policies import Policies
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.context import Context
 from reconciler.store.values import Decided
@@ -45,7 +46,7 @@ def begin(context: Context, *, drift_fact: str) -> None:
 
 def _begin_afresh(context: Context) -> None:
     now, links = context.clock(), context.store.links
-    afresh = [as_first_seen(pair, context.policies, now).link for pair in links.all_pairs(open_only=False)]
+    afresh = [_as_first_seen(pair, context.policies, now).link for pair in links.all_pairs(open_only=False)]
     context.store.snapshots.begin_afresh(afresh, now)
     context.store.facts.forget(ONLY_OBSERVED)
 
@@ -55,7 +56,7 @@ def as_of_first_start(context: Context, pairs: Iterable[Pair]) -> dict[str, Pair
     now = context.clock()
     if not has_only_observed(context):
         return {pair.case.id: pair for pair in pairs}
-    return {pair.case.id: as_first_seen(pair, context.policies, now) for pair in pairs}
+    return {pair.case.id: _as_first_seen(pair, context.policies, now) for pair in pairs}
 
 
 def store_observed(context: Context, decisions: Sequence[Decision], remembered: Mapping[str, Link]) -> None:
@@ -76,3 +77,24 @@ def store_observed(context: Context, decisions: Sequence[Decision], remembered: 
         if is_first or needs_plan(one)
     ]
     context.store.links.keep_decisions(kept, now=context.clock())
+
+
+def _as_first_seen(pair: Pair, policies: Policies, now: datetime) -> Pair:
+    """Give a Case as a first start would remember it now, for a database that only observed so far.
+
+    A record that it has, what a person asked about it, and that it is gone, stay: a first start would learn the last by
+    not seeing it.
+    """
+    link, stage = pair.link, policies.case_stage(pair.case)
+    if link.sys_id:
+        return pair
+    anew = Link(
+        case_id=link.case_id,
+        case_peak=stage,
+        was_active=shows_activity(pair.case),
+        case_absence=link.case_absence,
+        ignored_fingerprint=link.ignored_fingerprint,
+        case_low=stage or Stage.OPEN,
+        first_seen_at=now,
+    )
+    return replace(pair, link=anew)

@@ -18,7 +18,7 @@ from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Question, until_answered
-from reconciler.core.planning.reactivation import at_newest
+from reconciler.core.planning.rules import at_newest
 from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for

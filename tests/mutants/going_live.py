@@ -43,7 +43,7 @@ GOING_LIVE = (
     ),
     fault(
         "the first cycle that acts goes by what was observed",
-        "admission:as_first_seen",
+        "engine.observing:_as_first_seen",
         "link.sys_id",
         "link",
         f"{OBSERVE}::test_acting_after_observing_makes_the_writes_of_a_fresh_start",
@@ -92,14 +92,14 @@ GOING_LIVE = (
     ),
     fault(
         "what was found elsewhere is asked for in each cycle",
-        "admission:kept_elsewhere",
-        "known.query == _text(terms)",
+        "planning.rules:_kept_elsewhere",
+        "known.query == query",
         "False",
         f"{EXISTING}::test_a_quiet_cycle_asks_for_nothing_more_and_a_changed_title_neither",
     ),
     fault(
         "one look that finds nothing makes a second record",
-        "admission:kept_elsewhere",
+        "planning.rules:_kept_elsewhere",
         "known and not known.is_missed",
         "False",
         f"{EXISTING}::test_a_record_that_was_only_hidden_for_a_while_keeps_its_case",

@@ -177,7 +177,7 @@ READING_FAULTS = (
     ),
     fault(
         "a Case is judged by age as it stands",
-        "admission:_is_young_enough",
+        "planning.rules:_is_young_enough",
         "min(stage, here.link.case_low or stage)",
         "stage",
         f"{WHO}::test_a_case_that_was_open_at_the_first_start_is_not_lost",

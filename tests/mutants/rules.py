@@ -172,9 +172,9 @@ RULES = (
     ),
     fault(
         "a record follows its Case though update_when is false",
-        "following:record_side",
-        "(forward.actions or forward.questions or forward.is_rejected) and here.withheld",
-        "(forward.actions or forward.questions or forward.is_rejected) and not here.withheld",
+        "drafts:_record_side",
+        "verdict.withheld and (draft.questions or draft.problem or draft.fields)",
+        "False",
         "tests/scenario/test_update_when.py::test_while_it_is_false_a_record_gets_nothing_and_then_one_write",
     ),
 )

@@ -91,15 +91,15 @@ WRITING_FAULTS = (
     ),
     fault(
         "a Case is routed anew while its create is in doubt",
-        "admission:_keeps_its_place",
-        "here.link.create_in_doubt_since or here.link.earlier or here.further",
-        "here.further",
+        "standing:Standing.keeps_its_place",
+        "link.create_in_doubt_since or link.earlier or self.further",
+        "self.further",
         f"{DOUBT}::test_a_create_in_doubt_commits_late_while_its_case_is_routed_elsewhere",
     ),
     fault(
         "create_when keeps a record from being adopted",
-        "admission:not_wanted",
-        "None if _is_there(here) else here.route",
+        "planning.rules:not_wanted",
+        "None if here.may_have_record else here.route",
         "here.route",
         f"{DOUBT}::test_create_when_does_not_keep_a_known_record_of_a_new_database_from_being_adopted",
     ),
@@ -112,21 +112,21 @@ WRITING_FAULTS = (
     ),
     fault(
         "a record in an unknown state is adopted",
-        "linking:_adopt",
-        ("if stage is None:\n    return Decision(link=here.link, skip=unknown_state(found))"),
-        "stage = stage or Stage.OPEN",
+        "planning.rules:_create_or_adopt",
+        "unknown_state(found, knowledge)",
+        "None",
         f"{OVER_TIME}::test_a_record_in_an_unknown_state_is_not_adopted",
     ),
     fault(
         "a record that is taken in is sent once more what it was made with",
-        "linking:adopted",
-        "{**link.written, **given_when_made(bound, knowledge)}",
-        "link.written",
+        "drafts:adopted",
+        "{**bound.link.written, **kept}",
+        "bound.link.written",
         f"{REWRITTEN}::test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again",
     ),
     fault(
         "a Case that changed before its record was taken in is not followed",
-        "drafts:given_when_made",
+        "drafts:adopted",
         "incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at",
         "incident is None or incident.mod_count",
         f"{REWRITTEN}::test_a_case_that_changed_since_its_record_was_made_is_followed_when_the_record_is_taken_in",
@@ -134,41 +134,41 @@ WRITING_FAULTS = (
     fault(
         "a step is sent without the field that failed",
         "drafts:draft_changes",
-        "kept.problem or step.problem",
-        "kept.problem",
+        "in_step.problem or step.problem",
+        "in_step.problem",
         f"{OVER_TIME}::test_a_step_whose_template_fails_is_not_sent_without_it",
     ),
     fault(
         "a step is sent before its name was looked up",
         "drafts:draft_changes",
-        "kept.questions + step.questions",
-        "kept.questions",
+        "in_step.questions + step.questions",
+        "in_step.questions",
         f"{FIELDS}::test_a_name_in_a_step_is_looked_up_before_the_step_is_sent",
     ),
     fault(
         "a hold outlives the change that ended it",
-        "decide:decide_standing",
-        "hold if is_unchanged else None",
+        "planning.rules:verdict_on",
+        "hold if is_held else None",
         "hold",
         f"{OVER_TIME}::test_a_rejection_that_changed_begins_its_waiting_anew",
     ),
     fault(
         "a hold begins anew with each rejection",
-        "known:next_hold",
+        "decide:next_hold",
         "previous.since if previous else now",
         "now",
         f"{OVER_TIME}::test_a_hold_keeps_the_time_since_when_it_stands",
     ),
     fault(
         "an adopted record leaves the link unsettled",
-        "linking:adopted",
+        "standing:Standing.bound",
         (
-            "link = replace(link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
-            " number=incident.number, kept={name: held[name] for name in fields_given(here.inbound) if name in held},"
+            "link = replace(self.link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
+            " number=incident.number, kept={name: held[name] for name in fields_given(self.inbound) if name in held},"
             " create_in_doubt_since=None)"
         ),
         (
-            "link = replace(link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
+            "link = replace(self.link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
             " number=incident.number)"
         ),
         f"{OVER_TIME}::test_a_link_is_settled_once_its_record_is_found",

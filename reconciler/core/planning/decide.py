@@ -25,7 +25,7 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       none does                                              create it, at the stage where the Case stands
 
     linked
-      an obstacle (``obstacles.OBSTACLES``, in their order)  nothing, with the obstacle's word
+      an obstacle (``rules.OBSTACLES``, in their order)  nothing, with the obstacle's word
       the record bears key and mark no more                  nothing: ``rejected``
       record: moved back across ``resolved``                 nothing: ``incident_reopened``
       record: closed or canceled                             nothing: ``incident_terminal`` where something differs
@@ -44,16 +44,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
-from reconciler.core.model import Pair, Skip, SkipReason
-from reconciler.core.planning.following import case_side, record_side
-from reconciler.core.planning.known import Knowledge, with_hold
-from reconciler.core.planning.linking import unlinked
-from reconciler.core.planning.obstacles import blocked, moved_back, stands_back
+from reconciler.core.model import Hold, Pair, Skip
+from reconciler.core.planning.drafts import drafted
+from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan
-from reconciler.core.planning.reactivation import with_next_record
+from reconciler.core.planning.rules import verdict_on
 from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies
+
+FIRST_RETRY = timedelta(minutes=15)
+LAST_RETRY = timedelta(days=1)
 
 
 def plan(
@@ -78,28 +80,27 @@ def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
 
 
 def decide_standing(here: Standing, knowledge: Knowledge) -> Decision:
-    """Decide for a pair that was looked at already."""
-    link, hold = here.link, here.link.hold
-    if link.ignored_fingerprint == here.fingerprint:
-        return Decision(link=replace(link, hold=None))
-    is_unchanged = hold is not None and hold.fingerprint == here.fingerprint
-    link = replace(link, ignored_fingerprint="", hold=hold if is_unchanged else None)
-    if hold and is_unchanged and knowledge.now < hold.next_retry_at:
-        return Decision(link=link, skip=here.skip(SkipReason.REJECTED, hold.detail))
-    return with_hold(_decided(here.on(link), knowledge), here.fingerprint, knowledge.now)
+    """Decide for a pair that was looked at already: by the rules, then all that is sent, then whether it is held."""
+    verdict = verdict_on(here, knowledge)
+    decision = drafted(verdict, knowledge)
+    return _with_hold(decision, here.fingerprint, knowledge.now)
 
 
-def _decided(here: Standing, knowledge: Knowledge) -> Decision:
-    if here.link.sys_id:
-        obstacle = blocked(here)
-        if obstacle:
-            return Decision(link=here.link, skip=obstacle)
-        here = with_next_record(here, knowledge)
-    if not here.link.sys_id:
-        return unlinked(here, knowledge, _decided)
-    forward = record_side(here, knowledge)
-    if forward.questions or forward.is_rejected:
-        return forward
-    actions = forward.actions + case_side(here)
-    withheld = None if actions else stands_back(here)
-    return replace(forward, actions=actions, skip=moved_back(here) or forward.skip or withheld)
+def _with_hold(decision: Decision, fingerprint: str, now: datetime) -> Decision:
+    """Hold a link whose fields cannot be made or whose look-up was refused; end a hold that has become moot."""
+    link = decision.link
+    if link.hold and now < link.hold.next_retry_at:
+        return decision
+    if decision.is_rejected and decision.skip and not decision.actions:
+        hold = next_hold(link.hold, detail=decision.skip.detail or "", fingerprint=fingerprint, now=now)
+        return replace(decision, link=replace(link, hold=hold))
+    is_moot = not decision.actions and not decision.questions
+    return replace(decision, link=replace(link, hold=None)) if is_moot else decision
+
+
+def next_hold(previous: Hold | None, *, detail: str, fingerprint: str, now: datetime) -> Hold:
+    """Hold a link after a rejection; each one in a row waits four times as long, up to a day."""
+    attempts = previous.attempts + 1 if previous else 1
+    wait = min(FIRST_RETRY * 4 ** min(attempts - 1, 6), LAST_RETRY)
+    since = previous.since if previous else now
+    return Hold(detail=detail, since=since, next_retry_at=now + wait, attempts=attempts, fingerprint=fingerprint)

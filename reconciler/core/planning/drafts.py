@@ -1,4 +1,4 @@
-"""What is sent to a record: the fields of a create, of a step forward, and of an update.
+"""What is sent, made from a verdict: the fields of a create, of a change and of an event, the note, the step of a Case.
 
 Rules of this file: only what differs from what the record holds; never a state below the one it has; a field
 that a person changed is left alone; a name becomes a ``sys_id`` or the link waits.
@@ -6,20 +6,24 @@ that a person changed is left alone; a name becomes a ``sys_id`` or the link wai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import assert_never
 
-from reconciler.core.expressions.filters import cut
 from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, TemplateFailed, render_fields
 from reconciler.core.identity import SYS_ID
-from reconciler.core.model import FieldNote, Incident, Stage
+from reconciler.core.model import Action, ActionKind, FieldNote, Incident, Link, SkipReason, Stage, Verb
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.merge import merge_fields
-from reconciler.core.planning.plan import Question
+from reconciler.core.planning.plan import Decision, Question
 from reconciler.core.planning.standing import Standing
+from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
 from reconciler.core.policies.policies import Inbound, Reference
-from reconciler.core.policies.requirements import parts_of
+from reconciler.core.text import cut
 
+EVENT_TIME = "%Y-%m-%d %H:%M:%S"
+"""GMT. Source: ServiceNow, "Send events via web service"."""
 LONGEST_DESCRIPTION = 4000
 CLOSE_INFO = frozenset({"close_code", "close_notes"})
 """Never overwritten where the record has them: somebody who knew more wrote them."""
@@ -29,6 +33,9 @@ CLOSE_INFO = frozenset({"close_code", "close_notes"})
 class Draft:
     """Hold fields on their way to a record, and what stands between."""
 
+    kind: ActionKind = ActionKind.UPDATE_INCIDENT
+    from_stage: Stage | None = None
+    to_stage: Stage = Stage.OPEN
     fields: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     problem: str = ""
@@ -38,27 +45,102 @@ class Draft:
     """the link's memory of what it wrote, as it is once these fields are written"""
 
 
-def fields_given(inbound: Inbound) -> frozenset[str]:
-    """Name the fields of which the link remembers what the record kept: those in step, and who it is assigned to."""
-    is_assigning = any("assigned_to" in part for part in parts_of(inbound).values())
-    return frozenset(inbound.fields) | ({"assigned_to"} if is_assigning else frozenset())
+def drafted(verdict: Verdict, knowledge: Knowledge) -> Decision:
+    """Make the decision of a verdict: its actions with all that they send, or the questions that must come first."""
+    match verdict:
+        case Leave(here=here):
+            return Decision(link=here.link, skip=verdict.skip)
+        case Ask(here=here):
+            return Decision(link=here.link, questions=verdict.questions)
+        case Create(here=here):
+            draft = draft_event(here) if here.is_event else draft_create(here, knowledge)
+            return _sent(here, draft)
+        case Adopt():
+            return _adopted(verdict, knowledge)
+        case Follow():
+            return _followed(verdict, knowledge)
+    assert_never(verdict)
+
+
+def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
+    link, found, then = verdict.here.link, verdict.found, verdict.then
+    if isinstance(then, Follow):
+        then = replace(then, here=then.here.on(adopted(found, knowledge)))
+    decision = drafted(then, knowledge)
+    if decision.questions:
+        return Decision(link=link, questions=decision.questions)
+    if decision.skip and decision.skip.reason is SkipReason.NOT_ROUTED:
+        return Decision(link=link, skip=decision.skip)  # the config has no rules, or no way, to write it
+    adopt = Action(
+        **found.about, kind=ActionKind.ADOPT_INCIDENT, from_stage=found.incident_stage, to_stage=found.incident_at
+    )
+    adopt = replace(adopt, fingerprint=verdict.here.fingerprint)  # decided before the record was part of the pair
+    return replace(decision, link=link, actions=(adopt, *decision.actions))
+
+
+def _followed(verdict: Follow, knowledge: Knowledge) -> Decision:
+    here = verdict.here
+    sent = Decision(link=here.link) if verdict.is_left_to_people else _record_side(verdict, knowledge)
+    if sent.questions or sent.is_rejected:
+        return sent
+    note = (_note(here),) if verdict.has_note else ()
+    step = (_case_step(here, verdict.case_goes_to),) if verdict.case_goes_to else ()
+    actions = sent.actions + note + step
+    skip = verdict.moved_back or sent.skip or (None if actions else verdict.stands_back)
+    return replace(sent, actions=actions, skip=skip)
+
+
+def _record_side(verdict: Follow, knowledge: Knowledge) -> Decision:
+    here = verdict.here
+    draft = draft_event(here) if here.is_event else draft_changes(here, here.record_goes_to, knowledge)
+    if verdict.is_over and not draft.questions:
+        return Decision(link=here.link, skip=verdict.is_over if draft.fields else None)
+    if verdict.withheld and (draft.questions or draft.problem or draft.fields):
+        return Decision(link=here.link, skip=verdict.withheld)
+    return _sent(here, draft)
+
+
+def _sent(here: Standing, draft: Draft) -> Decision:
+    """Send a draft to the record, if there is nothing to ask, nothing wrong with it, and anything in it."""
+    if draft.questions:
+        return Decision(link=here.link, questions=draft.questions)
+    if draft.problem:
+        return Decision(link=here.link, skip=here.skip(SkipReason.REJECTED, draft.problem))
+    if not draft.fields:
+        return Decision(link=replace(here.link, written=draft.written), notes=draft.notes)
+    action = Action(
+        **here.about,
+        kind=draft.kind,
+        from_stage=draft.from_stage,
+        to_stage=draft.to_stage,
+        fields=draft.fields,
+        written=draft.written,
+    )
+    return Decision(link=here.link, actions=(action,), notes=draft.notes)
+
+
+# -- the record --------------------------------------------------------------------------------------------------------
 
 
 def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
     """Draft a new record for a Case, at the stage where the Case stands already."""
-    inbound = here.inbound
-    step = inbound.step(here.asks_of_record) or {}
-    draft = _render({**inbound.on_create, **inbound.fields, **step}, here, knowledge)
+    inbound, to_stage = here.inbound, here.asks_of_record
+    draft = _fields(_templates(inbound, to_stage), here, knowledge)
     ours = {
         "sys_id": here.chosen_id,
         "correlation_id": here.case.id,
         "correlation_display": here.policies.owner,
     }
     filled = {name: value for name, value in draft.fields.items() if value}
-    written = {name: draft.fields[name] for name in inbound.fields if name in draft.fields}
     if first := _first_record(here):
         filled["description"] = cut(f"{first}\n\n{filled.get('description', '')}".strip(), LONGEST_DESCRIPTION)
-    return Draft(fields=ours | filled, questions=draft.questions, problem=draft.problem, written=written)
+    return replace(
+        draft,
+        kind=ActionKind.CREATE_INCIDENT,
+        to_stage=to_stage,
+        fields=ours | filled,
+        written={name: draft.fields[name] for name in inbound.fields if name in draft.fields},
+    )
 
 
 def _first_record(here: Standing) -> str:
@@ -69,40 +151,28 @@ def _first_record(here: Standing) -> str:
 
 def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) -> Draft:
     """Draft what brings an existing record to ``target`` (None: nowhere) and its fields in step with the Case."""
-    incident, inbound = here.incident, here.inbound
+    incident = here.incident
     if incident is None:
-        return Draft()
-    kept = _render(inbound.fields, here, knowledge)
-    step = _render((inbound.step(target) if target else None) or {}, here, knowledge)
-    needed = _still_needed(step.fields, incident, is_noted=_is_noted(here, target))
-    held = {**incident.fields, "assigned_to": incident.assigned_to}
-    current = {name: held.get(name) for name in kept.fields}
-    merged = merge_fields(kept.fields, here.link.written, current, here.link.kept)
-    notes = tuple(
-        FieldNote(case_id=here.case.id, name=name, ours=kept.fields[name], theirs=held.get(name) or "")
-        for name in merged.kept
+        return Draft(written=here.link.written)
+    step = _fields((here.inbound.step(target) if target else None) or {}, here, knowledge)
+    in_step = _fields(here.inbound.fields, here, knowledge)
+    held = incident.held
+    merged = merge_fields(
+        in_step.fields, here.link.written, {name: held.get(name) for name in in_step.fields}, here.link.kept
     )
     return Draft(
-        fields={**merged.changes, **needed},
-        questions=kept.questions + step.questions,
-        problem=kept.problem or step.problem,
-        notes=notes,
+        kind=ActionKind.ADVANCE_INCIDENT if target else ActionKind.UPDATE_INCIDENT,
+        from_stage=here.incident_at,
+        to_stage=target or here.incident_at,
+        fields={**merged.changes, **_still_needed(step.fields, incident, is_noted=_is_noted(here, target))},
+        questions=in_step.questions + step.questions,
+        problem=in_step.problem or step.problem,
+        notes=tuple(
+            FieldNote(case_id=here.case.id, name=name, ours=in_step.fields[name], theirs=held.get(name) or "")
+            for name in merged.kept
+        ),
         written=merged.written_after,
     )
-
-
-def given_when_made(here: Standing, knowledge: Knowledge) -> dict[str, str]:
-    """Say what a record was given that is adopted as it was made: what its Case, unchanged since, would give it now.
-
-    Without it an instance that rewrites what it is given would be sent the same value once more, to no effect. The two
-    times are of two clocks; where they disagree by more than passed between, a change is not carried over until the
-    next one.
-    """
-    incident, case = here.incident, here.case
-    if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
-        return {}
-    wanted = _render(here.inbound.fields, here, knowledge).fields
-    return {name: value for name, value in wanted.items() if name in here.link.kept}
 
 
 def _is_noted(here: Standing, target: Stage | None) -> bool:
@@ -113,7 +183,7 @@ def _is_noted(here: Standing, target: Stage | None) -> bool:
 
 def _still_needed(fields: Mapping[str, str], incident: Incident, *, is_noted: bool) -> dict[str, str]:
     """Leave out what the record holds already, and the note of a step that had it."""
-    held = {**incident.fields, "state": incident.state, "assigned_to": incident.assigned_to}
+    held = {**incident.held, "state": incident.state}
     return {
         name: value
         for name, value in fields.items()
@@ -123,16 +193,106 @@ def _still_needed(fields: Mapping[str, str], incident: Incident, *, is_noted: bo
     }
 
 
-def _render(templates: Mapping[str, Template], here: Standing, knowledge: Knowledge) -> Draft:
-    """Render fields, with every name that refers to a row turned into its ``sys_id``."""
+def draft_event(here: Standing) -> Draft:
+    """Draft what brings the alert behind an event target after its Case; one that was cleared is sent nothing more.
+
+    Every event carries all that is known, so that one that was lost is made good by the next. The ``message_key`` is
+    the Case's id, so that a repeat meets the same alert.
+    """
+    link, case, inbound = here.link, here.case, here.inbound
+    sent = link.incident_peak if link.sys_id else None
+    to_stage = max(here.asks_of_record, sent or Stage.OPEN)
+    nothing = Draft(written=link.written)
+    if sent is not None and sent >= Stage.RESOLVED:
+        return nothing
+    draft = _rendered(_templates(inbound, to_stage), here)
+    if draft.problem:
+        return replace(nothing, problem=draft.problem)
+    said = {name: value for name, value in draft.fields.items() if value}
+    if said == link.written and link.sys_id:
+        return nothing
+    return Draft(
+        kind=ActionKind.SEND_EVENT,
+        from_stage=sent,
+        to_stage=to_stage,
+        fields={
+            **said,
+            "message_key": case.id,
+            "time_of_event": (case.updated_at or case.created_at).strftime(EVENT_TIME),
+            "additional_info": json.dumps({"case_id": case.id, "case_key": case.key or ""}, sort_keys=True),
+        },
+        written=said,
+    )
+
+
+def adopted(here: Standing, knowledge: Knowledge) -> Link:
+    """Bind a link to a record that was just read, and remember what the record was given when it was made.
+
+    That is what its Case would give it now, where neither changed since. Without it an instance that rewrites what it
+    is given would be sent the same value once more, to no effect. The two times are of two clocks; where they disagree
+    by more than passed between, a change is not carried over until the next one.
+    """
+    bound, incident, case = here.bound(), here.incident, here.case
+    if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
+        return bound.link
+    given = _fields(here.inbound.fields, bound, knowledge).fields
+    kept = {name: value for name, value in given.items() if name in bound.link.kept}
+    return replace(bound.link, written={**bound.link.written, **kept})
+
+
+def _note(here: Standing) -> Action:
+    """Tell the people who work on a record that its Case is active again."""
+    name = here.case.key or here.case.id
+    words = f"{name} is active again in Coralogix since {here.case.reactivated_at:%Y-%m-%d %H:%M:%S} UTC."
+    return Action(
+        **here.about,
+        kind=ActionKind.ADD_WORK_NOTE,
+        from_stage=here.incident_at,
+        to_stage=here.incident_at,
+        fields={"work_notes": words},
+        written=here.link.written,
+    )
+
+
+# -- the Case ----------------------------------------------------------------------------------------------------------
+
+
+def _case_step(here: Standing, to_stage: Stage) -> Action:
+    """Bring the Case after its record, verb by verb."""
+    reason, full = here.reason if Verb.RESOLVE in here.path else ("", "")
+    return Action(
+        **here.about,
+        kind=ActionKind.ADVANCE_CASE,
+        from_stage=here.case_at,
+        to_stage=to_stage,
+        path=here.path,
+        fields={"reason": reason} if reason else {},
+        detail=f"full reason: {full}" if reason != full else None,
+    )
+
+
+# -- fields ------------------------------------------------------------------------------------------------------------
+
+
+def _templates(inbound: Inbound, stage: Stage) -> Mapping[str, Template]:
+    """Give all that says how a Case looks that is at a stage; what the step gives counts most."""
+    return {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
+
+
+def _rendered(templates: Mapping[str, Template], here: Standing) -> Draft:
     try:
-        rendered = render_fields(templates, here.context)
+        return Draft(fields=render_fields(templates, here.context))
     except TemplateFailed as failure:
         return Draft(problem=str(failure))
-    names = {name: value for name, value in rendered.items() if name in here.inbound.references and value}
-    found = {name: value for name, value in rendered.items() if name not in names}
+
+
+def _fields(templates: Mapping[str, Template], here: Standing, knowledge: Knowledge) -> Draft:
+    """Render fields, with every name that refers to a row turned into its ``sys_id``."""
+    rendered = _rendered(templates, here)
+    names = {name: value for name, value in rendered.fields.items() if name in here.inbound.references and value}
+    found = {name: value for name, value in rendered.fields.items() if name not in names}
     questions: list[Question] = []
-    problem = ""
+    problem = rendered.problem
     for name, value in names.items():
         reference = here.inbound.references[name]
         answer = _resolve(value, reference, here.link.connector, knowledge)

@@ -6,17 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reconciler.core.model import Hold, Incident
-from reconciler.core.planning.plan import Decision
+from reconciler.core.model import Incident
 
 SETTLE_AFTER = timedelta(seconds=300)
 """How long a create that timed out may still be running on an instance (transaction quota, balancer)."""
-
-FIRST_RETRY = timedelta(minutes=15)
-LAST_RETRY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +42,3 @@ class Knowledge:
     """(connector, table, Case id or name) -> the words with which a look-up for it alone was refused in this cycle"""
     ids_not_honoured: frozenset[str] = frozenset()
     """connectors whose instance replaces the ``sys_id`` that we choose"""
-
-
-def next_hold(previous: Hold | None, *, detail: str, fingerprint: str, now: datetime) -> Hold:
-    """Hold a link after a rejection; each one in a row waits four times as long, up to a day."""
-    attempts = previous.attempts + 1 if previous else 1
-    wait = min(FIRST_RETRY * 4 ** min(attempts - 1, 6), LAST_RETRY)
-    since = previous.since if previous else now
-    return Hold(detail=detail, since=since, next_retry_at=now + wait, attempts=attempts, fingerprint=fingerprint)
-
-
-def with_hold(decided: Decision, fingerprint: str, now: datetime) -> Decision:
-    """Hold a link whose fields cannot be made or whose look-up was refused; end a hold that has become moot."""
-    link = decided.link
-    if decided.is_rejected and decided.skip and not decided.actions:
-        hold = next_hold(link.hold, detail=decided.skip.detail or "", fingerprint=fingerprint, now=now)
-        return replace(decided, link=replace(link, hold=hold))
-    is_moot = not decided.actions and not decided.questions
-    return replace(decided, link=replace(link, hold=None)) if is_moot else decided

@@ -18,6 +18,7 @@ from reconciler.core.lifecycle import STEPS, verbs
 from reconciler.core.model import Case, Incident, Link, Pair, Skip, SkipReason, Stage, Verb
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
+from reconciler.core.policies.requirements import parts_of
 from reconciler.core.policies.routing import route_for
 
 
@@ -112,6 +113,17 @@ class Standing:
             and other.sys_id not in link.earlier
             and not (link.sys_id and other.connector != link.connector)
         )
+
+    @property
+    def keeps_its_place(self) -> bool:
+        """Say whether a record was made, or a create was sent, by rules that the link remembers."""
+        link = self.link
+        return bool(link.inbound and (link.create_in_doubt_since or link.earlier or self.further))
+
+    @property
+    def may_have_record(self) -> bool:
+        """Say whether a record was, or may have been, made: then it stays where that is."""
+        return bool(self.further) or self.keeps_its_place
 
     # -- where they stand --------------------------------------------------------------------------------------
 
@@ -249,6 +261,27 @@ class Standing:
         pair = replace(self.pair, case=case or self.case, incident=incident or self.incident)
         return Standing(pair=pair, policies=self.policies)
 
+    def bound(self) -> Standing:
+        """Look at the pair as linked to the record that was just read, which was not written since.
+
+        What it was given before is not known, unless nobody changed it since it was made: then it holds what was kept.
+        """
+        incident = self.incident
+        if incident is None:
+            return self
+        held = incident.held if incident.mod_count == 0 else {}
+        link = replace(
+            self.link,
+            connector=incident.connector,
+            table=incident.table,
+            sys_id=incident.sys_id,
+            number=incident.number,
+            kept={name: held[name] for name in fields_given(self.inbound) if name in held},
+            create_in_doubt_since=None,
+        )
+        bound = self.on(link)
+        return bound.on(replace(link, incident_peak=bound.incident_stage))
+
     def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
         """Skip this pair for a reason."""
         return Skip(case_id=self.case.id, case_key=self.case.key, reason=reason, detail=detail)
@@ -282,3 +315,14 @@ def asked_of_case(words: frozenset[str], outbound: Outbound) -> Stage | None:
     if "closed" in words and "closed" not in outbound.close_on:
         words |= {"resolved"}
     return next((step.stage for step in reversed(STEPS) if words & outbound.listens(step)), None)
+
+
+def fields_given(inbound: Inbound) -> frozenset[str]:
+    """Name the fields of which the link remembers what the record kept: those in step, and who it is assigned to."""
+    is_assigning = any("assigned_to" in part for part in parts_of(inbound).values())
+    return frozenset(inbound.fields) | ({"assigned_to"} if is_assigning else frozenset())
+
+
+def told_by(case: Case) -> str:
+    """Name the note of a Case's last re-activation, among those that a link remembers."""
+    return f"reactivated {case.reactivated_at.isoformat() if case.reactivated_at else ''}"

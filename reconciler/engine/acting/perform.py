@@ -47,12 +47,10 @@ from reconciler.core.model import (
     Tries,
     Verb,
 )
-from reconciler.core.planning.decide import decide_standing
-from reconciler.core.planning.drafts import fields_given
-from reconciler.core.planning.known import Knowledge, next_hold
-from reconciler.core.planning.linking import adopted
-from reconciler.core.planning.reactivation import told_by
-from reconciler.core.planning.standing import Standing
+from reconciler.core.planning.decide import decide_standing, next_hold
+from reconciler.core.planning.drafts import adopted
+from reconciler.core.planning.known import Knowledge
+from reconciler.core.planning.standing import Standing, fields_given, told_by
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
@@ -357,8 +355,7 @@ def _given(link: Link, action: Action, here: Standing, *, is_base: bool) -> Link
     sent = fields_given(here.inbound) & action.fields.keys()
     kept = {name: value for name, value in link.kept.items() if name not in sent}
     if incident is not None and is_base:
-        held = {**incident.fields, "assigned_to": incident.assigned_to}
-        kept |= {name: held[name] for name in sent if name in held}
+        kept |= {name: incident.held[name] for name in sent if name in incident.held}
     elif "assigned_to" in sent:
         kept["assigned_to"] = action.fields["assigned_to"]
     return replace(link, written=dict(action.written), kept=kept)
@@ -380,6 +377,5 @@ def _risen(link: Link, stage: Stage) -> Link:
 def _differences(action: Action, incident: Incident) -> str:
     """Name the fields that the service keeps differently from what was sent."""
     sent = {name: value for name, value in action.fields.items() if name not in COMPUTED}
-    kept = {**incident.fields, "assigned_to": incident.assigned_to}
-    names = sorted(name for name, value in sent.items() if kept.get(name, "").split() != value.split())
+    names = sorted(name for name, value in sent.items() if incident.held.get(name, "").split() != value.split())
     return f"the service keeps other values in: {', '.join(names)}" if names else ""

@@ -13,12 +13,14 @@ from reconciler.core.batches import batches
 from reconciler.core.errors import Malformed
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Incident, JsonObject, Link, System
-from reconciler.core.planning.events import ALERT_WORDS, EVENT_TIME
+from reconciler.core.planning.drafts import EVENT_TIME
 from reconciler.core.policies.policies import EVENT_TABLE, WayBack
 from reconciler.engine.context import Context
 from reconciler.store.values import Pulled
 
 KEYS_AT_ONCE = 50
+ALERT_WORDS: Mapping[str, str] = {"Open": "new", "Reopen": "new", "Flapping": "new", "Closed": "resolved"}
+"""The states of ``em_alert`` as state words. An open alert that is acknowledged is ``in_progress``."""
 ALERT_FIELDS = (
     *("sys_id", "number", "message_key", "state", "acknowledged", "incident"),
     *("sys_created_on", "sys_updated_on", "sys_updated_by", "sys_mod_count"),

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Absence, Link, Pair, Stage, System
-from reconciler.core.planning.reactivation import next_generation
+from reconciler.core.planning.rules import next_generation
 from reconciler.engine.context import Context
 from reconciler.engine.reading.by_id import by_table, read_records
 from reconciler.store.values import HoldRequest, HoldRequestKind, Pulled, StageRules

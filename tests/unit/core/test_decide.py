@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.model import Absence, ActionKind, Entity, Hold, Indicator, Pair, SkipReason, Stage, Verb
-from reconciler.core.planning.decide import decide, plan
-from reconciler.core.planning.known import FIRST_RETRY, LAST_RETRY, SETTLE_AFTER, next_hold
+from reconciler.core.planning.decide import FIRST_RETRY, LAST_RETRY, decide, next_hold, plan
+from reconciler.core.planning.known import SETTLE_AFTER
 from reconciler.core.planning.plan import over_limits, plan_document
 from reconciler.core.planning.standing import asked_of_case
 from reconciler.core.policies.policies import Limits

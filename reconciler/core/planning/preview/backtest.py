@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Link, Pair, Skip, Stage
-from reconciler.core.planning.admission import admit
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.preview.trial import render_parts
+from reconciler.core.planning.rules import admit
 from reconciler.core.planning.standing import Standing, highest_step
 from reconciler.core.policies.policies import Policies
 

@@ -13,10 +13,10 @@ from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context, 
 from reconciler.core.expressions.templates import Template, TemplateFailed, render_fields
 from reconciler.core.lifecycle import ASSIGNED, STEPS, WORD_STAGES
 from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage
-from reconciler.core.planning.admission import admit
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Question, until_answered
+from reconciler.core.planning.rules import admit
 from reconciler.core.planning.standing import Standing, asked_of_case
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import Inbound, Outbound, Policies

@@ -1,0 +1,452 @@
+"""The rules of a decision, in the order of the table that ``decide`` begins with.
+
+A rule reads a ``Standing`` and what is known beside it. It renders no field and makes no action: the rules come to one
+verdict, and what is sent is drafted from that, once, by ``drafts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from reconciler.core.expressions.templates import TemplateFailed
+from reconciler.core.identity import generations
+from reconciler.core.lifecycle import PENDING
+from reconciler.core.model import Case, Elsewhere, Incident, Link, Skip, SkipReason, Stage
+from reconciler.core.planning.known import SETTLE_AFTER, Knowledge
+from reconciler.core.planning.plan import Question
+from reconciler.core.planning.standing import Standing, told_by
+from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
+from reconciler.core.policies.policies import OnReactivate
+
+ONE_DAY = timedelta(days=1)
+
+Rule = Callable[[Standing, Knowledge], Skip | None]
+
+
+def verdict_on(here: Standing, knowledge: Knowledge) -> Verdict:
+    """Give the verdict on a pair. One that a person said to leave alone, or that is held, waits for a change first."""
+    link, hold = here.link, here.link.hold
+    if link.ignored_fingerprint == here.fingerprint:
+        return Leave(here=here.on(replace(link, hold=None)))
+    is_held = hold is not None and hold.fingerprint == here.fingerprint
+    here = here.on(replace(link, ignored_fingerprint="", hold=hold if is_held else None))
+    if hold and is_held and knowledge.now < hold.next_retry_at:
+        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, hold.detail))
+    return _verdict(here, knowledge)
+
+
+def _verdict(here: Standing, knowledge: Knowledge) -> Verdict:
+    if here.link.sys_id:
+        obstacle = next((found for rule in OBSTACLES if (found := rule(here, knowledge))), None)
+        if obstacle:
+            return Leave(here=here, skip=obstacle)
+        if _gets_next_record(here, knowledge):
+            here = _with_next_record(here)
+    return _follow(here) if here.link.sys_id else _unlinked(here, knowledge)
+
+
+# -- whether a Case gets a record --------------------------------------------------------------------------------------
+#
+# A Case that was admitted once stays admitted: what happened to it while nobody could write does not take its record
+# away. One for which a record was, or may have been, made stays where that is: routes and ``create_when`` decide about
+# new records alone.
+
+
+def gone(here: Standing, _: Knowledge) -> Skip | None:
+    """Make no record for a Case that answered 404."""
+    return (
+        here.skip(SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case") if here.link.case_absence else None
+    )
+
+
+def never_active(here: Standing, _: Knowledge) -> Skip | None:
+    """Wait for a Case until it is active: many never are."""
+    if here.case.status == PENDING or (here.case_stage and not here.link.was_active):
+        return here.skip(SkipReason.PENDING_ACTIVATION, "the Case was never active")
+    return None
+
+
+def unknown_status(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a Case with a status that this program does not know; it is never guessed."""
+    if here.case_stage is not None:
+        return None
+    return here.skip(SkipReason.UNKNOWN_STATE, f"the Case has the unknown status {here.case.status!r}")
+
+
+def lost_its_rules(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a Case whose record is there, or may be, when the rules by which it was made are gone."""
+    if here.keeps_its_place and here.lost_rules:
+        return here.skip(SkipReason.NOT_ROUTED, here.lost_rules)
+    return None
+
+
+def too_old(here: Standing, knowledge: Knowledge) -> Skip | None:
+    """Leave out what is older than this installation, unless a person asked for it."""
+    if here.link.admitted or here.may_have_record or _is_young_enough(here, knowledge):
+        return None
+    created = here.case.created_at.isoformat()
+    return here.skip(SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
+
+
+def not_routed(here: Standing, _: Knowledge) -> Skip | None:
+    """Leave out a Case that no route takes."""
+    if here.keeps_its_place or here.route:
+        return None
+    return here.skip(SkipReason.NOT_ROUTED, "no route took the Case")
+
+
+def not_wanted(here: Standing, _: Knowledge) -> Skip | None:
+    """Leave out a Case for which the policy of its route makes no record."""
+    route = None if here.may_have_record else here.route
+    if route is None or here.policies.inbound[route.inbound].create_when.holds(here.context):
+        return None
+    return here.skip(SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
+
+
+ADMISSION: tuple[Rule, ...] = (
+    gone,
+    never_active,
+    unknown_status,
+    lost_its_rules,
+    too_old,
+    not_routed,
+    not_wanted,
+)
+"""The first that keeps a Case out is told."""
+
+
+def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
+    """Give the link of a Case that gets a record, with its route; or say why it gets none."""
+    kept_out = next((found for rule in ADMISSION if (found := rule(here, knowledge))), None)
+    route = None if kept_out else here.route
+    if route is None or here.keeps_its_place:
+        return kept_out or here.link
+    return replace(
+        here.link,
+        admitted=True,
+        route=route.name,
+        inbound=route.inbound,
+        outbound=route.outbound,
+        connector=route.connector,
+        table=here.policies.inbound[route.inbound].table,
+    )
+
+
+def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
+    """Say whether a Case is due by its age; what is over counts as open where it was when it was first seen."""
+    created, stage = here.case.created_at, here.case_at
+    looked_back_to = knowledge.origin - here.policies.first_lookback
+    is_before_the_end = knowledge.until is None or created <= knowledge.until
+    is_asked_for = created >= (knowledge.since or looked_back_to) and is_before_the_end
+    is_asked_for = is_asked_for or here.case.id in knowledge.named
+    if created >= looked_back_to and min(stage, here.link.case_low or stage) < Stage.RESOLVED:
+        return True
+    if stage >= Stage.RESOLVED:
+        return created > knowledge.origin or (knowledge.include_resolved and is_asked_for)
+    return is_asked_for
+
+
+# -- whether its record is made, or is there already -------------------------------------------------------------------
+#
+# Nobody makes a record before somebody looked for one with the Case's key. One that is there is adopted; of two that
+# are there none is chosen.
+
+
+def _unlinked(here: Standing, knowledge: Knowledge) -> Verdict:
+    admitted = admit(here, knowledge)
+    if isinstance(admitted, Skip):
+        return Leave(here=here, skip=admitted)
+    here = here.on(admitted)
+    if here.is_event:
+        return Create(here=here)
+    looked_up = knowledge.records.get((here.link.connector, here.case.id))
+    return _ask_for_records(here, knowledge) if looked_up is None else _create_or_adopt(here, looked_up, knowledge)
+
+
+def _ask_for_records(here: Standing, knowledge: Knowledge) -> Verdict:
+    """Ask which records bear the Case's key and, in the same round, for one by other means."""
+    refused = knowledge.refused.get((here.link.connector, here.link.table, here.case.id))
+    if refused:
+        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, refused))
+    kept = _kept_elsewhere(here, knowledge)
+    if isinstance(kept, Leave) and kept.skip and kept.skip.reason is SkipReason.KEPT_ELSEWHERE and not here.further:
+        return kept
+    question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id)
+    return Ask(here=here, questions=(question, *(kept.questions if isinstance(kept, Ask) else ())))
+
+
+def _create_or_adopt(here: Standing, looked_up: Iterable[Incident], knowledge: Knowledge) -> Verdict:
+    known = {incident.sys_id: incident for incident in (*here.further, *looked_up)}
+    here = here.on(at_newest(here.link, here.policies.owner, known))
+    records = [incident for sys_id, incident in known.items() if sys_id not in here.link.earlier]
+    match records:
+        case [incident]:
+            found = Standing(pair=replace(here.pair, incident=incident, others=()), policies=here.policies)
+            unknown = unknown_state(found, knowledge)
+            if unknown:
+                return Leave(here=here, skip=unknown)
+            return Adopt(here=here, found=found, then=_verdict(found.bound(), knowledge))
+        case []:
+            return _kept_elsewhere(here, knowledge) or _in_doubt(here, knowledge) or Create(here=here)
+        case _:
+            return Leave(here=here, skip=duplicates(here, records))
+
+
+def _in_doubt(here: Standing, knowledge: Knowledge) -> Leave | None:
+    """Wait for a create whose outcome is not known, where the instance would not recognise its repetition."""
+    sent_at = here.link.create_in_doubt_since
+    if not sent_at or here.link.connector not in knowledge.ids_not_honoured or knowledge.now >= sent_at + SETTLE_AFTER:
+        return None
+    detail = f"a create sent at {sent_at.isoformat()} may still be running"
+    return Leave(here=here, skip=here.skip(SkipReason.SETTLING, detail))
+
+
+def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
+    """Decide about a Case that may have a record by other means: it has one, or that has to be asked for.
+
+    None where nothing keeps it from getting one. What was found is asked for again when the query for this Case is
+    another one, or by a drift check; that it is gone is believed the second time.
+    """
+    existing, known = here.inbound.existing, here.link.elsewhere
+    if existing is None:
+        return None
+    try:
+        terms = existing.terms(here.context)
+    except TemplateFailed as failure:
+        words = f"existing of [inbound.{here.link.inbound}] cannot be asked: {failure}"
+        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, words))
+    query = "^".join(f"{term.field}{term.operator}{term.value}" for term in terms)
+    found = knowledge.existing.get((here.link.connector, here.case.id))
+    if found is None:
+        if known and known.query == query and not knowledge.looks_again:
+            return _kept(here, known)
+        question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id, terms=terms)
+        return Ask(here=here, questions=(question,))
+    if found:
+        record = found[0]
+        there = Elsewhere(
+            connector=record.connector, table=record.table, sys_id=record.sys_id, number=record.number, query=query
+        )
+        return _kept(here, there)
+    return _kept(here, replace(known, is_missed=True)) if known and not known.is_missed else None
+
+
+def _kept(here: Standing, there: Elsewhere) -> Leave:
+    detail = f"{there.connector}/{there.table} {there.number} stands for this Case, by other means"
+    if there.is_missed:
+        detail += "; it was not found at the last look, and the next drift check looks once more"
+    here = here.on(replace(here.link, elsewhere=there))
+    return Leave(here=here, skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
+
+
+# -- what keeps a link from being written ------------------------------------------------------------------------------
+
+
+def lost_rules(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a link whose policy was renamed or removed: nobody knows any more how to write its record."""
+    return here.skip(SkipReason.NOT_ROUTED, here.lost_rules) if here.lost_rules else None
+
+
+def case_missing(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a Case that answered 404: it was deleted, or hidden from this key."""
+    if here.link.case_absence is None:
+        return None
+    name = here.case.key or here.case.id
+    return _absent(here, SkipReason.CASE_MISSING, here.link.case_absence.times, "Coralogix", name)
+
+
+def incident_missing(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a record that answered 404: it was deleted, or hidden from this user."""
+    if here.link.incident_absence is None:
+        return None
+    name = here.link.number or here.link.sys_id
+    return _absent(here, SkipReason.INCIDENT_MISSING, here.link.incident_absence.times, "ServiceNow", name)
+
+
+def doubled(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a record that somebody copied with key and mark: a person has to say which one counts."""
+    return duplicates(here, [here.incident, *here.further]) if here.incident and here.further else None
+
+
+def pending_again(here: Standing, _: Knowledge) -> Skip | None:
+    """Wait for a Case that fell back to waiting for its activation; it has no stage until then."""
+    if here.case.status != PENDING:
+        return None
+    return here.skip(SkipReason.PENDING_ACTIVATION, "the Case waits to be activated again")
+
+
+def unknown_state(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a record with a state of the instance's own that no table of the config explains."""
+    incident = here.incident
+    if incident is None or here.incident_stage is not None:
+        return None
+    where = f"[servicenow.{incident.connector}.states]"
+    detail = f"{incident.number} has the unknown state {incident.state!r}; {where} can name it"
+    return here.skip(SkipReason.UNKNOWN_STATE, detail)
+
+
+def unread(here: Standing, _: Knowledge) -> Skip | None:
+    """Wait for a record that was bound and not read yet; an alert need never be read."""
+    if here.incident or here.is_event:
+        return None
+    return here.skip(SkipReason.SETTLING, "the record was not read yet")
+
+
+def not_ours(here: Standing, _: Knowledge) -> Skip | None:
+    """Hold a record that somebody took key or mark from: it may be another's by now."""
+    if here.incident is None or here.is_event or here.is_ours:
+        return None
+    return here.skip(SkipReason.REJECTED, f"{here.incident.number} does not bear this Case's key and our mark any more")
+
+
+OBSTACLES: tuple[Rule, ...] = (
+    lost_rules,
+    case_missing,
+    incident_missing,
+    doubled,
+    pending_again,
+    unknown_status,
+    unknown_state,
+    unread,
+    not_ours,
+)
+"""The first that stands in the way is told."""
+
+
+def duplicates(here: Standing, records: Iterable[Incident]) -> Skip:
+    """Name every record that bears one Case's key."""
+    names = ", ".join(
+        sorted(f"{record.number} ({record.connector}/{record.table}, {record.sys_id})" for record in records)
+    )
+    return here.skip(SkipReason.DUPLICATE_INCIDENTS, f"these records bear this Case's key: {names}")
+
+
+def _absent(here: Standing, reason: SkipReason, times: int, system: str, name: str) -> Skip:
+    """Hold what answered 404 twice; once is only a suspicion and is asked again in a later cycle."""
+    if times >= 2:
+        return here.skip(reason, f"{system} answered 404 for {name} {times} times: deleted, or hidden from us")
+    return here.skip(SkipReason.SETTLING, f"{system} answered 404 for {name} once; it is asked again")
+
+
+# -- what each side gets from the other --------------------------------------------------------------------------------
+#
+# A side is only brought to a stage above every stage at which it was ever seen. One that somebody moved back across
+# ``resolved`` is left to people until it moves forward by itself.
+
+
+def _gets_next_record(here: Standing, knowledge: Knowledge) -> bool:
+    """Say whether a Case that is active again gets a new record; never while the one before is still open."""
+    reactivated_at, inbound = here.case.reactivated_at, here.inbound
+    if here.is_event or inbound.on_reactivate is not OnReactivate.NEW_RECORD or reactivated_at is None:
+        return False
+    lately = [at for at in here.link.reactivations if at > knowledge.now - ONE_DAY]
+    is_new = here.is_case_back and reactivated_at not in here.link.reactivations
+    return is_new and here.incident_at >= Stage.RESOLVED and len(lately) < inbound.reactivations_per_day
+
+
+def _with_next_record(here: Standing) -> Standing:
+    """Let a pair go on with a record that is still to be made; the one before is left as it is."""
+    before = (here.incident,) if here.incident else ()
+    link = next_generation(here.link, here.case, here.case_at)
+    pair = replace(here.pair, link=link, incident=None, others=(*here.pair.others, *before))
+    return Standing(pair=pair, policies=here.policies)
+
+
+def _follow(here: Standing) -> Follow:
+    return Follow(
+        here=here,
+        is_left_to_people=here.is_incident_back or (here.is_event and here.is_case_back),
+        is_over=over(here),
+        withheld=withheld(here),
+        has_note=has_note(here),
+        case_goes_to=None if here.is_case_back else here.case_goes_to,
+        moved_back=moved_back(here),
+        stands_back=stands_back(here),
+    )
+
+
+def over(here: Standing) -> Skip | None:
+    """Leave a record that is Closed or Canceled as it is; an alert is written until it was cleared."""
+    if here.is_event or not here.is_over:
+        return None
+    return here.skip(SkipReason.INCIDENT_TERMINAL, f"{here.link.number} is over and is not written")
+
+
+def withheld(here: Standing) -> Skip | None:
+    """Leave a record as it is while ``update_when`` is false.
+
+    Nothing of what it would have got is remembered as written, so the one write after that has all that differs from
+    the last one. A Case that is active again is told of all the same.
+    """
+    return here.skip(SkipReason.UPDATE_WITHHELD, here.withheld) if here.withheld else None
+
+
+def has_note(here: Standing) -> bool:
+    """Say whether people who work on a record are told, once, that its Case is active again."""
+    is_off = here.is_event or here.inbound.on_reactivate is OnReactivate.HOLD
+    if is_off or here.incident is None or here.case.reactivated_at is None or not here.is_case_back:
+        return False
+    before = here.link.noted.get(told_by(here.case))
+    is_told = before is not None and here.incident.mod_count > before
+    return not (is_told or here.is_over or here.is_incident_back)
+
+
+def moved_back(here: Standing) -> Skip | None:
+    """Notice a side that was moved back across ``resolved``: a reopened record, a Case that fired again."""
+    if here.incident and here.is_incident_back:
+        return here.skip(SkipReason.INCIDENT_REOPENED, f"{here.incident.number} was reopened and is left to people")
+    if here.is_case_back:
+        return here.skip(SkipReason.CASE_MOVED_BACK, "the Case was resolved before and is open again")
+    return None
+
+
+def stands_back(here: Standing) -> Skip | None:
+    """Name a side that was moved back below ``resolved``, where that is why the sides are not equal."""
+    if here.incident is None or here.case_at == here.incident_at:
+        return None
+    if here.incident_at < here.incident_peak:
+        detail = f"{here.incident.number} was moved back; it follows only news"
+        return here.skip(SkipReason.INCIDENT_REOPENED, detail)
+    if here.case_at < here.case_peak:
+        return here.skip(SkipReason.CASE_MOVED_BACK, "the Case was moved back; it follows only news")
+    return None
+
+
+# -- which of a Case's records a link goes on with ---------------------------------------------------------------------
+
+
+def next_generation(link: Link, case: Case, stage: Stage) -> Link:
+    """Let a link go on with a record that is still to be made; where the Case stands now, it begins anew."""
+    told = (*link.reactivations, case.reactivated_at) if case.reactivated_at else link.reactivations
+    return replace(
+        link,
+        sys_id="",
+        number="",
+        generation=link.generation + 1,
+        earlier=(*link.earlier, link.sys_id),
+        reactivations=tuple(dict.fromkeys(told)),
+        case_peak=stage,
+        incident_peak=None,
+        written={},
+        kept={},
+        noted={},
+        tries=None,
+        hold=None,
+        incident_absence=None,
+        create_in_doubt_since=None,
+    )
+
+
+def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:
+    """Let a link that has no record yet go on with the newest of those that there are.
+
+    The database that knew of the next one may be lost, and those before it are no rivals of it.
+    """
+    known = generations(owner, link.case_id, sys_ids)
+    newest = max(known, default=1)
+    if newest <= link.generation:
+        return link
+    before = (sys_id for generation, sys_id in known.items() if generation < newest)
+    return replace(link, generation=newest, earlier=tuple(dict.fromkeys((*link.earlier, *before))))
