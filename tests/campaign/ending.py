@@ -96,7 +96,7 @@ def only_forward(writes: Iterable[Write]) -> bool:
         if not write.accepted:
             continue
         before, after = RECORD_STAGES.get(write.state_before, Stage.OPEN), RECORD_STAGES.get(write.state_after)
-        if after is None or after < before or (write.operation is Operation.UPDATE and _takes_away(write)):
+        if after is None or after < before or (write.operation is not Operation.INSERT and _takes_away(write)):
             return False
     return True
 

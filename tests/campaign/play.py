@@ -205,7 +205,7 @@ def _note_replaced(stage: Stage, step: Step, seen: Sequence[int]) -> None:
     worlds = (stage.servicenow, stage.neighbour)
     replaced = [write for world, count in zip(worlds, seen, strict=True) for write in world.journal[count:]]
     gone = [write.correlation_id for write in replaced if not write.state_after]
-    stage.note(step, takes_from=gone, turns_back=True)
+    stage.note(step, takes_from=gone, turns_back=True, clones=isinstance(step, Clone))
 
 
 DEEDS: Mapping[type, Callable[..., None]] = {

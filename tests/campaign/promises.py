@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 
 from reconciler.sandbox.servicenow.journal import Write
 from tests.campaign.invariants import Finding
-from tests.campaign.trace import Began, Ended, Event, Read, Request, side_of, target_of
+from tests.campaign.trace import (
+    MAIN,
+    OTHER,
+    Acted,
+    Began,
+    Ended,
+    Event,
+    Read,
+    Request,
+    connector_of,
+    side_of,
+    target_of,
+)
 
 KEPT_IN_STEP = ("short_description", "impact", "urgency")
 PULLS = frozenset({"cases.list", "records.list.changed"})
@@ -33,12 +45,20 @@ class _Fields:
         match event:
             case Began():
                 self.shown = {key: fields for key, fields in self.shown.items() if key[0] != event.host}
+            case Acted(clones=True):
+                self._clone()
             case Read() if event.targeted:
                 self.shown |= {(event.host, one.target): dict(one.fields) for one in event.shown if not one.is_case}
             case Request(operation="records.update" | "records.create"):
                 yield from self._write(event)
             case _:
                 pass
+
+    def _clone(self) -> None:
+        """Let the copies of records hold what we put into those."""
+        for (target, name), values in list(self.ours.items()):
+            if connector_of(target) == MAIN:
+                self.ours[target_of(OTHER, target), name] |= values
 
     def _write(self, request: Request) -> Iterator[Finding]:
         before = self.shown.get((request.host, request.target), {})

@@ -118,6 +118,8 @@ class Acted:
     takes_from: tuple[str, ...] = ()
     turns_back: bool = False
     """records may stand where they stood before, which is no lag of a listing"""
+    clones: bool = False
+    """the second instance has the first one's records from now on, and what was written to those"""
 
 
 Event = Began | Read | Request | Ended | Copied | Acted
@@ -146,6 +148,11 @@ class Gate:
 def target_of(connector: str, sys_id: str) -> str:
     """Name a record among those of all instances, since a cloned one has the same id as its original."""
     return sys_id if connector == MAIN else f"{connector}/{sys_id}"
+
+
+def connector_of(target: str) -> str:
+    """Give the connector of a record that is named among those of all instances."""
+    return target.rpartition("/")[0] or MAIN
 
 
 def side_of(event: Read | Request) -> str:

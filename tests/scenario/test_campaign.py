@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.sandbox.faults import FaultKind
-from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.switches import Rewrite, Switches
 from tests.campaign.again import again_findings
 from tests.campaign.campaign import run, seed_of
 from tests.campaign.further import further_findings, impatient, misplaced, pressed
@@ -20,7 +20,9 @@ from tests.campaign.invariants import judge
 from tests.campaign.more import Kind
 from tests.campaign.play import play
 from tests.campaign.schedule import (
+    Backup,
     CaseAct,
+    Clone,
     Cycle,
     Hosts,
     Interrupt,
@@ -28,8 +30,10 @@ from tests.campaign.schedule import (
     LateCommit,
     OtherCycle,
     RecordAct,
+    Restore,
     Schedule,
     Setting,
+    Skew,
     Step,
     Strike,
     TurnBack,
@@ -139,6 +143,26 @@ def test_a_record_that_was_reopened_and_is_put_back_from_before_is_left_alone() 
     reopened = (Wait(901), RecordAct(0, "resolve", "b"), RecordAct(0, "progress", "b"), Cycle())
     put_back = (TurnBack(700, case=0), CaseAct(0, "close"))
     assert broken(CaseAct(0, "create"), Cycle(), *reopened, *put_back, setting=Setting(profile="lenient")) == []
+
+
+def test_a_record_whose_assignment_went_with_an_older_copy_need_not_stand_with_its_case() -> None:
+    assigned = (Wait(90000), RecordAct(0, "assign"), Cycle())
+    assert broken(CaseAct(0, "create"), Cycle(), *assigned, TurnBack(90000)) == []
+
+
+def test_a_side_is_left_alone_as_long_as_it_says_though_its_clock_is_wrong() -> None:
+    closed = Strike(FaultKind.ERROR_503_HTML, "records.*", seconds=60)
+    assert broken(Skew(-1, 600), closed, Cycle(), Cycle(), Cycle()) == []
+
+
+def test_what_was_written_before_a_clone_is_ours_in_the_copy_too() -> None:
+    copied = (CaseAct(0, "create"), Backup(0), Cycle(), Clone(), RecordAct(0, "drop_key"), Restore(0))
+    assert broken(*copied, CaseAct(0, "set_title", "b"), setting=Setting(connectors=2)) == []
+
+
+def test_a_value_that_another_daemon_gave_and_the_instance_folded_may_be_sent_once_more() -> None:
+    folding = Setting(switches=Switches(rewrites=frozenset({Rewrite.BLANKS})), hosts=Hosts.TWO_DATABASES)
+    assert broken(CaseAct(0, "create"), CaseAct(0, "set_title", "two  blanks "), Cycle(), setting=folding) == []
 
 
 def _adopts(event: Event) -> bool:

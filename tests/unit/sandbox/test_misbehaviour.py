@@ -146,6 +146,13 @@ def test_a_long_wait_is_said_in_seconds_and_ends(kind: FaultKind) -> None:
     assert coralogix(Fault(kind, until=START + timedelta(hours=1))).headers["Retry-After"] == "3600"
 
 
+def test_a_wait_is_as_long_by_a_clock_that_is_wrong() -> None:
+    face = new_face()
+    face.world.own_clock.skew = timedelta(minutes=10)
+    face.world.faults.add(Fault(FaultKind.RATE_429, times=None, until=START + timedelta(minutes=1)))
+    assert call(face, "GET", TABLE).headers["Retry-After"] == "60"
+
+
 def test_a_wait_may_be_said_in_any_words() -> None:
     odd = Fault(FaultKind.RATE_429, retry_after="Sun, 01 Mar 2026 13:00:00 GMT")
     assert coralogix(odd).headers["Retry-After"] == odd.retry_after

@@ -193,7 +193,8 @@ class ServiceNowFace:
         if fault.kind in SPOILS_NO_ANSWER:
             return made_odd(effect(fault.kind), fault)
         spoiled = struck(fault, self._answer_behind(fault, request, effect, target))
-        return dressed(spoiled, fault, request, self.world.own_clock.now())
+        # What is left of a fault is the same by every clock, that of an instance whose own is wrong included.
+        return dressed(spoiled, fault, request, self.world.clock.now())
 
     def _answer_behind(
         self,
