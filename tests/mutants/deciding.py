@@ -155,8 +155,8 @@ DECIDING = (
     fault(
         "a hold does not hold",
         "planning.rules:verdict_on",
-        "hold.next_retry_at",
-        "hold.since",
+        "here.hold.next_retry_at",
+        "here.hold.since",
         f"{WILD}::test_200_without_change",
     ),
     fault(
@@ -168,9 +168,9 @@ DECIDING = (
     ),
     fault(
         "a hold outlives a change",
-        "planning.rules:verdict_on",
-        "hold and is_held and (knowledge.now < hold.next_retry_at)",
-        "hold and knowledge.now < hold.next_retry_at",
+        "standing:Standing.hold",
+        "hold if hold and hold.fingerprint == self.fingerprint else None",
+        "hold",
         f"{FLOW}::test_a_rejection_is_over_when_either_side_changes",
     ),
     fault(

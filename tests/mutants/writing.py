@@ -148,8 +148,8 @@ WRITING_FAULTS = (
     fault(
         "a hold outlives the change that ended it",
         "planning.rules:verdict_on",
-        "hold if is_held else None",
-        "hold",
+        "replace(here.link, ignored_fingerprint='', hold=here.hold)",
+        "replace(here.link, ignored_fingerprint='')",
         f"{OVER_TIME}::test_a_rejection_that_changed_begins_its_waiting_anew",
     ),
     fault(

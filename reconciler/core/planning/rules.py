@@ -27,13 +27,11 @@ Rule = Callable[[Standing, Knowledge], Skip | None]
 
 def verdict_on(here: Standing, knowledge: Knowledge) -> Verdict:
     """Give the verdict on a pair. One that a person said to leave alone, or that is held, waits for a change first."""
-    link, hold = here.link, here.link.hold
-    if link.ignored_fingerprint == here.fingerprint:
-        return Leave(here=here.on(replace(link, hold=None)))
-    is_held = hold is not None and hold.fingerprint == here.fingerprint
-    here = here.on(replace(link, ignored_fingerprint="", hold=hold if is_held else None))
-    if hold and is_held and knowledge.now < hold.next_retry_at:
-        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, hold.detail))
+    if here.is_left_alone:
+        return Leave(here=here.on(replace(here.link, hold=None)))
+    here = here.on(replace(here.link, ignored_fingerprint="", hold=here.hold))
+    if here.hold and knowledge.now < here.hold.next_retry_at:
+        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, here.hold.detail))
     return _verdict(here, knowledge)
 
 

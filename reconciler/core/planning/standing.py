@@ -15,7 +15,7 @@ from typing import TypedDict
 from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.lifecycle import STEPS, verbs
-from reconciler.core.model import Case, Incident, Link, Pair, Skip, SkipReason, Stage, Verb
+from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
 from reconciler.core.policies.requirements import parts_of
@@ -92,6 +92,17 @@ class Standing:
     def fingerprint(self) -> str:
         """Name what both sides look like; an action and a hold remember it."""
         return fingerprint(self.pair)
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Say whether a person said to leave the pair alone, and nothing changed since."""
+        return self.link.ignored_fingerprint == self.fingerprint
+
+    @property
+    def hold(self) -> Hold | None:
+        """Give the hold of the link, if nothing changed since it began."""
+        hold = self.link.hold
+        return hold if hold and hold.fingerprint == self.fingerprint else None
 
     @cached_property
     def is_ours(self) -> bool:
@@ -254,6 +265,8 @@ class Standing:
 
     def on(self, link: Link) -> Standing:
         """Look at the same two sides with another link."""
+        if link == self.link:
+            return self  # with all that was derived already
         return Standing(pair=replace(self.pair, link=link), policies=self.policies)
 
     def seeing(self, *, case: Case | None = None, incident: Incident | None = None) -> Standing:

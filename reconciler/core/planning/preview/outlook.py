@@ -43,7 +43,7 @@ class Outlook:
 def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
     """Look ahead for one link, as if each look-up found what it asks for."""
     here = Standing(pair=pair, policies=policies)
-    if pair.link.ignored_fingerprint == here.fingerprint:
+    if here.is_left_alone:
         return Outlook(
             because=("a person said to leave it alone (`reconciler holds ignore`)",),
             until=("either side changes", "a person says `reconciler holds retry`"),
