@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.core.model import Action, ActionKind, Case, HttpRecord, Incident, Outcome, Stage, System
 from reconciler.store.store import Store
-from reconciler.store.values import Decided, Ended, Pulled, RememberedCounts
+from reconciler.store.values import Decided, FinishedAction, Pulled, RememberedCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, policies
 
 JUDGE = policies()
@@ -47,7 +47,9 @@ def finish_action(
     store: Store, seq: int, outcome: Outcome, *, now: datetime, requests: Sequence[HttpRecord] = ()
 ) -> None:
     """Finish one action."""
-    store.journal.finish_actions([Ended(seq=seq, outcome=outcome, requests=requests)], stage_rules=JUDGE, now=now)
+    store.journal.finish_actions(
+        [FinishedAction(seq=seq, outcome=outcome, requests=requests)], stage_rules=JUDGE, now=now
+    )
 
 
 @contextmanager

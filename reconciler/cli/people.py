@@ -10,7 +10,7 @@ import sys
 
 from reconciler.cli.times import utc_now
 from reconciler.store.store import Store
-from reconciler.store.values import Deed
+from reconciler.store.values import OperatorAction
 
 
 def os_user() -> str:
@@ -21,8 +21,8 @@ def os_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def note_deed(store: Store, what: str, detail: str = "") -> None:
+def note_command(store: Store, what: str, detail: str = "") -> None:
     """Write down that this command was given, and what came of it. No option of a command takes a secret."""
     arguments = shlex.join(sys.argv[1:])
-    deed = Deed(what=what, os_user=os_user(), host=socket.gethostname(), arguments=arguments, detail=detail)
+    deed = OperatorAction(what=what, os_user=os_user(), host=socket.gethostname(), arguments=arguments, detail=detail)
     store.journal.note_person(deed, utc_now())

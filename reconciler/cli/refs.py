@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from reconciler.store.store import Store
-    from reconciler.store.values import Found
+    from reconciler.store.values import FoundCase
 
 MOST_COMPLETIONS = 50
 """How many names of each kind a shell is offered."""
@@ -35,7 +35,7 @@ def find_case(store: Store, ref: str) -> str:
     return found[0].case_id
 
 
-def _described(one: Found) -> str:
+def _described(one: FoundCase) -> str:
     record = f"{one.connector}/{one.number}" if one.number else "no record"
     return f"  {one.case_key or 'no key yet'}  {record}  id {one.case_id}  {one.title}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.cli.terminal import Painted, paint, side_by_side, table
+from reconciler.cli.terminal import SafeText, paint, side_by_side, table
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Result, Skip
 from reconciler.core.text import one_line
@@ -43,7 +43,7 @@ class FieldChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reviewed:
+class ReviewRow:
     """Bring together what a person needs to judge one action."""
 
     action: Action
@@ -76,13 +76,13 @@ class Reviewed:
         return f"{from_word} → {self.action.to_stage.word}{by}"
 
 
-def reviewed_plan(report: CycleReport) -> list[Reviewed]:
+def reviewed_plan(report: CycleReport) -> list[ReviewRow]:
     """Bring each action of a plan together with what was known when it was decided."""
     routes = _routes(report)
     return [_reviewed(action, report, routes) for action in report.plan.actions]
 
 
-def reviewed_outcomes(report: CycleReport) -> list[Reviewed]:
+def reviewed_outcomes(report: CycleReport) -> list[ReviewRow]:
     """Bring each action that was carried out together with how it ended."""
     routes = _routes(report)
     return [_reviewed(outcome.action, report, routes, outcome) for outcome in report.outcomes]
@@ -95,9 +95,9 @@ def _routes(report: CycleReport) -> Mapping[str, str]:
 
 def _reviewed(
     action: Action, report: CycleReport, routes: Mapping[str, str], outcome: Outcome | None = None
-) -> Reviewed:
+) -> ReviewRow:
     pair = report.pairs.get(action.case_id)
-    return Reviewed(
+    return ReviewRow(
         action=action,
         title=pair.case.title if pair else "",
         route=routes.get(action.case_id, ""),
@@ -132,7 +132,7 @@ def _state(name: str, value: str | None) -> str | None:
 # -- the three faces -----------------------------------------------------------------------------------------------
 
 
-def blocks(rows: Iterable[Reviewed], skips: Iterable[Skip]) -> list[str]:
+def blocks(rows: Iterable[ReviewRow], skips: Iterable[Skip]) -> list[str]:
     """Write a block for each action, and why nothing is done about the rest; give the lines."""
     parts = [_block(row) for row in rows] or [[NOTHING]]
     return _apart([*parts, *_skip_table(skips)])
@@ -143,9 +143,9 @@ def _apart(parts: Iterable[Sequence[str]]) -> list[str]:
     return lines[1:]
 
 
-def _block(row: Reviewed) -> list[str]:
+def _block(row: ReviewRow) -> list[str]:
     kind = paint(row.action.kind.value, "bold")
-    result = paint(row.result.value, _RESULT_STYLES[row.result]) if row.result else Painted()
+    result = paint(row.result.value, _RESULT_STYLES[row.result]) if row.result else SafeText()
     widest = max((len(change.field) for change in row.changes), default=0)
     return [
         side_by_side(kind, paint(row.case), paint(row.title), result),
@@ -155,14 +155,14 @@ def _block(row: Reviewed) -> list[str]:
     ]
 
 
-def brief(rows: Iterable[Reviewed], skips: Iterable[Skip]) -> list[str]:
+def brief(rows: Iterable[ReviewRow], skips: Iterable[Skip]) -> list[str]:
     """Write a line for each action; give the lines."""
     cells = [_brief_row(row) for row in rows]
     headers = ("action", "case", "record", "from → to", "what", "result")
     return _apart([table(headers, cells) if cells else [NOTHING], *_skip_table(skips)])
 
 
-def _brief_row(row: Reviewed) -> tuple[str, ...]:
+def _brief_row(row: ReviewRow) -> tuple[str, ...]:
     names = [change.field for change in row.changes]
     what = row.detail or (", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} fields")
     return (row.action.kind.value, row.case, row.record, row.steps, what, row.result.value if row.result else "")
@@ -173,7 +173,7 @@ def _skip_table(skips: Iterable[Skip]) -> list[list[str]]:
     return [table(("skipped", "reason", "detail"), cells)] if cells else []
 
 
-def markdown(rows: Sequence[Reviewed], skips: Sequence[Skip], *, plan_hash: str) -> list[str]:
+def markdown(rows: Sequence[ReviewRow], skips: Sequence[Skip], *, plan_hash: str) -> list[str]:
     """Write a plan for a change ticket, a headline and a table of its fields for each action; give the lines."""
     head = [f"# Plan: {len(rows)} action{'' if len(rows) == 1 else 's'}", "", f"Hash `{plan_hash}`"]
     parts = [head, *(_markdown_block(row) for row in rows)]
@@ -183,7 +183,7 @@ def markdown(rows: Sequence[Reviewed], skips: Sequence[Skip], *, plan_hash: str)
     return _apart(parts)
 
 
-def _markdown_block(row: Reviewed) -> list[str]:
+def _markdown_block(row: ReviewRow) -> list[str]:
     lines = [f"| {_cell(one.field)} | {_cell(one.old or '')} | {_cell(one.new)} |" for one in row.changes]
     return [
         f"## {row.action.kind.value} {_cell(row.case)}: {_cell(row.title)}",

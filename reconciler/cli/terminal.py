@@ -48,28 +48,28 @@ def _harmless_json(document: JsonObject, *, indent: int | None) -> str:
     return "\n".join(UNSAFE.sub(lambda sign: json.dumps(sign[0])[1:-1], line) for line in lines)
 
 
-class Painted(str):
+class SafeText(str):
     """Be text that was made harmless before it was given a colour, so that its colour reaches the terminal."""
 
     __slots__ = ()
 
 
-def paint(text: object, style: str = "") -> Painted:
+def paint(text: object, style: str = "") -> SafeText:
     """Make a text harmless and, where colours are taken, give it one."""
     harmless = escape_controls(str(text))
     takes_colours = style and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return Painted(click.style(harmless, **_STYLES[style]) if takes_colours else harmless)
+    return SafeText(click.style(harmless, **_STYLES[style]) if takes_colours else harmless)
 
 
-def side_by_side(*parts: Painted) -> Painted:
+def side_by_side(*parts: SafeText) -> SafeText:
     """Join painted texts to one line."""
-    return Painted("  ".join(part for part in parts if part))
+    return SafeText("  ".join(part for part in parts if part))
 
 
 def print_lines(*lines: object) -> None:
     """Write lines to standard output, each on one line, whatever it holds."""
     for line in lines:
-        click.echo(line if isinstance(line, Painted) else escape_controls(str(line)))
+        click.echo(line if isinstance(line, SafeText) else escape_controls(str(line)))
 
 
 def write_text(text: str) -> None:
@@ -124,7 +124,7 @@ def _wrapped(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
     console = Console(highlight=False)
     with console.capture() as capture:
         console.print(drawn)
-    return [Painted(line.rstrip()) for line in capture.get().splitlines()]
+    return [SafeText(line.rstrip()) for line in capture.get().splitlines()]
 
 
 class ProgressBar:

@@ -31,7 +31,7 @@ _KEY = re.compile(r"[A-Z]+-[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class BackfillRequest:
     """Say what a backfill is to take in."""
 
     since: datetime | None = None
@@ -53,14 +53,14 @@ class Asked:
         return {**times, "refs": list(self.refs), **{name: getattr(self, name) for name in names}}
 
     @classmethod
-    def of(cls, document: JsonObject) -> Asked:
+    def of(cls, document: JsonObject) -> BackfillRequest:
         """Read what was written down."""
         times = {name: _time(document[name]) for name in ("since", "until")}
         return cls(**{**document, **times, "refs": tuple(document["refs"])})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class BackfillProgress:
     """Say how far a backfill has come."""
 
     parts: int = 0
@@ -80,7 +80,7 @@ class Progress:
     is_stopped: bool = False
     """it was asked to end before it was over"""
 
-    def stopped(self) -> Progress:
+    def stopped(self) -> BackfillProgress:
         """Give the same, ended early."""
         return replace(self, is_over=True, is_stopped=True, exit_code=max(1, self.exit_code))
 
@@ -90,14 +90,14 @@ class Progress:
         return vars(self) | {"named": list(self.named) if self.named is not None else None, "reached": reached}
 
     @classmethod
-    def of(cls, document: JsonObject) -> Progress:
+    def of(cls, document: JsonObject) -> BackfillProgress:
         """Read what was written down."""
         named, reached = document["named"], document["reached"]
         place = (datetime.fromisoformat(reached[0]), reached[1]) if reached else None
         return cls(**{**document, "named": tuple(named) if named is not None else None, "reached": place})
 
 
-def part_size(asked: Asked, limits: Limits) -> int | None:
+def part_size(asked: BackfillRequest, limits: Limits) -> int | None:
     """Give how many Cases one part has: as many as asked for, and no more than the brakes let through at once.
 
     Raises Refused where a brake lets nothing through.
@@ -113,7 +113,9 @@ def part_size(asked: Asked, limits: Limits) -> int | None:
     return min(asked.batch, *brakes.values())
 
 
-def next_part(context: Context, asked: Asked, progress: Progress, cycle_id: str) -> tuple[CycleReport | None, Progress]:
+def next_part(
+    context: Context, asked: BackfillRequest, progress: BackfillProgress, cycle_id: str
+) -> tuple[CycleReport | None, BackfillProgress]:
     """Run the next part; no report where a Case that was named is not there. Raises StoreError."""
     try:
         named = _named(context, asked.refs) if progress.named is None else progress.named
@@ -145,12 +147,12 @@ def take_part(context: Context, cycle_id: str) -> CycleReport | None:
     handed = backfills.first_open()
     if handed is None:
         return None
-    progress = Progress.of(handed.progress)
+    progress = BackfillProgress.of(handed.progress)
     if handed.state is BackfillState.STOPPING or context.clock() - handed.seen_at > UNHEARD_FOR:
         backfills.came(handed.seq, progress.stopped().document(), None, is_over=True)
         return None
     try:
-        report, progress = next_part(context, Asked.of(handed.asked), progress, cycle_id)
+        report, progress = next_part(context, BackfillRequest.of(handed.asked), progress, cycle_id)
     except Refused as error:
         report, progress = None, replace(progress, error=str(error), exit_code=error.exit_code, is_over=True)
     document = _shown(report, hides_values=context.settings.hides_values) if report else None
@@ -165,7 +167,7 @@ def _shown(report: CycleReport, *, hides_values: bool) -> JsonObject:
     return document
 
 
-def _came(asked: Asked, before: Progress, report: CycleReport) -> Progress:
+def _came(asked: BackfillRequest, before: BackfillProgress, report: CycleReport) -> BackfillProgress:
     exit_code = max(before.exit_code, 1 if report.failed else 0)
     if report.error is not None and report.reached is None:
         failures = before.failures + 1
@@ -205,7 +207,7 @@ def _named(context: Context, refs: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def whole_document(documents: Sequence[JsonObject], progress: Progress) -> JsonObject:
+def whole_document(documents: Sequence[JsonObject], progress: BackfillProgress) -> JsonObject:
     """Put the documents of all parts together, as the document of ``once --json``."""
     last = documents[-1] if documents else {}
     counts: Counter[str] = Counter()

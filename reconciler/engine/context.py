@@ -13,7 +13,7 @@ from reconciler.engine.report import CycleResult
 from reconciler.engine.request_log import RequestLog, intended
 from reconciler.remotes.ports import CaseClient, CaseEventClient, IncidentClient, RecordHistoryClient, Side
 from reconciler.store.store import Store
-from reconciler.store.values import CycleCounts, Decided, Ended, Pulled, RememberedCounts
+from reconciler.store.values import CycleCounts, Decided, FinishedAction, Pulled, RememberedCounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ class Context:
             intended=[intended(action, now) for action in actions],
         )
 
-    def finish_actions(self, ended: Sequence[Ended]) -> None:
+    def finish_actions(self, ended: Sequence[FinishedAction]) -> None:
         """Write down what came of actions, with the requests that were made for them."""
         self.store.journal.finish_actions(
             ended,

@@ -43,7 +43,7 @@ from reconciler.engine.request_log import left_open
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
 from reconciler.store.maintenance import Retention
-from reconciler.store.values import Begun, CycleCounts, Decided, Ended
+from reconciler.store.values import CycleCounts, Decided, FinishedAction, UnfinishedAction
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
@@ -350,14 +350,14 @@ def close_unfinished(context: Context) -> None:
             detail="the program ended before the outcome was recorded",
             link=_in_doubt(begun, pair) if pair else None,
         )
-        ended.append(Ended(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at)))
+        ended.append(FinishedAction(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at)))
     if ended:
         context.finish_actions(ended)
     for one in ended:
         tell_outcome(one.outcome)
 
 
-def _in_doubt(begun: Begun, pair: Pair) -> Link:
+def _in_doubt(begun: UnfinishedAction, pair: Pair) -> Link:
     """Remember of a write that may have landed what must not happen twice: the record, or the note of a step."""
     link, word = pair.link, begun.action.to_stage.word
     if begun.action.kind is ActionKind.CREATE_INCIDENT:

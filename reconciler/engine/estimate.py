@@ -14,7 +14,7 @@ from reconciler.core.lifecycle import CASE_STAGES
 from reconciler.core.model import Case, Stage
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.acting.lookups import NAMES_AT_ONCE
-from reconciler.engine.backfill import Asked, part_size
+from reconciler.engine.backfill import BackfillRequest, part_size
 from reconciler.engine.context import Context
 from reconciler.engine.reading.pull import case_pages
 from reconciler.remotes.ports import CaseOrder
@@ -47,7 +47,7 @@ class Estimate:
         return in_an_hour / self.hourly[connector]
 
 
-def estimate(context: Context, asked: Asked, *, pause_seconds: float) -> Estimate:
+def estimate(context: Context, asked: BackfillRequest, *, pause_seconds: float) -> Estimate:
     """Count the Cases that a backfill is about and work out what they cost. Raises RemoteError and Refused."""
     listed, cases = (len(asked.refs),) * 2 if asked.refs else _count(context, asked)
     cases = min(cases, asked.most) if asked.most is not None else cases
@@ -67,7 +67,7 @@ def estimate(context: Context, asked: Asked, *, pause_seconds: float) -> Estimat
     )
 
 
-def _count(context: Context, asked: Asked) -> tuple[int, int]:
+def _count(context: Context, asked: BackfillRequest) -> tuple[int, int]:
     """Count the Cases of the window, and those of them that have no record and may get one."""
     since = asked.since or context.clock() - context.policies.first_lookback
     listed, wanted, oldest = 0, 0, context.clock()
@@ -89,7 +89,7 @@ def _stretch(now: datetime, oldest: datetime, since: datetime) -> float:
     return max(1.0, (now - since).total_seconds() / counted)
 
 
-def _may_get_one(context: Context, case: Case, asked: Asked) -> bool:
+def _may_get_one(context: Context, case: Case, asked: BackfillRequest) -> bool:
     if asked.until is not None and case.created_at > asked.until:
         return False
     stage = CASE_STAGES.get(case.status)

@@ -81,7 +81,7 @@ _REWRITE_INCIDENT = "UPDATE incidents SET snapshot = ? WHERE sys_id = ? AND tabl
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sight:
+class IngestContext:
     """Say on which connection, by which rules, in which cycle and when something is seen."""
 
     conn: sqlite3.Connection
@@ -106,7 +106,7 @@ class Ingested(Generic[Key]):
     """the keys of what was older than what is remembered, and was left out"""
 
 
-class Fate(Enum):
+class Novelty(Enum):
     """Say what a thing that was seen is, beside what is remembered of it."""
 
     SAME = auto()
@@ -118,11 +118,11 @@ class Fate(Enum):
     CHANGED = auto()
 
 
-_NEWS = frozenset({Fate.NEW, Fate.CHANGED})
+_NEWS = frozenset({Novelty.NEW, Novelty.CHANGED})
 
 
 class _Seen(NamedTuple, Generic[Key, Thing]):
-    fate: Fate
+    novelty: Novelty
     key: Key
     before: Thing | None
     after: Thing
@@ -132,43 +132,45 @@ class _Seen(NamedTuple, Generic[Key, Thing]):
 # -- the two sides ---------------------------------------------------------------------------------------------------
 
 
-def ingest_cases(sight: Sight, cases: Iterable[Case]) -> Ingested[str]:
+def ingest_cases(context: IngestContext, cases: Iterable[Case]) -> Ingested[str]:
     """Ingest Cases in the order of their own times, so that notifications tell the story forwards."""
     ordered = sorted(cases, key=lambda case: case.updated_at or case.created_at)
     seen: list[_Seen[str, Case]] = []
     for chunk in batches(ordered, CHUNK):
-        known = dict(sight.conn.execute(_KNOWN_CASES, [json.dumps([each.id for each in chunk])]))
-        is_older = _never if sight.read_now else case_is_older
+        known = dict(context.conn.execute(_KNOWN_CASES, [json.dumps([each.id for each in chunk])]))
+        is_older = _never if context.read_now else case_is_older
         here = list(_compared([(each.id, each) for each in chunk], known, case_from, is_older, _keep_address))
-        _put_cases(sight, [each for each in here if each.fate in _NEWS])
-        sight.conn.executemany(_REWRITE_CASE, [(each.text, each.key) for each in here if each.fate is Fate.OTHER_FORM])
+        _put_cases(context, [each for each in here if each.novelty in _NEWS])
+        context.conn.executemany(
+            _REWRITE_CASE, [(each.text, each.key) for each in here if each.novelty is Novelty.OTHER_FORM]
+        )
         seen += here
-    _end_case_absences(sight.conn, {case.id for case in ordered})
-    _follow(sight, System.CORALOGIX, [(("", "", each.key), each.fate) for each in seen])
-    notes = [note for each in seen if each.fate in _NEWS for note in _case_notes(sight, each)]
-    return _ingested(sight, seen, notes)
+    _end_case_absences(context.conn, {case.id for case in ordered})
+    _follow(context, System.CORALOGIX, [(("", "", each.key), each.novelty) for each in seen])
+    notes = [note for each in seen if each.novelty in _NEWS for note in _case_notes(context, each)]
+    return _ingested(context, seen, notes)
 
 
-def ingest_incidents(sight: Sight, incidents: Iterable[Incident]) -> Ingested[RecordKey]:
+def ingest_incidents(context: IngestContext, incidents: Iterable[Incident]) -> Ingested[RecordKey]:
     """Ingest records in the order of their own times."""
     ordered = sorted(incidents, key=lambda incident: (incident.updated_at, incident.mod_count))
     seen: list[_Seen[RecordKey, Incident]] = []
     notes: list[Notification] = []
     for chunk in batches(ordered, CHUNK):
-        rows = sight.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
+        rows = context.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
         known = {(row[0], row[1], row[2]): row[3] for row in rows}
-        is_older = _never if sight.read_now else incident_is_older
+        is_older = _never if context.read_now else incident_is_older
         here = list(_compared([(record_key(each), each) for each in chunk], known, incident_from, is_older, _as_seen))
-        news = [each for each in here if each.fate in _NEWS]
-        links = links_of_records(sight.conn, [each.after for each in news])
-        _put_incidents(sight, news, links)
-        rewritten = [(each.text, *each.key) for each in here if each.fate is Fate.OTHER_FORM]
-        sight.conn.executemany(_REWRITE_INCIDENT, rewritten)
-        notes += [note for each in news for note in _incident_notes(sight, each, links)]
+        news = [each for each in here if each.novelty in _NEWS]
+        links = links_of_records(context.conn, [each.after for each in news])
+        _put_incidents(context, news, links)
+        rewritten = [(each.text, *each.key) for each in here if each.novelty is Novelty.OTHER_FORM]
+        context.conn.executemany(_REWRITE_INCIDENT, rewritten)
+        notes += [note for each in news for note in _incident_notes(context, each, links)]
         seen += here
-    _end_incident_absences(sight.conn, {record_key(incident) for incident in ordered})
-    _follow(sight, System.SERVICENOW, [((each.key[2], each.key[1], each.key[0]), each.fate) for each in seen])
-    return _ingested(sight, seen, notes)
+    _end_incident_absences(context.conn, {record_key(incident) for incident in ordered})
+    _follow(context, System.SERVICENOW, [((each.key[2], each.key[1], each.key[0]), each.novelty) for each in seen])
+    return _ingested(context, seen, notes)
 
 
 def _compared(
@@ -185,24 +187,24 @@ def _compared(
     for key, thing in things:
         text, known_text = snapshot_text(thing), known.get(key)
         if text == known_text:
-            yield _Seen(Fate.SAME, key, None, thing, text)
+            yield _Seen(Novelty.SAME, key, None, thing, text)
             continue
         before = None if known_text is None else read(known_text)
         after = thing if before is None else keep(before, thing)
-        fate = _fate(before, after, is_older)
-        if fate is Fate.SAME and before is not None and snapshot_text(before) != known_text:
-            fate = Fate.OTHER_FORM
-        if fate is not Fate.STALE:
+        novelty = _novelty(before, after, is_older)
+        if novelty is Novelty.SAME and before is not None and snapshot_text(before) != known_text:
+            novelty = Novelty.OTHER_FORM
+        if novelty is not Novelty.STALE:
             known[key] = text = snapshot_text(after)
-        yield _Seen(fate, key, before, after, text)
+        yield _Seen(novelty, key, before, after, text)
 
 
-def _fate(before: Thing | None, after: Thing, is_older: Callable[[Thing, Thing], bool]) -> Fate:
+def _novelty(before: Thing | None, after: Thing, is_older: Callable[[Thing, Thing], bool]) -> Novelty:
     if before is None:
-        return Fate.NEW
+        return Novelty.NEW
     if before == after:
-        return Fate.SAME
-    return Fate.STALE if is_older(after, before) else Fate.CHANGED
+        return Novelty.SAME
+    return Novelty.STALE if is_older(after, before) else Novelty.CHANGED
 
 
 def _never(_thing: object, _known: object) -> bool:
@@ -218,33 +220,37 @@ def _as_seen(_before: Incident, after: Incident) -> Incident:
     return after
 
 
-def _ingested(sight: Sight, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[Notification]) -> Ingested[Key]:
+def _ingested(
+    context: IngestContext, seen: Sequence[_Seen[Key, Thing]], notes: Sequence[Notification]
+) -> Ingested[Key]:
     """Write the notifications and count what was seen."""
-    put_notifications(sight.conn, notes)
-    fates = Counter(each.fate for each in seen)
-    counts = SideCounts(seen=len(seen), new=fates[Fate.NEW], changed=fates[Fate.CHANGED], stale=fates[Fate.STALE])
-    stale = tuple(each.key for each in seen if each.fate is Fate.STALE)
+    put_notifications(context.conn, notes)
+    counted = Counter(each.novelty for each in seen)
+    counts = SideCounts(
+        seen=len(seen), new=counted[Novelty.NEW], changed=counted[Novelty.CHANGED], stale=counted[Novelty.STALE]
+    )
+    stale = tuple(each.key for each in seen if each.novelty is Novelty.STALE)
     return Ingested(counts=counts, notifications=len(notes), stale=stale)
 
 
-def _follow(sight: Sight, source: System, seen: Iterable[tuple[tuple[str, str, str], Fate]]) -> None:
+def _follow(context: IngestContext, source: System, seen: Iterable[tuple[tuple[str, str, str], Novelty]]) -> None:
     """Have the service's own account read of what is news: connector, table and id of each."""
-    if source in sight.follows:
-        now = time_text(sight.now)
-        news = [(source, *place, now, int(fate is Fate.NEW)) for place, fate in seen if fate in _NEWS]
-        sight.conn.executemany(_STEPS_DUE, news)
+    if source in context.follows:
+        now = time_text(context.now)
+        news = [(source, *place, now, int(novelty is Novelty.NEW)) for place, novelty in seen if novelty in _NEWS]
+        context.conn.executemany(_STEPS_DUE, news)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _put_cases(sight: Sight, news: Sequence[_Seen[str, Case]]) -> None:
-    now, rules = time_text(sight.now), sight.stage_rules
+def _put_cases(context: IngestContext, news: Sequence[_Seen[str, Case]]) -> None:
+    now, rules = time_text(context.now), context.stage_rules
     cases = [(each.after, each.text) for each in news]
-    sight.conn.executemany(
+    context.conn.executemany(
         _PUT_CASE, [(c.id, c.key, c.status, optional_text(c.updated_at), text, now) for c, text in cases]
     )
-    sight.conn.executemany(
+    context.conn.executemany(
         _PUT_CASE_ON_LINK,
         [
             {"case_id": c.id, "now": now, "stage": rules.case_stage(c), "was_active": int(shows_activity(c))}
@@ -254,15 +260,15 @@ def _put_cases(sight: Sight, news: Sequence[_Seen[str, Case]]) -> None:
 
 
 def _put_incidents(
-    sight: Sight, news: Sequence[_Seen[RecordKey, Incident]], links: Mapping[RecordKey, Sequence[Link]]
+    context: IngestContext, news: Sequence[_Seen[RecordKey, Incident]], links: Mapping[RecordKey, Sequence[Link]]
 ) -> None:
-    now = time_text(sight.now)
-    sight.conn.executemany(_PUT_INCIDENT, [_incident_row(each.after, each.text, now) for each in news])
-    sight.conn.executemany(
+    now = time_text(context.now)
+    context.conn.executemany(_PUT_INCIDENT, [_incident_row(each.after, each.text, now) for each in news])
+    context.conn.executemany(
         _PUT_INCIDENT_ON_LINK,
         [
             {
-                "stage": sight.stage_rules.incident_stage(link, each.after),
+                "stage": context.stage_rules.incident_stage(link, each.after),
                 # Put back from a copy, it may not count its reopenings any more.
                 "was_at": Stage.RESOLVED if each.after.was_reopened else 0,
                 "number": each.after.number,
@@ -273,28 +279,28 @@ def _put_incidents(
             for link in links.get(each.key, ())
         ],
     )
-    sight.conn.executemany(_PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
+    context.conn.executemany(_PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
 
 
-def _case_notes(sight: Sight, seen: _Seen[str, Case]) -> Iterator[Notification]:
-    case, stage = seen.after, sight.stage_rules.case_stage(seen.after)
+def _case_notes(context: IngestContext, seen: _Seen[str, Case]) -> Iterator[Notification]:
+    case, stage = seen.after, context.stage_rules.case_stage(seen.after)
     at = optional_text(case.updated_at or case.created_at)
     for change in case_changes(seen.before, case):
         resolver = case.resolved_by if change.event == "status" and case.status == "RESOLVED" else ""
-        yield _note(sight, System.CORALOGIX, change, case_id=case.id, stage=stage, actor=resolver, at=at)
+        yield _note(context, System.CORALOGIX, change, case_id=case.id, stage=stage, actor=resolver, at=at)
 
 
 def _incident_notes(
-    sight: Sight, seen: _Seen[RecordKey, Incident], links: Mapping[RecordKey, Sequence[Link]]
+    context: IngestContext, seen: _Seen[RecordKey, Incident], links: Mapping[RecordKey, Sequence[Link]]
 ) -> Iterator[Notification]:
     incident = seen.after
     owners = links.get(seen.key)
     case_id = owners[0].case_id if owners else _claimed_case(incident)
     at = time_text(incident.updated_at)
-    stage = sight.stage_rules.incident_stage(owners[0] if owners else Link(case_id=case_id), incident)
+    stage = context.stage_rules.incident_stage(owners[0] if owners else Link(case_id=case_id), incident)
     for change in incident_changes(seen.before, incident):
         yield _note(
-            sight,
+            context,
             System.SERVICENOW,
             change,
             case_id=case_id,
@@ -319,7 +325,7 @@ def _actor(before: Incident | None, after: Incident, event: str) -> str:
 
 
 def _note(
-    sight: Sight,
+    context: IngestContext,
     source: System,
     change: Change,
     *,
@@ -330,15 +336,15 @@ def _note(
     at: str | None,
 ) -> Notification:
     return Notification(
-        cycle_id=sight.cycle_id,
+        cycle_id=context.cycle_id,
         source=source,
         case_id=case_id or None,
         sys_id=sys_id or None,
         event=change.event,
         from_value=change.before,
         to_value=change.after,
-        actor=(RECONCILER if change.event in sight.ours else actor) or None,
-        observed_at=time_text(sight.now),
+        actor=(RECONCILER if change.event in context.ours else actor) or None,
+        observed_at=time_text(context.now),
         source_time=at,
         stage=stage,
     )

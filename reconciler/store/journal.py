@@ -29,10 +29,18 @@ from reconciler.store.cycles import (
     is_quiet,
     put_cycle,
 )
-from reconciler.store.ingest import Sight, ingest_cases, ingest_incidents, restage
+from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import RECORD_SNAPSHOT, put_decisions, put_link
 from reconciler.store.schema.views import CYCLE_COLUMNS, RUNNING_CYCLE
-from reconciler.store.values import Begun, CycleCounts, Decided, Deed, Ended, Row, StageRules
+from reconciler.store.values import (
+    CycleCounts,
+    Decided,
+    FinishedAction,
+    OperatorAction,
+    Row,
+    StageRules,
+    UnfinishedAction,
+)
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
@@ -128,7 +136,7 @@ class Journal:
 
     def finish_actions(
         self,
-        ended: Sequence[Ended],
+        ended: Sequence[FinishedAction],
         *,
         stage_rules: StageRules,
         now: datetime,
@@ -142,25 +150,27 @@ class Journal:
         """
         # What an outcome shows was read by its id, or answered our own write: it is news, whatever its times say.
         with self._db.transaction() as conn:
-            sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id="", now=now, read_now=True, follows=follows)
+            context = IngestContext(
+                conn=conn, stage_rules=stage_rules, cycle_id="", now=now, read_now=True, follows=follows
+            )
             for one in ended:
-                self._finish(sight, one, hides_values=hides_values)
+                self._finish(context, one, hides_values=hides_values)
 
-    def _finish(self, seen: Sight, ended: Ended, *, hides_values: bool) -> None:
-        conn, now, seq, outcome = seen.conn, seen.now, ended.seq, ended.outcome
+    def _finish(self, shared: IngestContext, ended: FinishedAction, *, hides_values: bool) -> None:
+        conn, now, seq, outcome = shared.conn, shared.now, ended.seq, ended.outcome
         if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
             raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
         cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
-        sight = replace(seen, cycle_id=cycle_id, ours=_ours(outcome))
+        context = replace(shared, cycle_id=cycle_id, ours=_ours(outcome))
         if outcome.link is not None:
             put_link(conn, outcome.link, now)
-        ingest_cases(sight, () if outcome.case is None else (outcome.case,))
-        ingest_incidents(sight, () if outcome.incident is None else (outcome.incident,))
-        restage(conn, sight.stage_rules, [outcome.action.case_id], now)
+        ingest_cases(context, () if outcome.case is None else (outcome.case,))
+        ingest_incidents(context, () if outcome.incident is None else (outcome.incident,))
+        restage(conn, context.stage_rules, [outcome.action.case_id], now)
         conn.executemany(_KEEP_VALUE, _values_kept(outcome, seq, hides_values=hides_values))
         conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in ended.requests])
 
-    def unfinished_actions(self) -> tuple[Begun, ...]:
+    def unfinished_actions(self) -> tuple[UnfinishedAction, ...]:
         """Give the actions that were begun and never finished, oldest first."""
         rows = self._db.named(f"SELECT {_ACTION_COLUMNS} FROM actions WHERE result IS NULL ORDER BY seq")  # noqa: S608
         return tuple(_begun(row) for row in rows)
@@ -247,7 +257,7 @@ class Journal:
 
     # -- people ------------------------------------------------------------------------------------------------------
 
-    def note_person(self, deed: Deed, now: datetime) -> None:
+    def note_person(self, deed: OperatorAction, now: datetime) -> None:
         """Write down what a person did to the program."""
         row = (time_text(now), deed.what, deed.os_user, deed.host, deed.arguments, deed.detail or None)
         with self._db.transaction() as conn:
@@ -345,7 +355,7 @@ def _request_row(record: HttpRecord, cycle_id: str, action_seq: int | None) -> t
     )
 
 
-def _begun(row: Columns) -> Begun:
+def _begun(row: Columns) -> UnfinishedAction:
     action = Action(
         kind=ActionKind(row["kind"]),
         case_id=row["case_id"],
@@ -359,7 +369,7 @@ def _begun(row: Columns) -> Begun:
         path=tuple(Verb(verb) for verb in json.loads(row["path"])),
         fingerprint=row["fingerprint"],
     )
-    return Begun(
+    return UnfinishedAction(
         seq=row["seq"],
         cycle_id=row["cycle_id"],
         started_at=time_from(row["started_at"]),

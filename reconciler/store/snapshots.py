@@ -12,7 +12,7 @@ from reconciler.core.model import FieldNote, Incident, Link, System
 from reconciler.store.changes import Notification, put_if_new
 from reconciler.store.codec import optional_text, optional_time, time_from, time_text
 from reconciler.store.connection import Database
-from reconciler.store.ingest import Sight, ingest_cases, ingest_incidents, restage
+from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import put_decisions, put_link
 from reconciler.store.values import Cursor, Decided, Pulled, RememberedCounts, Restored, StageRules
 
@@ -58,7 +58,7 @@ class Snapshots:
 
         What changed at one of the services in ``follows`` is then due to have that service's own account of it read.
         """
-        sight = Sight(
+        context = IngestContext(
             conn=self._db.connection,
             stage_rules=stage_rules,
             cycle_id=cycle_id,
@@ -69,8 +69,8 @@ class Snapshots:
         keys = {each.id for each in pulled.cases} | {each.correlation_id for each in pulled.incidents}
         self._db.need(case_ids=keys, sys_ids={each.sys_id for each in pulled.incidents})
         with self._db.transaction():
-            cases = ingest_cases(sight, pulled.cases)
-            incidents = ingest_incidents(sight, pulled.incidents)
+            cases = ingest_cases(context, pulled.cases)
+            incidents = ingest_incidents(context, pulled.incidents)
             self._keep_malformed(pulled, now)
             self._move_cursors(pulled.cursors, now)
         return RememberedCounts(
@@ -130,9 +130,9 @@ class Snapshots:
                 conn.execute(f"DELETE FROM {table}")  # noqa: S608 - our own constants
             facts = {**restored.facts, "origin": time_text(restored.origin)}
             conn.executemany(_PUT_FACT, sorted(facts.items()))
-            sight = Sight(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now)
-            ingest_cases(sight, restored.cases)
-            ingest_incidents(sight, restored.incidents)
+            context = IngestContext(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now)
+            ingest_cases(context, restored.cases)
+            ingest_incidents(context, restored.incidents)
             for link in restored.links:
                 put_link(conn, link, now)
             restage(conn, stage_rules, [link.case_id for link in restored.links], now)

@@ -90,7 +90,7 @@ class Decided:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class UnfinishedAction:
     """Hold an action that was begun and never finished: the program ended between the two."""
 
     seq: int
@@ -106,7 +106,7 @@ SENT_OUTCOME_UNKNOWN = "sent, outcome unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class FinishedAction:
     """Hold what came of an action that was begun, and the requests that it made."""
 
     seq: int
@@ -115,7 +115,7 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deed:
+class OperatorAction:
     """Hold what a person did to the program."""
 
     what: str
@@ -138,7 +138,7 @@ class CycleCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundCase:
     """Name one Case that a person may mean."""
 
     case_id: str

@@ -24,14 +24,14 @@ KEEPING = (
     ),
     fault(
         "a secret that changed on disk is not taken up",
-        "live:Live._take_up_secrets",
+        "live:LiveContext._take_up_secrets",
         "secret_values(self._config) == self._secrets",
         "self._secrets",
         f"{SIGNALS}::test_a_secret_that_changes_on_disk_is_taken_up_without_a_signal",
     ),
     fault(
         "a daemon may be led to another database",
-        "live:Live.reload",
+        "live:LiveContext.reload",
         "mine != named",
         "False",
         f"{SIGNALS}::test_a_running_daemon_stays_with_its_database",

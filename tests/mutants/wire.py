@@ -11,7 +11,7 @@ FAILURES = f"{REMOTES}/test_failures.py"
 OUTCOMES = f"{REMOTES}/test_outcomes.py"
 CHANGES = f"{REMOTES}/test_servicenow_changes.py"
 CASES = f"{REMOTES}/test_case_codec.py"
-MANNERS = f"{REMOTES}/test_manners.py"
+THROTTLE = f"{REMOTES}/test_throttle.py"
 PACING = f"{REMOTES}/test_pacing.py"
 SECRETS = "tests/unit/config/test_secrets.py"
 TELEMETRY = "tests/unit/telemetry/test_log.py"
@@ -135,31 +135,31 @@ WIRE_FAULTS = (
     ),
     fault(
         "a pause is not kept",
-        "manners:Manners.enter",
+        "throttle:Throttle.enter",
         "left > ALMOST_OVER",
         "False",
         f"{GUEST}::test_a_long_wait_is_honoured_by_this_cycle_by_the_next_ones_and_over_restarts",
     ),
     fault(
         "a day is waited where a service says so",
-        "manners:Manners._complain",
+        "throttle:Throttle._complain",
         "min(seconds, LONGEST_PAUSE.total_seconds())",
         "seconds",
-        f"{MANNERS}::test_nothing_leaves_until_the_wait_that_was_asked_for_is_over",
+        f"{THROTTLE}::test_nothing_leaves_until_the_wait_that_was_asked_for_is_over",
     ),
     fault(
         "all go at once behind a pause",
-        "manners:Manners.enter",
+        "throttle:Throttle.enter",
         "self._probing is not None",
         "False",
-        f"{MANNERS}::test_behind_a_pause_one_request_goes_first_alone",
+        f"{THROTTLE}::test_behind_a_pause_one_request_goes_first_alone",
     ),
     fault(
         "each of eight workers makes a complaint of its own",
-        "manners:Manners.leave",
+        "throttle:Throttle.leave",
         "self._complain(outcome.retry_after_seconds, is_news=ticket == self._complaints)",
         "self._complain(outcome.retry_after_seconds, is_news=True)",
-        f"{MANNERS}::test_what_was_under_way_when_a_complaint_came_makes_no_second_one",
+        f"{THROTTLE}::test_what_was_under_way_when_a_complaint_came_makes_no_second_one",
     ),
     fault(
         "a restart forgets a pause",
@@ -170,10 +170,10 @@ WIRE_FAULTS = (
     ),
     fault(
         "a look behind a write that was turned away waits for the end of a short pause",
-        "manners:Manners.enter",
+        "throttle:Throttle.enter",
         "None if self._complained_in_cycle else left.total_seconds()",
         "left.total_seconds()",
-        f"{MANNERS}::test_who_only_meets_a_short_pause_does_not_wait_for_its_end",
+        f"{THROTTLE}::test_who_only_meets_a_short_pause_does_not_wait_for_its_end",
     ),
     fault(
         "what a side tells of steps is asked for behind its complaint",
@@ -212,7 +212,7 @@ WIRE_FAULTS = (
     ),
     fault(
         "a refused login is tried in each cycle",
-        "manners:Manners.enter_login",
+        "throttle:Throttle.enter_login",
         "self._state.refused_logins < REFUSALS_IN_A_ROW",
         "True",
         f"{GUEST}::test_a_refused_login_is_tried_every_quarter_of_an_hour",
@@ -220,16 +220,16 @@ WIRE_FAULTS = (
     fault(
         "a changed login waits for the refused one",
         "http.client:HttpService.resume",
-        "not self._manners.is_refused(self._identity)",
+        "not self._throttle.is_refused(self._identity)",
         "False",
-        f"{MANNERS}::test_a_restart_honours_refusals_of_this_login_alone",
+        f"{THROTTLE}::test_a_restart_honours_refusals_of_this_login_alone",
     ),
     fault(
         "a cancelled transaction is no reason to go slower",
-        "manners:Manners.leave",
+        "throttle:Throttle.leave",
         "CANCELLED in outcome.error.words",
         "False",
-        f"{MANNERS}::test_a_cancelled_transaction_makes_the_pace_slower_and_no_pause",
+        f"{THROTTLE}::test_a_cancelled_transaction_makes_the_pace_slower_and_no_pause",
     ),
     fault(
         "the pace never rises again",

@@ -19,7 +19,7 @@ from reconciler.engine.request_log import RequestLog
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.maintenance import Retention
 from reconciler.store.store import Store
-from reconciler.store.values import Deed
+from reconciler.store.values import OperatorAction
 from tests.world import World
 
 DATABASE_PAGE = Path(__file__).parents[2] / "state" / "README.md"
@@ -148,7 +148,9 @@ def _stand_still(world: World) -> None:
 def _look_after(world: World) -> None:
     store, now = world.store, world.clock.now()
     for what, arguments, detail in DEEDS:
-        store.journal.note_person(Deed(what=what, os_user=OS_USER, host=HOST, arguments=arguments, detail=detail), now)
+        store.journal.note_person(
+            OperatorAction(what=what, os_user=OS_USER, host=HOST, arguments=arguments, detail=detail), now
+        )
     store.maintenance.prune(Retention(requests_before=now - timedelta(minutes=30), history_before=None), now=now)
 
 

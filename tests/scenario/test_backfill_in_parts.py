@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.core.errors import Refused
 from reconciler.core.policies.policies import Limits
-from reconciler.engine.backfill import Asked, Progress, next_part, part_size
+from reconciler.engine.backfill import BackfillProgress, BackfillRequest, next_part, part_size
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from tests.scenario.configured import ConfiguredWorld
@@ -25,13 +25,13 @@ def with_old_cases(count: int, text: str = "") -> tuple[ConfiguredWorld, list[st
     return world, cases
 
 
-def played(world: ConfiguredWorld, asked: Asked, most: int = 12) -> tuple[Progress, list[list[str]]]:
+def played(world: ConfiguredWorld, asked: BackfillRequest, most: int = 12) -> tuple[BackfillProgress, list[list[str]]]:
     """Run part after part to the end; give the Cases of each part that got something."""
-    progress, parts = Progress(), []
+    progress, parts = BackfillProgress(), []
     for _ in range(most):
         world.clock.advance(seconds=30)
         # As it is written down between two parts.
-        progress, asked = Progress.of(progress.document()), Asked.of(asked.document())
+        progress, asked = BackfillProgress.of(progress.document()), BackfillRequest.of(asked.document())
         report, progress = next_part(world.context, asked, progress, f"cycle-{next(world.numbers):06d}")
         parts.append([outcome.action.case_id for outcome in report.outcomes] if report else [])
         if progress.is_over:
@@ -39,8 +39,8 @@ def played(world: ConfiguredWorld, asked: Asked, most: int = 12) -> tuple[Progre
     raise AssertionError("it never ended")
 
 
-def since(world: ConfiguredWorld, **more: object) -> Asked:
-    return replace(Asked(since=world.clock.now().replace(year=2025)), **more)  # type: ignore[arg-type]
+def since(world: ConfiguredWorld, **more: object) -> BackfillRequest:
+    return replace(BackfillRequest(since=world.clock.now().replace(year=2025)), **more)  # type: ignore[arg-type]
 
 
 def test_the_oldest_come_first_and_each_once() -> None:
@@ -83,14 +83,14 @@ def test_one_that_is_over_is_taken_in_on_demand_alone() -> None:
     world, cases = with_old_cases(2)
     world.coralogix.resolve(cases[0])
     assert played(world, since(world, batch=5))[1] == [[cases[1]]]
-    assert played(world, Asked(refs=(cases[0],)))[1] == [[]]
-    assert played(world, Asked(refs=(cases[0],), include_resolved=True))[1] == [[cases[0]]]
+    assert played(world, BackfillRequest(refs=(cases[0],)))[1] == [[]]
+    assert played(world, BackfillRequest(refs=(cases[0],), include_resolved=True))[1] == [[cases[0]]]
 
 
 def test_the_listing_is_read_back_once() -> None:
     world, _ = with_old_cases(6)
     world.settings = Settings(workers=1, case_page_rows=2, all_cases_page_rows=2)
-    asked, progress, listed = since(world, batch=2), Progress(), []
+    asked, progress, listed = since(world, batch=2), BackfillProgress(), []
     while not progress.is_over:
         world.clock.advance(seconds=30)
         before = world.cases.requests["cases.list"]
@@ -113,9 +113,9 @@ def test_three_parts_in_a_row_that_cannot_be_read_end_it() -> None:
 
 def test_a_part_is_as_large_as_the_brakes_allow() -> None:
     limits = Limits(max_creates_per_cycle=7, max_case_resolves_per_cycle=9, max_changes_on_new_config=0)
-    assert part_size(Asked(batch=100), limits) == 7
-    assert part_size(Asked(batch=3), limits) == 3
-    assert part_size(Asked(batch=100, limits_on=False), limits) == 100
-    assert part_size(Asked(), limits) is None
+    assert part_size(BackfillRequest(batch=100), limits) == 7
+    assert part_size(BackfillRequest(batch=3), limits) == 3
+    assert part_size(BackfillRequest(batch=100, limits_on=False), limits) == 100
+    assert part_size(BackfillRequest(), limits) is None
     with pytest.raises(Refused, match="max_case_resolves_per_cycle = 0"):
-        part_size(Asked(batch=1), replace(limits, max_case_resolves_per_cycle=0))
+        part_size(BackfillRequest(batch=1), replace(limits, max_case_resolves_per_cycle=0))

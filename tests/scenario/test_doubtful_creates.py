@@ -13,7 +13,7 @@ from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.journal import Journal
 from reconciler.store.store import Store
-from reconciler.store.values import Ended, StageRules
+from reconciler.store.values import FinishedAction, StageRules
 from tests.builders import an_inbound, condition, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
 from tests.world import results
@@ -121,7 +121,7 @@ class MortalJournal(Journal):
 
     def finish_actions(
         self,
-        ended: Sequence[Ended],
+        ended: Sequence[FinishedAction],
         *,
         stage_rules: StageRules,
         now: datetime,

@@ -23,7 +23,7 @@ import pytest
 
 from reconciler.audit.catalogue import AuditQuestion, View, questions, views
 from reconciler.store.store import Store
-from reconciler.store.values import Deed
+from reconciler.store.values import OperatorAction
 from tests.builders import a_config
 from tests.pages.database import example
 from tests.system.support import THIS_PROGRAM, run
@@ -31,7 +31,7 @@ from tests.system.test_sandbox_serve import BARE
 from tests.world import START
 
 PATIENCE_SECONDS = 60
-A_DEED = Deed(what="holds retry", os_user="operator", host="sync-01", arguments="", detail="")
+A_DEED = OperatorAction(what="holds retry", os_user="operator", host="sync-01", arguments="", detail="")
 CASE_ID = "d605a0e5-7b6c-5da7-a08e-f1895af98842"
 
 needs_datasette = pytest.mark.skipif(

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.people import note_deed, os_user
+from reconciler.cli.people import note_command, os_user
 from reconciler.cli.refs import HELD_REF, find_case
 from reconciler.cli.start import glance, open_store, read_store, start
 from reconciler.cli.terminal import print_json, print_lines
@@ -198,7 +198,7 @@ def _ask(
             refs = [str(row["case_id"]) for row in store.reports.holds() if reason in (None, row["reason"])]
         stories = held_stories(store, refs, kind)
         store.hold_requests.ask(_hold_request(story, kind) for story in stories)
-        note_deed(store, f"holds {kind.value}", f"{len(stories)} links")
+        note_command(store, f"holds {kind.value}", f"{len(stories)} links")
     document = {"version": DOCUMENT_VERSION, "asked": [_asked(story, kind) for story in stories]}
     print_json(document) if as_json else print_asked(document, path)
 

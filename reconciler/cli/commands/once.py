@@ -8,11 +8,11 @@ import click
 
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
 from reconciler.cli.refs import REF
-from reconciler.cli.running.backfill import Way, backfill
+from reconciler.cli.running.backfill import BackfillOptions, backfill
 from reconciler.cli.running.cycles import carry_out
 from reconciler.cli.times import WHEN
 from reconciler.core.errors import ConfigError
-from reconciler.engine.backfill import Asked
+from reconciler.engine.backfill import BackfillRequest
 from reconciler.engine.report import CycleRequest
 
 
@@ -47,7 +47,7 @@ def once(options: Globals, /, as_json: bool, brief: bool, is_sure: bool, **given
       reconciler once --only CASE-7 --only CASE-9
       reconciler once --limits off               # past a brake, after a look at `reconciler plan`
     """
-    asked = Asked(**given)
+    asked = BackfillRequest(**given)
     if asked.until and asked.since and asked.until < asked.since:
         raise ConfigError(["--until is earlier than --since, so no Case lies between them"])
     if asked.batch is None and asked.most is None and not asked.refs and asked.until is None:
@@ -58,4 +58,4 @@ def once(options: Globals, /, as_json: bool, brief: bool, is_sure: bool, **given
             accept_config=asked.accept_config,
         )
         return carry_out(options, request, "once", as_json=as_json, is_brief=brief)
-    return backfill(options, asked, Way(as_json=as_json, is_brief=brief, is_sure=is_sure))
+    return backfill(options, asked, BackfillOptions(as_json=as_json, is_brief=brief, is_sure=is_sure))

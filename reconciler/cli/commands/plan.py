@@ -30,7 +30,7 @@ SOMETHING_TO_DO = 4
 """The exit code of ``--detailed-exitcode`` where a plan is not empty, as other planners have it."""
 
 
-class Face(StrEnum):
+class PlanFormat(StrEnum):
     """Name the ways in which a plan is shown."""
 
     BLOCKS = "blocks"
@@ -70,7 +70,7 @@ def plan(
       reconciler plan --since 7d --out plan.json   # looked at now, then: reconciler apply plan.json
       reconciler plan --markdown                     # for a change ticket
     """
-    face = _face(as_json=as_json, is_brief=brief, as_markdown=as_markdown)
+    face = _plan_format(as_json=as_json, is_brief=brief, as_markdown=as_markdown)
     start(options, quiet=True)
     config = read_config(options)
     if out and is_of_database(out, config.state.path):
@@ -93,26 +93,26 @@ def plan(
     return SOMETHING_TO_DO if detailed_exitcode and code == 0 and report.plan.actions else code
 
 
-def _face(*, as_json: bool, is_brief: bool, as_markdown: bool) -> Face:
-    asked = {Face.JSON: as_json, Face.BRIEF: is_brief, Face.MARKDOWN: as_markdown}
+def _plan_format(*, as_json: bool, is_brief: bool, as_markdown: bool) -> PlanFormat:
+    asked = {PlanFormat.JSON: as_json, PlanFormat.BRIEF: is_brief, PlanFormat.MARKDOWN: as_markdown}
     faces = [face for face, is_asked in asked.items() if is_asked]
     if len(faces) > 1:
         raise ConfigError([f"a plan has one face at a time: --{faces[0]} or --{faces[1]}"])
-    return faces[0] if faces else Face.BLOCKS
+    return faces[0] if faces else PlanFormat.BLOCKS
 
 
-def _show_plan(report: CycleReport, document: JsonObject, face: Face) -> None:
+def _show_plan(report: CycleReport, document: JsonObject, face: PlanFormat) -> None:
     """Show a plan; where planning failed nothing is known, so a person is not told "nothing to do"."""
-    if face is Face.JSON:
+    if face is PlanFormat.JSON:
         print_json(document | {"mode": report.mode, "error": str(report.error) if report.error else None})
     elif report.error is None:
         rows, skips = review.reviewed_plan(report), report.plan.skips
         match face:
-            case Face.MARKDOWN:
+            case PlanFormat.MARKDOWN:
                 print_lines(*review.markdown(rows, skips, plan_hash=document["hash"]))
-            case Face.BRIEF:
+            case PlanFormat.BRIEF:
                 print_lines(*review.brief(rows, skips))
-            case Face.BLOCKS:
+            case PlanFormat.BLOCKS:
                 print_lines(*review.blocks(rows, skips))
 
 

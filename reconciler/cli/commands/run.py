@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.options import Globals
 from reconciler.cli.output import summary
-from reconciler.cli.running.live import Live
+from reconciler.cli.running.live import LiveContext
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
 from reconciler.core.errors import Refused, StoreBusy, StoreError
@@ -49,7 +49,7 @@ def run(options: Globals) -> int:
         open_store(path, lock) as store,
         Telling(store, serves=True) as telling,
     ):
-        live = Live(
+        live = LiveContext(
             config,
             store,
             telling=telling,

@@ -15,7 +15,7 @@ import click
 
 from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
-from reconciler.cli.people import note_deed
+from reconciler.cli.people import note_command
 from reconciler.cli.refs import find_case
 from reconciler.cli.running.cycles import say_stopping
 from reconciler.cli.start import open_store, read_config, start
@@ -27,7 +27,7 @@ from reconciler.core.errors import ConfigError, Locked
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import JsonObject
 from reconciler.daemon.signals import stop_on_signal
-from reconciler.engine.backfill import Asked, Progress, next_part, whole_document
+from reconciler.engine.backfill import BackfillProgress, BackfillRequest, next_part, whole_document
 from reconciler.engine.estimate import Estimate, estimate
 from reconciler.store.asked.backfills import BackfillState
 from reconciler.store.opening.lock import DAEMON_COMMAND, DatabaseLock, holder_of
@@ -41,7 +41,7 @@ _KEY = re.compile(r"[A-Za-z]+-[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class BackfillOptions:
     """Say how a backfill is run and shown."""
 
     as_json: bool
@@ -51,7 +51,7 @@ class Way:
     """do not ask"""
 
 
-def backfill(options: Globals, asked: Asked, way: Way) -> int:
+def backfill(options: Globals, asked: BackfillRequest, way: BackfillOptions) -> int:
     """Run a backfill to its end, show what came of it, and give the exit code.
 
     One in parts is handed to the daemon where that works on the database. SIGTERM and Ctrl-C let the part in hand end
@@ -67,14 +67,14 @@ def backfill(options: Globals, asked: Asked, way: Way) -> int:
         if not (asked.refs or _is_wanted(config, store, asked, way)):
             say("reconciler: nothing was done")
             return 1
-        note_deed(store, "once", "" if asked.limits_on else "the brakes were set aside")
+        note_command(store, "once", "" if asked.limits_on else "the brakes were set aside")
         run = _by_itself if lock else _by_the_daemon
         with stop_on_signal(stop, say_stopping):
-            told = run(config, store, asked, _Told(way=way), stop)
+            told = run(config, store, asked, _BackfillOutput(way=way), stop)
     return told.end()
 
 
-def _locked(held: ExitStack, path: Path, asked: Asked) -> DatabaseLock | None:
+def _locked(held: ExitStack, path: Path, asked: BackfillRequest) -> DatabaseLock | None:
     """Take the database; None where a daemon has it that this backfill can be handed to. Raises Locked."""
     try:
         return held.enter_context(DatabaseLock(path, command="reconciler once"))
@@ -108,7 +108,7 @@ def _known_refs(store: Store, refs: tuple[str, ...]) -> tuple[str, ...]:
 # -- before it starts ----------------------------------------------------------------------------------------------
 
 
-def _is_wanted(config: Config, store: Store, asked: Asked, way: Way) -> bool:
+def _is_wanted(config: Config, store: Store, asked: BackfillRequest, way: BackfillOptions) -> bool:
     """Say what a backfill will cost, and ask whether to go on where a person is there to answer."""
     progress = ProgressBar()
     context = build_context(config, store, progress=progress)
@@ -142,12 +142,12 @@ def _duration(seconds: float) -> str:
 
 
 @dataclass
-class _Told:
+class _BackfillOutput:
     """Collect the documents of the parts, tell each as it ends, and the whole at the end."""
 
-    way: Way
+    way: BackfillOptions
     documents: list[JsonObject] = field(default_factory=list)
-    progress: Progress = field(default_factory=Progress)
+    progress: BackfillProgress = field(default_factory=BackfillProgress)
     by_daemon: bool = False
 
     def part(self, document: JsonObject) -> None:
@@ -183,7 +183,7 @@ def _part_lines(number: int, document: JsonObject, *, is_brief: bool) -> list[st
     return lines
 
 
-def _last_line(whole: JsonObject, progress: Progress) -> str:
+def _last_line(whole: JsonObject, progress: BackfillProgress) -> str:
     batches = whole["batches"]
     done = sum(one["done"] for one in batches)
     failed = sum(one["failed"] for one in batches)
@@ -192,10 +192,12 @@ def _last_line(whole: JsonObject, progress: Progress) -> str:
     return f"backfill {whole['result']}: {progress.cases} Cases in {len(batches)} batches, {done} done{words}{by}"
 
 
-Run = Callable[[Config, Store, Asked, _Told, threading.Event], _Told]
+Run = Callable[[Config, Store, BackfillRequest, _BackfillOutput, threading.Event], _BackfillOutput]
 
 
-def _by_itself(config: Config, store: Store, asked: Asked, told: _Told, stop: threading.Event) -> _Told:
+def _by_itself(
+    config: Config, store: Store, asked: BackfillRequest, told: _BackfillOutput, stop: threading.Event
+) -> _BackfillOutput:
     """Run part after part in this process, with a pause between two."""
     keep_config(config, store)
     bar = ProgressBar()
@@ -216,7 +218,9 @@ def _by_itself(config: Config, store: Store, asked: Asked, told: _Told, stop: th
     return told
 
 
-def _by_the_daemon(config: Config, store: Store, asked: Asked, told: _Told, stop: threading.Event) -> _Told:
+def _by_the_daemon(
+    config: Config, store: Store, asked: BackfillRequest, told: _BackfillOutput, stop: threading.Event
+) -> _BackfillOutput:
     """Hand a backfill to the daemon, and wait until it is over, or until the daemon is gone."""
     told.by_daemon = True
     handed = store.backfills.hand_over(asked.document(), told.progress.document(), utc_now())
@@ -228,7 +232,7 @@ def _by_the_daemon(config: Config, store: Store, asked: Asked, told: _Told, stop
     return told
 
 
-def _wait(path: Path, store: Store, seq: int, told: _Told, stop: threading.Event) -> None:
+def _wait(path: Path, store: Store, seq: int, told: _BackfillOutput, stop: threading.Event) -> None:
     seen = time.monotonic()
     is_stopping = False
     while True:
@@ -237,11 +241,11 @@ def _wait(path: Path, store: Store, seq: int, told: _Told, stop: threading.Event
         for document in store.backfills.parts(seq)[len(told.documents) :]:
             told.part(document)
         if now is None or now.state is BackfillState.ENDED:
-            told.progress = Progress.of(now.progress) if now else told.progress
+            told.progress = BackfillProgress.of(now.progress) if now else told.progress
             return
         if holder is None or holder.command != DAEMON_COMMAND:
             words = "the daemon ended meanwhile; what it had not begun is left as it was: run this again"
-            told.progress = replace(Progress.of(now.progress), error=words, exit_code=1)
+            told.progress = replace(BackfillProgress.of(now.progress), error=words, exit_code=1)
             return
         if stop.is_set() and not is_stopping:
             store.backfills.stop(seq)

@@ -7,7 +7,7 @@ import threading
 from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
 from reconciler.cli.output import print_report
-from reconciler.cli.people import note_deed
+from reconciler.cli.people import note_command
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
 from reconciler.cli.terminal import ProgressBar, print_json, say
@@ -37,8 +37,8 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
     with DatabaseLock(path, command=f"reconciler {command}") as lock, open_store(path, lock) as store:
         cycle_id = new_cycle_id()
         keep_config(config, store)
-        if _is_deed(request):
-            note_deed(store, command, "" if request.limits_on else "the brakes were set aside")
+        if _is_noted(request):
+            note_command(store, command, "" if request.limits_on else "the brakes were set aside")
         with bind_cycle(cycle_id), stop_on_signal(stop, say_stopping), Telling(store, serves=False) as telling:
             telling.take_up(config)
             context = build_context(config, store, stop=stop, progress=progress, told=telling.request)
@@ -59,7 +59,7 @@ def refusals_of(config: Config, store: Store, report: CycleReport) -> list[str]:
     return [*over_limits(report.plan, limits), *filter(None, [objection])]
 
 
-def _is_deed(request: CycleRequest) -> bool:
+def _is_noted(request: CycleRequest) -> bool:
     """Say whether a person asked for more than one more cycle: a backfill, a saved plan, no brakes."""
     is_backfill = request.since is not None or request.include_resolved
     return is_backfill or request.expected is not None or not request.limits_on

@@ -21,7 +21,7 @@ from reconciler.store.store import Store
 logger = logging.getLogger(__name__)
 
 
-class Live:
+class LiveContext:
     """Hold the context in force; make a new one when the config is read anew or a secret changed on disk.
 
     ``reload`` is for the main thread, ``current`` for the one that runs the cycles.

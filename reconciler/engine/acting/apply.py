@@ -28,7 +28,7 @@ from reconciler.engine.acting.perform import READ_BEFORE, Performer
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_outcome, tell_side_stopped
 from reconciler.engine.request_log import made_for
-from reconciler.store.values import Ended
+from reconciler.store.values import FinishedAction
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Applier:
                 self._stop_side(side, one.refused)
             self._leave_alone(side, one.outcome.detail or "")
             self._learn(one.outcome)
-            rows.append(Ended(seq=seq, outcome=one.outcome, requests=self.context.requests.take_of(seq)))
+            rows.append(FinishedAction(seq=seq, outcome=one.outcome, requests=self.context.requests.take_of(seq)))
         if rows:
             self.context.finish_actions(rows)
         for work, _, one in ended:

@@ -29,7 +29,6 @@ from reconciler.core.model import HttpRecord, JsonObject, System
 from reconciler.remotes.http.auth import Login
 from reconciler.remotes.http.echoes import SHORTEST_IN_DATA, SHORTEST_IN_REFUSALS, Echoes
 from reconciler.remotes.http.failures import Abandoned, failure_of
-from reconciler.remotes.http.manners import Manners, Turned
 from reconciler.remotes.http.outcomes import (
     REQUEST_ID_LIMIT,
     STALE_USER_SESSION,
@@ -48,6 +47,7 @@ from reconciler.remotes.http.pacing import ClientClock, Pace
 from reconciler.remotes.http.reads import is_read
 from reconciler.remotes.http.redaction import kept_body
 from reconciler.remotes.http.settings import HABITS, HttpSettings, Observer, ignore_record
+from reconciler.remotes.http.throttle import Throttle, TurnedAway
 from reconciler.remotes.http.watch import Watch, WatchedAdapter, watched
 from reconciler.remotes.ports import SideState
 
@@ -136,7 +136,7 @@ class HttpService:
             monotonic=self._clock.monotonic,
             sleep=self._pause,
         )
-        self._manners = Manners(pace=pace, now=self._clock.now)
+        self._throttle = Throttle(pace=pace, now=self._clock.now)
 
     def request(
         self,
@@ -149,17 +149,17 @@ class HttpService:
     ) -> Reply:
         """Send one call and give its JSON object; raise the RemoteError that its outcome means."""
         call = Call(system=self.system, operation=operation, method=method, path=path)
-        turned = self._manners.enter_login()
+        turned = self._throttle.enter_login()
         if turned is not None:
             raise error_from(AuthFailed, call, turned.words)
         try:
             reply = self._request(call, query or {}, body)
         except AuthFailed:
-            if self._manners.login_refused(self._identity):
-                facts = {"side": self.name, "until": self._manners.state.login_paused_until}
+            if self._throttle.login_refused(self._identity):
+                facts = {"side": self.name, "until": self._throttle.state.login_paused_until}
                 log.warning("a login was refused again and again, so it is tried every 15 minutes", extra=facts)
             raise
-        self._manners.login_worked()
+        self._throttle.login_worked()
         return reply
 
     def _request(self, call: Call, query: Mapping[str, str], body: Mapping[str, object] | None) -> Reply:
@@ -172,22 +172,22 @@ class HttpService:
     @property
     def state(self) -> SideState:
         """Give what is to be remembered of this service, and shown."""
-        return self._manners.state
+        return self._throttle.state
 
     @property
     def is_troubled(self) -> bool:
         """Say whether the service complained and has not answered well since."""
-        return self._manners.is_troubled
+        return self._throttle.is_troubled
 
     def resume(self, state: SideState) -> None:
         """Go on from what was remembered of this service; refusals of another login than ours are forgotten."""
-        self._manners.resume(state)
-        if not self._manners.is_refused(self._identity):
-            self._manners.forget_refusals()
+        self._throttle.resume(state)
+        if not self._throttle.is_refused(self._identity):
+            self._throttle.forget_refusals()
 
     def begin_cycle(self) -> None:
         """Hear that a cycle begins: its reads may wait for the end of a short pause that the one before left."""
-        self._manners.begin_cycle()
+        self._throttle.begin_cycle()
 
     @property
     def _identity(self) -> frozenset[str]:
@@ -257,27 +257,27 @@ class HttpService:
 
     def _once(self, sending: _Sending, headers: Mapping[str, str]) -> Reply | Failure:
         """Send one request when the service may be asked; whatever leaves here is free of the login's secrets."""
-        ticket = self._manners.enter()
+        ticket = self._throttle.enter()
         if isinstance(ticket, int):
-            self._manners.pace.take()
-            ticket = self._manners.still(ticket)
-        if isinstance(ticket, Turned):
+            self._throttle.pace.take()
+            ticket = self._throttle.still(ticket)
+        if isinstance(ticket, TurnedAway):
             return _turned(sending.call, ticket)
         outcome: Reply | Failure | None = None
         try:
             outcome = self._sent(sending, headers)
         finally:
-            if self._manners.leave(ticket, outcome):
+            if self._throttle.leave(ticket, outcome):
                 self._tell_pause(outcome)
         if isinstance(outcome, Failure) and outcome.timed_out and sending.call.operation is not Operation.READ:
             self.writes_unanswered += 1  # a count that threads may blur by one: two are as good as three
         if isinstance(outcome, Failure) and outcome.is_complaint:
-            return replace(outcome, retry_after_seconds=self._manners.seconds_left)
+            return replace(outcome, retry_after_seconds=self._throttle.seconds_left)
         return outcome
 
     def _tell_pause(self, outcome: Reply | Failure | None) -> None:
         status = outcome.error.status if isinstance(outcome, Failure) else None
-        facts = {"side": self.name, "status": status, "until": self._manners.state.paused_until}
+        facts = {"side": self.name, "status": status, "until": self._throttle.state.paused_until}
         log.warning("a service asked to be left alone, so nothing is sent to it for a while", extra=facts)
 
     def _sent(self, sending: _Sending, headers: Mapping[str, str]) -> Reply | Failure:
@@ -414,7 +414,7 @@ def _open_session(settings: HttpSettings, adapter: BaseAdapter | None, *, keeps_
     return session
 
 
-def _turned(call: Call, turned: Turned) -> Failure:
+def _turned(call: Call, turned: TurnedAway) -> Failure:
     """Describe a request that was not sent; a read may be sent once the pause is over, where that is soon."""
     error = error_from(Paused, call, turned.words)
     return Failure(error=error, repeatable=turned.seconds is not None, retry_after_seconds=turned.seconds)

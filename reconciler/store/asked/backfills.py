@@ -37,7 +37,7 @@ class BackfillState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Handed:
+class HandedBackfill:
     """Hold one backfill that was handed over."""
 
     seq: int
@@ -71,12 +71,12 @@ class Backfills:
         for (seq,) in rows:
             self.take_away(seq)
 
-    def first_open(self) -> Handed | None:
+    def first_open(self) -> HandedBackfill | None:
         """Give the oldest backfill that is not over."""
         rows = self._db.read(f"{_OPEN} LIMIT 1")
         return _handed(rows[0]) if rows else None
 
-    def get(self, seq: int) -> Handed | None:
+    def get(self, seq: int) -> HandedBackfill | None:
         """Give one backfill; None once it was taken away."""
         rows = self._db.read(f"SELECT {_COLUMNS} FROM backfills WHERE seq = ?", (seq,))  # noqa: S608 - our own constants
         return _handed(rows[0]) if rows else None
@@ -114,9 +114,9 @@ class Backfills:
             conn.execute("DELETE FROM backfills WHERE seq = ?", (seq,))
 
 
-def _handed(row: Sequence[Any]) -> Handed:
+def _handed(row: Sequence[Any]) -> HandedBackfill:
     seq, asked, progress, state, asked_at, seen_at = row
-    return Handed(
+    return HandedBackfill(
         seq=seq,
         asked=json.loads(asked),
         progress=json.loads(progress),

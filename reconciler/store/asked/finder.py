@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from reconciler.store.connection import Database
-from reconciler.store.values import Found
+from reconciler.store.values import FoundCase
 
 MOST_FOUND = 10
 """How many Cases are named where several could be meant."""
@@ -59,7 +59,7 @@ class Finder:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def find(self, ref: str) -> list[Found]:
+    def find(self, ref: str) -> list[FoundCase]:
         """Find the Cases that a person may mean; more than ten are cut.
 
         A person types a Case id, ``CASE-123`` or ``CASE123`` or ``123``, a record's number or ``sys_id``, either with
@@ -85,10 +85,10 @@ class Finder:
         }
         return [case_id for (case_id,) in self._db.read(sql, values)]
 
-    def described(self, case_ids: Iterable[str]) -> list[Found]:
+    def described(self, case_ids: Iterable[str]) -> list[FoundCase]:
         """Name each Case, its record and its title, by the key."""
         rows = self._db.named(_DESCRIBED, [json.dumps(list(case_ids))])
-        return sorted((Found(**row) for row in rows), key=lambda one: (one.case_key, one.case_id))
+        return sorted((FoundCase(**row) for row in rows), key=lambda one: (one.case_key, one.case_id))
 
     def completions(self, typed: str, *, most: int) -> dict[str, str]:
         """Give names that begin with what was typed, each with the title of its Case; of each kind ``most``."""
@@ -104,7 +104,7 @@ class Finder:
             given |= {one.case_id: one.title for one in self._beginning(_IDS_FROM, lower, most)}
         return given
 
-    def _beginning(self, sql: str, typed: str, most: int, connector: str = "") -> list[Found]:
+    def _beginning(self, sql: str, typed: str, most: int, connector: str = "") -> list[FoundCase]:
         return self.described([case_id for (case_id,) in self._range(sql, typed, most, connector)])
 
     def _range(self, sql: str, typed: str, most: int, connector: str) -> list[tuple[str, ...]]:

@@ -21,7 +21,7 @@ from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.ledger import CHAINED, NOT_CHAINED, Kind
 from reconciler.store.maintenance import Retention
 from reconciler.store.store import Store
-from reconciler.store.values import CycleCounts, Decided, Deed
+from reconciler.store.values import CycleCounts, Decided, OperatorAction
 from tests.builders import NOW, a_case, a_link, an_incident
 from tests.store_helpers import LATER, an_action, begin_action, case_id, finish_action, remember, unguarded
 
@@ -55,7 +55,7 @@ def written() -> sqlite3.Connection:
     store.journal.note_config("h", "owner = 1", NOW)
     store.journal.note_config("i", "owner = 2", NOW)
     for number in (1, 2):
-        deed = Deed(what="prune", os_user="me", host="here", arguments="state prune", detail=f"no {number}")
+        deed = OperatorAction(what="prune", os_user="me", host="here", arguments="state prune", detail=f"no {number}")
         store.journal.note_person(deed, NOW)
         name, cycle_id = case_id(number), f"c{number}"
         record = an_incident(sys_id=f"{number:032d}", correlation_id=name, number=f"INC{number}")

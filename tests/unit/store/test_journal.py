@@ -22,7 +22,7 @@ from reconciler.core.model import (
     Verb,
 )
 from reconciler.store.store import Store
-from reconciler.store.values import Begun, CycleCounts, Decided, Ended
+from reconciler.store.values import CycleCounts, Decided, FinishedAction, UnfinishedAction
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, LATER, an_action, begin_action, finish_action, remember, settle
 
@@ -62,7 +62,7 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
         planned = after_a_crash.links.pairs_to_plan(NOW)
     store.close()
     assert begun == (
-        Begun(
+        UnfinishedAction(
             seq=seq,
             cycle_id="c1",
             started_at=LATER,
@@ -192,7 +192,9 @@ def test_what_is_written_is_kept_with_what_was_there_and_what_was_made_of_it(sto
 def test_no_value_is_stored_where_hashes_are_asked_for(store: Store) -> None:
     [seq] = store.journal.begin_actions([an_action()], cycle_id="c1", now=NOW, hides_values=True)
     outcome = Outcome(action=an_action(), result=Result.REJECTED)
-    store.journal.finish_actions([Ended(seq=seq, outcome=outcome)], stage_rules=JUDGE, now=NOW, hides_values=True)
+    store.journal.finish_actions(
+        [FinishedAction(seq=seq, outcome=outcome)], stage_rules=JUDGE, now=NOW, hides_values=True
+    )
     assert "s3cret" not in "\n".join(map(repr, store.database.read("SELECT * FROM actions, written_values")))
     [value] = store.database.read("SELECT new_value FROM audit_values WHERE field = 'state'")
     assert value == (f"sha256:{hashlib.sha256(b'6').hexdigest()}",)

@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli.commands.check.probing import probe, tables_written, write_probes
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.people import note_deed
+from reconciler.cli.people import note_command
 from reconciler.cli.start import OBSERVING, open_store, read_config, read_store, start
 from reconciler.cli.telling.trial import check_notify, send_tests
 from reconciler.cli.terminal import print_json, print_lines, say, table
@@ -196,7 +196,7 @@ def run_write_probes(config: Config) -> tuple[Finding, ...]:
     findings = tuple(write_probes(config))
     if config.state.path.exists():
         with open_store(config.state.path) as store:
-            note_deed(store, "write probe", "; ".join(f"{one.side}, {one.probe}: {one.words}" for one in findings))
+            note_command(store, "write probe", "; ".join(f"{one.side}, {one.probe}: {one.words}" for one in findings))
     return findings
 
 

@@ -39,7 +39,7 @@ SECONDS_BETWEEN_ACTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class PlayedChapter:
     """One chapter that was played: its cycle, and the links after it."""
 
     chapter: Chapter
@@ -55,7 +55,7 @@ class Demo:
     sandbox: Sandbox
     context: Context
     screen: Screen
-    told: list[Told] = field(default_factory=list)
+    told: list[PlayedChapter] = field(default_factory=list)
 
     def tell(self, story: Sequence[Chapter]) -> None:
         """Play every chapter, and let a cycle fall after each."""
@@ -66,7 +66,7 @@ class Demo:
             self.sandbox.clock.advance(seconds=POLL_SECONDS)
             report = run_cycle(self.context, CycleRequest(), cycle_id=new_cycle_id())
             links = link_rows(self.sandbox, self.context.store)
-            self.told.append(Told(chapter=chapter, acts=acts, report=report, links=links))
+            self.told.append(PlayedChapter(chapter=chapter, acts=acts, report=report, links=links))
             self.screen.cycle(number, report, links)
 
     def _act(self, act: Act) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.people import note_deed
+from reconciler.cli.people import note_command
 from reconciler.cli.start import glance, open_store, start
 from reconciler.cli.terminal import print_json, print_lines, say
 from reconciler.cli.times import WHEN, utc_now
@@ -47,7 +47,7 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
     else:
         with open_store(path) as store:
             counts = store.maintenance.prune(retention, now=utc_now())
-            note_deed(store, "state prune", ", ".join(f"{count} of {table}" for table, count in counts.items()))
+            note_command(store, "state prune", ", ".join(f"{count} of {table}" for table, count in counts.items()))
     compacted = not dry_run and any(counts.values()) and _compact(path)
     document = {
         "version": DOCUMENT_VERSION,

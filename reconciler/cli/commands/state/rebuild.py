@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.build import build_context
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.people import note_deed
+from reconciler.cli.people import note_command
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import utc_now
@@ -71,7 +71,7 @@ def _rebuild(config: Config) -> RebuildReport:
     progress, cycle_id = ProgressBar(), new_cycle_id()
     with open_store(config.state.path) as store, bind_cycle(cycle_id):
         report = rebuild(build_context(config, store, progress=progress), cycle_id=cycle_id)
-        note_deed(store, "state rebuild", f"{report.links} links from {report.records} records")
+        note_command(store, "state rebuild", f"{report.links} links from {report.records} records")
     progress.clear()
     return report
 

@@ -14,9 +14,9 @@ import pytest
 from reconciler.core.errors import Ambiguous, AuthFailed, Paused, RemoteError, Transient
 from reconciler.remotes.http.auth import basic_login, client_credentials_login
 from reconciler.remotes.http.client import HttpService
-from reconciler.remotes.http.manners import REFUSED_LOGIN_PAUSE, Turned
 from reconciler.remotes.http.outcomes import Operation
 from reconciler.remotes.http.settings import HttpSettings
+from reconciler.remotes.http.throttle import REFUSED_LOGIN_PAUSE, TurnedAway
 from reconciler.remotes.ports import SideState
 from tests.unit.remotes.scripted import BEGINNING, Scripted, Talk, as_json, silent, talking
 
@@ -156,13 +156,13 @@ def test_what_was_under_way_when_a_complaint_came_makes_no_second_one() -> None:
 
 def test_who_waits_for_a_turn_when_a_complaint_comes_does_not_go() -> None:
     with talking(slow(Retry_After="60"), FINE) as it:
-        manners = it.http._manners
-        ticket = manners.enter()
+        throttle = it.http._throttle
+        ticket = throttle.enter()
         assert ticket == 0
         assert write(it) is Transient
-        assert isinstance(manners.still(ticket), Turned)
+        assert isinstance(throttle.still(ticket), TurnedAway)
         it.time.seconds += 60
-        assert manners.still(ticket) == 1
+        assert throttle.still(ticket) == 1
 
 
 def test_a_cancelled_transaction_makes_the_pace_slower_and_no_pause() -> None:

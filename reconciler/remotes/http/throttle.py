@@ -29,7 +29,7 @@ REFUSED_LOGIN_PAUSE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turned:
+class TurnedAway:
     """Say that nothing may be sent now, why, and for how long."""
 
     words: str
@@ -38,7 +38,7 @@ class Turned:
     for_login: bool = False
 
 
-class Manners:
+class Throttle:
     """Remember what one service asked for. Safe for several threads."""
 
     def __init__(self, *, pace: Pace, now: Callable[[], datetime]) -> None:
@@ -78,7 +78,7 @@ class Manners:
 
     # -- pauses ------------------------------------------------------------------------------------------------
 
-    def enter(self) -> int | Turned:
+    def enter(self) -> int | TurnedAway:
         """Let one request out and give its ticket, or say why it has to wait."""
         with self._lock:
             left = self._left(self._state.paused_until)
@@ -86,16 +86,16 @@ class Manners:
                 at = f"{self._state.paused_until:%H:%M:%S}"
                 words = f"the service asked to be left alone, so nothing is sent before {at} UTC"
                 seconds = None if self._complained_in_cycle else left.total_seconds()
-                return Turned(words=words, seconds=seconds)
+                return TurnedAway(words=words, seconds=seconds)
             if self._is_troubled:
                 if self._probing is not None:
-                    return Turned(
+                    return TurnedAway(
                         words="the service asked to be left alone, and one request is to show that it is over"
                     )
                 self._probing = threading.get_ident()
             return self._complaints
 
-    def still(self, ticket: int) -> int | Turned:
+    def still(self, ticket: int) -> int | TurnedAway:
         """Ask again for a request that waited for its turn: a complaint may have come meanwhile."""
         with self._lock:
             if ticket == self._complaints:
@@ -153,7 +153,7 @@ class Manners:
 
     # -- the login ---------------------------------------------------------------------------------------------
 
-    def enter_login(self) -> Turned | None:
+    def enter_login(self) -> TurnedAway | None:
         """Say whether the login may be tried; after three refusals in a row, once in a quarter of an hour."""
         with self._lock:
             if self._state.refused_logins < REFUSALS_IN_A_ROW:
@@ -164,7 +164,7 @@ class Manners:
                     f"the login was refused {self._state.refused_logins} times in a row, so nothing is sent before "
                     f"{self._state.login_paused_until:%H:%M:%S} UTC, or a change of the config or of the secret's file"
                 )
-                return Turned(words=words, seconds=left.total_seconds(), for_login=True)
+                return TurnedAway(words=words, seconds=left.total_seconds(), for_login=True)
             self._state = replace(self._state, login_paused_until=self._now() + REFUSED_LOGIN_PAUSE)
             return None
 
@@ -175,7 +175,7 @@ class Manners:
             self._state = replace(self._state, refused_logins=refused)
             if refused >= REFUSALS_IN_A_ROW:
                 until = self._now() + REFUSED_LOGIN_PAUSE
-                mark = self._state.refused_mark or mark_of(login)
+                mark = self._state.refused_mark or login_mark(login)
                 self._state = replace(self._state, login_paused_until=until, refused_mark=mark)
             return refused == REFUSALS_IN_A_ROW
 
@@ -192,10 +192,10 @@ class Manners:
     def is_refused(self, login: Collection[str]) -> bool:
         """Say whether it is this login that was refused; True where no refusal is remembered."""
         mark = self._state.refused_mark
-        return not mark or mark_of(login, salt=mark.partition(":")[0]) == mark
+        return not mark or login_mark(login, salt=mark.partition(":")[0]) == mark
 
 
-def mark_of(login: Collection[str], *, salt: str = "") -> str:
+def login_mark(login: Collection[str], *, salt: str = "") -> str:
     """Mark a login so that a changed one is noticed and none can be found from it: 16 bits of a slow, salted hash."""
     salt = salt or secrets.token_hex(8)
     text = "\0".join(sorted(login)).encode()
