@@ -32,7 +32,7 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditQuestion:
-    """Be a question of an auditor, and the query that answers it."""
+    """A question of an auditor, and the query that answers it."""
 
     name: str
     title: str
@@ -44,7 +44,7 @@ class AuditQuestion:
 
 @cache
 def views() -> Mapping[str, View]:
-    """Give the views by name, in the order in which they are documented."""
+    """Return the views by name, in the order in which they are documented."""
     return {
         name: View(name=name, **row | {"facets": tuple(row.get("facets", ()))})
         for name, row in _catalogue()["views"].items()
@@ -53,7 +53,7 @@ def views() -> Mapping[str, View]:
 
 @cache
 def questions() -> tuple[AuditQuestion, ...]:
-    """Give the questions in the order in which they are documented."""
+    """Return the questions in the order in which they are documented."""
     return tuple(
         AuditQuestion(**row | {"sql": row["sql"].strip(), "parameters": tuple(row.get("parameters", ()))})
         for row in _catalogue()["questions"]

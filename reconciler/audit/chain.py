@@ -33,7 +33,7 @@ class Evidence(Protocol):
     """Give what is verified; ``store.ledger`` does, from one moment of the database."""
 
     def head(self) -> tuple[int, bytes]:
-        """Give the number and hash of the last entry, as the database has noted them."""
+        """Return the number and hash of the last entry, as the database has noted them."""
         ...
 
     def entries(self) -> Iterator[Entry]:
@@ -59,7 +59,7 @@ class Evidence(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """Say what is not as it was written."""
+    """What is not as it was written."""
 
     seq: int
     """the entry of the chain that does not fit; 0 where there is none"""
@@ -70,7 +70,7 @@ class Broken:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """Say what a walk found."""
+    """What a walk found."""
 
     entries: int
     rows: int
@@ -86,7 +86,7 @@ class Verified:
 
     @property
     def is_whole(self) -> bool:
-        """Say whether everything is as it was written, and the head that was asked for was found."""
+        """Return whether everything is as it was written, and the head that was asked for was found."""
         return not self.broken and self.finds_head is not False
 
 

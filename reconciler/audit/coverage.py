@@ -25,7 +25,7 @@ STEPS = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.ADVANCE_CASE})
 
 
 class ExceptionKind(StrEnum):
-    """Name what is not as it should be."""
+    """What is not as it should be."""
 
     NEVER_SEEN = "never_seen"
     """the database does not know the Case"""
@@ -46,7 +46,7 @@ class ExceptionKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoverageFinding:
-    """Say what is not as it should be about one Case or record."""
+    """What is not as it should be about one Case or record."""
 
     kind: ExceptionKind
     words: str
@@ -98,7 +98,7 @@ class RecordLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Remembered:
-    """Hold what the database knows of one Case."""
+    """What the database knows of one Case."""
 
     link: Link
     out_of_step_since: str | None = None
@@ -106,7 +106,7 @@ class Remembered:
 
 @dataclass(frozen=True, kw_only=True)
 class Sighting:
-    """Hold what both services, and the database, show of one Case now."""
+    """What both services, and the database, show of one Case now."""
 
     case: Case
     remembered: Remembered | None
@@ -116,7 +116,7 @@ class Sighting:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """Hold the whole account."""
+    """The whole account."""
 
     cases: Sequence[CaseLine]
     records: Sequence[RecordLine]
@@ -126,17 +126,17 @@ class Coverage:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether neither side left anything out."""
+        """Return whether neither side left anything out."""
         return not self.incomplete
 
     @property
     def is_clean(self) -> bool:
-        """Say whether everything is as it should be."""
+        """Return whether everything is as it should be."""
         return not self.exceptions
 
 
 def is_of_window(created_at: datetime, changed_at: datetime | None, since: datetime, until: datetime) -> bool:
-    """Say whether something was made within a window, or changed last within it."""
+    """Return whether something was made within a window, or changed last within it."""
     return any(at is not None and since <= at <= until for at in (created_at, changed_at))
 
 

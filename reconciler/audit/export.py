@@ -47,7 +47,7 @@ class TimeRange:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedFile:
-    """Say what was written into one file."""
+    """What was written into one file."""
 
     view: str
     name: str

@@ -41,7 +41,7 @@ Tell = Callable[[str, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class CoverageRequest:
-    """Say what is asked for."""
+    """What is asked for."""
 
     since: datetime
     until: datetime

@@ -31,7 +31,7 @@ MEANINGS: Mapping[ExceptionKind, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class CoverageAsked:
-    """Say what was asked, when, by whom and of whom."""
+    """What was asked, when, by whom and of whom."""
 
     since: datetime
     until: datetime

@@ -85,7 +85,7 @@ def build_context(
 
 
 def engine_settings(config: Config) -> Settings:
-    """Give the numbers of a cycle, as a config has them."""
+    """Return the numbers of a cycle, as a config has them."""
     return Settings(
         case_overlap=config.schedule.case_overlap,
         incident_overlap=config.schedule.incident_overlap,
@@ -115,7 +115,7 @@ class Wire:
     """hold back every request that could write"""
 
     def observer(self, side: str) -> Observer:
-        """Give what is told of each request to one side."""
+        """Return what is told of each request to one side."""
 
         def observe(record: HttpRecord) -> None:
             self.observe(record)

@@ -49,7 +49,7 @@ def global_options(*, outermost: bool = False) -> list[click.Parameter]:
 
 
 class _GlobalOption(click.Option):
-    """Be one of the options in ``Globals``: where it is given, it holds for its command and all below."""
+    """One of the options in ``Globals``: where it is given, it holds for its command and all below."""
 
     def __init__(self, name: str, kind: click.ParamType[Any], words: str, *, outermost: bool) -> None:
         is_from_environment = outermost and name != "config"

@@ -14,7 +14,7 @@ from reconciler.store.values import OperatorAction
 
 
 def os_user() -> str:
-    """Give the name of the operating system's user; a container may have none for it."""
+    """Return the name of the operating system's user; a container may have none for it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -22,7 +22,7 @@ KINDS_OF_REF = "a Case id, CASE-123, INC0010001, CONNECTOR/INC0010001, a sys_id,
 
 
 def find_case(store: Store, ref: str) -> str:
-    """Give the Case id that a person means; raise ConfigError when there is none, or more than one."""
+    """Return the Case id that a person means; raise ConfigError when there is none, or more than one."""
     from reconciler.store.asked.finder import MOST_FOUND  # noqa: PLC0415 - completion needs this file before the store
 
     found = store.finder.find(ref)

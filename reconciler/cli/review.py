@@ -30,7 +30,7 @@ _RESULT_STYLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class FieldChange:
-    """Hold one field that is sent; ``old`` is None where nothing is known of it."""
+    """One field that is sent; ``old`` is None where nothing is known of it."""
 
     field: str
     old: str | None
@@ -38,7 +38,7 @@ class FieldChange:
 
     @property
     def words(self) -> str:
-        """Give ``old → new``, or the new value alone."""
+        """Return ``old → new``, or the new value alone."""
         return self.new if self.old is None else f"{self.old or '(empty)'} → {self.new or '(empty)'}"
 
 
@@ -65,7 +65,7 @@ class ReviewRow:
 
     @property
     def place(self) -> str:
-        """Give connector and table."""
+        """Return connector and table."""
         return f"{self.action.connector}/{self.action.table}"
 
     @property
@@ -89,7 +89,7 @@ def reviewed_outcomes(report: CycleReport) -> list[ReviewRow]:
 
 
 def _routes(report: CycleReport) -> Mapping[str, str]:
-    """Give the route of each Case as it was decided: one that has no record yet had none before."""
+    """Return the route of each Case as it was decided: one that has no record yet had none before."""
     return {decision.link.case_id: decision.link.route for decision in report.plan.decisions}
 
 
@@ -133,7 +133,7 @@ def _state(name: str, value: str | None) -> str | None:
 
 
 def blocks(rows: Iterable[ReviewRow], skips: Iterable[Skip]) -> list[str]:
-    """Write a block for each action, and why nothing is done about the rest; give the lines."""
+    """Write a block for each action, and why nothing is done about the rest; return the lines."""
     parts = [_block(row) for row in rows] or [[NOTHING]]
     return _apart([*parts, *_skip_table(skips)])
 
@@ -156,7 +156,7 @@ def _block(row: ReviewRow) -> list[str]:
 
 
 def brief(rows: Iterable[ReviewRow], skips: Iterable[Skip]) -> list[str]:
-    """Write a line for each action; give the lines."""
+    """Write a line for each action; return the lines."""
     cells = [_brief_row(row) for row in rows]
     headers = ("action", "case", "record", "from → to", "what", "result")
     return _apart([table(headers, cells) if cells else [NOTHING], *_skip_table(skips)])
@@ -174,7 +174,7 @@ def _skip_table(skips: Iterable[Skip]) -> list[list[str]]:
 
 
 def markdown(rows: Sequence[ReviewRow], skips: Sequence[Skip], *, plan_hash: str) -> list[str]:
-    """Write a plan for a change ticket, a headline and a table of its fields for each action; give the lines."""
+    """Write a plan for a change ticket, a headline and a table of its fields for each action; return the lines."""
     head = [f"# Plan: {len(rows)} action{'' if len(rows) == 1 else 's'}", "", f"Hash `{plan_hash}`"]
     parts = [head, *(_markdown_block(row) for row in rows)]
     if skips:

@@ -49,13 +49,13 @@ def _harmless_json(document: JsonObject, *, indent: int | None) -> str:
 
 
 class SafeText(str):
-    """Be text that was made harmless before it was given a colour, so that its colour reaches the terminal."""
+    """Text that was made harmless before it was given a colour, so that its colour reaches the terminal."""
 
     __slots__ = ()
 
 
 def paint(text: object, style: str = "") -> SafeText:
-    """Make a text harmless and, where colours are taken, give it one."""
+    """Make a text harmless and, where colours are taken, return it one."""
     harmless = escape_controls(str(text))
     takes_colours = style and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return SafeText(click.style(harmless, **_STYLES[style]) if takes_colours else harmless)
@@ -92,7 +92,7 @@ def as_called(text: str) -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, is_plain: bool = False) -> list[str]:
-    """Lay rows out in columns, each text whole and, where there is room, on one line; give the lines.
+    """Lay rows out in columns, each text whole and, where there is room, on one line; return the lines.
 
     ``is_plain`` is for what is not shown on this terminal, so that its width and colours do not count.
     """

@@ -12,12 +12,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def utc_now() -> datetime:
-    """Give the time; the only clock that the commands use."""
+    """Return the time; the only clock that the commands use."""
     return datetime.now(UTC)
 
 
 def oldest_read_allowed(poll: timedelta) -> timedelta:
-    """Give the age at which a side's last whole read is too old: three polls, but two minutes at least."""
+    """Return the age at which a side's last whole read is too old: three polls, but two minutes at least."""
     return max(3 * poll, timedelta(minutes=2))
 
 
@@ -27,7 +27,7 @@ class Duration(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Give the length of time."""
+        """Return the length of time."""
         if isinstance(value, timedelta):
             return value
         match = _DURATION.match(str(value).strip())
@@ -42,7 +42,7 @@ class When(click.ParamType[datetime]):
     name = "when"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Give an aware UTC time; an instant without a zone is taken as UTC."""
+        """Return an aware UTC time; an instant without a zone is taken as UTC."""
         if isinstance(value, datetime):
             return value
         text = str(value).strip()

@@ -50,7 +50,7 @@ class StepDetector:
         self._offset_seconds = self._read()
 
     def step_seconds(self) -> float:
-        """Give by how much the wall clock was set since the last call; backwards is negative."""
+        """Return by how much the wall clock was set since the last call; backwards is negative."""
         before, self._offset_seconds = self._offset_seconds, self._read()
         return self._offset_seconds - before
 
@@ -71,5 +71,5 @@ class Heartbeat:
         self._last = self._clock.monotonic()
 
     def alive(self) -> bool:
-        """Say whether the last beat is younger than the limit."""
+        """Return whether the last beat is younger than the limit."""
         return self._clock.monotonic() - self._last < self._limit_seconds

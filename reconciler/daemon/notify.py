@@ -63,7 +63,7 @@ class Notifier:
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Give the watchdog's interval; None when it is off, not a number, or meant for another process."""
+    """Return the watchdog's interval; None when it is off, not a number, or meant for another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     text = environ.get("WATCHDOG_USEC", "")

@@ -24,7 +24,7 @@ class Reloader:
         self._refused = ""
 
     def take_up(self) -> Timetable | None:
-        """Give the timetable of the new config; None where the one before stays in force."""
+        """Return the timetable of the new config; None where the one before stays in force."""
         self._notifier.reloading()
         try:
             timetable, trace = self._reload(), None

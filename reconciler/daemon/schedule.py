@@ -64,7 +64,7 @@ class Daemon:
         self._fatal: BaseException | None = None
 
     def run(self) -> int:
-        """Keep time until the end, finish the action in hand, and give the exit code. Main thread only.
+        """Keep time until the end, finish the action in hand, and return the exit code. Main thread only.
 
         Raises ReconcilerError when the machine's clock cannot be right. A failed cycle is logged and counted, and the
         next one tries again. How long the last cycle takes is up to how soon it looks at ``stop``.

@@ -70,7 +70,7 @@ def stop_on_signal(stop: threading.Event, told: Callable[[], None]) -> Iterator[
 
 
 def has_terminal() -> bool:
-    """Say whether this process has a terminal of its own that is still there."""
+    """Return whether this process has a terminal of its own that is still there."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class TickResult:
-    """Say how one cycle ended, as far as the daemon must know."""
+    """How one cycle ended, as far as the daemon must know."""
 
     ok: bool
     summary: str
@@ -21,7 +21,7 @@ class TickResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Timetable:
-    """Say when what is done."""
+    """When what is done."""
 
     poll_seconds: float
     cycle_limit_seconds: float = 900.0

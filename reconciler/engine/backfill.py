@@ -32,7 +32,7 @@ _KEY = re.compile(r"[A-Z]+-[0-9]+")
 
 @dataclass(frozen=True, kw_only=True)
 class BackfillRequest:
-    """Say what a backfill is to take in."""
+    """What a backfill is to take in."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -61,7 +61,7 @@ class BackfillRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class BackfillProgress:
-    """Say how far a backfill has come."""
+    """How far a backfill has come."""
 
     parts: int = 0
     cases: int = 0
@@ -81,7 +81,7 @@ class BackfillProgress:
     """it was asked to end before it was over"""
 
     def stopped(self) -> BackfillProgress:
-        """Give the same, ended early."""
+        """Return the same, ended early."""
         return replace(self, is_over=True, is_stopped=True, exit_code=max(1, self.exit_code))
 
     def document(self) -> JsonObject:
@@ -98,7 +98,7 @@ class BackfillProgress:
 
 
 def part_size(asked: BackfillRequest, limits: Limits) -> int | None:
-    """Give how many Cases one part has: as many as asked for, and no more than the brakes let through at once.
+    """Return how many Cases one part has: as many as asked for, and no more than the brakes let through at once.
 
     Raises Refused where a brake lets nothing through.
     """
@@ -192,7 +192,7 @@ def _came(asked: BackfillRequest, before: BackfillProgress, report: CycleReport)
 
 
 def _named(context: Context, refs: Sequence[str]) -> tuple[str, ...]:
-    """Give the ids of Cases that are named by id or key, remembered or not; raise ConfigError for one that is none."""
+    """Return the ids of Cases that are named by id or key; raise ConfigError for one that does not exist."""
     found: list[str] = []
     for ref in refs:
         if context.store.links.pair(ref) is not None:

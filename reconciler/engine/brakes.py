@@ -21,7 +21,7 @@ ACCEPTED_CONFIG = "accepted_config"
 
 
 def meet_config(store: Store, policy_hash: str) -> bool:
-    """Say whether the config is another one than in the last cycle; every open link is then planned again.
+    """Return whether the config is another one than in the last cycle; every open link is then planned again.
 
     What was rejected under the other one is tried once more, for the config may have been the cause.
     A database that knows of no accepted config takes that of its last cycle for accepted.

@@ -18,7 +18,7 @@ from reconciler.store.values import CycleCounts, Decided, FinishedAction, Pulled
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Hold the numbers of a cycle."""
+    """The numbers of a cycle."""
 
     case_overlap: timedelta = timedelta(seconds=600)
     incident_overlap: timedelta = timedelta(seconds=300)
@@ -60,7 +60,7 @@ def never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Hold the two sides, the memory and the policies; what is remembered through it bears its cycle and its time."""
+    """The two sides, the memory and the policies; what is remembered through it bears its cycle and its time."""
 
     cases: CaseClient
     connectors: Mapping[str, IncidentClient]
@@ -85,7 +85,7 @@ class Context:
     """the cycle at work; empty between cycles"""
 
     def in_cycle(self, cycle_id: str) -> Context:
-        """Give the same context at work for one cycle."""
+        """Return the same context at work for one cycle."""
         return replace(self, cycle_id=cycle_id)
 
     def remember(self, pulled: Pulled) -> RememberedCounts:
@@ -134,7 +134,7 @@ class Context:
         )
 
     def begin_actions(self, actions: Sequence[Action], decided: Sequence[Decided | None]) -> list[int]:
-        """Write down what is about to be done, with the requests that are about to leave; give the numbers."""
+        """Write down what is about to be done, with the requests that are about to leave; return the numbers."""
         now = self.clock()
         return self.store.journal.begin_actions(
             actions,

@@ -120,7 +120,7 @@ class _Cycle:
         return CycleKind.CYCLE
 
     def _is_due(self, fact: str, now: datetime, every: timedelta) -> bool:
-        """Say whether a check is due; the first cycle of all only starts its clock."""
+        """Return whether a check is due; the first cycle of all only starts its clock."""
         last = self.context.store.facts.get(fact)
         if last is None:
             self.context.store.facts.put(fact, now.isoformat())
@@ -223,7 +223,7 @@ class _Cycle:
         )
 
     def _references(self, now: datetime) -> dict[tuple[str, str, str], str]:
-        """Give every name that was looked up within a day; an older one is asked for when it is needed."""
+        """Return every name that was looked up within a day; an older one is asked for when it is needed."""
         tables = {
             rule.table for inbound in self.context.policies.inbound.values() for rule in inbound.references.values()
         }

@@ -29,7 +29,7 @@ WRITE_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Hold what a backfill comes to, about."""
+    """What a backfill comes to, about."""
 
     cases: int
     """that may get a record"""
@@ -42,7 +42,7 @@ class Estimate:
     """connector -> requests an hour that a rule of the instance allows"""
 
     def share(self, connector: str) -> float:
-        """Give the share of an hour's requests that goes to this backfill; more than 1 does not fit."""
+        """Return the share of an hour's requests that goes to this backfill; more than 1 does not fit."""
         in_an_hour = self.to_servicenow * min(1.0, 3600 / max(self.seconds, 1.0))
         return in_an_hour / self.hourly[connector]
 

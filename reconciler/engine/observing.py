@@ -24,7 +24,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC).isoformat()
 
 
 def has_only_observed(context: Context) -> bool:
-    """Say whether no cycle ever acted on this database, though one observed."""
+    """Return whether no cycle ever acted on this database, though one observed."""
     return context.store.facts.get(ONLY_OBSERVED) is not None
 
 
@@ -52,7 +52,7 @@ def _begin_afresh(context: Context) -> None:
 
 
 def as_of_first_start(context: Context, pairs: Iterable[Pair]) -> dict[str, Pair]:
-    """Give pairs by Case id as a plan is to see them."""
+    """Return pairs by Case id as a plan is to see them."""
     now = context.clock()
     if not has_only_observed(context):
         return {pair.case.id: pair for pair in pairs}

@@ -18,7 +18,7 @@ from reconciler.engine.report import CycleRequest, Reached
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Hold the plan of one part, and how it stands in the whole."""
+    """The plan of one part, and how it stands in the whole."""
 
     plan: Plan
     left: int
@@ -28,7 +28,7 @@ class Part:
 
 
 def in_part(pairs: Iterable[Pair], request: CycleRequest) -> list[Pair]:
-    """Give the pairs that a request is about, the oldest Case first."""
+    """Return the pairs that a request is about, the oldest Case first."""
     chosen = [pair for pair in pairs if _is_asked_for(pair, request)]
     return sorted(chosen, key=_place)
 

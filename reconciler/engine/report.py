@@ -14,7 +14,7 @@ from reconciler.store.values import Cursor
 
 
 class CycleKind(StrEnum):
-    """Name what a cycle looks at."""
+    """What a cycle looks at."""
 
     CYCLE = "cycle"
     """what changed since the cursors"""
@@ -28,7 +28,7 @@ class CycleKind(StrEnum):
 
 
 class CycleResult(StrEnum):
-    """Say how a cycle ended."""
+    """How a cycle ended."""
 
     DONE = "done"
     FAILED = "failed"
@@ -43,7 +43,7 @@ Reached = tuple[datetime, str]
 
 @dataclass(frozen=True, kw_only=True)
 class CycleRequest:
-    """Say what one cycle shall do."""
+    """What one cycle shall do."""
 
     since: datetime | None = None
     """backfill from this time"""
@@ -70,13 +70,13 @@ class CycleRequest:
 
     @property
     def is_part(self) -> bool:
-        """Say whether some Cases alone are meant, and nothing else that is due."""
+        """Return whether some Cases alone are meant, and nothing else that is due."""
         return bool(self.until or self.named or self.after) or self.most is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CycleReport:
-    """Say what one cycle planned, did and failed to do."""
+    """What one cycle planned, did and failed to do."""
 
     cycle_id: str
     kind: CycleKind
@@ -110,14 +110,14 @@ class CycleReport:
 
     @property
     def exit_code(self) -> int:
-        """Give the exit code of the public contract."""
+        """Return the exit code of the public contract."""
         if self.error is not None:
             return self.error.exit_code
         return 1 if self.failed or self.result is CycleResult.STOPPED else 0
 
     @property
     def mode(self) -> str:
-        """Give the mode of the config under which this cycle ran: ``act`` or ``observe``."""
+        """Return the mode of the config under which this cycle ran: ``act`` or ``observe``."""
         return "observe" if self.observed else "act"
 
     @property
@@ -147,7 +147,7 @@ class CycleReport:
 
 
 def ended_well(outcome: Outcome) -> bool:
-    """Say whether an action did what it was for, or was not needed any more."""
+    """Return whether an action did what it was for, or was not needed any more."""
     return outcome.result in (Result.DONE, Result.ALREADY)
 
 

@@ -39,7 +39,7 @@ def remember_sides(context: Context) -> None:
 
 
 def side_of_store(store: Store, name: str) -> SideState:
-    """Give what is remembered of one side."""
+    """Return what is remembered of one side."""
     text = store.facts.get(side_fact(name))
     return SideState() if text is None else read_side(text)
 

@@ -29,7 +29,7 @@ GREATEST_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 
 class Verdict(StrEnum):
-    """Say what a probe came to."""
+    """What a probe came to."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Hold what one probe found."""
+    """What one probe found."""
 
     side: str
     """``coralogix`` or the connector's name"""
@@ -107,14 +107,14 @@ class Side:
 
 
 class Identified(Protocol):
-    """Say who a key is and read the Case settings; beside ``CaseClient``, which has neither."""
+    """Who a key is and read the Case settings; beside ``CaseClient``, which has neither."""
 
     def whoami(self) -> JsonObject:
-        """Give team and name of the key."""
+        """Return team and name of the key."""
         ...
 
     def settings(self) -> JsonObject:
-        """Give the active Case settings."""
+        """Return the active Case settings."""
         ...
 
 

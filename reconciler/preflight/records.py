@@ -221,7 +221,7 @@ class RecordProbes:
         return self.side.passed(label, f"{len(lists['state'])} states and {len(sent)} values of the config are there")
 
     def _choice_lists(self, table: str, elements: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        """Give value -> label of each list; a table's own list stands in place of the one it inherits from task."""
+        """Return value -> label of each list; a table's own list stands in place of the one it inherits from task."""
         query = f"nameIN{table},task^elementIN{','.join(elements)}^inactive=false"
         fields = ("name", "element", "value", "label")
         rows = self.client.rows("sys_choice", query, fields=fields, limit=MOST_CHOICES)

@@ -67,7 +67,7 @@ class WriteProbe:
         return steps
 
     def _fields(self) -> dict[str, str]:
-        """Give what a record of an example Case would have, but for rows by name: nobody is to be told of this one."""
+        """Return the fields of a record for an example Case, without groups or people: nobody should be notified."""
         policy = {**self.inbound.fields, **self.inbound.on_create}
         return {
             **self._rendered(policy, None),

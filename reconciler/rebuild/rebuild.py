@@ -204,7 +204,7 @@ _OTHER_ROUTE = (
 
 
 def _route(case: Case, incident: Incident, policies: Policies) -> tuple[Route, bool]:
-    """Give the route by which a record was made, and whether it is the one that takes its Case today."""
+    """Return the route by which a record was made, and whether it is the one that takes its Case today."""
     place = (incident.connector, incident.table)
     fitting = [r for r in in_order(policies.routes) if (r.connector, policies.inbound[r.inbound].table) == place]
     today = route_for(case, policies.routes)
@@ -251,7 +251,7 @@ def _unlinked(case: Case, records: Iterable[Incident], link: Link, policies: Pol
 
 
 def _with_written(context: Context, pairs: Sequence[Pair], origin: datetime) -> list[Link]:
-    """Give the links, with the values in step that are surely ours: those that we would render just so today."""
+    """Return the links, with the values in step that are surely ours: those that we would render just so today."""
     knowledge = _with_names(context, pairs, Knowledge(now=context.clock(), origin=origin))
     return [replace(pair.link, written=_ours(pair, context.policies, knowledge)) for pair in pairs]
 

@@ -10,7 +10,7 @@ from reconciler.core.planning.plan import DOCUMENT_VERSION
 
 
 class UncertaintyKind(StrEnum):
-    """Name what a person should know about one record."""
+    """What a person should know about one record."""
 
     AMBIGUOUS = "ambiguous"
     """linked, and the two sides differ"""
@@ -28,7 +28,7 @@ class UncertaintyKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Uncertainty:
-    """Name one record about which something is not certain, and why."""
+    """One record about which something is not certain, and why."""
 
     kind: UncertaintyKind
     record: str
@@ -50,7 +50,7 @@ class Uncertainty:
 
 @dataclass(frozen=True, kw_only=True)
 class RebuildReport:
-    """Say what a rebuild found."""
+    """What a rebuild found."""
 
     records: int
     """records that bear our mark"""

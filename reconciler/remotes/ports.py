@@ -1,8 +1,7 @@
 """What the rest of the program may ask of the two services.
 
-Whoever implements a port keeps its Must and Must not list, and raises the errors of ``core.errors`` and no others.
-The contract suite holds the clients to that, over sockets; elsewhere the tests bring the same clients to the sandbox in
-process.
+Each class that implements a port must keep its Must and Must not list, and raises only the errors of ``core.errors``.
+The contract tests check this over sockets; the other tests run the same clients on the sandbox in process.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ if TYPE_CHECKING:
     from reconciler.core.policies.existing import Terms
 
 CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
-"""What is told of a listing that an access policy cut."""
+"""The words for a listing that an access policy cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SideState:
-    """Say how one service wants to be treated, as its answers told; kept over restarts. Times are of our own clock."""
+    """The limits that one service set by its answers; kept over restarts. Times are of our own clock."""
 
     paused_until: datetime | None = None
-    """nothing is sent before"""
+    """nothing is sent before this time"""
     pauses: int = 0
     """complaints in a row"""
     refused_logins: int = 0
@@ -39,52 +38,53 @@ class SideState:
     refused_mark: str = ""
     """tells a changed login from the one that was refused"""
     requests_per_second: float = 0.0
-    """the pace that it bears; 0 where that is the ceiling of the config"""
+    """the present pace; 0 where that is the limit of the config"""
 
     @property
     def silent_until(self) -> datetime | None:
-        """Give the time before which nothing is sent, for either reason."""
+        """Return the time before which nothing is sent, for either reason."""
         return max((time for time in (self.paused_until, self.login_paused_until) if time), default=None)
 
 
 class Side(Protocol):
-    """Be one of the services, as far as it wants to be treated well.
+    """One of the services, with the limits that its answers set.
 
-    Must: send nothing during a pause; let one request go first behind it. Must not: count a refusal of ours as theirs;
-    wait for the end of a pause that began in the same cycle, but with the read that was answered so.
+    Must: send nothing during a pause; after it, send one request first. Must not: count a request that was not sent as
+    a refusal of the service; wait for the end of a pause that began in the same cycle, except for the read that was
+    answered so.
     """
 
     @property
     def state(self) -> SideState:
-        """Give what is to be remembered of it, and shown."""
+        """Return what is stored for the next start, and shown by ``status``."""
         ...
 
     @property
     def is_troubled(self) -> bool:
-        """Say whether it complained (429, 503) and has not answered well since."""
+        """Return whether its last answer was a 429 or 503."""
         ...
 
     @property
     def writes_unanswered(self) -> int:
-        """Count the writes that found no answer within the time limit since the start."""
+        """Count the writes since the start that timed out."""
         ...
 
     @property
     def hourly_limit(self) -> int | None:
-        """Give how many requests an hour a rule of the service allows, as its last answer told; None where none did."""
+        """Return how many requests an hour a rule of the service allows, by its last answer; None if it named none."""
         ...
 
     def resume(self, state: SideState) -> None:
-        """Go on from what was remembered of it."""
+        """Go on from what was stored."""
         ...
 
     def begin_cycle(self) -> None:
-        """Hear that a cycle begins."""
+        """Note that a cycle begins."""
         ...
 
 
 class CaseOrder(StrEnum):
-    """Choose the time by which Cases are listed, newest first."""
+    """The time by which Cases are listed, newest first."""
 
     UPDATED = "updated"
     CREATED = "created"
@@ -92,7 +92,7 @@ class CaseOrder(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CasePage:
-    """Hold one page of Cases, newest first."""
+    """One page of Cases, newest first."""
 
     cases: tuple[Case, ...]
     malformed: tuple[Malformed, ...] = ()
@@ -114,7 +114,7 @@ class CaseClient(Protocol):
 
     @property
     def side(self) -> Side:
-        """Give how the service wants to be treated."""
+        """Return the service with its limits."""
         ...
 
     def list_cases(
@@ -137,7 +137,7 @@ class CaseClient(Protocol):
         ...
 
     def acknowledge(self, case_id: str) -> Case:
-        """Acknowledge one Case and give it as it is afterwards."""
+        """Acknowledge one Case and return it as it is afterwards."""
         ...
 
     def resolve(self, case_id: str, reason: str) -> Case:
@@ -149,13 +149,13 @@ class CaseClient(Protocol):
         ...
 
     def deep_link(self, case_id: str) -> str:
-        """Give the address of a Case in the Coralogix console; empty when the service gives none."""
+        """Return the address of a Case in the Coralogix console; empty when the service gives none."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseEvents:
-    """Hold every event of one Case, in the order in which they were stored."""
+    """Every event of one Case, in the order in which they were stored."""
 
     events: tuple[CaseEvent, ...]
     malformed: tuple[Malformed, ...] = ()
@@ -177,7 +177,7 @@ class CaseEventClient(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordHistory:
-    """Hold what ServiceNow's own audit says of some records."""
+    """What ServiceNow's own audit says of some records."""
 
     changes: Mapping[str, tuple[RecordChange, ...]]
     """lower-case ``sys_id`` -> its changes, oldest first"""
@@ -200,7 +200,7 @@ class RecordHistoryClient(Protocol):
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Position:
-    """Stand behind one row of a listing ordered by ``sys_updated_on, sys_id``."""
+    """The position after one row of a listing ordered by ``sys_updated_on, sys_id``."""
 
     updated_at: datetime
     sys_id: str
@@ -208,16 +208,16 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentPage:
-    """Hold one page of records, oldest change first."""
+    """One page of records, oldest change first."""
 
     incidents: tuple[Incident, ...]
     malformed: tuple[Malformed, ...] = ()
     last: Position | None = None
-    """the position behind the last row as the service sent it; None only on an empty page"""
+    """the position after the last row as the service sent it; None only on an empty page"""
     hidden: int = 0
     """rows that the service counts and does not show: the listing is not whole"""
     is_whole: bool = False
-    """the service counts no more rows than this page shows, so that nothing is behind it"""
+    """the service counts no more rows than this page shows, so nothing follows it"""
     server_time: datetime | None = None
 
 
@@ -231,12 +231,12 @@ class IncidentClient(Protocol):
 
     @property
     def connector(self) -> str:
-        """Give the connector's name in the config."""
+        """Return the connector's name in the config."""
         ...
 
     @property
     def side(self) -> Side:
-        """Give how the service wants to be treated."""
+        """Return the service with its limits."""
         ...
 
     def changed(
@@ -249,11 +249,11 @@ class IncidentClient(Protocol):
         ...
 
     def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
-        """Give the records that bear our mark and one of these Case ids, 200 of them in one request."""
+        """Return the records that bear our mark and one of these Case ids, 200 of them in one request."""
         ...
 
     def find_existing(self, table: str, asked: Mapping[str, Terms]) -> Mapping[str, tuple[Incident, ...]]:
-        """Give the records by other means that stand for Cases: Case id -> its conditions, and -> its records.
+        """Return the records by other means that stand for Cases: Case id -> its conditions, and -> its records.
 
         Records that bear our mark are left out. Raises ConditionDropped for a row that fits no Case's conditions.
         """
@@ -276,7 +276,7 @@ class IncidentClient(Protocol):
         ...
 
     def update(self, table: str, sys_id: str, fields: Mapping[str, str]) -> Incident:
-        """Change the named fields of one record and give it as it is afterwards."""
+        """Change the named fields of one record and return it as it is afterwards."""
         ...
 
     def reference(self, table: str, name_field: str, names: Sequence[str]) -> Mapping[str, str]:

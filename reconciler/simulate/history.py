@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class CaseHistory:
-    """Hold one Case as it is now, and what happened to it, oldest first."""
+    """One Case as it is now, and what happened to it, oldest first."""
 
     case: Case
     events: tuple[CaseEvent, ...] = ()
@@ -31,7 +31,7 @@ class CaseHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class PastWindow:
-    """Hold what was read."""
+    """What was read."""
 
     since: datetime
     until: datetime

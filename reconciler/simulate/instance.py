@@ -39,12 +39,12 @@ def make_instance(
 
 
 def _states_of(policies: Policies, table: str) -> Mapping[str, str]:
-    """Give raw value -> word of the states that policies name for a table."""
+    """Return raw value -> word of the states that policies name for a table."""
     return {raw: word for one in policies.inbound.values() if one.table == table for raw, word in one.states.items()}
 
 
 def _obliging(schema: Schema, fields: Collection[str], states: Mapping[str, str]) -> Schema:
-    """Give a table that also has these fields, and these states where their words have none of their own."""
+    """Return a table that also has these fields, and these states where their words have none of their own."""
     cycle = schema.lifecycle or Lifecycle()
     if not schema.choices["state"].keys() >= states.keys():
         named: dict[str, Any] = {word: raw for raw, word in reversed(list(states.items())) if word in STATE_WORDS}
@@ -58,7 +58,7 @@ def _obliging(schema: Schema, fields: Collection[str], states: Mapping[str, str]
 
 
 class ObligingClient(ServiceNowClient):
-    """Be the real client of an instance in which every name that is looked up exists."""
+    """The real client of an instance in which every name that is looked up exists."""
 
     def __init__(
         self,

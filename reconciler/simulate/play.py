@@ -31,7 +31,7 @@ MOST_BUSY_CYCLES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """Say one thing that would have been done."""
+    """One thing that would have been done."""
 
     at: datetime
     route: str
@@ -40,7 +40,7 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class Braked:
-    """Say one plan that would have been refused whole, with the words of the brake."""
+    """One plan that would have been refused whole, with the words of the brake."""
 
     at: datetime
     planned: int
@@ -58,7 +58,7 @@ class Hour:
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """Hold what a simulation comes to."""
+    """What a simulation comes to."""
 
     made: tuple[Made, ...]
     braked: tuple[Braked, ...]
@@ -167,7 +167,7 @@ class _Play:
         return min(self.look_at, news_at or self.look_at)
 
     def _tick_at(self, moment: datetime) -> datetime:
-        """Give the first time of the schedule behind the last cycle and not before a moment."""
+        """Return the first time of the schedule behind the last cycle and not before a moment."""
         return self.last + max(1, -((self.last - moment) // self.poll)) * self.poll
 
     def _cycle(self, at: datetime, *, is_check: bool) -> CycleReport:

@@ -23,7 +23,7 @@ ASSUMED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Say how many requests one side would have got in an hour."""
+    """How many requests one side would have got in an hour."""
 
     mean: float
     most: int

@@ -53,7 +53,7 @@ PLAYS: Mapping[str, Play] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Production:
-    """Say what is rehearsed: the rules, and the numbers of a cycle."""
+    """What is rehearsed: the rules, and the numbers of a cycle."""
 
     policies: Policies
     policy_hash: str
@@ -67,7 +67,7 @@ class Production:
 
 
 class Simulation:
-    """Hold both services, the program that works on them, and a count of its requests by side."""
+    """Both services, the program that works on them, and a count of its requests by side."""
 
     def __init__(self, production: Production, start: datetime) -> None:
         self.clock = SandboxClock(start)

@@ -55,7 +55,7 @@ _LAST_VALUES = """SELECT from_value, to_value FROM notifications
 
 
 def put_notifications(conn: sqlite3.Connection, notifications: Sequence[Notification]) -> int:
-    """Add notifications and give the number of those that are new."""
+    """Add notifications and return the number of those that are new."""
     return conn.executemany(_PUT_NOTIFICATION, notifications).rowcount if notifications else 0
 
 
@@ -70,7 +70,7 @@ def put_if_new(conn: sqlite3.Connection, notification: Notification) -> None:
 
 
 class Change(NamedTuple):
-    """Name one change between two snapshots, with both values as text."""
+    """One change between two snapshots, with both values as text."""
 
     event: str
     before: str | None

@@ -25,7 +25,7 @@ class Columns(Protocol):
     """Give a row's values by the names of its columns."""
 
     def __getitem__(self, name: str, /) -> Any:
-        """Give the value of one column."""
+        """Return the value of one column."""
         ...
 
 
@@ -134,7 +134,7 @@ ONLY_SEEN = frozenset({"case_low", "first_seen_at"})
 
 
 def link_values(link: Link) -> dict[str, SqlValue]:
-    """Give a Link's columns by their names."""
+    """Return a Link's columns by their names."""
     return {column: write(getattr(link, name)) for name, column, write, _ in _LINK_FIELDS}
 
 

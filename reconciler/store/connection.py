@@ -1,4 +1,4 @@
-"""One connection to the database: how it is opened, how it fails, how it changes things.
+"""One connection to the database: opening it, its transactions, and its errors.
 
 Every change is inside BEGIN IMMEDIATE (a deferred BEGIN that reads first can fail at once when another process
 writes). Every failure of SQLite becomes a StoreError with the path, SQLite's own words and what to do.
@@ -30,7 +30,7 @@ PRIVATE = 0o640
 
 _DAMAGED = "stop every reconciler, keep the file for a look, and restore a backup or run 'reconciler state rebuild'"
 _PASSES = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY"})
-"""What may be over the next time, without anybody touching this program."""
+"""Errors that may be gone at the next try."""
 _ADVICE: dict[str, str] = {
     "SQLITE_FULL": "the disk, or the database's page limit, is full: free space; the next cycle goes on",
     "SQLITE_READONLY": "the file or its folder may not be written: check owner, mode and mount of both, then try again",
@@ -45,7 +45,7 @@ _ADVICE: dict[str, str] = {
 
 
 def explain(path: str, error: Exception) -> StoreError:
-    """Say in one line what failed, in whose words, and what to do; nothing of the failed step was written."""
+    """Describe in one line what failed, with SQLite's words, and what to do."""
     name = str(getattr(error, "sqlite_errorname", None) or "")
     kind = "_".join(name.split("_")[:2])
     advice = _ADVICE.get(kind, "nothing of this step was written; if it happens again, report it with this line")
@@ -138,10 +138,9 @@ def configure(connection: sqlite3.Connection) -> None:
 
 
 class Database:
-    """Hold the one connection of a store, for its parts: transactions and reads.
+    """The one connection of a store, for its parts: transactions and reads.
 
-    Who reads links, Cases or records says first which: one that holds only a part (``opening.overlay``) has to bring
-    them.
+    Before links, Cases or records are read, ``need`` names them: an Overlay (``opening.overlay``) loads them on demand.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
@@ -153,10 +152,10 @@ class Database:
         self.connection.close()
 
     def need(self, *, case_ids: Iterable[str] = (), sys_ids: Iterable[str] = ()) -> None:
-        """Have what is remembered of these Cases and records at hand; a whole database has."""
+        """Load what is remembered of these Cases and records; a whole database has nothing to load."""
 
     def need_found(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Have the Cases at hand whose ids a query gives; a whole database has."""
+        """Load the Cases whose ids a query returns; a whole database has nothing to load."""
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -173,28 +172,28 @@ class Database:
                 raise
 
     def read(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """Give all rows of a query as tuples."""
+        """Return all rows of a query as tuples."""
         with guarded(self.path):
             return self.connection.execute(sql, parameters).fetchall()
 
     def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-        """Give the rows of a query one after the other, without holding them all."""
+        """Yield the rows of a query one after the other, without holding them all."""
         with guarded(self.path):
             yield from self.connection.execute(sql, parameters)
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """Give the first column of the first row, or None where there is no row."""
+        """Return the first column of the first row, or None where there is no row."""
         rows = self.read(sql, parameters)
         return rows[0][0] if rows else None
 
     def named(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[dict[str, Any], ...]:
-        """Give all rows of a query with their column names."""
+        """Return all rows of a query with their column names."""
         with guarded(self.path):
             return tuple(map(dict, rows_by_name(self.connection, sql, parameters)))
 
 
 def rows_by_name(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
-    """Give all rows of a query, each of whose values is found by the name of its column."""
+    """Return all rows of a query, each of whose values is found by the name of its column."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(sql, parameters).fetchall()

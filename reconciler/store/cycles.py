@@ -1,7 +1,7 @@
-"""The rows of cycles, inside a transaction that the caller holds: which runs, how one ended, quiet ones as counters.
+"""Write the rows of cycles, inside a transaction that the caller holds; quiet cycles only raise a counter.
 
-A cycle in which nothing happened, like one of its kind before it with only quiet ones in between, adds to the counter
-of that one's row: a year in which nothing happens is a few rows. The cycle that was begun last stands in ``running``.
+A cycle in which nothing happened is counted on the row of an earlier one of the same kind, if only quiet cycles came in
+between: a year in which nothing happens is a few rows. The cycle that was begun last stands in ``running``.
 """
 
 # ruff: noqa: S608 - the words that are put into SQL here are our own constants
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
 LOOKED_BACK = 8
-"""More rows than there are kinds of cycles: a row that may still be counted on is among the last of all."""
+"""More rows than there are kinds of cycles, so the row whose counter may still grow is among them."""
 OBSERVE = "observe"
 """The mode of a cycle that sends nothing; one that acts has none."""
 KILLED = "the program ended before the cycle did"
@@ -45,7 +45,7 @@ Request = tuple[Any, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class EndedCycle:
-    """Hold how the running cycle ended."""
+    """How the running cycle ended."""
 
     running: Columns
     result: str
@@ -62,7 +62,7 @@ def begin(conn: sqlite3.Connection, row: Sequence[str | None]) -> None:
 
 
 def begun(conn: sqlite3.Connection) -> Columns | None:
-    """Give the cycle that was begun last, unless it has ended."""
+    """Return the cycle that was begun last, unless it has ended."""
     rows = rows_by_name(conn, "SELECT * FROM running")
     if not rows:
         return None
@@ -71,7 +71,7 @@ def begun(conn: sqlite3.Connection) -> Columns | None:
 
 
 def end_killed(conn: sqlite3.Connection, now: datetime) -> None:
-    """Give a cycle that never ended its row."""
+    """Write the row of a cycle that never ended: its process was killed."""
     running = begun(conn)
     if running is not None:
         put_cycle(
@@ -88,11 +88,11 @@ def end_killed(conn: sqlite3.Connection, now: datetime) -> None:
 
 
 def put_cycle(conn: sqlite3.Connection, ended: EndedCycle) -> None:
-    """Give a cycle a row of its own; no counter before it grows any more, unless nothing happened in it."""
+    """Write a cycle's own row. Unless nothing happened in it, the counters of the rows before it are closed."""
     run, counts = ended.running, ended.counts
     numbers = (counts.pulled_cases, counts.pulled_incidents, counts.planned, counts.done, counts.failed)
     if not is_quiet(conn, ended):
-        # Without its hash a counter is chained, and refused to grow.
+        # Clearing the hash makes the trigger chain the row, and refuse later changes of its counter.
         conn.execute(_CLOSE)
     first = (run["cycle_id"], run["kind"], run["started_at"], ended.ended_at, ended.result)
     last = (ended.refused_because, run["config_hash"], run["program_version"], ended.sides, run["mode"])
@@ -100,7 +100,7 @@ def put_cycle(conn: sqlite3.Connection, ended: EndedCycle) -> None:
 
 
 def is_quiet(conn: sqlite3.Connection, ended: EndedCycle) -> bool:
-    """Say whether nothing happened in a cycle: nothing was planned, nothing was seen to change, nothing went wrong."""
+    """Return whether nothing happened in a cycle: nothing planned, no change seen, no failure."""
     counts = ended.counts
     went_well = ended.result == "done" and ended.refused_because is None
     return went_well and not (counts.planned or counts.done or counts.failed or _saw(conn, ended.running["cycle_id"]))

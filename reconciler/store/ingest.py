@@ -82,7 +82,7 @@ _REWRITE_INCIDENT = "UPDATE incidents SET snapshot = ? WHERE sys_id = ? AND tabl
 
 @dataclass(frozen=True, kw_only=True)
 class IngestContext:
-    """Say on which connection, by which rules, in which cycle and when something is seen."""
+    """What is the same for everything ingested in one call: connection, rules, cycle and time."""
 
     conn: sqlite3.Connection
     stage_rules: StageRules
@@ -93,12 +93,12 @@ class IngestContext:
     read_now: bool = False
     """read one by one just now, and so newer than what is remembered, whatever their times say"""
     follows: frozenset[System] = frozenset()
-    """the services whose own account is read of what changed"""
+    """the services whose own history of changes is read"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested(Generic[Key]):
-    """Say what became of the things of one side."""
+    """What came of the Cases or records of one pull."""
 
     counts: SideCounts
     notifications: int
@@ -107,7 +107,7 @@ class Ingested(Generic[Key]):
 
 
 class Novelty(Enum):
-    """Say what a thing that was seen is, beside what is remembered of it."""
+    """How something that was seen compares with what is remembered of it."""
 
     SAME = auto()
     OTHER_FORM = auto()
@@ -180,9 +180,9 @@ def _compared(
     is_older: Callable[[Thing, Thing], bool],
     keep: Callable[[Thing, Thing], Thing],
 ) -> Iterator[_Seen[Key, Thing]]:
-    """Say of each thing what it is beside what is known, which grows on the way.
+    """Compare each with what is known, which is updated on the way.
 
-    ``keep`` gives a thing what its service does not send each time, from what was remembered.
+    ``keep`` copies what a listing does not send from what was remembered.
     """
     for key, thing in things:
         text, known_text = snapshot_text(thing), known.get(key)
@@ -234,7 +234,7 @@ def _ingested(
 
 
 def _follow(context: IngestContext, source: System, seen: Iterable[tuple[tuple[str, str, str], Novelty]]) -> None:
-    """Have the service's own account read of what is news: connector, table and id of each."""
+    """Queue what is new or changed for reading the service's own history of it."""
     if source in context.follows:
         now = time_text(context.now)
         news = [(source, *place, now, int(novelty is Novelty.NEW)) for place, novelty in seen if novelty in _NEWS]
@@ -269,7 +269,8 @@ def _put_incidents(
         [
             {
                 "stage": context.stage_rules.incident_stage(link, each.after),
-                # Put back from a copy, it may not count its reopenings any more.
+                # A record that counts reopenings was resolved once, even if this was never seen; and once an instance
+                # was restored from a copy, the record may have lost that count.
                 "was_at": Stage.RESOLVED if each.after.was_reopened else 0,
                 "number": each.after.number,
                 "now": now,
@@ -380,12 +381,12 @@ def _stages(stage_rules: StageRules, pair: Pair) -> dict[str, int | str | None]:
 
 
 def _claimed_case(incident: Incident) -> str:
-    """Give the Case id that a record bears; ServiceNow compares without case, Case ids are lower-case."""
+    """Return the Case id that a record bears; ServiceNow compares without case, Case ids are lower-case."""
     return incident.correlation_id.strip().lower()
 
 
 def _claims(seen: _Seen[RecordKey, Incident]) -> set[str]:
-    """Give the Cases whose key a record bears, or bore before it changed."""
+    """Return the Cases whose key a record bears, or bore before it changed."""
     claimed = {_claimed_case(seen.after)}
     if seen.before is not None:
         claimed.add(_claimed_case(seen.before))
@@ -398,14 +399,14 @@ def _incident_row(incident: Incident, text: str, now: str) -> tuple[str, ...]:
 
 
 def case_is_older(case: Case, known: Case) -> bool:
-    """Say whether a Case was read before the remembered one; False where either time is unknown."""
+    """Return whether a Case was read before the remembered one; False where either time is unknown."""
     if case.updated_at is None or known.updated_at is None:
         return False
     return case.updated_at < known.updated_at
 
 
 def incident_is_older(incident: Incident, known: Incident) -> bool:
-    """Say whether a record was read before the remembered one.
+    """Return whether a record was read before the remembered one.
 
     Neither its time nor its ``sys_mod_count`` may be ahead, since a clock that was set back moves the one alone; and a
     record that was deleted and made again is another one, whatever both say.

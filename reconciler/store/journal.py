@@ -1,4 +1,4 @@
-"""The journal: actions before and after their writes, cycles, and the requests that left the program.
+"""The journal: actions before and after their writes, cycles, requests, and what people did.
 
 An action's row is committed before its write and finished after it, so that a crash between the two is seen.
 """
@@ -68,7 +68,7 @@ _OUR_INCIDENT_EVENTS = frozenset({"state", "number"})
 
 
 def action_key(action: Action) -> str:
-    """Give a stable name of what an action would do, whenever and from whatever it was decided."""
+    """Return a stable name of what an action would do, whenever and from whatever it was decided."""
     what = [
         action.kind,
         action.case_id,
@@ -100,7 +100,7 @@ _WHOLE_READS = """SELECT s.value, max(c.at)
 
 
 class Journal:
-    """Write down what is about to be done, what came of it, what each cycle was, and what people did."""
+    """Record actions before and after their writes, each cycle, each request, and what people did."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -117,9 +117,9 @@ class Journal:
         decided: Sequence[Decided] = (),
         intended: Sequence[HttpRecord] = (),
     ) -> list[int]:
-        """Commit actions to the journal before their writes, all in one transaction, and give their numbers.
+        """Commit actions to the journal before their writes, all in one transaction, and return their numbers.
 
-        Their links stay marked for planning, so that a crash from here on is planned again. With ``hides_values`` only
+        Their links stay marked for planning, so that after a crash they are planned again. With ``hides_values`` only
         a hash is kept of each value that is sent. ``decided`` is what was decided about their links, and ``intended``
         the request of each that is about to leave: stored with them, so that a kill leaves no less and no more.
         """
@@ -171,7 +171,7 @@ class Journal:
         conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in ended.requests])
 
     def unfinished_actions(self) -> tuple[UnfinishedAction, ...]:
-        """Give the actions that were begun and never finished, oldest first."""
+        """Return the actions that were begun and never finished, oldest first."""
         rows = self._db.named(f"SELECT {_ACTION_COLUMNS} FROM actions WHERE result IS NULL ORDER BY seq")  # noqa: S608
         return tuple(_begun(row) for row in rows)
 
@@ -238,18 +238,18 @@ class Journal:
             put_cycle(conn, ended)
 
     def last_cycles(self, n: int) -> tuple[Row, ...]:
-        """Give the last ``n`` cycles as rows of ``audit_cycles``, newest first."""
+        """Return the last ``n`` cycles as rows of ``audit_cycles``, newest first."""
         running = self._db.named(f"SELECT {CYCLE_COLUMNS} FROM ({RUNNING_CYCLE})")  # noqa: S608 - our own constants
         ended = self._db.named(f"SELECT {CYCLE_COLUMNS} FROM cycles ORDER BY seq DESC LIMIT ?", (n,))  # noqa: S608
         return (*running, *ended)[:n]
 
     def last_whole_reads(self) -> Mapping[str, datetime]:
-        """Give when each side was last read whole, as far as the last 2,000 cycles that are told apart say."""
+        """Return when each side was last read whole, as far as the last 2,000 cycles that are told apart say."""
         rows = self._db.read(_WHOLE_READS)
         return {side: time_from(at) for side, at in rows}
 
     def config_hash(self) -> str | None:
-        """Give the config hash of the last cycle that was begun, None before the first."""
+        """Return the config hash of the last cycle that was begun, None before the first."""
         value = self._db.value("SELECT config_hash FROM running") or self._db.value(
             "SELECT config_hash FROM cycles ORDER BY seq DESC LIMIT 1"
         )
@@ -258,13 +258,13 @@ class Journal:
     # -- people ------------------------------------------------------------------------------------------------------
 
     def note_person(self, deed: OperatorAction, now: datetime) -> None:
-        """Write down what a person did to the program."""
+        """Record what a person did with the program."""
         row = (time_text(now), deed.what, deed.os_user, deed.host, deed.arguments, deed.detail or None)
         with self._db.transaction() as conn:
             conn.execute(_PUT_PERSON, row)
 
     def note_config(self, config_hash: str, text: str, now: datetime) -> None:
-        """Keep the text of a config that is about to be in force; the same one is kept once."""
+        """Keep the text of a config that takes effect; the same text is kept once."""
         if self._db.value("SELECT 1 FROM configs WHERE config_hash = ?", (config_hash,)) is None:
             with self._db.transaction() as conn:
                 conn.execute("INSERT OR IGNORE INTO configs VALUES (?, ?, ?)", (config_hash, time_text(now), text))
@@ -313,7 +313,7 @@ def _values_kept(outcome: Outcome, seq: int, *, hides_values: bool) -> Iterator[
 
 
 def value_of(record: Incident, name: str) -> str | None:
-    """Give a record's value by the name of its column; None for one that was not read."""
+    """Return a record's value by the name of its column; None for one that was not read."""
     columns = {"state": record.state, "assigned_to": record.assigned_to, "number": record.number}
     own = {"correlation_id": record.correlation_id, "correlation_display": record.correlation_display}
     return record.fields.get(name, (columns | own).get(name))
@@ -326,7 +326,7 @@ def _shown(value: str | None, hides_values: bool) -> str | None:
 
 
 def _finish_row(seq: int, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    """Name the record as it is now known: an instance may not honour the id that was chosen."""
+    """Return the columns of a finished action; an instance may have replaced the sys_id that was chosen."""
     incident = outcome.incident
     return {
         "seq": seq,

@@ -34,7 +34,7 @@ SqlCell = str | int | float | bytes | None
 
 
 class Kind(Enum):
-    """Say what a chained table is."""
+    """What a chained table is."""
 
     WRITTEN_ONCE = "written once"
     ENDED_ONCE = "written, and changed once, when it ended"
@@ -43,7 +43,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Chained:
-    """Say how the rows of one table are chained."""
+    """How the rows of one table are chained."""
 
     kind: Kind
     key: tuple[str, ...] = ("seq",)
@@ -135,7 +135,7 @@ def repeat_hash(hash_of_row: bytes, repeated: int, last_at: str, last_cycle_id: 
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Give a connection what the triggers call."""
+    """Register the SQL functions that the triggers call."""
     connection.create_function("row_hash", -1, row_hash, deterministic=True)
     connection.create_function("chain_hash", 4, chain_hash, deterministic=True)
     connection.create_function("sealing", 0, lambda: 0)
@@ -143,7 +143,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def sealing(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let the triggers allow that rows which are sealed first are deleted."""
+    """Let the triggers allow the deletion of rows, which the caller has sealed first."""
     connection.create_function("sealing", 0, lambda: 1)
     try:
         yield
@@ -155,19 +155,19 @@ def sealing(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Give the columns of a chained table that are hashed, in their order."""
+    """Return the columns of a chained table that are hashed, in their order."""
     left_out = CHAINED[table].left_out
     rows = connection.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", (table,))
     return [name for (name,) in rows if name not in left_out]
 
 
 def key_sql(table: str, row: str = "") -> str:
-    """Give the SQL of a row's key; ``row`` is ``OLD.`` or ``NEW.`` in a trigger."""
+    """Return the SQL of a row's key; ``row`` is ``OLD.`` or ``NEW.`` in a trigger."""
     return " || '/' || ".join(f"{row}{name}" for name in CHAINED[table].key)
 
 
 def triggers(connection: sqlite3.Connection) -> dict[str, str]:
-    """Give every trigger that a whole database has: name -> SQL."""
+    """Return every trigger that a whole database has: name -> SQL."""
     made = {
         "ledger_only_grows": """CREATE TRIGGER ledger_only_grows BEFORE UPDATE ON ledger
             WHEN NOT (sealing() AND OLD.seal IS NULL AND (NEW.seq, NEW.table_name, NEW.key, NEW.row_hash, NEW.chain)
@@ -215,7 +215,7 @@ def _entry(table: str, key: str, hash_sql: str) -> str:
 
 
 def renew_triggers(connection: sqlite3.Connection) -> None:
-    """Make every trigger anew, since they name the columns that a table had when they were made."""
+    """Make every trigger again: each names the columns that its table had when it was made."""
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
     for sql in triggers(connection).values():
@@ -223,7 +223,7 @@ def renew_triggers(connection: sqlite3.Connection) -> None:
 
 
 def start_chain(connection: sqlite3.Connection, now: datetime) -> None:
-    """Begin the chain of a database, and bind the rows that are in it already as they are now."""
+    """Begin the chain of a database, and bind the rows that it already has."""
     for sql in triggers(connection).values():
         connection.execute(sql)
     connection.execute("INSERT INTO ledger_head (one, seq, chain) VALUES (1, 0, ?)", (NO_HASH,))
@@ -256,7 +256,7 @@ def hashed_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[Ke
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Hold one entry of the chain."""
+    """One entry of the chain."""
 
     seq: int
     table: str
@@ -267,7 +267,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Hold the last entry about one row, and the seal under which it was pruned."""
+    """The last entry about one row, and the seal under which it was pruned."""
 
     seq: int
     key: Key
@@ -277,7 +277,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
-    """Hold what a seal says of the rows that it took."""
+    """What a seal says of the rows that it took."""
 
     seq: int
     table: str
@@ -292,7 +292,7 @@ class Ledger:
         self._db = database
 
     def head(self) -> tuple[int, bytes]:
-        """Give the number and hash of the last entry."""
+        """Return the number and hash of the last entry."""
         rows = self._db.read("SELECT seq, chain FROM ledger_head")
         return (rows[0][0], rows[0][1]) if rows else (0, NO_HASH)
 

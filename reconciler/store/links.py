@@ -1,8 +1,8 @@
 """Links and pairs: which of them to plan, and what was decided about them.
 
 A pair is a link with its Case, its record, and whatever else bears the Case's key. A cycle in which nothing happened
-must not cost more as links grow: every read that each cycle makes goes through a partial index over the links that
-are not at rest.
+must not cost more as links grow: every read that each cycle makes uses a partial index over the links that have
+something to do.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def put_link(conn: sqlite3.Connection, link: Link, now: datetime) -> None:
 
 
 def put_decisions(conn: sqlite3.Connection, decisions: Iterable[Decided], now: datetime) -> int:
-    """Store what was decided about links, inside the caller's transaction; give how many of them are known."""
+    """Store what was decided about links, inside the caller's transaction; return how many of them are known."""
     rows = [_settled_values(settled, time_text(now)) for settled in decisions]
     return conn.executemany(_SETTLE, rows).rowcount if rows else 0
 
@@ -125,12 +125,12 @@ RecordKey = tuple[str, str, str]
 
 
 def record_key(thing: Incident | Link) -> RecordKey:
-    """Give what tells one record from all others: ``sys_id``, table and connector."""
+    """Return what tells one record from all others: ``sys_id``, table and connector."""
     return (thing.sys_id, thing.table, thing.connector)
 
 
 def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str]) -> Iterator[Pair]:
-    """Give the pairs of these Cases in their order; ids that are not known are left out."""
+    """Yield the pairs of these Cases in their order; ids that are not known are left out."""
     for chunk in batches(case_ids, CHUNK):
         claims = read_claims(conn, chunk)
         for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
@@ -148,7 +148,7 @@ def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair:
 
 
 def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, tuple[Incident, ...]]:
-    """Give the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
+    """Return the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
     found: dict[str, tuple[Incident, ...]] = {}
     for chunk in batches(case_ids, CHUNK):
         for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
@@ -157,7 +157,7 @@ def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, 
 
 
 def links_of_records(conn: sqlite3.Connection, incidents: Iterable[Incident]) -> dict[RecordKey, list[Link]]:
-    """Give the links that these records belong to; by the design one for each, or none."""
+    """Return the links that these records belong to: by design one for each record, or none."""
     found: dict[RecordKey, list[Link]] = {}
     for chunk in batches(sorted({incident.sys_id for incident in incidents}), CHUNK):
         for row in rows_by_name(conn, _LINKS_OF_RECORDS, [json.dumps(chunk)]):
@@ -173,7 +173,7 @@ class Links:
         self._db = database
 
     def pairs_to_plan(self, now: datetime) -> list[Pair]:
-        """Give the pairs that are not at rest: changed, with a create in doubt, or with a retry time that has come."""
+        """Return the pairs to plan: changed, with a create in doubt, or with a retry time that has passed."""
         self._db.need_found(_TO_PLAN, (time_text(now),))
         case_ids = {case_id for (case_id,) in self._db.read(_TO_PLAN, (time_text(now),))}
         return self._pairs(sorted(case_ids))
@@ -192,12 +192,12 @@ class Links:
             last = case_ids[-1]
 
     def pair(self, case_id: str) -> Pair | None:
-        """Give one Case's pair, None where the Case is not known."""
+        """Return one Case's pair, None where the Case is not known."""
         found = self._pairs([case_id])
         return found[0] if found else None
 
     def remembered(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Link, str | None]]:
-        """Give the links of some Cases that are known, each with the time since when its sides are out of step."""
+        """Return the links of some Cases that are known, each with the time since when its sides are out of step."""
         found: dict[str, tuple[Link, str | None]] = {}
         for chunk in batches(case_ids, CHUNK):
             self._db.need(case_ids=chunk)
@@ -212,33 +212,33 @@ class Links:
             return list(read_pairs(self._db.connection, case_ids))
 
     def tables_in_use(self) -> list[tuple[str, str]]:
-        """Give each (connector, table) in which a link has its record."""
+        """Return each (connector, table) in which a link has its record."""
         self._db.need_found(f"SELECT l.case_id {_ONE_OF_EACH_TABLE}")
         return [(connector, table) for connector, table in self._db.read(_TABLES_IN_USE)]
 
     def open_links(self) -> list[Link]:
-        """Give the links whose two sides are not both closed."""
+        """Return the links whose two sides are not both closed."""
         self._db.need_found(_OPEN)
         return [link_from(row) for row in self._db.named(_OPEN_LINKS)]
 
     def doubled_pairs(self) -> list[Pair]:
-        """Give the open pairs for which more than one record is remembered, whoever's mark these bear."""
+        """Return the open pairs for which more than one record is remembered, whoever's mark these bear."""
         self._db.need_found(_OPEN)
         return self._pairs([case_id for (case_id,) in self._db.read(_DOUBLED)])
 
     def skipped_pairs(self) -> list[Pair]:
-        """Give the open pairs about which nothing is done for now, for a reason."""
+        """Return the open pairs about which nothing is done for now, for a reason."""
         self._db.need_found(_SKIPPED)
         return self._pairs([case_id for (case_id,) in self._db.read(f"{_SKIPPED} AND is_open = 1 ORDER BY case_id")])
 
     def known_records(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Incident, ...]]:
-        """Give the remembered records that bear these Case ids, whoever's mark they bear; Cases with none left out."""
+        """Return the remembered records that bear these Case ids, whatever their mark; Cases with none are left out."""
         self._db.need(case_ids=case_ids)
         with guarded(self._db.path):
             return read_claims(self._db.connection, case_ids)
 
     def standing_skips(self) -> tuple[Skip, ...]:
-        """Give the skips that were settled and still stand, by reason and Case."""
+        """Return the skips that were settled and still stand, by reason and Case."""
         self._db.need_found(_SKIPPED)
         return tuple(
             Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)
@@ -251,7 +251,7 @@ class Links:
         return dict(self._db.read(_SKIP_COUNTS))
 
     def held(self) -> Mapping[str, str]:
-        """Give the reason of each Case that waits for a person, by its id."""
+        """Return the reason of each Case that waits for a person, by its id."""
         self._db.need_found(_SKIPPED)
         return dict(self._db.read(_HELD))
 
@@ -276,7 +276,7 @@ class Links:
                 put_link(conn, link, now)
 
     def release_rejected(self) -> None:
-        """End every hold of a rejected write, and let it be planned again: what was wrong may be mended."""
+        """End every hold of a rejected write and mark it for planning: the cause may have been removed."""
         self._db.need_found(_REJECTED)
         with self._db.transaction() as conn:
             conn.execute("UPDATE links SET hold = NULL, tries = NULL, needs_plan = 1 WHERE next_retry_at IS NOT NULL")

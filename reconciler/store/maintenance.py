@@ -30,7 +30,7 @@ ROWS_PER_STEP = 5000
 _AT_REST = f"""NOT EXISTS (SELECT 1 FROM links l WHERE l.case_id = {{case_id}}
         AND (l.is_open = 1 OR l.skip_reason IN ({HOLDS_SQL})))"""
 _LAST = "SELECT coalesce({column}, 0) FROM {table} WHERE seq = (SELECT max(seq) FROM {table})"
-"""The last row of a table always stays: SQLite would give its number again, and the chain means one row by it."""
+"""The last row of a table always stays: SQLite would reuse its number, and the chain identifies a row by it."""
 _OLD: Mapping[str, str] = {
     "actions": f"""SELECT a.seq FROM actions a WHERE a.started_at < :history AND a.finished_at < :history
         AND a.seq NOT IN ({_LAST.format(column="action_seq", table="http")})
@@ -51,9 +51,9 @@ _OLD: Mapping[str, str] = {
             (SELECT 1 FROM notifications n WHERE n.cycle_id = c.cycle_id AND n.seq NOT IN temp.old_notifications)
         AND NOT EXISTS (SELECT 1 FROM http h WHERE h.cycle_id = c.cycle_id AND h.seq NOT IN temp.old_http)""",
 }
-"""Table -> what of it may go, each after what it looks at; a request goes with or before its action."""
+"""Table -> its rows that may be deleted, in dependency order; a request goes with or before its action."""
 _ORDER = ("http", "written_values", "actions", "notifications", "cycles")
-"""The order in which foreign keys let rows go."""
+"""The order in which foreign keys allow deletion."""
 _NEXT = "SELECT seq FROM temp.old_{table} WHERE seq > ? ORDER BY seq LIMIT ?"
 _PUT_SEAL = """INSERT INTO seals (table_name, rows, first_key, last_key, hash, pruned_before, at)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -61,7 +61,7 @@ _PUT_SEAL = """INSERT INTO seals (table_name, rows, first_key, last_key, hash, p
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """Say before which times rows are old; None keeps them for ever."""
+    """Before which times rows are old; None keeps them for ever."""
 
     requests_before: datetime | None
     history_before: datetime | None
@@ -81,7 +81,7 @@ class Maintenance:
             return {table: self._db.value(f"SELECT count(*) FROM temp.old_{table}") for table in _ORDER}
 
     def prune(self, retention: Retention, *, now: datetime) -> Mapping[str, int]:
-        """Delete old rows that no open link needs, and seal what went; give the number for each table.
+        """Delete old rows that no open link needs, and seal what was deleted; return the number for each table.
 
         Links, snapshots, unfinished actions and the last cycles always stay. Many short transactions: what was deleted
         when it is interrupted stays deleted, and a second call goes on.
@@ -94,7 +94,7 @@ class Maintenance:
         return counts
 
     def _find_old(self, retention: Retention) -> None:
-        """List the rows that may go in temporary tables: each old row is looked at once."""
+        """List the rows that may be deleted in temporary tables, so that each old row is examined once."""
         times = {
             "requests": optional_text(retention.requests_before) or "",
             "history": optional_text(retention.history_before) or "",
@@ -123,7 +123,7 @@ class Maintenance:
             check_pages(self._db.connection, self._db.path)
 
     def compact(self) -> None:
-        """Give freed space back to the disk; only for a caller that holds the lock, since nobody can write then."""
+        """Return freed space to the disk; only for a caller that holds the lock, since VACUUM blocks every writer."""
         with guarded(self._db.path):
             self._db.connection.execute("VACUUM")
             self._db.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -150,7 +150,7 @@ def _delete_sealed(conn: sqlite3.Connection, table: str, keys: Sequence[int], be
 
 
 def back_up(source: Path, target: Path) -> int:
-    """Copy a database, live or not, into one whole file that only its owner may read, and give its bytes.
+    """Copy a database, live or not, into one whole file that only its owner may read, and return its bytes.
 
     The copy is checked before it gets its name. Raises StoreError when there is no database, when ``target`` exists
     or cannot be made, or when the copy is damaged; then no file of that name is left.

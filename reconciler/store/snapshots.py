@@ -1,4 +1,4 @@
-"""What pulls brought, and the small things that are remembered beside: cursors, facts, names, quarantine."""
+"""Store what pulls returned, and the small things beside it: cursors, facts, looked-up names, quarantine."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Snapshots:
         now: datetime,
         follows: frozenset[System] = frozenset(),
     ) -> RememberedCounts:
-        """Ingest what a pull brought into the snapshots and move its cursors: all of it or, on any error, nothing.
+        """Ingest what a pull returned and move its cursors: all of it or, on any error, nothing.
 
-        What changed at one of the services in ``follows`` is then due to have that service's own account of it read.
+        What changed at one of the services in ``follows`` is queued for reading that service's own history of it.
         """
         context = IngestContext(
             conn=self._db.connection,
@@ -83,7 +83,7 @@ class Snapshots:
         )
 
     def restage_all(self, stage_rules: StageRules, now: datetime) -> int:
-        """Place every link under changed policies, mark all for planning, and give their number."""
+        """Recompute the stages of every link under changed policies, mark all for planning, and return their number."""
         self._db.need_found("SELECT case_id FROM links")
         with self._db.transaction() as conn:
             case_ids = [case_id for (case_id,) in conn.execute("SELECT case_id FROM links ORDER BY case_id")]
@@ -110,7 +110,7 @@ class Snapshots:
         self._db.connection.executemany(_PUT_CURSOR, rows)
 
     def cursors(self) -> Mapping[str, Cursor]:
-        """Give all cursors by name."""
+        """Return all cursors by name."""
         rows = self._db.read("SELECT name, time, resume FROM cursors ORDER BY name")
         return {name: Cursor(name=name, time=optional_time(time), resume=resume) for name, time, resume in rows}
 
@@ -165,13 +165,13 @@ class Snapshots:
 
 
 class Facts:
-    """Remember the small things that the next cycle has to know."""
+    """Small values by key that the next cycle needs, and the names that were looked up."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def origin(self) -> datetime | None:
-        """Give the time of the first start, None before it."""
+        """Return the time of the first start, None before it."""
         text = self.get(_ORIGIN)
         return None if text is None else time_from(text)
 
@@ -190,7 +190,7 @@ class Facts:
             conn.execute("DELETE FROM facts WHERE key = ?", (key,))
 
     def get(self, key: str) -> str | None:
-        """Give a remembered fact, None where there is none."""
+        """Return a remembered fact, None where there is none."""
         value = self._db.value("SELECT value FROM facts WHERE key = ?", (key,))
         return None if value is None else str(value)
 
@@ -200,7 +200,7 @@ class Facts:
             conn.execute(_PUT_FACT, (key, value))
 
     def references(self, connector: str, table: str, *, since: datetime | None = None) -> Mapping[str, str]:
-        """Give the names that were looked up in a table, or looked up ``since`` a time: name -> ``sys_id``."""
+        """Return the names that were looked up in a table, or looked up ``since`` a time: name -> ``sys_id``."""
         rows = self._db.read(
             "SELECT name, sys_id FROM reference_names"
             " WHERE connector = ? AND table_name = ? AND found_at >= ? ORDER BY name",
@@ -209,7 +209,7 @@ class Facts:
         return {name: sys_id for name, sys_id in rows}  # noqa: C416 - dict() loses the types of a row
 
     def names_of_rows(self, connector: str) -> Mapping[str, str]:
-        """Give the name of each row of a connector that was looked up by one: ``sys_id`` -> name."""
+        """Return the name of each row of a connector that was looked up by one: ``sys_id`` -> name."""
         rows = self._db.read(
             "SELECT sys_id, name FROM reference_names WHERE connector = ? AND sys_id <> '' ORDER BY found_at",
             (connector,),

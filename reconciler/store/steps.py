@@ -1,7 +1,7 @@
 """The services' own history of what changed: what is still to be read of it, and what was read.
 
-A Case or record that is seen to change is due in the transaction that remembers the change, so that a kill forgets
-none. What is read becomes notifications: each entry once, by the service's own id of it, however often it is read.
+A Case or record that is seen to change is queued in the transaction that stores the change, so that a kill loses none.
+What is read becomes notifications: each entry once, by the service's own id of it, however often it is read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _KNOWN = """SELECT event_id, event, source_time FROM notifications
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """Name what is to be read of one Case or record."""
+    """One Case or record whose history is to be read."""
 
     source: System
     connector: str = ""
@@ -60,13 +60,13 @@ class Due:
 
     @property
     def place(self) -> tuple[str, str, str, str]:
-        """Give what tells it from every other."""
+        """Return what tells it from every other."""
         return (self.source, self.connector, self.table, self.id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """Hold what was read of one Case or record."""
+    """What was read of one Case or record."""
 
     due: Due
     case_id: str
@@ -82,23 +82,23 @@ class Steps:
         self._db = database
 
     def due(self, source: System, now: datetime, limit: int, *, connector: str = "") -> tuple[Due, ...]:
-        """Give what is to be read now, the longest wait first."""
+        """Return what is to be read now, the longest waiting first."""
         rows = self._db.named(_DUE, (source, connector, time_text(now), limit))
         return tuple(_due(row) for row in rows)
 
     def drop_never_ours(self) -> None:
-        """Forget Cases that were over, or too old, when they were first seen."""
+        """Take Cases off the queue that were over, or too old, when they were first seen."""
         if self._db.value("SELECT 1 FROM steps_due WHERE is_new = 1 LIMIT 1") is not None:
             with self._db.transaction() as conn:
                 conn.execute(_NEVER_OURS)
 
     def case(self, case_id: str) -> Case | None:
-        """Give a Case as it was last seen; None where it is forgotten."""
+        """Return a Case as it was last seen; None where it is forgotten."""
         text = self._db.value("SELECT snapshot FROM cases WHERE case_id = ?", (case_id,))
         return None if text is None else case_from(str(text))
 
     def record(self, due: Due) -> tuple[Incident, Link] | None:
-        """Give a record as it was last seen, with its link; None where it is forgotten or nobody's."""
+        """Return a record as it was last seen, with its link; None where it is forgotten or nobody's."""
         text = self._db.value(RECORD_SNAPSHOT, (due.id, due.table, due.connector))
         if text is None:
             return None
@@ -107,22 +107,22 @@ class Steps:
         return (record, links[0]) if links else None
 
     def known(self, case_id: str, source: System) -> frozenset[Known]:
-        """Give the steps of a Case, or of its records, that are remembered already."""
+        """Return the steps of a Case, or of its records, that are remembered already."""
         rows = self._db.read(_KNOWN, (case_id, source))
         return frozenset((id_, event, optional_time(at)) for id_, event, at in rows)
 
     def keep(self, answers: Sequence[Answered], *, cycle_id: str, now: datetime) -> int:
-        """Write down what was read, all or none, and give the number of steps that are new.
+        """Store what was read, all or nothing, and return the number of steps that are new.
 
-        What does not agree is written down where it did not agree before, either: a Case may change between the look
-        at it and the reading of its events, and then the next pull sees that.
+        A disagreement is stored only when it is seen twice: a Case may change between the pull and the reading of its
+        events, and then the next pull sees that.
         """
         before = Facts(self._db).get(PRUNED_BEFORE) or ""
         with self._db.transaction() as conn:
             return sum(_keep(conn, one, cycle_id, time_text(now), before) for one in answers)
 
     def put_off(self, due: Due, why: str, *, case_id: str, cycle_id: str, now: datetime) -> None:
-        """Try again later, each time after twice as long; after the last try write down that it was not read."""
+        """Try again later, waiting twice as long each time; after the last try store that it was not read."""
         tries = due.tries + 1
         with self._db.transaction() as conn:
             if tries < MOST_TRIES:
@@ -141,7 +141,7 @@ class Steps:
             conn.execute(_DONE, due.place)
 
     def forget(self, dues: Sequence[Due]) -> None:
-        """Forget what cannot be read any more."""
+        """Take off the queue what can no longer be read."""
         with self._db.transaction() as conn:
             conn.executemany(_DONE, [due.place for due in dues])
 
@@ -176,7 +176,7 @@ def _keep(conn: sqlite3.Connection, one: Answered, cycle_id: str, now: str, prun
 
 
 def _was_pruned(conn: sqlite3.Connection, case_id: str, step: ToldStep, pruned_before: str) -> bool:
-    """Say whether a step was in time, and has been deleted since by the retention that is asked for."""
+    """Return whether a step was stored once and has since been pruned."""
     if not pruned_before or step.at is None or time_text(step.at) >= pruned_before:
         return False
     first = conn.execute("SELECT first_seen_at FROM links WHERE case_id = ?", (case_id,)).fetchone()

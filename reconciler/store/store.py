@@ -1,4 +1,4 @@
-"""The way into the store. One thread at a time uses a Store, not always the one that opened it.
+"""The entry point of the store. A Store is used by one thread at a time, not always the one that opened it.
 
 No transaction is ever held across a call that leaves this room: each method of its parts begins and ends its own.
 """
@@ -40,12 +40,12 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def sqlite_version() -> str:
-    """Give the version of SQLite that is used."""
+    """Return the version of SQLite that is used."""
     return sqlite3.sqlite_version
 
 
 class Store:
-    """Remember both sides, the links, the cursors and every step, in one SQLite database.
+    """Both sides, the links, the cursors and the journal, in one SQLite database.
 
     Every method of its parts raises StoreError when SQLite fails, and then has changed nothing.
     """
@@ -61,29 +61,29 @@ class Store:
         self.snapshots = Snapshots(database)
         """what was pulled, and how far each listing was read"""
         self.steps = Steps(database)
-        """what the services themselves wrote down about what changed"""
+        """the services' own history of what changed"""
         self.facts = Facts(database)
-        """the small things that the next cycle has to know"""
+        """small values that the next cycle needs"""
         self.journal = Journal(database)
         """cycles, actions and requests"""
         self.finder = Finder(database)
         """Cases by the names that people type"""
         self.reports = Reports(database)
-        """what people ask: how things stand, the story of one Case"""
+        """status, holds, lags, and the story of one Case"""
         self.ledger = Ledger(database)
         """the chain that binds what is evidence"""
         self.backfills = Backfills(database)
-        """what a person handed to the daemon"""
+        """backfills that a command handed to the daemon"""
         self.maintenance = Maintenance(database)
         """old rows and free space"""
 
     @classmethod
     def open(cls, path: Path, *, now: datetime, check: bool = False) -> Self:
-        """Open a database for writing, make it where there is none, and bring it to this version's schema.
+        """Open a database for writing, create it if there is none, and migrate it to this version's schema.
 
-        One of an older version is copied beside itself first: the older program refuses what this one makes of it.
-        Otherwise it takes the same time at any size; ``check`` reads every page, for a file that was not closed in
-        order. Raises StoreError for a file that is found damaged, foreign, from a newer version, or may not be written
+        A database of an older version is backed up beside itself first, since the older program cannot open the result.
+        ``check`` reads every page, for a file that was not closed properly; without it the time does not depend on the
+        size. Raises StoreError for a file that is found damaged, foreign, from a newer version, or may not be written
         or copied.
         """
         connection = open_file(path, check=check)
@@ -172,11 +172,11 @@ class Store:
 
     @property
     def path(self) -> str:
-        """Give the path of the file that is, or was copied to be, worked on; ``:memory:`` where there is none."""
+        """Return the path of the file that is, or was copied to be, worked on; ``:memory:`` where there is none."""
         return self.database.path
 
     def size_bytes(self) -> int:
-        """Give the size of the database in bytes, without its write-ahead log."""
+        """Return the size of the database in bytes, without its write-ahead log."""
         return int(self.database.value("PRAGMA page_count")) * int(self.database.value("PRAGMA page_size"))
 
 

@@ -19,20 +19,20 @@ Row = Mapping[str, str | int | float | None]
 
 
 class StageRules(Protocol):
-    """Place what was seen on the scale of stages; ``core.policy.Policies`` does."""
+    """Map what was seen to a stage; ``core.policies.policies.Policies`` implements it."""
 
     def case_stage(self, case: Case) -> Stage | None:
-        """Place a Case; None when its status is pending or unknown."""
+        """Return a Case's stage; None when its status is pending or unknown."""
         ...
 
     def incident_stage(self, link: Link, incident: Incident) -> Stage | None:
-        """Place a record as its link's policies read it; None when its state is unknown."""
+        """Return a record's stage under its link's policies; None when its state is unknown."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cursor:
-    """Say how far one listing has been read."""
+    """How far one listing was read."""
 
     name: str
     time: datetime | None
@@ -43,7 +43,7 @@ class Cursor:
 
 @dataclass(frozen=True, kw_only=True)
 class Pulled:
-    """Hold what the pull of one side brought, whole or in part."""
+    """What the pull of one side brought, whole or in part."""
 
     system: System
     cases: tuple[Case, ...] = ()
@@ -81,7 +81,7 @@ class RememberedCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """Hold what was decided about one link."""
+    """What was decided about one link, and is stored."""
 
     link: Link
     needs_plan: bool
@@ -91,7 +91,7 @@ class Decided:
 
 @dataclass(frozen=True, kw_only=True)
 class UnfinishedAction:
-    """Hold an action that was begun and never finished: the program ended between the two."""
+    """An action that was begun and never finished: the program was killed in between."""
 
     seq: int
     cycle_id: str
@@ -107,7 +107,7 @@ SENT_OUTCOME_UNKNOWN = "sent, outcome unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedAction:
-    """Hold what came of an action that was begun, and the requests that it made."""
+    """The outcome of an action that was begun, and the requests that it made."""
 
     seq: int
     outcome: Outcome
@@ -116,7 +116,7 @@ class FinishedAction:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorAction:
-    """Hold what a person did to the program."""
+    """A command that a person ran, for the audit."""
 
     what: str
     os_user: str
@@ -139,7 +139,7 @@ class CycleCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundCase:
-    """Name one Case that a person may mean."""
+    """One Case that a REF may mean."""
 
     case_id: str
     case_key: str
@@ -167,7 +167,7 @@ class Story:
 
 @dataclass(frozen=True, kw_only=True)
 class Lag:
-    """Say how long one change took to the other side."""
+    """How long one change took to the other side."""
 
     direction: str
     """``to_servicenow`` or ``to_coralogix``"""
@@ -196,7 +196,7 @@ class StatusSummary:
 
 
 class HoldRequestKind(StrEnum):
-    """Name what a person may ask about a hold."""
+    """What a person may ask about a hold."""
 
     RETRY = "retry"
     """try again at once"""
@@ -208,7 +208,7 @@ class HoldRequestKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldRequest:
-    """Hold what a person asked about one link."""
+    """What a person asked about one link."""
 
     case_id: str
     kind: HoldRequestKind
@@ -222,7 +222,7 @@ class HoldRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """Hold a whole memory, read from the services."""
+    """Everything that a rebuild read from the services."""
 
     cases: tuple[Case, ...]
     incidents: tuple[Incident, ...]

@@ -30,7 +30,7 @@ _cycle_id: ContextVar[str | None] = ContextVar("cycle_id", default=None)
 
 
 class LogFormat(StrEnum):
-    """Name the forms a log line can have."""
+    """The forms a log line can have."""
 
     TEXT = "text"
     JSON = "json"
@@ -136,7 +136,7 @@ _NOT_FACTS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:
-    """Give the fields of a record, redacted: the cycle's id, then the ``extra`` in its order."""
+    """Return the fields of a record, redacted: the cycle's id, then the ``extra`` in its order."""
     given = {name: value for name, value in vars(record).items() if name not in _NOT_FACTS}
     cycle_id = _cycle_id.get()
     if cycle_id is not None:
@@ -156,7 +156,7 @@ def _utc_time(record: logging.LogRecord) -> str:
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """Give the redacted traceback of a record, empty when it has none."""
+    """Return the redacted traceback of a record, empty when it has none."""
     return redact(formatter.formatException(record.exc_info)) if record.exc_info else ""
 
 
@@ -171,7 +171,7 @@ class JsonFormatter(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line without its end."""
+        """Return the line without its end."""
         entry: dict[str, object] = {
             "time": _utc_time(record),
             "level": record.levelname.lower(),
@@ -212,7 +212,7 @@ class TextFormatter(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line, and those of the traceback, without the last one's end."""
+        """Return the line, and those of the traceback, without the last one's end."""
         start = f"<{_priority(record.levelno)}>" if self._journal else ""
         time = "" if self._journal else f"{_utc_time(record)} "
         message = escape_controls(redact(record.getMessage()))

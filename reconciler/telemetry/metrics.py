@@ -28,7 +28,7 @@ _FOREVER = float("inf")
 
 
 class MetricKind(StrEnum):
-    """Name the kinds of metrics."""
+    """The kinds of metrics."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -150,7 +150,7 @@ class Metrics(Collector):
             self._numbers.pop(metric.name, None)
 
     def get(self, metric: Metric, *labels: str) -> float:
-        """Give a value of a gauge or counter; 0 where it has none."""
+        """Return a value of a gauge or counter; 0 where it has none."""
         with self._lock:
             return self._numbers.get(metric.name, {}).get(labels, 0.0)
 
@@ -174,7 +174,7 @@ class Metrics(Collector):
     # -- for Prometheus --------------------------------------------------------------------------------------------
 
     def collect(self) -> Iterator[Family]:
-        """Give every metric that has a value; called by the library."""
+        """Return every metric that has a value; called by the library."""
         with self._lock:
             found = [_family(metric, self._numbers, self._spreads) for metric in METRICS]
         return iter(found)

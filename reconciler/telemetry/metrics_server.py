@@ -44,7 +44,7 @@ class MetricsServer:
 
     @property
     def port(self) -> int:
-        """Give the port, also where any was asked for."""
+        """Return the port, also where any was asked for."""
         port: int = self._server.server_address[1]
         return port
 

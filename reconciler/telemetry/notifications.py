@@ -29,7 +29,7 @@ INSTALL = "pip install 'coralogix-servicenow-reconciler[notify]'"
 
 
 class Mood(StrEnum):
-    """Say how bad a message is, in the words of Apprise."""
+    """How bad a message is, in the words of Apprise."""
 
     FAILURE = "failure"
     WARNING = "warning"
@@ -39,7 +39,7 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """Hold what a person reads; no secret is in it."""
+    """What a person reads; no secret is in it."""
 
     title: str
     body: str
@@ -188,7 +188,7 @@ def require_apprise() -> None:
 
 
 def apprise_delivery(name: str, url: str) -> Deliver:
-    """Give the way to one address of Apprise; raise ConfigError for what is none. ``name`` says where it is kept."""
+    """Return the way to one address of Apprise; raise ConfigError for what is none. ``name`` says where it is kept."""
     require_apprise()
     import apprise  # noqa: PLC0415 - an extra, and it takes a while
 

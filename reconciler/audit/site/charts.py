@@ -27,7 +27,7 @@ ORDER BY case_opened_at DESC LIMIT 1000
 
 
 def charts() -> dict[str, dict[str, Any]]:
-    """Give each chart by its name: title, query, and how it is drawn."""
+    """Return each chart by its name: title, query, and how it is drawn."""
     lag = next(question for question in questions() if question.name == "lag_by_day")
     return {
         "stages": _chart("Steps of Cases, by day", _STAGES_BY_DAY, _bars("status")),

@@ -29,7 +29,7 @@ def render_cell(value: Any, column: str, database: str) -> Markup | None:
 
 @hookimpl  # type: ignore[untyped-decorator]
 def extra_template_vars(view_name: str, datasette: Any) -> dict[str, Any]:
-    """Give the start page what it shows."""
+    """Return the start page what it shows."""
     if view_name != "index":
         return {}
     dashboard = datasette.plugin_config("datasette-dashboards")["start"]

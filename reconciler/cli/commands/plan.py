@@ -31,7 +31,7 @@ SOMETHING_TO_DO = 4
 
 
 class PlanFormat(StrEnum):
-    """Name the ways in which a plan is shown."""
+    """The ways in which a plan is shown."""
 
     BLOCKS = "blocks"
     BRIEF = "brief"
@@ -117,7 +117,7 @@ def _show_plan(report: CycleReport, document: JsonObject, face: PlanFormat) -> N
 
 
 def is_of_database(file: Path, database: Path) -> bool:
-    """Say whether a file is a database, or one of the files that stand beside it while it is in use."""
+    """Return whether a file is a database, or one of the files that stand beside it while it is in use."""
     return file.resolve() in {Path(f"{database.resolve()}{end}") for end in ("", "-wal", "-shm", "-journal", ".lock")}
 
 

@@ -100,7 +100,7 @@ def _lag_document(lags: Sequence[Lag], objective: timedelta) -> JsonObject:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    """Give the value that this share of the others does not exceed; None of none."""
+    """Return the value that this share of the others does not exceed; None of none."""
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
 
 
@@ -153,7 +153,7 @@ def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
 
 
 def _brake(summary: StatusSummary) -> str | None:
-    """Give the words of the refusal that the last cycle ended with, as long as no later one went through."""
+    """Return the words of the refusal that the last cycle ended with, as long as no later one went through."""
     last = summary.last_cycle
     is_refused = last is not None and last["result"] == CycleResult.REFUSED.value
     return str(last["refused_because"]) if last and is_refused else None

@@ -42,7 +42,7 @@ _KEY = re.compile(r"[A-Za-z]+-[0-9]+")
 
 @dataclass(frozen=True, kw_only=True)
 class BackfillOptions:
-    """Say how a backfill is run and shown."""
+    """How a backfill is run and shown."""
 
     as_json: bool
     is_brief: bool
@@ -52,7 +52,7 @@ class BackfillOptions:
 
 
 def backfill(options: Globals, asked: BackfillRequest, way: BackfillOptions) -> int:
-    """Run a backfill to its end, show what came of it, and give the exit code.
+    """Run a backfill to its end, show what came of it, and return the exit code.
 
     One in parts is handed to the daemon where that works on the database. SIGTERM and Ctrl-C let the part in hand end
     its action; a second one ends the process at once.
@@ -88,7 +88,7 @@ def _locked(held: ExitStack, path: Path, asked: BackfillRequest) -> DatabaseLock
 
 
 def _known_refs(store: Store, refs: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the Case id of each REF that is remembered; an id or key that is not yet stays as it is."""
+    """Return the Case id of each REF that is remembered; an id or key that is not yet stays as it is."""
     found: list[str] = []
     problems: list[str] = []
     for ref in refs:
@@ -156,7 +156,7 @@ class _BackfillOutput:
             print_lines(*_part_lines(len(self.documents), document, is_brief=self.way.is_brief))
 
     def end(self) -> int:
-        """Tell how it ended, and give the exit code."""
+        """Tell how it ended, and return the exit code."""
         whole = whole_document(self.documents, self.progress) | {"by_daemon": self.by_daemon}
         if self.way.as_json:
             print_json(whole)

@@ -24,7 +24,7 @@ from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 
 def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json: bool, is_brief: bool) -> int:
-    """Run one cycle that acts, show its report, and give the exit code; ``command`` is what the lock names.
+    """Run one cycle that acts, show its report, and return the exit code; ``command`` is what the lock names.
 
     SIGTERM and Ctrl-C let the action in hand finish; a second one ends the process at once.
     """
@@ -60,13 +60,13 @@ def refusals_of(config: Config, store: Store, report: CycleReport) -> list[str]:
 
 
 def _is_noted(request: CycleRequest) -> bool:
-    """Say whether a person asked for more than one more cycle: a backfill, a saved plan, no brakes."""
+    """Return whether a person asked for more than one more cycle: a backfill, a saved plan, no brakes."""
     is_backfill = request.since is not None or request.include_resolved
     return is_backfill or request.expected is not None or not request.limits_on
 
 
 def end(report: CycleReport) -> int:
-    """Say what went wrong in a cycle, if anything did, and give its exit code."""
+    """Say what went wrong in a cycle, if anything did, and return its exit code."""
     if report.error:
         say(f"reconciler: {report.error}")
     elif report.result is CycleResult.STOPPED:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class LiveContext:
-    """Hold the context in force; make a new one when the config is read anew or a secret changed on disk.
+    """The context in force; make a new one when the config is read anew or a secret changed on disk.
 
     ``reload`` is for the main thread, ``current`` for the one that runs the cycles.
     """
@@ -64,7 +64,7 @@ class LiveContext:
         return self.timetable()
 
     def current(self) -> Context:
-        """Give the context for the next cycle, with the secrets as they are on disk now."""
+        """Return the context for the next cycle, with the secrets as they are on disk now."""
         with self._lock:
             try:
                 self._take_up_secrets()

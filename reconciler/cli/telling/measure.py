@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Measuring:
-    """Hold the metrics of this process, and write them to the text file of the config in force, if it has one.
+    """The metrics of this process, and write them to the text file of the config in force, if it has one.
 
     Counters go on from a ``textfile`` that is there already.
     """

@@ -46,7 +46,7 @@ class ToldSoFar:
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """Say how things stand after a cycle, as far as somebody is told of it."""
+    """How things stand after a cycle, as far as somebody is told of it."""
 
     at: datetime
     holds: Sequence[Row]
@@ -107,7 +107,7 @@ class Messages:
             self._remember(lost[0][0])
 
     def _on_their_way(self) -> list[tuple[ToldSoFar, Message]]:
-        """Give the messages behind the last that arrived; one before it that did not was given up for good."""
+        """Return the messages behind the last that arrived; one before it that did not was given up for good."""
         arrived = [place for place, (_, message) in enumerate(self._sent) if message.arrived.is_set()]
         return self._sent[arrived[-1] + 1 :] if arrived else self._sent
 
@@ -123,7 +123,7 @@ class Messages:
         )
 
     def _told(self, started_at: datetime) -> ToldSoFar:
-        """Give what was told last; where the clock was set back since, holds of this cycle are news all the same."""
+        """Return what was told last; where the clock was set back since, holds of this cycle are news all the same."""
         text = self._store.facts.get(TOLD)
         if text is None:
             return ToldSoFar()

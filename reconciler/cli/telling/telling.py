@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Telling:
-    """Hold what is told, and who asks for it; a context manager.
+    """What is told, and who asks for it; a context manager.
 
     ``take_up`` is for the main thread, the others but ``request`` for the one that runs the cycles. ``serves`` says
     that this process stays, so that it can be asked at an address.
@@ -97,7 +97,7 @@ class Telling:
         return self._measuring or Measuring(asked.textfile)
 
     def _messages_of(self, config: Config) -> tuple[Messages | None, tuple[object, ...]]:
-        """Give who sends messages by a config, and what that was made of: the one before, where nothing changed."""
+        """Return who sends messages by a config, and what that was made of: the one before, where nothing changed."""
         notify = config.notify
         secrets = (*notify.urls, *([notify.heartbeat] if notify.heartbeat else []))
         made_of = (notify, *(secret.reveal() for secret in secrets))
@@ -108,7 +108,7 @@ class Telling:
         return Messages(notify, self._store, source=source_of(config.source)), made_of
 
     def _moved_server(self, listen: ListenAddress | None, measuring: Measuring | None) -> MetricsServer | None:
-        """Give the server at the address that is asked for; the one before goes on where that cannot be had."""
+        """Return the server at the address that is asked for; the one before goes on where that cannot be had."""
         before = self._server
         asked = (listen.host, listen.port) if listen else None
         if before is not None and before.asked == asked:

@@ -38,7 +38,7 @@ WRITES_UNANSWERED = 2
 
 @dataclass(frozen=True, kw_only=True)
 class _Ended:
-    """Hold an outcome, and the words with which a login was refused."""
+    """An outcome, and the words with which a login was refused."""
 
     outcome: Outcome
     refused: str | None = None
@@ -57,7 +57,7 @@ class Applier:
     """how many writes to each side had found no answer before this plan"""
 
     def apply(self, plan: Plan, pairs: Mapping[str, Pair]) -> tuple[Outcome, ...]:
-        """Carry out the plan and give the outcomes in the order in which they came.
+        """Carry out the plan and return the outcomes in the order in which they came.
 
         Ends early, between two actions, when the engine is asked to stop; what was not begun is planned again.
         """
@@ -222,7 +222,7 @@ def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:
 
 
 def _known(pair: Pair, action: Action) -> Incident | None:
-    """Give the record of an action as it is remembered; one that is to be adopted is among the others."""
+    """Return the record of an action as it is remembered; one that is to be adopted is among the others."""
     records = (pair.incident, *pair.others)
     return next((one for one in records if one is not None and one.sys_id == action.sys_id), None)
 

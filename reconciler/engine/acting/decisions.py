@@ -23,11 +23,11 @@ def store_notes(context: Context, decisions: Sequence[Decision]) -> None:
 
 
 def decided(decision: Decision) -> Decided:
-    """Give what is stored of a decision: the link, why nothing is done about it, whether it is planned again."""
+    """Return what is stored of a decision: the link, why nothing is done about it, whether it is planned again."""
     return Decided(link=decision.link, needs_plan=needs_plan(decision), skip=decision.skip)
 
 
 def needs_plan(decision: Decision) -> bool:
-    """Say whether a link has something left to do after this decision, even if neither side changes."""
+    """Return whether a link has something left to do after this decision, even if neither side changes."""
     waits = decision.skip is not None and decision.skip.reason is SkipReason.SETTLING
     return bool(decision.actions or decision.questions or waits)

@@ -28,7 +28,7 @@ SHARED = ""
 
 @dataclass(frozen=True, kw_only=True)
 class Fresh:
-    """Hold the records of one batch as they were just now."""
+    """The records of one batch as they were just now."""
 
     read_at: datetime
     records: Mapping[tuple[str, str], Incident]
@@ -36,7 +36,7 @@ class Fresh:
     """connector -> why its records could not be read together"""
 
     def of(self, action: Action, known: Incident | None, now: datetime) -> Incident | None:
-        """Give an action's target; None where it has to be read by itself.
+        """Return an action's target; None where it has to be read by itself.
 
         That is so where it was left out, where the batch has grown old, and where its listing lags behind what is
         remembered.
@@ -65,7 +65,7 @@ class Work:
 
 @dataclass
 class _Lane:
-    """Be one side's share of a plan."""
+    """One side's share of a plan."""
 
     workers: int
     backlog: deque[Decision] = field(default_factory=deque)
@@ -85,7 +85,7 @@ class _Lane:
 
 
 class Lanes:
-    """Hold a plan's links side by side. Not for several threads."""
+    """A plan's links side by side. Not for several threads."""
 
     def __init__(self, decisions: Iterable[Decision], *, workers: int, workers_of: Mapping[str, int]) -> None:
         self._lanes = {name: _Lane(workers=count) for name, count in workers_of.items()}
@@ -95,7 +95,7 @@ class Lanes:
 
     @property
     def most(self) -> int:
-        """Give the most that can be under way at one time: every worker, and one read for each side."""
+        """Return the most that can be under way at one time: every worker, and one read for each side."""
         return sum(lane.workers + 1 for lane in self._lanes.values())
 
     def batches(self) -> Iterator[tuple[str, Sequence[Decision]]]:

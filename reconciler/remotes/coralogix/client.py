@@ -7,9 +7,11 @@ asked for; a page without its ``cases`` and ``pagination`` is an error and never
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed, Rejected
 from reconciler.core.identity import CASE_ID
 from reconciler.core.lifecycle import CASE_STAGES, PENDING
@@ -18,6 +20,8 @@ from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Operation, Reply
 from reconciler.remotes.ports import CaseOrder, CasePage, Side
+
+Item = TypeVar("Item", Case, CaseEvent)
 
 PREFIX = "/mgmt/openapi/5"
 """The version is pinned: 3 and 4 have other shapes under the same names."""
@@ -37,11 +41,7 @@ class CoralogixClient:
 
     def __init__(self, http: HttpService) -> None:
         self._http = http
-
-    @property
-    def side(self) -> Side:
-        """Give how the service wants to be treated."""
-        return self._http
+        self.side: Side = http
 
     def list_cases(
         self,
@@ -67,13 +67,10 @@ class CoralogixClient:
     def get_case(self, case_id: str) -> Case:
         """Read one Case; raise Missing when there is none, Malformed when it cannot be understood."""
         reply = self._http.request(Operation.READ, "GET", f"{PREFIX}/cases/cases/v1/{checked_id(case_id)}")
-        case = case_from_json(_member(reply, "case"))
-        if case_id not in {case.id, case.key}:
-            raise reply.unusable("another Case came back than was asked for")
-        return case
+        return _case(reply, case_id)
 
     def acknowledge(self, case_id: str) -> Case:
-        """Acknowledge one Case and give it as it is afterwards."""
+        """Acknowledge one Case and return it as it is afterwards."""
         return self._advance("PUT", "acknowledged", case_id, None)
 
     def resolve(self, case_id: str, reason: str) -> Case:
@@ -87,14 +84,14 @@ class CoralogixClient:
         return self._advance("POST", "closed", case_id, None)
 
     def deep_link(self, case_id: str) -> str:
-        """Give the address of a Case in the console; empty when the service gives none."""
+        """Return the address of a Case in the console; empty when the service gives none."""
         path = f"{PREFIX}/cases/cases/v1/{checked_id(case_id)}/deep-links"
         links = self._http.request(Operation.READ, "GET", path).document.get("deepLinks")
         address = links.get("detail") if isinstance(links, dict) else None
         return address if isinstance(address, str) else ""
 
     def whoami(self) -> JsonObject:
-        """Say which team the key belongs to; every key may ask this (cx-cli)."""
+        """Return which team the key belongs to; every key may ask this (cx-cli)."""
         return self._http.request(Operation.READ, "GET", "/identity/whoami").document
 
     def settings(self) -> JsonObject:
@@ -106,16 +103,13 @@ class CoralogixClient:
         path = f"{PREFIX}/cases/{state}/v1/{checked_id(case_id)}"
         reply = self._http.request(Operation.WRITE, method, path, body=body)
         try:
-            case = case_from_json(_member(reply, "case"))
+            return _case(reply, case_id)
         except Malformed as error:
             raise reply.unusable(str(error)) from error
-        if case_id not in {case.id, case.key}:
-            raise reply.unusable("another Case came back than was asked for")
-        return case
 
 
 def checked_id(case_id: str) -> str:
-    """Let an id into a path only when it is a lower-case UUID or a readable id."""
+    """Return an id that may stand in a path: a lower-case UUID or a readable id; raise Rejected for any other."""
     if CASE_ID.fullmatch(case_id) or _READABLE_ID.fullmatch(case_id):
         return case_id
     raise _refused(f"{case_id!r} is no Case id: a lower-case UUID or CASE-123 is needed")
@@ -145,21 +139,36 @@ def _member(reply: Reply, name: str) -> JsonObject:
     return member
 
 
-def _page(reply: Reply) -> CasePage:
-    pagination = _member(reply, "pagination")
-    if not isinstance(reply.document.get("cases", ""), list | None):
-        raise reply.unusable("the answer holds no 'cases'")
-    cases: list[Case] = []
+def _case(reply: Reply, case_id: str) -> Case:
+    """Read the Case of an answer, which must be the one that was asked for."""
+    case = case_from_json(_member(reply, "case"))
+    if case_id not in {case.id, case.key}:
+        raise reply.unusable("another Case came back than was asked for")
+    return case
+
+
+def read_each(
+    reply: Reply, name: str, read: Callable[[object], Item]
+) -> tuple[tuple[Item, ...], tuple[Malformed, ...]]:
+    """Read each member of a list in an answer, where null is an empty one; those that are malformed come second."""
+    if not isinstance(reply.document.get(name, ""), list | None):
+        raise reply.unusable(f"the answer holds no {name!r}")
+    items: list[Item] = []
     malformed: list[Malformed] = []
-    for raw in reply.document["cases"] or ():
+    for raw in reply.document[name] or ():
         try:
-            cases.append(case_from_json(raw))
+            items.append(read(raw))
         except Malformed as error:
             malformed.append(error)
-    token = pagination.get("nextPageToken")
+    return tuple(items), tuple(malformed)
+
+
+def _page(reply: Reply) -> CasePage:
+    token = _member(reply, "pagination").get("nextPageToken")
+    cases, malformed = read_each(reply, "cases", case_from_json)
     return CasePage(
-        cases=tuple(cases),
-        malformed=tuple(malformed),
+        cases=cases,
+        malformed=malformed,
         next_token=token if isinstance(token, str) and token else None,
         truncated=reply.document.get("pbacTruncated") is True,
         server_time=reply.server_time,

@@ -1,7 +1,7 @@
 """Case JSON of the Cases API v5 -> our Case.
 
-Lenient where nothing is decided: members may be missing, null, of another shape or new. Strict where
-identity and order hang on it: id, status and creation time. An unknown enum word is kept, never guessed.
+Lenient where no decision depends on it: members may be missing, null, of another shape or new. Strict in what identity
+and order depend on: id, status and creation time. An unknown enum word is kept, never guessed.
 Source: ``cases_service.openapi.json`` of coralogix/coralogix-management-sdk.
 """
 
@@ -46,8 +46,8 @@ def _texts(value: object) -> object:
 def _moment(value: object) -> datetime | None:
     """Read RFC 3339 with 0 to 9 fractional digits, cut to microseconds; None for anything else, and before 1970.
 
-    Services written in Go send an unset time as that of the year 1. Raises ValueError for one far ahead, which no Case
-    can have, and which would go before every other in a listing by time.
+    Services written in Go send an unset time as year 1. Raises ValueError for a time far in the future, which no Case
+    can have, and which would sort before every other in a listing by time.
     """
     text = _text(value)
     if _FAR_AHEAD.match(text):
@@ -55,7 +55,7 @@ def _moment(value: object) -> datetime | None:
     try:
         read = datetime.fromisoformat(text)
         moment = read.astimezone(UTC) if read.tzinfo else None
-    except (ValueError, OverflowError):  # the second: the first day of all, with an offset
+    except (ValueError, OverflowError):  # OverflowError: 0001-01-01 with an offset
         return None
     return moment if moment and moment.year >= FIRST_YEAR else None
 

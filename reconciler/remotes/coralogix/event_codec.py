@@ -1,7 +1,7 @@
 """Event JSON of the Cases API v5 -> our CaseEvent.
 
-Strict in what makes an event one: its id and the time at which it was stored. Everything else is read where it is
-there; kinds and actors that are newer than this program keep their word.
+Strict in id and storing time, without which an event is useless. Everything else is optional; kinds and actors that are
+newer than this program keep their own word.
 Source: ``case_events_service.openapi.json`` of coralogix/coralogix-management-sdk.
 """
 
@@ -19,7 +19,7 @@ from reconciler.core.model import JsonObject
 from reconciler.remotes.coralogix.codec import Moment, Object, Text
 
 NAMES = ("name", "username", "displayName", "userEmail", "receiverName")
-"""where an actor's name stands, the best word first"""
+"""the members that may hold an actor's name, the best first"""
 IDS = ("id", "slackUserId", "teamsUserId", "pagerDutyUserId")
 EVENT_ID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 
@@ -36,7 +36,7 @@ class _Event(BaseModel):
 
 
 class _Told(NamedTuple):
-    """Hold what the data of an event says."""
+    """What the data of an event says."""
 
     before: str = ""
     after: str = ""
@@ -67,7 +67,7 @@ def event_from_json(raw: object, case_id: str) -> CaseEvent:
 
 
 def _one_of(members: JsonObject) -> tuple[str, JsonObject]:
-    """Give the one member of a choice; nothing where there is none."""
+    """Return the one member of a choice; nothing where there is none."""
     given = ((name, value) for name, value in members.items() if isinstance(value, dict))
     return next(given, ("", {}))
 
@@ -87,7 +87,7 @@ def _text(data: JsonObject, name: str) -> str:
 
 
 def _short(data: JsonObject, name: str) -> str:
-    """Give an enum word without its prefix: ``CASE_STATUS_ACTIVE`` is ``ACTIVE``."""
+    """Return an enum word without its prefix: ``CASE_STATUS_ACTIVE`` is ``ACTIVE``."""
     return re.sub(r"^(CASE_STATUS|CASE_PRIORITY|KPI_TYPE)_", "", _text(data, name))
 
 
@@ -100,7 +100,7 @@ def _assignment(data: JsonObject) -> _Told:
 
 
 def _priorities(data: JsonObject) -> _Told:
-    """Tell the priority that holds before and after, and in words which part of it moved."""
+    """Return the effective priority before and after, and in words which part of it changed."""
     before, after = data.get("from"), data.get("to")
     old, new = (side if isinstance(side, dict) else {} for side in (before, after))
     moved = [

@@ -6,9 +6,7 @@ description promises none.
 
 from __future__ import annotations
 
-from reconciler.core.case_events import CaseEvent
-from reconciler.core.errors import Malformed
-from reconciler.remotes.coralogix.client import PREFIX, checked_id
+from reconciler.remotes.coralogix.client import PREFIX, checked_id, read_each
 from reconciler.remotes.coralogix.event_codec import event_from_json
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Operation
@@ -25,14 +23,5 @@ class CoralogixEventClient:
         """Read all events of one Case, oldest first; one that cannot be understood is put aside."""
         path = f"{PREFIX}/cases/cases/v1/{checked_id(case_id)}/events"
         reply = self._http.request(Operation.READ, "GET", path)
-        if not isinstance(reply.document.get("events", ""), list | None):
-            raise reply.unusable("the answer holds no 'events'")
-        events: list[CaseEvent] = []
-        malformed: list[Malformed] = []
-        for raw in reply.document["events"] or ():
-            try:
-                events.append(event_from_json(raw, case_id))
-            except Malformed as error:
-                malformed.append(error)
-        events.sort(key=lambda event: event.stored_at)
-        return CaseEvents(events=tuple(events), malformed=tuple(malformed))
+        events, malformed = read_each(reply, "events", lambda raw: event_from_json(raw, case_id))
+        return CaseEvents(events=tuple(sorted(events, key=lambda event: event.stored_at)), malformed=malformed)

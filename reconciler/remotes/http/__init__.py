@@ -1,1 +1,1 @@
-"""How a request leaves and what its answer means: the only user of requests and of tenacity."""
+"""Send requests and interpret their answers: the only user of requests and of tenacity."""

@@ -1,7 +1,7 @@
-"""How a request proves who we are: fixed headers, or a token that is asked for and renewed.
+"""Logins: fixed headers, or a token that is requested and renewed.
 
-A login never sends anything itself: whoever sends hands it a way to ask for a token, so every request of the
-program passes one place. A secret is held here and in the header it becomes, and nowhere else.
+A login never sends anything itself: the client passes it a function that requests a token, so that every request of the
+program is sent in one place. A secret is held here and in the header that it becomes, and nowhere else.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ DEFAULT_LIFETIME_SECONDS = 1800.0
 
 
 class Login(Protocol):
-    """Give the headers that prove who we are. Must be safe for several threads."""
+    """Provide the headers that authenticate a request. Must be safe for several threads."""
 
     def headers(self, ask: Ask) -> Mapping[str, str]:
-        """Give the headers for one request; raise AuthFailed where a token is refused."""
+        """Return the headers for one request; raise AuthFailed where a token is refused."""
         ...
 
     def renew(self, refused: Mapping[str, str]) -> bool:
-        """Say whether asking again for headers may help after a 401 to the ``refused`` ones."""
+        """Return whether new headers may help after a 401 to the ``refused`` ones."""
         ...
 
     def identity(self) -> frozenset[str]:
-        """Give everything that the login is made from, to tell it from a changed one; no token."""
+        """Return everything that the login is made from, except tokens, so that a change of it is noticed."""
         ...
 
     def secrets(self) -> frozenset[str]:
-        """Give the values that no answer may bring into the program, as they are at this moment."""
+        """Return the present values that must be removed from every answer."""
         ...
 
 
@@ -52,19 +52,19 @@ class FixedLogin:
         self._secrets = frozenset(secrets)
 
     def headers(self, ask: Ask) -> Mapping[str, str]:  # noqa: ARG002 - nothing has to be asked for
-        """Give the headers."""
+        """Return the headers."""
         return self._headers
 
     def renew(self, refused: Mapping[str, str]) -> bool:  # noqa: ARG002 - there is only one answer
-        """Say no: there is nothing newer to send."""
+        """Return False: the headers are fixed."""
         return False
 
     def identity(self) -> frozenset[str]:
-        """Give the headers."""
+        """Return the headers."""
         return frozenset(self._headers.values())
 
     def secrets(self) -> frozenset[str]:
-        """Give what the headers were made from."""
+        """Return what the headers were made from."""
         return self._secrets
 
 
@@ -85,7 +85,7 @@ def api_key_login(key: str) -> FixedLogin:
 
 
 class OAuthLogin:
-    """Log in by an access token: asked for once however many threads wait, renewed 60 s early.
+    """Log in by an access token: requested once however many threads wait, renewed 60 s early.
 
     An old token is exchanged by its refresh token where the service gave one. A token that is refused before
     its time is forgotten together with its refresh token: within its lifetime a refresh gives the same one back.
@@ -100,7 +100,7 @@ class OAuthLogin:
         self._renew_at = 0.0
 
     def headers(self, ask: Ask) -> Mapping[str, str]:
-        """Give the headers for one request, after asking for a token where none is good."""
+        """Return the headers for one request, after asking for a token where none is good."""
         with self._lock:
             if not self._access or self._monotonic() >= self._renew_at:
                 self._keep(self._answer(ask))
@@ -114,11 +114,11 @@ class OAuthLogin:
         return True
 
     def identity(self) -> frozenset[str]:
-        """Give what tokens are asked for with."""
+        """Return what tokens are requested with."""
         return frozenset(self._grant.values())
 
     def secrets(self) -> frozenset[str]:
-        """Give what tokens are asked for with, and the tokens; takes no lock, since a thread asks for one under it."""
+        """Return the grant's secrets and the tokens. Takes no lock: a thread that requests a token holds it already."""
         named = [self._grant.get(name, "") for name in ("password", "client_secret")]
         return frozenset(filter(None, (*named, self._access, self._refresh)))
 

@@ -1,6 +1,6 @@
-"""How a request leaves. With ``failures``, the program's only user of requests, and the only one of tenacity.
+"""Send requests: with ``failures``, the only user of requests, and the only one of tenacity.
 
-Rules: every request has limits; no redirect is followed; reads are tried again for seconds, writes only after a 401.
+Rules: every request has time limits; no redirect is followed; reads are retried for seconds, writes only after a 401.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _BACK_OFF = tenacity.wait_random_exponential(multiplier=0.3, max=2)
 
 @dataclass(frozen=True, kw_only=True)
 class _Sending:
-    """Hold one call ready to be sent, as often as it may be."""
+    """One call ready to be sent, with the count of its attempts."""
 
     call: Call
     query: Mapping[str, str]
@@ -98,10 +98,9 @@ def environment_settings(base_url: str) -> HttpSettings:
 class HttpService:
     """Reach one service with one login. Safe for several threads.
 
-    ``stop`` ends every wait at once, and no read is tried again after it; what is in hand may still be
-    finished. ``observe`` is called after each request, in the thread that sent it. ``adapter`` carries the requests
-    in place of sockets. ``name`` stands in the log: the connector's, where there are several. Keeps the promises of
-    ``Side``.
+    ``stop`` ends every wait at once, and no read is retried after it; the request in progress may finish. ``observe``
+    is called after each request, in the thread that sent it. ``adapter`` carries the requests in place of sockets.
+    ``name`` is used in the log: the connector's. Implements ``Side``.
     """
 
     def __init__(
@@ -147,7 +146,7 @@ class HttpService:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
     ) -> Reply:
-        """Send one call and give its JSON object; raise the RemoteError that its outcome means."""
+        """Send one call and return its JSON object; raise the RemoteError that its outcome means."""
         call = Call(system=self.system, operation=operation, method=method, path=path)
         turned = self._throttle.enter_login()
         if turned is not None:
@@ -171,22 +170,22 @@ class HttpService:
 
     @property
     def state(self) -> SideState:
-        """Give what is to be remembered of this service, and shown."""
+        """Return what is stored of this service, and shown."""
         return self._throttle.state
 
     @property
     def is_troubled(self) -> bool:
-        """Say whether the service complained and has not answered well since."""
+        """Return whether its last answer was a 429 or 503."""
         return self._throttle.is_troubled
 
     def resume(self, state: SideState) -> None:
-        """Go on from what was remembered of this service; refusals of another login than ours are forgotten."""
+        """Go on from what was stored of this service; refusals of another login than the present one are forgotten."""
         self._throttle.resume(state)
         if not self._throttle.is_refused(self._identity):
             self._throttle.forget_refusals()
 
     def begin_cycle(self) -> None:
-        """Hear that a cycle begins: its reads may wait for the end of a short pause that the one before left."""
+        """Note that a cycle begins: its reads may wait for the end of a short pause from the cycle before."""
         self._throttle.begin_cycle()
 
     @property
@@ -201,7 +200,7 @@ class HttpService:
         (self._clock.sleep or self._stop.wait)(seconds)
 
     def _ask_token(self, path: str, form: Mapping[str, str]) -> JsonObject:
-        """Ask for a token. Whatever refuses it is a failed login; no answer at all is only transient."""
+        """Request a token. Any refusal is a failed login; no answer at all is only transient."""
         call = Call(system=self.system, operation=Operation.READ, method="POST", path=path)
         data = urlencode(form).encode("ascii")
         form_type = "application/x-www-form-urlencoded"
@@ -212,7 +211,7 @@ class HttpService:
             raise error_from(AuthFailed, call, error.words) from error
 
     def _with_retries(self, attempt: Callable[[], Reply | Failure]) -> Reply | Failure:
-        """Try a read again while that may help and the budget lasts; give the last outcome."""
+        """Retry a read while that may help and the budget lasts; return the last outcome."""
         started = self._clock.monotonic()
 
         def is_spent(state: tenacity.RetryCallState) -> bool:
@@ -256,7 +255,7 @@ class HttpService:
         return False
 
     def _once(self, sending: _Sending, headers: Mapping[str, str]) -> Reply | Failure:
-        """Send one request when the service may be asked; whatever leaves here is free of the login's secrets."""
+        """Send one request unless the service is paused; the outcome is free of the login's secrets."""
         ticket = self._throttle.enter()
         if isinstance(ticket, int):
             self._throttle.pace.take()
@@ -270,7 +269,7 @@ class HttpService:
             if self._throttle.leave(ticket, outcome):
                 self._tell_pause(outcome)
         if isinstance(outcome, Failure) and outcome.timed_out and sending.call.operation is not Operation.READ:
-            self.writes_unanswered += 1  # a count that threads may blur by one: two are as good as three
+            self.writes_unanswered += 1  # threads may lose one count: two are as good as three
         if isinstance(outcome, Failure) and outcome.is_complaint:
             return replace(outcome, retry_after_seconds=self._throttle.seconds_left)
         return outcome
@@ -310,7 +309,7 @@ class HttpService:
             raise HeldBack(f'{where} was not sent, since it could write and the config says mode = "observe"')
 
     def _exchange(self, sending: _Sending, headers: Mapping[str, str]) -> Answer:
-        """Send one request, and give its answer: nothing leaves the program anywhere else."""
+        """Send one request and return its answer: the only place where the program sends anything."""
         self._hold_back_writes(sending.call)
         settings = self._settings
         with self._session.request(
@@ -343,19 +342,19 @@ class HttpService:
         return b"".join(chunks)
 
     def _cleaned(self, sending: _Sending, answer: Answer, headers: Mapping[str, str], now: datetime) -> Answer:
-        """Blot the login's secrets out of an answer; a token that was asked for is no echo."""
+        """Remove the login's secrets from an answer; a token that was requested is kept."""
         is_success = isinstance(judge(sending.call, answer, now), Reply) if sending.is_grant else answer.status < 300
         if sending.is_grant and is_success:
             return answer
         return self._echoes(headers, shortest=SHORTEST_IN_DATA if is_success else SHORTEST_IN_REFUSALS).clean(answer)
 
     def _told(self, failure: Failure, headers: Mapping[str, str]) -> Failure:
-        """Keep no cause that repeats a secret: a status line that makes no sense is quoted whole in it."""
+        """Drop a cause that repeats a secret: an invalid status line is quoted in it whole."""
         echoes = self._echoes(headers, shortest=SHORTEST_IN_REFUSALS)
         return replace(failure, cause=None) if echoes.are_in(str(failure.cause).encode()) else failure
 
     def _echoes(self, headers: Mapping[str, str], *, shortest: int) -> Echoes:
-        """Give the forms of every secret that this service may repeat, made anew only where one changed."""
+        """Return the forms of every secret that this service may repeat, computed again only when one changed."""
         sent = {value.rpartition(" ")[2] for value in headers.values()}
         secrets = frozenset(sent) | self._login.secrets() | self._proxy_secrets
         known = self._known_echoes.get(shortest)
@@ -364,7 +363,7 @@ class HttpService:
         return known[1]
 
     def _tell_odd(self, names: tuple[str, ...]) -> None:
-        """Say once of each header that it makes no sense."""
+        """Log each invalid header once."""
         for name in set(names) - self._odd:
             self._odd.add(name)
             log.warning("a header makes no sense and is ignored", extra={"side": self.name, "header": name})
@@ -394,7 +393,7 @@ class HttpService:
 
 
 def _shown(record: HttpRecord) -> Mapping[str, object]:
-    """Give what the log says of one request: neither query, header nor body."""
+    """Return what is logged of one request: neither query, header nor body."""
     named = ("method", "path", "status", "duration_ms", "request_id", "attempt")
     return {name: getattr(record, name) for name in named}
 
@@ -415,13 +414,13 @@ def _open_session(settings: HttpSettings, adapter: BaseAdapter | None, *, keeps_
 
 
 def _turned(call: Call, turned: TurnedAway) -> Failure:
-    """Describe a request that was not sent; a read may be sent once the pause is over, where that is soon."""
+    """Describe a request that was not sent; a read may be retried if the pause ends soon."""
     error = error_from(Paused, call, turned.words)
     return Failure(error=error, repeatable=turned.seconds is not None, retry_after_seconds=turned.seconds)
 
 
 def _proxy_secrets(proxies: Mapping[str, str]) -> frozenset[str]:
-    """Give the passwords that stand in the addresses of proxies, and the headers that they become."""
+    """Return the passwords in the addresses of proxies, and the headers that they become."""
     found: set[str] = set()
     for address in filter(None, proxies.values()):
         parts = urlsplit(address)

@@ -1,8 +1,8 @@
-"""What a service repeats of our login, blotted out before anything else of the program sees the answer.
+"""Remove our login's secrets from answers that repeat them, before any other part of the program sees the answer.
 
-An error page with the request's headers, a proxy that prints what it was sent, an odd request id: whatever an answer
-says comes to rest in the database and the log. So the place where requests leave, which alone knows the secrets,
-looks for them in every form: plain, percent-encoded, escaped for HTML, and in Base64 at each of its three offsets.
+An error page with the request's headers, a proxy that prints what it was sent, an odd request id: what an answer says
+is stored in the database and the log. So the HTTP client, which alone knows the secrets, looks for them in every form:
+plain, percent-encoded, escaped for HTML, and in Base64 at each of its three offsets.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from reconciler.remotes.http.redaction import BLOT
 
 SHORTEST_IN_REFUSALS = 4
 SHORTEST_IN_DATA = 8
-"""A shorter secret is like too many innocent words to be blotted out of Cases and records."""
+"""A shorter secret would match too many ordinary words in Cases and records."""
 _SHORTEST_CORE = 6
 _JSON_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 
 
 class Echoes:
-    """Know the forms of some secrets. Immutable, so safe for several threads."""
+    """The forms of some secrets. Immutable, so safe for several threads."""
 
     def __init__(self, secrets: Collection[str], *, shortest: int) -> None:
         known = sorted((one for one in secrets if len(one) >= shortest), key=len, reverse=True)
@@ -39,7 +39,7 @@ class Echoes:
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def are_in(self, data: bytes) -> bool:
-        """Say whether any secret stands in some bytes, in any form, also escaped as JSON does."""
+        """Return whether some bytes hold any secret, in any form, also with JSON escapes."""
         flat = _JSON_ESCAPE.sub(_unescaped, data) if b"\\" in data else data
         if any(form in flat for form in (*self._plain, *self._cores, *self._escaped)):
             return True
@@ -49,11 +49,11 @@ class Echoes:
         return any(form.replace(b"+", b" ") in decoded for form in self._plain)
 
     def blotted(self, text: str) -> str:
-        """Give a text without the secrets."""
+        """Return a text without the secrets."""
         return self._pattern.sub(BLOT, text) if self._pattern else text
 
     def blotted_value(self, value: Any) -> Any:
-        """Give a JSON value without the secrets, names of members included."""
+        """Return a JSON value without the secrets, names of members included."""
         match value:
             case str():
                 return self.blotted(value)
@@ -65,7 +65,7 @@ class Echoes:
                 return value
 
     def clean(self, answer: Answer) -> Answer:
-        """Give an answer without the secrets; what is no JSON is blotted out as text."""
+        """Return an answer without the secrets; a body that is not JSON is treated as text."""
         headers = {self.blotted(name): self.blotted(value) for name, value in answer.headers.items()}
         request_id = None if answer.request_id is None else self.blotted(answer.request_id)
         cleaned = replace(answer, headers=headers, request_id=request_id)
@@ -84,7 +84,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def _percent_pattern(secret: str) -> str:
-    """Match a secret of which any sign may be percent-encoded."""
+    """Return a pattern for a secret of which any character may be percent-encoded."""
     return "".join(map(_percent_sign, secret))
 
 
@@ -95,7 +95,7 @@ def _percent_sign(sign: str) -> str:
 
 
 def _base64_cores(secret: str) -> Iterator[str]:
-    """Give what Base64 makes of a secret wherever it stands in what was encoded, without the signs it shares."""
+    """Yield the Base64 forms of a secret at each offset, without the characters that neighbouring bytes change."""
     raw = secret.encode()
     for offset, shared in enumerate((0, 2, 3)):
         encoded = base64.b64encode(b"\0" * offset + raw).decode("ascii")

@@ -1,7 +1,7 @@
-"""What it means that a request brought no answer: it was never built, never sent, or sent with an unknown outcome.
+"""Requests that got no answer: never built, never sent, or sent with an unknown outcome.
 
-Rules of this file: what requests and urllib3 raise is mapped here and nowhere else; only what failed while the
-connection was being made counts as unsent, since a write that may have landed is looked for before it is planned again.
+Rules of this file: the exceptions of requests and urllib3 are mapped here and nowhere else; only a failure while
+connecting counts as unsent, since a write that may have been applied is looked for before it is planned again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 class Abandoned(Exception):
-    """Say that we stopped reading an answer of our own accord, and whether asking again may help."""
+    """We stopped reading an answer ourselves; ``repeatable`` says whether a retry may help."""
 
     def __init__(self, words: str, *, repeatable: bool) -> None:
         super().__init__(words)
@@ -39,7 +39,7 @@ class Abandoned(Exception):
 def failure_of(call: Call, error: Exception, *, was_connecting: bool) -> Failure:
     """Map what requests and urllib3 raise: never built, never sent, or sent with an unknown outcome.
 
-    No cause is kept of what could not be built, since its text holds the header; and of no other its request.
+    For a request that could not be built no cause is kept, since its text holds the header; for others no request.
     """
     if isinstance(error, requests.RequestException):
         error.request = None
@@ -62,7 +62,7 @@ def unsent_words(error: BaseException) -> str:
 
 
 def _words_of(error: BaseException, whose: str) -> str:
-    """Say what one error means; empty for one that says nothing by itself."""
+    """Return what one error means; empty for one that means nothing by itself."""
     match error:
         case ssl.SSLCertVerificationError():
             words = _certificate_words(error, whose)
@@ -81,7 +81,7 @@ def _words_of(error: BaseException, whose: str) -> str:
 
 
 def _inside(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and every error that it was made from, each once."""
+    """Yield an error and every error inside it (arguments, reasons, causes), each once."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:
@@ -133,7 +133,7 @@ def _lost_words(error: Exception) -> str:
 
 
 def _is_unbuilt(error: Exception) -> bool:
-    """Tell a key with a line break, a base URL that is none, or a missing certificate file.
+    """Return whether it failed before sending: a key with a line break, an invalid base URL, no certificate file.
 
     A ValueError that urllib3's own error led to is about the answer, so the request was sent.
     """

@@ -1,8 +1,8 @@
-"""What an answer means: the one place where statuses and bodies become the errors of this program.
+"""Interpret answers: the one place where statuses and bodies become the errors of this program.
 
-Pure: no network, no clock. What is done about a failure depends on what was asked: a read may be asked again,
-a write may have landed. Words for people come from the service's own error envelope, cleaned and cut, and
-never from a body as it is, a header or a query.
+Pure: no network, no clock. What a failure means depends on the operation: a read may be retried, a write may have been
+applied. Words for people come from the service's own error envelope, cleaned and cut, never from a raw body, a header
+or a query.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from reconciler.core.model import JsonObject, System
 from reconciler.core.text import cut, one_line
 
 WORDS_LIMIT = 2000
-"""What others say is cut to so many characters where it enters the program."""
+"""The words of a service are cut to this many characters where they enter the program."""
 REQUEST_ID_LIMIT = 200
 LONGEST_NUMBER = 12
-"""A number of more digits in a header is no count of rows and no wait."""
+"""A number of more digits in a header is ignored: no count of rows and no wait is that long."""
 LONGEST_DATE = 64
 LONGEST_INTEGER = 18
 """What fits into 64 bits with its sign."""
@@ -35,7 +35,7 @@ _ROUTE_MESSAGES = frozenset({"", "Not Found", "Not Found: Not Found"})
 
 
 class Operation(StrEnum):
-    """Say what a call does to the service: this, and not the HTTP method, decides what a failure means."""
+    """What a call does to the service. This, not the HTTP method, decides what a failure means."""
 
     READ = "read"
     WRITE = "write"
@@ -45,7 +45,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """Name what was asked, for errors and the audit."""
+    """What was asked, for errors and the audit."""
 
     system: System
     operation: Operation
@@ -56,7 +56,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Hold one answer as it came. Header names are lower-case."""
+    """One answer as it came. Header names are lower-case."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,7 +66,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Hold the error to raise, and whether the same read may be sent again."""
+    """The error to raise, and whether the same read may be sent again."""
 
     error: RemoteError
     repeatable: bool = False
@@ -80,7 +80,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """Hold the JSON object of a successful answer."""
+    """The JSON object of a successful answer."""
 
     call: Call
     answer: Answer
@@ -88,12 +88,12 @@ class Reply:
 
     @property
     def server_time(self) -> datetime | None:
-        """Give the service's clock from the ``Date`` header, to the second."""
+        """Return the service's clock from the ``Date`` header, to the second."""
         return read_http_date(self.answer.headers.get("date", ""))
 
     @property
     def total_count(self) -> int | None:
-        """Give ServiceNow's ``X-Total-Count``; None where it is absent or no number."""
+        """Return ServiceNow's ``X-Total-Count``; None where it is absent or no number."""
         return _whole_number(self.answer.headers.get("x-total-count", ""))
 
     def unusable(self, words: str) -> RemoteError:
@@ -102,7 +102,7 @@ class Reply:
 
 
 def error_from(kind: type[RemoteError], call: Call, words: str, answer: Answer | None = None) -> RemoteError:
-    """Make one error of the tree, with all that may be told about the call."""
+    """Make an error of the given kind, with what may be shown of the call."""
     return kind(
         clean(words),
         system=call.system.value,
@@ -114,7 +114,7 @@ def error_from(kind: type[RemoteError], call: Call, words: str, answer: Answer |
 
 
 def judge(call: Call, answer: Answer, now: datetime) -> Reply | Failure:
-    """Decide what an answer means. ``now`` serves only a ``Retry-After`` date beside no ``Date``."""
+    """Decide what an answer means. ``now`` is used only for a ``Retry-After`` date without a ``Date`` header."""
     if 200 <= answer.status < 300:
         return _judge_success(call, answer)
     kind, words = _refusal(call, answer)
@@ -140,8 +140,8 @@ def unsent(call: Call, words: str, *, cause: BaseException) -> Failure:
 def error_kind(operation: Operation, status: int) -> type[RemoteError]:
     """Choose the error for a status that is no success.
 
-    A redirect leads to a login page and a 429 turns the request away, so neither was applied. A 403 on a
-    create may hide a record that was made all the same (KB2697679).
+    A redirect leads to a login page and a 429 rejects the request, so neither was applied. A 403 on a create may hide a
+    record that was made nevertheless (KB2697679).
     """
     if status == 401:
         return AuthFailed
@@ -182,7 +182,7 @@ def read_http_date(text: str) -> datetime | None:
 
 
 def odd_headers(headers: Mapping[str, str], now: datetime) -> tuple[str, ...]:
-    """Name the headers that we would go by and that make no sense, so that they can be told and are ignored."""
+    """Name the headers that we would use and cannot read, so that they are logged and ignored."""
     readings = {
         "date": read_http_date(headers.get("date", "")),
         "retry-after": retry_after(headers, now),
@@ -201,7 +201,7 @@ def _whole_number(text: str) -> int | None:
 
 
 def clean(text: str) -> str:
-    """Make a service's words fit for a terminal and a log: one line, nothing that nobody sees, 2,000 characters."""
+    """Make a service's words safe for a terminal and a log: one line, no invisible characters, at most 2,000."""
     return cut(" ".join(one_line(text[: 4 * WORDS_LIMIT]).split()), WORDS_LIMIT)
 
 
@@ -253,7 +253,7 @@ def _refusal(call: Call, answer: Answer) -> tuple[type[RemoteError], str]:
 
 
 def _is_wrong_address(system: System, document: object) -> bool:
-    """Tell a 404 of the router from a 404 of a record.
+    """Return whether a 404 came from the router, not from a record.
 
     Coralogix: ``{"code": 5}`` or a message that says no more than "Not Found" (cx-cli, terraform provider).
     ServiceNow answers in its envelope for a record; anything else is another server.
@@ -272,9 +272,9 @@ def _is_html(answer: Answer) -> bool:
 def read_json(body: bytes) -> object:
     """Parse JSON; None for anything else (``null`` is as useless to us as a page).
 
-    Half a surrogate pair is legal in JSON and in nothing that comes after, so it becomes a question mark. A whole
-    number of too many digits for a database stays text, and what is no number (``NaN``) becomes null: the Case or
-    record that holds one is judged by itself, and the others on its page are not lost.
+    Half a surrogate pair is legal in JSON but not in UTF-8, so it becomes a question mark. An integer of too many
+    digits for a database stays text, and ``NaN`` becomes null: then only the Case or record that holds one is
+    malformed, and the others on its page are not lost.
     """
     try:
         document = json.loads(body, parse_int=_int_or_text, parse_constant=lambda _name: None)

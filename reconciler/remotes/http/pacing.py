@@ -1,6 +1,6 @@
-"""How fast and how long: the clock that the HTTP room is handed, and a token bucket of our own.
+"""The clock of the HTTP clients, and a token bucket.
 
-Nothing here reads the real time unless the defaults are used, so tests never wait.
+Only the defaults read the real time, so tests never wait.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class ClientClock:
-    """Hold the three faces of time that a client needs."""
+    """The clocks that a client needs."""
 
     now: Callable[[], datetime] = utc_now
     """wall clock, for records only"""
@@ -32,11 +32,11 @@ class ClientClock:
 HALVINGS = 6
 """The slowest pace is this many halvings below the ceiling."""
 RISE_AFTER_SECONDS, RISE_BY = 10.0, 1.25
-"""So long without a complaint, and the pace rises by so much: from the slowest to the ceiling in three minutes."""
+"""After this long without a complaint the pace rises by this factor: from slowest to ceiling in three minutes."""
 
 
 class Pace:
-    """Let through a burst, then so many requests a second as a service bears. Safe for several threads.
+    """A token bucket: a burst, then a rate that adapts to the service. Safe for several threads.
 
     The pace begins at its ceiling, is halved by each complaint, and rises again by itself.
     """
@@ -60,7 +60,7 @@ class Pace:
 
     @property
     def slowed_to(self) -> float:
-        """Give the pace as it is now; 0 at the ceiling."""
+        """Return the pace as it is now; 0 at the ceiling."""
         with self._lock:
             self._rise(self._monotonic())
             return self._per_second if self._per_second < self._ceiling else 0.0
@@ -72,7 +72,7 @@ class Pace:
             self._sleep(wait_seconds)
 
     def slow_down(self) -> None:
-        """Halve the pace, and let no burst through that was saved up."""
+        """Halve the pace and drop the saved burst."""
         with self._lock:
             self._rise(self._monotonic())
             self._per_second = max(self._per_second / 2, self._ceiling / 2**HALVINGS)
@@ -80,7 +80,7 @@ class Pace:
             self._tokens = min(self._tokens, 0.0)
 
     def resume(self, per_second: float) -> None:
-        """Go on with a pace that was remembered, no faster than the ceiling; 0 stands for none."""
+        """Go on with a stored pace, no faster than the ceiling; 0 means none was stored."""
         if 0 < per_second < self._ceiling:
             with self._lock:
                 self._per_second = max(per_second, self._ceiling / 2**HALVINGS)
@@ -93,7 +93,7 @@ class Pace:
             self._per_second = min(self._ceiling, self._per_second * RISE_BY ** min(steps, 100))
 
     def _reserve(self) -> float:
-        """Count one token as taken, in advance where needed, and give the seconds until it is there."""
+        """Take one token, in advance if needed, and return the seconds until it is available."""
         with self._lock:
             now = self._monotonic()
             self._rise(now)

@@ -1,7 +1,7 @@
-"""Which requests cannot write: the whole list of what leaves the program while it only observes.
+"""The requests that cannot write: the only ones that are sent in observe mode.
 
-Rules of this file: what is not listed writes; a path is listed whole, never by its beginning, but for GET, which
-neither service lets write.
+Rules of this file: what is not listed counts as a write; a path is listed whole, never as a prefix, except for GET,
+with which neither service writes.
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ READS: tuple[tuple[System, str, re.Pattern[str]], ...] = (
 
 
 def is_read(system: System, method: str, path: str) -> bool:
-    """Say whether a request can change nothing in a service."""
+    """Return whether a request can change nothing in a service."""
     return any((service, verb) == (system, method) and shape.fullmatch(path) for service, verb, shape in READS)

@@ -1,4 +1,4 @@
-"""Request bodies for the audit, where the config asks for them: what was sent in a write, with secrets blotted out."""
+"""The bodies of writes for the audit, where the config asks for them, with secrets removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECRET_NAME = re.compile(GUARDED_NAME, re.IGNORECASE)
 
 
 def kept_body(call: Call, body: bytes | None) -> str:
-    """Give the JSON body of a write as text without secrets; empty for a read, and where there is none."""
+    """Return the JSON body of a write as text without secrets; empty for a read, and where there is none."""
     if not body or call.operation is Operation.READ:
         return ""
     return json.dumps(_without_secrets(json.loads(body)), sort_keys=True, ensure_ascii=False)

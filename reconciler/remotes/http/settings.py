@@ -1,4 +1,4 @@
-"""How a host is reached, as values: addresses, limits, and the habits of each service.
+"""How a host is reached, as values: addresses, limits, and headers that each service uses.
 
 Nothing here imports requests, so that a config can be read without it.
 """
@@ -20,7 +20,7 @@ def ignore_record(record: HttpRecord) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpSettings:
-    """Say how one host is reached. Every limit is set: there is no request without one."""
+    """How one host is reached. Every limit is set: there is no request without one."""
 
     base_url: str
     """scheme and host, without a path"""
@@ -49,7 +49,7 @@ class HttpSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Habits:
-    """Say what one service wants of its callers."""
+    """Whether one service uses cookies, and its headers for request ids."""
 
     keeps_cookies: bool
     sends_id: str = ""

@@ -1,8 +1,8 @@
-"""How one service wants to be treated, by its answers: when to leave it alone, how fast to ask, which login to try.
+"""When one service may be asked, by its earlier answers: pauses after a 429 or 503, the pace, refused logins.
 
-Rules of this file: it sends nothing; during a pause nothing leaves, and behind it one request goes first, alone; what
-is remembered is a plain value, so that a restart honours it. Of the requests that were under way when a complaint came,
-none makes it a second one.
+Rules of this file: it sends nothing; during a pause nothing is sent, and after it one request goes first, alone; the
+state is a plain value, so that it is kept over a restart. Requests that were under way when a complaint came do not
+count as further complaints.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST_PAUSE = timedelta(hours=1)
 FIRST_PAUSE_SECONDS, LONGEST_BACK_OFF_SECONDS = 1, 60
 """Without ``Retry-After``: doubled with each complaint, from the first to the second."""
 ALMOST_OVER = timedelta(milliseconds=50)
-"""Who slept for a pause may wake a moment early, by the other of our two clocks."""
+"""Who slept for a pause may wake this much early, since wall clock and monotonic clock differ."""
 REFUSALS_IN_A_ROW = 3
 REFUSED_LOGIN_PAUSE = timedelta(minutes=15)
 """Services lock an account after a few refusals in a row, so a wrong password is tried four times an hour."""
@@ -30,7 +30,7 @@ REFUSED_LOGIN_PAUSE = timedelta(minutes=15)
 
 @dataclass(frozen=True, kw_only=True)
 class TurnedAway:
-    """Say that nothing may be sent now, why, and for how long."""
+    """Nothing may be sent now: why, and for how long."""
 
     words: str
     seconds: float | None = None
@@ -39,47 +39,47 @@ class TurnedAway:
 
 
 class Throttle:
-    """Remember what one service asked for. Safe for several threads."""
+    """The pauses, pace and refused logins of one service. Safe for several threads."""
 
     def __init__(self, *, pace: Pace, now: Callable[[], datetime]) -> None:
         self.pace = pace
         self._now = now
         self._state = SideState()
         self._complaints = 0
-        """how often it complained since the start: what was sent before the last is no news"""
+        """how often it complained since the start: a request sent before the last one is not counted again"""
         self._is_troubled = False
         self._complained_in_cycle = False
         self._probing: int | None = None
-        """the thread whose request goes first behind a pause"""
+        """the thread whose request goes first after a pause"""
         self._lock = threading.RLock()
 
     @property
     def state(self) -> SideState:
-        """Give what is worth remembering, and for ``status``."""
+        """Return what is stored, and shown by ``status``."""
         with self._lock:
             return replace(self._state, requests_per_second=self.pace.slowed_to)
 
     def resume(self, state: SideState) -> None:
-        """Go on from what was remembered."""
+        """Go on from what was stored."""
         with self._lock:
             self._state = state
             self._is_troubled = state.paused_until is not None
             self.pace.resume(state.requests_per_second)
 
     def begin_cycle(self) -> None:
-        """Let reads wait for the end of a short pause that the cycle before left; who begins one waits alone."""
+        """Let reads wait for the end of a short pause from the cycle before, but not for one of this cycle."""
         with self._lock:
             self._complained_in_cycle = False
 
     @property
     def is_troubled(self) -> bool:
-        """Say whether the service complained, and has not answered well since."""
+        """Return whether its last answer was a complaint."""
         return self._is_troubled
 
     # -- pauses ------------------------------------------------------------------------------------------------
 
     def enter(self) -> int | TurnedAway:
-        """Let one request out and give its ticket, or say why it has to wait."""
+        """Return a ticket for one request, or why it has to wait."""
         with self._lock:
             left = self._left(self._state.paused_until)
             if left > ALMOST_OVER:
@@ -96,7 +96,7 @@ class Throttle:
             return self._complaints
 
     def still(self, ticket: int) -> int | TurnedAway:
-        """Ask again for a request that waited for its turn: a complaint may have come meanwhile."""
+        """Check again for a request that waited for its turn: a complaint may have come meanwhile."""
         with self._lock:
             if ticket == self._complaints:
                 return ticket
@@ -104,7 +104,7 @@ class Throttle:
             return self.enter()
 
     def leave(self, ticket: int, outcome: Reply | Failure | None) -> bool:
-        """Hear how a request ended, None where nobody knows; say whether it is a complaint that is news."""
+        """Note how a request ended (None: not known); return whether it is a new complaint."""
         with self._lock:
             self._end_probe()
             if isinstance(outcome, Failure) and outcome.is_complaint:
@@ -123,7 +123,7 @@ class Throttle:
             self._probing = None
 
     def _complain(self, asked_seconds: float | None, *, is_news: bool) -> bool:
-        """Begin a pause, or make the one that stands longer."""
+        """Begin a pause, or extend the present one."""
         if asked_seconds is None and not is_news:
             return False
         pauses = self._state.pauses + is_news
@@ -131,7 +131,7 @@ class Throttle:
         if seconds is None:
             seconds = min(FIRST_PAUSE_SECONDS * 2.0 ** min(pauses - 1, 10), LONGEST_BACK_OFF_SECONDS)
         until = self._now() + timedelta(seconds=min(seconds, LONGEST_PAUSE.total_seconds()))
-        # A pause that our clock, set back meanwhile, shows as too long is void: kept, it would hide the new one.
+        # A pause that looks too long (our clock was set back) is void: kept, it would hide the new one.
         stands = self._state.paused_until if self._left(self._state.paused_until) else None
         self._state = replace(self._state, paused_until=max(until, stands) if stands else until, pauses=pauses)
         self._is_troubled = self._complained_in_cycle = True
@@ -142,19 +142,19 @@ class Throttle:
 
     @property
     def seconds_left(self) -> float:
-        """Give the seconds that the pause still lasts."""
+        """Return the seconds that the pause still lasts."""
         with self._lock:
             return max(0.0, self._left(self._state.paused_until).total_seconds())
 
     def _left(self, until: datetime | None) -> timedelta:
-        """Give what is left of a pause: none where our clock was set back, since no pause is longer than an hour."""
+        """Return what is left of a pause; more than an hour means that our clock was set back, so the pause is over."""
         left = until - self._now() if until else timedelta()
         return left if left <= LONGEST_PAUSE else timedelta()
 
     # -- the login ---------------------------------------------------------------------------------------------
 
     def enter_login(self) -> TurnedAway | None:
-        """Say whether the login may be tried; after three refusals in a row, once in a quarter of an hour."""
+        """Return why the login may not be tried now, or None. After three refusals: one try in 15 minutes."""
         with self._lock:
             if self._state.refused_logins < REFUSALS_IN_A_ROW:
                 return None
@@ -169,7 +169,7 @@ class Throttle:
             return None
 
     def login_refused(self, login: Collection[str]) -> bool:
-        """Count one refusal of a login, which is made of these values; say whether a pause begins by it."""
+        """Count one refusal of a login, which is made of these values; return whether a pause begins."""
         with self._lock:
             refused = self._state.refused_logins + 1
             self._state = replace(self._state, refused_logins=refused)
@@ -185,18 +185,18 @@ class Throttle:
             self.forget_refusals()
 
     def forget_refusals(self) -> None:
-        """Begin anew, as with a login that was never refused."""
+        """Start again, as with a login that was never refused."""
         with self._lock:
             self._state = replace(self._state, refused_logins=0, login_paused_until=None, refused_mark="")
 
     def is_refused(self, login: Collection[str]) -> bool:
-        """Say whether it is this login that was refused; True where no refusal is remembered."""
+        """Return whether it is this login that was refused; True where no refusal is remembered."""
         mark = self._state.refused_mark
         return not mark or login_mark(login, salt=mark.partition(":")[0]) == mark
 
 
 def login_mark(login: Collection[str], *, salt: str = "") -> str:
-    """Mark a login so that a changed one is noticed and none can be found from it: 16 bits of a slow, salted hash."""
+    """Hash a login so that a change is noticed but no secret can be recovered: 16 bits of a slow, salted hash."""
     salt = salt or secrets.token_hex(8)
     text = "\0".join(sorted(login)).encode()
     return f"{salt}:{hashlib.scrypt(text, salt=salt.encode(), n=2**14, r=8, p=1, dklen=2).hex()}"

@@ -1,8 +1,8 @@
 """Connections that keep one time limit for a whole answer, from the first byte sent to the last received.
 
-A limit for each read alone does not stop a service that sends a byte now and then: in its status line, its headers,
-the sizes of its chunks or its body. So every read of an answer passes through ``Watch``. Rules of this file: what
-failed while a connection was being made was never sent; a stop ends every wait within the limit of one read.
+A time limit for each read alone does not stop a service that sends a byte now and then: in its status line, its
+headers, its chunk sizes or its body. So every read of an answer passes through ``Watch``. Rules of this file: a request
+that failed while connecting was never sent; a stop ends every wait within the limit of one read.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from reconciler.remotes.http.failures import Abandoned
 
 LONGEST_NAP_SECONDS = 1.0
-"""A silent read looks up so often, to see whether it is to end."""
+"""How often a silent read checks whether it should end."""
 
 
 @dataclass
 class Watch:
-    """Limit one request. Not for several threads."""
+    """The time limits of one request. Not for several threads."""
 
     monotonic: Callable[[], float]
     should_stop: Callable[[], bool]
@@ -84,7 +84,7 @@ def watched(watch: Watch) -> Iterator[None]:
 
 @contextmanager
 def _connecting() -> Iterator[None]:
-    """Mark a connection as not made yet; the mark stays where it cannot be made."""
+    """Mark that a connection is being made; the mark stays if that fails."""
     watch = _watch.get()
     if watch is not None:
         watch.is_connecting = True
@@ -94,7 +94,7 @@ def _connecting() -> Iterator[None]:
 
 
 class _Stream(io.RawIOBase):
-    """Be the bytes of one connection, each read under the watch that holds when it is made."""
+    """The bytes of one connection; each read obeys the watch of its thread."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         super().__init__()
@@ -124,22 +124,23 @@ class _Response(HTTPResponse):
         self.fp: Any = io.BufferedReader(_Stream(sock, self.fp.detach()))
 
 
-class _Plain(HTTPConnection):
-    response_class = _Response
+class _Watched:
+    """Connect so that ``Watch`` knows until when nothing can have been sent."""
+
+    response_class: Any = _Response
 
     def connect(self) -> None:
-        """Connect, and know until when nothing can have been sent."""
+        """Connect, for TLS through the proxy and the handshake."""
         with _connecting():
-            super().connect()
+            super().connect()  # type: ignore[misc]  # of the connection class that this is mixed into
 
 
-class _Secure(HTTPSConnection):
-    response_class = _Response
+class _Plain(_Watched, HTTPConnection):
+    """A connection without TLS."""
 
-    def connect(self) -> None:
-        """Connect, through the proxy and the TLS handshake, and know until when nothing can have been sent."""
-        with _connecting():
-            super().connect()
+
+class _Secure(_Watched, HTTPSConnection):
+    """A connection with TLS."""
 
 
 class _PlainPool(HTTPConnectionPool):

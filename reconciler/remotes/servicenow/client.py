@@ -30,17 +30,17 @@ from reconciler.remotes.servicenow.codec import (
 )
 
 IDS_PER_REQUEST = 200
-"""Some 7,000 characters of a query; an address of 20,000 is refused (PySNC's own test)."""
+"""About 7,000 characters of a query; an address of 20,000 is refused (PySNC's own test)."""
 NAMES_PER_REQUEST = 50
 ROWS_PER_REQUEST = 200
 SMALL_PAGE = 50
 QUERY_CHARACTERS = 6000
-"""So much of a query, unescaped, leaves its address far below what is refused."""
+"""This much of a query, unescaped, keeps the address far below what is refused."""
 EVENT_PATH = "/api/global/em/jsonv2"
 
 
 class ServiceNowClient:
-    """Speak to one ServiceNow instance; keeps the promises of ``IncidentClient``."""
+    """One ServiceNow instance; implements ``IncidentClient``."""
 
     def __init__(
         self,
@@ -50,29 +50,20 @@ class ServiceNowClient:
         owner: str,
         extra_fields: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Take the mark ``owner`` of our records, and the further fields to read of each table."""
-        self._connector = connector
+        """Set the mark of our records (``owner``), and the further fields to read of each table."""
+        self.connector = connector
+        self.side: Side = http
         self._http = http
         self._owner = owner
         self._ours = queries.equals("correlation_display", owner)
         self._extra_fields = extra_fields or {}
-
-    @property
-    def connector(self) -> str:
-        """Give the connector's name in the config."""
-        return self._connector
-
-    @property
-    def side(self) -> Side:
-        """Give how the service wants to be treated."""
-        return self._http
 
     def changed(
         self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500
     ) -> IncidentPage:
         """List records that bear our mark by change; an empty page is the end.
 
-        A page that the instance cannot make in its time is asked for once more, smaller.
+        A page that the instance cancels for its quota is requested once more, smaller.
         """
         try:
             return self._changed(table, since, after, limit)
@@ -82,7 +73,7 @@ class ServiceNowClient:
         return self._changed(table, since, after, SMALL_PAGE)
 
     def find(self, table: str, case_ids: Sequence[str]) -> tuple[Incident, ...]:
-        """Give the records that bear our mark and one of these Case ids; raise PartialTruth where rows are hidden."""
+        """Return the records that bear our mark and one of these Case ids; raise PartialTruth where rows are hidden."""
         wanted = frozenset(map(queries.checked_case_id, case_ids))
         found: list[Incident] = []
         for batch in batches(sorted(wanted), IDS_PER_REQUEST):
@@ -94,7 +85,7 @@ class ServiceNowClient:
         return tuple(one for one in found if one.correlation_display == self._owner and one.correlation_id in wanted)
 
     def find_existing(self, table: str, asked: Mapping[str, Terms]) -> Mapping[str, tuple[Incident, ...]]:
-        """Give the records by other means that stand for Cases, as many Cases in a request as its address holds."""
+        """Return the records by other means that stand for Cases, as many Cases in one request as fit its address."""
         found: dict[str, tuple[Incident, ...]] = {}
         texts = {case_id: queries.all_of(terms) for case_id, terms in asked.items()}
         for batch in queries.fitting(texts, QUERY_CHARACTERS):
@@ -104,7 +95,7 @@ class ServiceNowClient:
     def _existing(
         self, table: str, asked: Mapping[str, Terms], texts: Mapping[str, str]
     ) -> dict[str, tuple[Incident, ...]]:
-        """Ask for some Cases at once, and for fewer where a page does not hold all that is there."""
+        """Ask for some Cases at once; split them in halves when a page does not hold all their records."""
         fields = self._fields(table, *(term.field for terms in asked.values() for term in terms))
         query = queries.blocks(texts[case_id] for case_id in asked)
         reply = self._listing(table, f"{query}{queries.BY_ID}", fields, ROWS_PER_REQUEST)
@@ -127,7 +118,7 @@ class ServiceNowClient:
         reply = self._http.request(
             Operation.READ, "GET", self._path(table, sys_id), query=_parameters(self._fields(table))
         )
-        incident = incident_from_row(_row(reply), connector=self._connector, table=table)
+        incident = incident_from_row(_row(reply), connector=self.connector, table=table)
         if not same_text(incident.sys_id, sys_id):
             raise partial(f"record {incident.sys_id} of {table} came back instead of {sys_id}")
         return incident
@@ -156,7 +147,7 @@ class ServiceNowClient:
         return self._written(Operation.CREATE, "POST", self._path(table), table, fields)
 
     def update(self, table: str, sys_id: str, fields: Mapping[str, str]) -> Incident:
-        """Change the named fields of one record and give it as it is afterwards."""
+        """Change the named fields of one record and return it as it is afterwards."""
         if not fields:
             raise queries.refused("an update without fields would change nothing")
         path = self._path(table, sys_id)
@@ -213,7 +204,7 @@ class ServiceNowClient:
         if _hidden(reply, limit):  # a record may have moved between rows and count: look again
             reply = self._listing(table, asked, self._fields(table), limit)
         page = read_changes(
-            _rows(reply), connector=self._connector, table=table, owner=self._owner, since=since, after=after
+            _rows(reply), connector=self.connector, table=table, owner=self._owner, since=since, after=after
         )
         is_whole = reply.total_count == len(_rows(reply))
         return replace(page, hidden=_hidden(reply, limit), is_whole=is_whole, server_time=reply.server_time)
@@ -241,9 +232,9 @@ class ServiceNowClient:
         return is_key and same_text(value_of(row, "correlation_display"), self._owner)
 
     def _whole(self, row: JsonObject, table: str) -> Incident:
-        """Read a row on whose presence a create depends, so that one that shows too little is not passed over."""
+        """Read a row whose presence prevents a create: one that cannot be read must not be skipped."""
         try:
-            return incident_from_row(row, connector=self._connector, table=table)
+            return incident_from_row(row, connector=self.connector, table=table)
         except Malformed as error:
             raise partial(str(error)) from error
 
@@ -251,8 +242,8 @@ class ServiceNowClient:
         found = []
         for row in rows:
             try:
-                found.append(incident_from_row(row, connector=self._connector, table=table))
-            except Malformed:  # absence here proves nothing: a reader asks for the record itself
+                found.append(incident_from_row(row, connector=self.connector, table=table))
+            except Malformed:  # absence here proves nothing: the caller then reads that record by itself
                 continue
         return found
 
@@ -270,7 +261,7 @@ class ServiceNowClient:
         parameters = _parameters(self._fields(table, *fields))
         reply = self._http.request(operation, method, path, query=parameters, body=dict(fields))
         try:
-            incident = incident_from_row(_row(reply), connector=self._connector, table=table)
+            incident = incident_from_row(_row(reply), connector=self.connector, table=table)
         except Malformed as error:
             if operation is Operation.CREATE and error.record_id:
                 raise
@@ -307,7 +298,7 @@ def _hidden(reply: Reply, limit: int) -> int:
 
 
 def _is_last(reply: Reply) -> bool:
-    """Say whether nothing is behind this page; the limit is applied before rows are hidden."""
+    """Return whether this page is the last; the limit is applied before rows are hidden."""
     seen = len(_rows(reply)) + 1 if reply.total_count is None else reply.total_count
     return seen <= ROWS_PER_REQUEST
 
@@ -326,5 +317,5 @@ def _stands_for(row: JsonObject, terms: Terms) -> bool:
 
 
 def _is_active(row: JsonObject) -> bool:
-    """Say whether a row may be referred to; a table without the column has only such rows."""
+    """Return whether a row is active; in a table without that column every row is."""
     return value_of(row, "active") != "false"

@@ -1,7 +1,7 @@
 """Rows of the Table API -> our Incident, and the checks that a listing is what was asked for.
 
 ServiceNow drops a condition that it does not understand or may not read, and answers more rows with 200; it
-leaves out a key that the user may not read. So nothing in a row is taken on trust.
+leaves out a key that the user may not read. So every row is checked.
 Source: documentation page ``c_TableAPI``; singer-io/tap-servicenow for empty rows.
 """
 
@@ -34,7 +34,7 @@ PEOPLE = {name: f"{name}.user_name" for name in ("opened_by", "resolved_by", "cl
 OPTIONAL = ("reopen_count", "close_code", "close_notes", *PEOPLE.values())
 LONGEST_COUNT = 12
 LONGEST_ID = 100
-"""A ``sys_id`` has 32; what is longer is none, and stands in no message."""
+"""A ``sys_id`` has 32 characters; what is longer is invalid, and is not repeated in messages."""
 _OWN_PLACE = frozenset({*NEEDED, *PEOPLE.values(), "reopen_count"})
 
 
@@ -154,7 +154,7 @@ def read_changes(
 
 
 def _step(row: object, floor: Position | None, *, strictly: bool, table: str) -> Position | None:
-    """Give a row's position, None where it shows none; raise PartialTruth when it stands before its place."""
+    """Return a row's position, None where it shows none; raise PartialTruth when the row is out of order."""
     position = _position(row)
     if position is None or floor is None:
         return position

@@ -1,4 +1,4 @@
-"""Encoded queries of the Table API, built so that no value can become a condition.
+"""Build encoded queries of the Table API so that no value can become a condition.
 
 Rules: nothing empty and nothing malformed ever enters a query, since ServiceNow answers an odd condition by
 dropping it and returning more rows. Every refusal is a Rejected, raised before anything is sent.
@@ -22,7 +22,7 @@ BY_ID = "^ORDERBYsys_id"
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 YEARS = (1970, 2199)
-"""Outside of them no instance has written a record; what has such a time is put aside by itself."""
+"""No instance wrote a record outside of these years; a record with such a time is quarantined."""
 LONGEST_SHOWN = 40
 _LIST_BREAKERS = frozenset("^,=")
 
@@ -79,7 +79,7 @@ def blocks(queries: Iterable[str]) -> str:
 
 
 def fitting(texts: Mapping[str, str], most_characters: int) -> list[list[str]]:
-    """Cut keys into pieces whose texts together are no longer than that; a longer text stands alone."""
+    """Group keys so that the texts of a group are no longer than that together; a longer text gets its own group."""
     pieces: list[list[str]] = []
     room = 0
     for key, text in texts.items():
@@ -92,12 +92,12 @@ def fitting(texts: Mapping[str, str], most_characters: int) -> list[list[str]]:
 
 
 def is_listable(value: str) -> bool:
-    """Say whether a value may stand in a comma list."""
+    """Return whether a value may stand in a comma list."""
     return not _LIST_BREAKERS.intersection(value)
 
 
 def is_askable(value: str) -> bool:
-    """Say whether a value may stand in a query at all.
+    """Return whether a value may stand in a query at all.
 
     Control characters end a condition in places, and ``javascript:`` is run by the instance.
     """
@@ -105,9 +105,9 @@ def is_askable(value: str) -> bool:
 
 
 def changes(fixed: str, since: datetime | None, after: Position | None) -> str:
-    """Ask for the rows behind ``after``, else those since a time, oldest change first.
+    """Ask for the rows after ``after``, else those since a time, oldest change first.
 
-    ``fixed`` stands in every block: a block without it would return the whole table.
+    ``fixed`` is repeated in every block: a block without it would return the whole table.
     """
     if after is not None:
         at = time_text(after.updated_at)
@@ -118,7 +118,7 @@ def changes(fixed: str, since: datetime | None, after: Position | None) -> str:
 
 
 def behind(sys_id: str) -> str:
-    """Continue a listing ordered by id behind one row."""
+    """Continue a listing ordered by id after one row."""
     return f"^sys_id>{checked_sys_id(sys_id)}"
 
 

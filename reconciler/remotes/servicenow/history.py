@@ -20,11 +20,11 @@ from reconciler.remotes.servicenow.codec import partial, same_text, value_of
 TABLE = "sys_audit"
 FIELDS = ("sys_id", "tablename", "documentkey", "fieldname", "oldvalue", "newvalue", "user", "sys_created_on")
 OWN_COLUMNS = frozenset({"sys_updated_on", "sys_updated_by", "sys_mod_count", "sys_created_on", "sys_created_by"})
-"""Columns that move with every change, and say nothing of it."""
+"""Columns that change with every write, and so tell nothing."""
 
 
 class ServiceNowHistoryClient:
-    """Speak to the audit of one instance; keeps the promises of ``RecordHistoryClient``."""
+    """The ``sys_audit`` table of one instance; implements ``RecordHistoryClient``."""
 
     def __init__(self, client: ServiceNowClient) -> None:
         self._client = client

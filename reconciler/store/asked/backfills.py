@@ -1,7 +1,7 @@
 """Backfills that a person handed to the daemon: what was asked for, how far it has come, what came of each part.
 
-A row lives as long as the command that waits for it, and is taken away by that command; who asked what is a row of
-``people``. Values that are sent stand in the parts until then, unless the config hides them.
+A row is deleted by the command that waits for it; who asked what is a row of ``people``. Until then its parts hold the
+values that were sent, unless the config hides them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OPEN = f"SELECT {_COLUMNS} FROM backfills WHERE state IN ('waiting', 'running',
 
 
 class BackfillState(StrEnum):
-    """Say where a backfill stands."""
+    """Where a backfill stands."""
 
     WAITING = "waiting"
     """no part of it was begun"""
@@ -38,7 +38,7 @@ class BackfillState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class HandedBackfill:
-    """Hold one backfill that was handed over."""
+    """One backfill that was handed over."""
 
     seq: int
     asked: JsonObject
@@ -56,7 +56,7 @@ class Backfills:
         self._db = database
 
     def hand_over(self, asked: JsonObject, progress: JsonObject, now: datetime) -> int:
-        """Leave a backfill for the daemon, and give its number."""
+        """Leave a backfill for the daemon, and return its number."""
         self._forget_old(now)
         row = (json.dumps(asked), json.dumps(progress), BackfillState.WAITING, time_text(now), time_text(now))
         with self._db.transaction() as conn:
@@ -64,7 +64,7 @@ class Backfills:
             return int(conn.execute(sql, row).lastrowid or 0)
 
     def _forget_old(self, now: datetime) -> None:
-        """Forget what a command that was killed never took away."""
+        """Delete what a killed command left behind."""
         rows = self._db.read(
             "SELECT seq FROM backfills WHERE state = 'ended' AND seen_at < ?", (time_text(now - KEPT_FOR),)
         )
@@ -72,12 +72,12 @@ class Backfills:
             self.take_away(seq)
 
     def first_open(self) -> HandedBackfill | None:
-        """Give the oldest backfill that is not over."""
+        """Return the oldest backfill that is not over."""
         rows = self._db.read(f"{_OPEN} LIMIT 1")
         return _handed(rows[0]) if rows else None
 
     def get(self, seq: int) -> HandedBackfill | None:
-        """Give one backfill; None once it was taken away."""
+        """Return one backfill; None once it was deleted."""
         rows = self._db.read(f"SELECT {_COLUMNS} FROM backfills WHERE seq = ?", (seq,))  # noqa: S608 - our own constants
         return _handed(rows[0]) if rows else None
 
@@ -88,27 +88,27 @@ class Backfills:
             sql = f"UPDATE backfills SET progress = ?, state = {state} WHERE seq = ?"  # noqa: S608 - our own words
             conn.execute(sql, (json.dumps(progress), seq))
             if document is not None:
-                # Its command may have taken it away meanwhile.
+                # Its command may have deleted it meanwhile.
                 sql = "INSERT INTO backfill_parts (backfill_seq, document) SELECT seq, ? FROM backfills WHERE seq = ?"
                 conn.execute(sql, (json.dumps(document), seq))
 
     def wait(self, seq: int, now: datetime) -> None:
-        """Say that the command still waits."""
+        """Record that the command still waits."""
         with self._db.transaction() as conn:
             conn.execute("UPDATE backfills SET seen_at = ? WHERE seq = ?", (time_text(now), seq))
 
     def stop(self, seq: int) -> None:
-        """Ask for no further part."""
+        """Request that no further part is run."""
         with self._db.transaction() as conn:
             conn.execute("UPDATE backfills SET state = 'stopping' WHERE seq = ? AND state <> 'ended'", (seq,))
 
     def parts(self, seq: int) -> Sequence[JsonObject]:
-        """Give the documents of the parts that ended, in their order."""
+        """Return the documents of the parts that ended, in their order."""
         rows = self._db.read("SELECT document FROM backfill_parts WHERE backfill_seq = ? ORDER BY seq", (seq,))
         return [json.loads(text) for (text,) in rows]
 
     def take_away(self, seq: int) -> None:
-        """Forget a backfill and its parts."""
+        """Delete a backfill and its parts."""
         with self._db.transaction() as conn:
             conn.execute("DELETE FROM backfill_parts WHERE backfill_seq = ?", (seq,))
             conn.execute("DELETE FROM backfills WHERE seq = ?", (seq,))

@@ -1,7 +1,7 @@
-"""Finding one Case by what a person types, and completing what was typed in part.
+"""Find one Case by what a person types, and complete what was typed in part.
 
-Rules of this file: every look is by an index, so that it takes the same time at any size; what bears the whole name
-wins over what only begins with it.
+Rules of this file: every look-up uses an index, so that it takes the same time at any size; an exact match wins over a
+match of the beginning.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from reconciler.store.values import FoundCase
 MOST_FOUND = 10
 """How many Cases are named where several could be meant."""
 LEAST_SIGNS = 6
-"""How many signs of an id a person has to type."""
+"""How many characters of an id a person has to type."""
 LAST_SIGN = "\U0010ffff"
-"""Sorts behind every sign of a name, so that a name and this one end the range of what begins with it."""
+"""Sorts after every character of a name, so that ``name + LAST_SIGN`` ends the range of what begins with ``name``."""
 GROUPS = (8, 4, 4, 4, 12)
-"""How many signs stand between the dashes of a Case id."""
+"""The numbers of characters between the dashes of a Case id."""
 
 _HEX = re.compile(r"[0-9a-f]{1,32}\Z")
 _KEY = re.compile(r"(?:CASE-?)?(\d+)\Z")
@@ -91,7 +91,7 @@ class Finder:
         return sorted((FoundCase(**row) for row in rows), key=lambda one: (one.case_key, one.case_id))
 
     def completions(self, typed: str, *, most: int) -> dict[str, str]:
-        """Give names that begin with what was typed, each with the title of its Case; of each kind ``most``."""
+        """Return names that begin with what was typed, each with the title of its Case; of each kind ``most``."""
         connector, slash, name = typed.rpartition("/")
         place = connector + slash
         by_number = self._beginning(_NUMBERS_FROM, name.upper(), most, connector)

@@ -29,7 +29,7 @@ class HoldRequests:
             conn.executemany(_PUT, rows)
 
     def waiting(self) -> tuple[HoldRequest, ...]:
-        """Give the hold requests that no cycle has applied yet, in their order."""
+        """Return the hold requests that no cycle has applied yet, in their order."""
         return tuple(
             HoldRequest(**{**row, "kind": HoldRequestKind(row["kind"]), "asked_at": time_from(row["asked_at"])})
             for row in self._db.named(_ALL)

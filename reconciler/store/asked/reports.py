@@ -23,7 +23,7 @@ _SKIP_OF = """SELECT l.needs_plan, c.case_key, l.skip_reason, l.skip_detail, l.s
     JOIN cases c ON c.case_id = l.case_id WHERE l.case_id = ?"""
 
 LAGS_LOOKED_AT = 10_000
-"""So many changes are looked at, however many one day had."""
+"""At most this many changes are looked at, however many a day had."""
 # Not counted: what a backfill or a first start takes in, and a write that a change led to which was carried before.
 _LAGS = """SELECT CASE n.source WHEN 'coralogix' THEN 'to_servicenow' ELSE 'to_coralogix' END,
         max(0, round((julianday(a.finished_at) - julianday(coalesce(n.source_time, n.observed_at))) * 86400, 3))
@@ -63,15 +63,15 @@ class Reports:
         )
 
     def latest_cases(self, most: int) -> list[Case]:
-        """Give the Cases that were seen first most lately."""
+        """Return the Cases that were seen first most lately."""
         return [case_from(text) for (text,) in self._db.read(_LATEST_CASES, (most,))]
 
     def holds(self) -> tuple[Row, ...]:
-        """Give the links that wait for a person as rows of ``audit_holds``, the longest wait first."""
+        """Return the links that wait for a person as rows of ``audit_holds``, the longest wait first."""
         return self._db.named("SELECT * FROM audit_holds ORDER BY since, case_id")
 
     def lags(self, *, since: datetime) -> tuple[Lag, ...]:
-        """Give the lag of each change carried by an action begun ``since``, the newest first, 10,000 at most.
+        """Return the lag of each change carried by an action begun ``since``, the newest first, 10,000 at most.
 
         Changes from before the first start, what a backfill takes in, and further writes for one change are not
         counted.
@@ -86,11 +86,11 @@ class Reports:
         return self._count("links WHERE is_open = 1")
 
     def oldest_hold(self) -> datetime | None:
-        """Give since when the oldest hold stands."""
+        """Return since when the oldest hold stands."""
         return optional_time(self._db.value("SELECT min(since) FROM audit_holds"))
 
     def table_names(self) -> tuple[str, ...]:
-        """Name the tables, which may change between versions, as opposed to the views."""
+        """List the tables (not the views), which may change between versions."""
         return tuple(name for (name,) in self._db.read("SELECT name FROM sqlite_master WHERE type = 'table'"))
 
     def view(
@@ -104,11 +104,11 @@ class Reports:
         return self._db.stream(f"SELECT {', '.join(columns)} FROM {name}{where}", bounds)  # noqa: S608
 
     def holds_since(self, after: str) -> tuple[Row, ...]:
-        """Give the rows of ``audit_holds`` that began after a time, as the database writes it, the oldest first."""
+        """Return the rows of ``audit_holds`` that began after a time, as the database writes it, the oldest first."""
         return self._db.named("SELECT * FROM audit_holds WHERE since > ? ORDER BY since, case_id", (after,))
 
     def holds_of(self, case_ids: Sequence[str]) -> tuple[Row, ...]:
-        """Give the rows of ``audit_holds`` of these Cases, the longest wait first; those of no hold are left out."""
+        """Return the rows of ``audit_holds`` of these Cases, the longest wait first; those of no hold are left out."""
         sql = "SELECT h.* FROM json_each(?) j CROSS JOIN audit_holds h ON h.case_id = j.value ORDER BY since, case_id"
         return self._db.named(sql, (json.dumps(case_ids),))
 
@@ -139,7 +139,7 @@ class Reports:
         )
 
     def _requests_of(self, actions: Iterable[int]) -> tuple[Row, ...]:
-        """Give the requests of some actions; numbers in the statement let SQLite look in each part of the view."""
+        """Return the requests of some actions; numbers in the statement let SQLite look in each part of the view."""
         listed = ", ".join(map(str, actions))
         if not listed:
             return ()

@@ -35,7 +35,7 @@ def open_in_place(path: Path) -> sqlite3.Connection:
 
 
 def copy_into_memory(path: Path) -> sqlite3.Connection:
-    """Give a connection to a copy in memory; an empty database where there is no file."""
+    """Return a connection to a copy in memory; an empty database where there is no file."""
     target = connect(IN_MEMORY)
     if path.exists():
         try:

@@ -27,7 +27,7 @@ _NAMELESS = "a process that has not left its name yet"
 DAEMON_COMMAND = "reconciler run"
 """what the daemon writes of itself into the lock file"""
 _SIGNED = b'{"pid": '
-"""How what this program writes into its lock file begins."""
+"""The beginning of what this program writes into its lock file."""
 
 
 def lock_path(database: Path) -> Path:
@@ -43,7 +43,7 @@ def _log_of(database: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Say who works on a database, in its own words."""
+    """Who works on a database, in its own words."""
 
     command: str
     pid: int
@@ -79,7 +79,7 @@ def _read_holder(file: int) -> Holder | None:
 
 
 class DatabaseLock:
-    """Hold the lock of one database for the length of a ``with`` block.
+    """The lock of one database for the length of a ``with`` block.
 
     Entering raises Locked, naming the holder, when another process has it, and StoreError when the file cannot be
     made or locked. Missing folders are made. Never waits.
@@ -134,7 +134,7 @@ class DatabaseLock:
         return file
 
     def _refuse_foreign(self, file: int) -> None:
-        """Refuse what another program put there: signing empties the file."""
+        """Refuse a file of another program, since writing our name truncates it."""
         status = os.fstat(file)
         ours = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
         if not ours or os.pread(file, len(_SIGNED), 0) not in {b"", _SIGNED}:
@@ -156,7 +156,7 @@ def _sign(file: int, command: str) -> None:
 
 
 def _describe_holder(file: int) -> str:
-    """Put what the holder wrote of itself into words."""
+    """Describe the holder, as it described itself."""
     holder = _read_holder(file)
     if holder is None:
         return _NAMELESS

@@ -1,6 +1,6 @@
-"""The part of a database that a plan needs, in memory: what a plan changes stays there, and the file is only read.
+"""A database in memory for one plan, filled on demand from a file that is only read.
 
-Links, Cases and records are brought when they are first needed, all from one moment; what is small is brought at once.
+Links, Cases and records are copied when they are first needed, all from one snapshot; small tables are copied at once.
 The tables are the file's, without the triggers of the chain: nothing here is evidence.
 """
 # ruff: noqa: S608 - the names that are put into SQL here are those of our own tables and columns
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
 
 AT_ONCE = 2000
-"""How many Cases, or records, are brought by one statement."""
+"""How many Cases, or records, one statement copies."""
 
 _SCHEMA = """SELECT sql FROM sqlite_master
     WHERE type IN ('table', 'index', 'view') AND sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"""
@@ -32,7 +32,7 @@ _RECORDS_OF_CASES = f"""SELECT sys_id FROM links WHERE sys_id <> '' AND {_BY_CAS
 
 
 class Overlay(Database):
-    """Be a database for one plan, over a connection that reads a file in place and is closed with it."""
+    """A database for one plan, over a connection that reads a file in place and is closed with this."""
 
     def __init__(self, source: sqlite3.Connection, path: str) -> None:
         super().__init__(connect(IN_MEMORY), path)
@@ -49,19 +49,19 @@ class Overlay(Database):
             self._bring("actions", "result IS NULL")
 
     def close(self) -> None:
-        """Forget what was planned, and close the file."""
+        """Drop what was planned, and close the file."""
         self._source.close()
         super().close()
 
     def need_found(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Bring the Cases whose ids a query finds in the file."""
+        """Copy the Cases whose ids a query finds in the file."""
         with guarded(self.path):
             self.need(case_ids=[case_id for (case_id,) in self._source.execute(sql, parameters)])
 
     def need(self, *, case_ids: Iterable[str] = (), sys_ids: Iterable[str] = ()) -> None:
-        """Bring Cases with their links, their records and what else bears their key; and records with their Cases.
+        """Copy Cases with their links, their records and what else bears their key; and records with their Cases.
 
-        What was brought before is not brought again: the plan may have changed it.
+        What was copied before is not copied again: the plan may have changed it.
         """
         with guarded(self.path):
             cases = set(case_ids)

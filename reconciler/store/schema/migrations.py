@@ -224,7 +224,7 @@ def lowest_stages(db: Database) -> None:
 
 @steps()
 def one_word_for_one_thing(db: Database) -> None:
-    """Give columns and tables the names that the program has for them."""
+    """Rename columns and tables to the words that the program uses."""
     for view in [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()]:
         db.execute(f"DROP VIEW {view}")
     db.execute("ALTER TABLE links RENAME COLUMN unsettled_since TO create_in_doubt_since")

@@ -1,4 +1,4 @@
-"""The version of a database: whose it is, whether it is this version's, and how it becomes so.
+"""The version of a database: is it ours, is it current, and how it is brought up to date.
 
 Tables change by the steps of ``migrations``. The views are no steps: they are made anew whenever their text changed.
 """
@@ -35,13 +35,13 @@ def refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
 
 
 def is_older(connection: sqlite3.Connection) -> bool:
-    """Say whether a database was made by an older version of this program, so that bringing it up changes it."""
+    """Return whether a database was made by an older version of this program, so that bringing it up changes it."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return 0 < version < SCHEMA_VERSION
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
-    """Say whether a database has this version's tables and views."""
+    """Return whether a database has this version's tables and views."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     views = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
     return bool(version == SCHEMA_VERSION) and views == {name: _view(name) for name in VIEWS}

@@ -10,13 +10,13 @@ from reconciler.core.model import HOLD_REASONS, Stage
 
 
 def _word(column: str) -> str:
-    """Give SQL that turns a stage's number into its word."""
+    """Return SQL that turns a stage's number into its word."""
     whens = " ".join(f"WHEN {stage.value} THEN '{stage.word}'" for stage in Stage)
     return f"CASE {column} {whens} END"
 
 
 def _first_step(source: str, stage: Stage, event: str, values: str) -> str:
-    """Give SQL of the first time at which one side came to a stage.
+    """Return SQL of the first time at which one side came to a stage.
 
     What the service itself tells of the step goes before what was seen of it. Rows of older versions have no stage; for
     them the service's usual ``values`` count.

@@ -86,7 +86,7 @@ def _told(options: Globals, config: Glance, case_id: str) -> CaseStory | None:
 
 
 def addresses(config: Glance, story: Story) -> dict[str, str]:
-    """Give the ways to the consoles of both services, as far as they are known."""
+    """Return the ways to the consoles of both services, as far as they are known."""
     pair = story.pair
     found = {"the Case in Coralogix": pair.case.url}
     instance = config.instances.get(pair.link.connector)

@@ -94,7 +94,7 @@ def _require_live(live: bool, given: Mapping[str, bool]) -> None:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Give 2 if a setting has to be changed, 1 if trying again or another password may help."""
+    """Return 2 if a setting has to be changed, 1 if trying again or another password may help."""
     failed = [one for one in findings if one.verdict is Verdict.FAILED]
     if any(not one.may_pass for one in failed):
         return ConfigError.exit_code
@@ -105,7 +105,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def config_document(config: Config) -> JsonObject:
-    """Give a config as the document of ``check --json``; no secret is in it."""
+    """Return a config as the document of ``check --json``; no secret is in it."""
     taken = taken_by_routes(config)
     doubts = [*advice(config.policies), *takes_none(config, taken)]
     return {

@@ -57,7 +57,7 @@ class Screen:
         click.echo("\n".join(lines), color=self.console.is_terminal)
 
     def pause(self, seconds: float) -> None:
-        """Give people time to read; a pipe needs none."""
+        """Pause, so that people can read; a pipe needs no pause."""
 
     def opening(self) -> None:
         """Say what is about to be shown."""
@@ -116,7 +116,7 @@ class TerminalScreen(Screen):
         return console
 
     def pause(self, seconds: float) -> None:
-        """Give people time to read."""
+        """Pause, so that people can read."""
         time.sleep(seconds / self._speed)
 
 

@@ -13,7 +13,7 @@ _CODE = re.compile(r"RC\d+\Z", re.IGNORECASE)
 
 
 def is_code(ref: str) -> bool:
-    """Say whether a REF is the code of a finding."""
+    """Return whether a REF is the code of a finding."""
     return _CODE.match(ref.strip()) is not None
 
 

@@ -59,7 +59,7 @@ def explain(options: Globals, ref: str, as_json: bool, is_utc: bool) -> None:
 
 
 def tell(options: Globals, store: Store, case_id: str) -> tuple[JsonObject, Mapping[str, str]] | None:
-    """Give the story of a Case as a document, and the names of rows that are known; None where it is not known."""
+    """Return the story of a Case as a document, and the names of rows that are known; None where it is not known."""
     policies, story = _policies(options), store.reports.story(case_id)
     if story is None:
         return None

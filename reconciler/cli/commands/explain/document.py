@@ -90,7 +90,7 @@ def _now(story: Story, ahead: Outlook) -> JsonObject:
 
 
 def _actions(story: Story) -> Iterator[JsonObject]:
-    """Give each action with the rule that it followed, and the old and new value of each field."""
+    """Yield each action with the rule that it followed, and the old and new value of each field."""
     values: dict[object, list[Row]] = {}
     for row in story.values:
         values.setdefault(row["action_seq"], []).append(row)

@@ -43,7 +43,7 @@ def story_lines(document: JsonObject, *, names: Names, is_utc: bool, is_plain: b
 
 @dataclass(frozen=True, kw_only=True)
 class StoryLine:
-    """Hold one step of the story, by a person, a service or us."""
+    """One step of the story, by a person, a service or us."""
 
     at: str
     number: str

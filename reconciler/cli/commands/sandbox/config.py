@@ -22,7 +22,7 @@ LOGINS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxSecret:
-    """Hold one secret of a sandbox and the names under which a config finds it."""
+    """One secret of a sandbox and the names under which a config finds it."""
 
     variable: str
     file: str
@@ -30,7 +30,7 @@ class SandboxSecret:
 
 
 def secrets_of(credentials: Credentials) -> Mapping[str, SandboxSecret]:
-    """Give every secret that a config may name, ServiceNow's by their key, Coralogix's as ``case_key``."""
+    """Return every secret that a config may name, ServiceNow's by their key, Coralogix's as ``case_key``."""
     return {
         "case_key": SandboxSecret(variable="CORALOGIX_API_KEY", file="coralogix-api-key", value=credentials.case_key),
         "password": SandboxSecret(

@@ -46,7 +46,7 @@ url_option = click.option(
 
 
 def ask(url: str, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
-    """Send one request to a sandbox, with the token of the environment, and give its answer.
+    """Send one request to a sandbox, with the token of the environment, and return its answer.
 
     Raises the ReconcilerError that an error of it means.
     """

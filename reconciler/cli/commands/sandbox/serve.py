@@ -136,7 +136,7 @@ def _listening(world: Sandbox, case_port: int, record_port: int, token: str) -> 
 
 @contextmanager
 def _until_signal() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set."""
+    """Yield an event that Ctrl-C and SIGTERM set."""
     stop = threading.Event()
 
     def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal handlers are called
@@ -151,7 +151,7 @@ def _until_signal() -> Iterator[threading.Event]:
 
 
 def _write_folder(folder: Path, served: Served, credentials: Credentials, auth: str, database: str) -> str:
-    """Write config and secrets into a folder and give the config; a file that is not ours is never replaced."""
+    """Write config and secrets into a folder and return the config; a file that is not ours is never replaced."""
     config = folder / CONFIG_NAME
     if config.exists() and not config.read_text(errors="replace").startswith(FIRST_LINE):
         raise ConfigError([f"{config} is there already and was not made by a sandbox; choose another --dir"])
