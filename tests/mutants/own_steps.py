@@ -11,7 +11,7 @@ OWN_STEPS = (
     fault(
         "what changed is not read where a kill comes first",
         "store/ingest:ingest_cases",
-        "_follow(sight, System.CORALOGIX, [(('', '', each.key), each.fate) for each in seen])",
+        "_follow(context, System.CORALOGIX, [(('', '', each.key), each.novelty) for each in seen])",
         "pass",
         f"{OWN}::test_a_kill_forgets_nothing_and_doubles_nothing",
     ),
@@ -81,7 +81,7 @@ OWN_STEPS = (
     fault(
         "a record's states are the usual ones",
         "store/ingest:_incident_notes",
-        "sight.stage_rules.incident_stage(owners[0] if owners else Link(case_id=case_id), incident)",
+        "context.stage_rules.incident_stage(owners[0] if owners else Link(case_id=case_id), incident)",
         "None",
         f"{OWN}::test_steps_are_placed_by_the_rules_in_force_and_not_by_the_usual_numbers",
     ),

@@ -199,8 +199,8 @@ READING_FAULTS = (
     fault(
         "the events of a Case come in any order",
         "coralogix.events:CoralogixEventClient.events",
-        "events.sort(key=lambda event: event.stored_at)",
-        "",
+        "sorted(events, key=lambda event: event.stored_at)",
+        "events",
         "tests/contract/test_case_events.py::test_events_are_put_in_order_and_broken_ones_aside",
     ),
     fault(

@@ -69,8 +69,8 @@ REMEMBERING = (
     fault(
         "a restored record is stale for ever",
         "store/journal:Journal.finish_actions",
-        "Sight(conn=conn, stage_rules=stage_rules, cycle_id='', now=now, read_now=True, follows=follows)",
-        "Sight(conn=conn, stage_rules=stage_rules, cycle_id='', now=now, follows=follows)",
+        "IngestContext(conn=conn, stage_rules=stage_rules, cycle_id='', now=now, read_now=True, follows=follows)",
+        "IngestContext(conn=conn, stage_rules=stage_rules, cycle_id='', now=now, follows=follows)",
         f"{ONCE}::test_an_instance_restored_from_an_older_copy_is_believed",
     ),
     fault(
@@ -104,8 +104,8 @@ REMEMBERING = (
     fault(
         "the request of a killed process is forgotten",
         "cycle:close_unfinished",
-        "Ended(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at))",
-        "Ended(seq=begun.seq, outcome=outcome)",
+        "FinishedAction(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at))",
+        "FinishedAction(seq=begun.seq, outcome=outcome)",
         f"{WHO_AND_WHEN}::test_a_killed_process_leaves_its_request_in_the_audit",
     ),
     fault(
