@@ -1,1 +1,1 @@
-"""PROVES. What is remembered is as it was written, and complete; nothing here writes to what it looks at."""
+"""PROVES that the database is as it was written, and complete; nothing here writes to what it reads."""

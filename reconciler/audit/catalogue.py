@@ -1,6 +1,6 @@
-"""What auditors read, in words: each view with its columns, and the questions with their queries.
+"""The descriptions for auditors: each view with its columns, and common questions with their queries.
 
-One file holds it, ``catalogue.toml``; ``state/README.md``, ``audit export`` and ``audit serve`` say what stands there.
+All come from one file, ``catalogue.toml``, used by ``state/README.md``, ``audit export`` and ``audit serve``.
 """
 
 from __future__ import annotations

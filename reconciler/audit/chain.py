@@ -1,9 +1,9 @@
-"""The proof that evidence is as it was written: a walk over the chain, and over every row that it binds.
+"""Verify that evidence is as it was written, by walking the chain and every row that it binds.
 
-The walk is pure: it is handed the entries, the states and the rows, and says what does not fit. It finds a row that was
-changed, removed, added or moved, an entry that was changed or cut off, a guard that was dropped. It cannot find that
-the whole file was put back to an earlier state, or written anew from end to end: for that, a head that was noted
-outside the file has to lie in the chain.
+The walk is pure: it gets the entries, the states and the rows, and returns what does not match. It finds a row that was
+changed, removed, added or moved, an entry that was changed or cut off, a trigger that was dropped. It cannot find that
+the whole file was replaced by an earlier copy, or rewritten from end to end: for that, a head that was noted outside
+the file must be in the chain.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PROBLEMS_SHOWN = 20
 
 
 class Evidence(Protocol):
-    """Give what is verified; ``store.ledger`` does, from one moment of the database."""
+    """What is verified; ``store.ledger.Ledger`` implements it, on one snapshot of the database."""
 
     def head(self) -> tuple[int, bytes]:
         """Return the number and hash of the last entry, as the database has noted them."""
@@ -59,7 +59,7 @@ class Evidence(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """What is not as it was written."""
+    """One thing that is not as it was written."""
 
     seq: int
     """the entry of the chain that does not fit; 0 where there is none"""
@@ -70,7 +70,7 @@ class Broken:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What a walk found."""
+    """The result of a walk."""
 
     entries: int
     rows: int
@@ -92,7 +92,7 @@ class Verified:
 
 @dataclass
 class _Walk:
-    """Collect what is found on the way."""
+    """Collect results during the walk."""
 
     broken: list[Broken] = field(default_factory=list)
     entries: int = 0
@@ -128,7 +128,7 @@ def verify(evidence: Evidence, *, head: str | None = None) -> Verified:
 
 
 def _walk_chain(walk: _Walk, evidence: Evidence, wanted: bytes | None) -> None:
-    """Bind each entry to the one before, and the last one to the head that was noted."""
+    """Check each entry against the one before, and the last one against the stored head."""
     chain, seq = NO_HASH, 0
     for entry in evidence.entries():
         if entry.seq != seq + 1:
@@ -145,7 +145,7 @@ def _walk_chain(walk: _Walk, evidence: Evidence, wanted: bytes | None) -> None:
 
 
 def _compare(walk: _Walk, table: str, evidence: Evidence, seals: Mapping[int, Seal], *, may_be_gone: bool) -> None:
-    """Hold the rows of a table to the last entry about each."""
+    """Compare the rows of a table with the last entry about each."""
     sealed: dict[int, list[bytes]] = {}
     for state, row in _merged(evidence.states(table), evidence.rows(table)):
         if state is None:
@@ -165,7 +165,7 @@ def _compare(walk: _Walk, table: str, evidence: Evidence, seals: Mapping[int, Se
 def _merged(
     states: Iterator[State], rows: Iterator[tuple[Key, bytes]]
 ) -> Iterator[tuple[State | None, tuple[Key, bytes] | None]]:
-    """Bring together what the chain and the table say of one key; both come by key."""
+    """Merge what the chain and the table hold for each key; both are sorted by key."""
     state, row = next(states, None), next(rows, None)
     while state is not None or row is not None:
         if row is None or (state is not None and _before(state.key, row[0])):
@@ -189,7 +189,7 @@ def _before(one: Key, other: Key) -> bool:
 
 
 def _hold_to_seals(walk: _Walk, table: str, sealed: Mapping[int, Iterable[bytes]], seals: Mapping[int, Seal]) -> None:
-    """Hold what is gone to what was sealed when it was pruned."""
+    """Compare the rows that are gone with the seals written when they were pruned."""
     for seq in sorted(sealed.keys() | seals.keys()):
         hashes, seal = list(sealed.get(seq, ())), seals.get(seq)
         if seal is None or (len(hashes), seal_hash(hashes)) != (seal.rows, seal.hash):

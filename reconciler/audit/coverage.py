@@ -1,8 +1,7 @@
 """The account of a window: every Case with its record or the reason why it has none, every record with its Case.
 
-Everything here is a function of its arguments: who reads the services and the database stands in ``fresh``. A Case is
-judged by the same decision that a cycle takes, from what both services show now; what that decision would still do, or
-holds for a person, is an exception.
+Everything here is pure: ``fresh`` reads the services and the database. A Case is judged by the same decision that a
+cycle takes, on what both services show now; what that decision would still do, or holds for a person, is an exception.
 """
 
 from __future__ import annotations
@@ -19,13 +18,14 @@ from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
+from reconciler.store.values import Remembered
 
 STEPS = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.ADVANCE_CASE})
-"""What a decision would still do that leaves a pair out of step; fields and notes do not."""
+"""Planned actions that mean a pair is out of step; fields and notes do not."""
 
 
 class ExceptionKind(StrEnum):
-    """What is not as it should be."""
+    """The kinds of exceptions in an account."""
 
     NEVER_SEEN = "never_seen"
     """the database does not know the Case"""
@@ -46,7 +46,7 @@ class ExceptionKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CoverageFinding:
-    """What is not as it should be about one Case or record."""
+    """One exception, about one Case or record."""
 
     kind: ExceptionKind
     words: str
@@ -62,7 +62,7 @@ class CoverageFinding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseLine:
-    """Account for one Case."""
+    """One Case in an account."""
 
     case_id: str
     case_key: str
@@ -84,7 +84,7 @@ class CaseLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordLine:
-    """Account for one record that bears our mark."""
+    """One record that bears our mark, in an account."""
 
     connector: str
     table: str
@@ -97,15 +97,7 @@ class RecordLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembered:
-    """What the database knows of one Case."""
-
-    link: Link
-    out_of_step_since: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sighting:
+class SeenCase:
     """What both services, and the database, show of one Case now."""
 
     case: Case
@@ -136,12 +128,12 @@ class Coverage:
 
 
 def is_of_window(created_at: datetime, changed_at: datetime | None, since: datetime, until: datetime) -> bool:
-    """Return whether something was made within a window, or changed last within it."""
+    """Return whether something was created, or last changed, within a window."""
     return any(at is not None and since <= at <= until for at in (created_at, changed_at))
 
 
 def account(
-    seen: Sighting, policies: Policies, *, now: datetime, origin: datetime
+    seen: SeenCase, policies: Policies, *, now: datetime, origin: datetime
 ) -> tuple[CaseLine, list[CoverageFinding]]:
     """Account for one Case."""
     link = seen.remembered.link if seen.remembered else _unknown(seen.case)
@@ -171,7 +163,7 @@ def _decided(
     now: datetime,
     origin: datetime,
 ) -> Decision:
-    """Take the decision that a cycle would take from this."""
+    """Decide as a cycle would."""
     connectors = {one.connector for one in policies.routes} | {link.connector}
     by_connector = {name: tuple(one for one in others if one.connector == name) for name in connectors}
     knowledge = Knowledge(
@@ -180,7 +172,7 @@ def _decided(
     return decide(Pair(link=link, case=case, incident=linked, others=others), policies, knowledge)
 
 
-def _line(seen: Sighting, link: Link, record: Incident | None, skip: Skip | None, policies: Policies) -> CaseLine:
+def _line(seen: SeenCase, link: Link, record: Incident | None, skip: Skip | None, policies: Policies) -> CaseLine:
     case, kept = seen.case, link.elsewhere
     stages = (policies.case_stage(case), policies.incident_stage(link, record) if record else None)
     where = record or (link if link.sys_id else kept)
@@ -208,13 +200,13 @@ def _word(stage: Stage | None) -> str | None:
 
 def _findings(
     line: CaseLine,
-    seen: Sighting,
+    seen: SeenCase,
     link: Link,
     linked: Incident | None,
     others: tuple[Incident, ...],
     decided: Decision,
 ) -> list[CoverageFinding]:
-    """List what is wrong about one Case, the weightiest first."""
+    """List what is wrong about one Case, the most serious first."""
     found: list[tuple[ExceptionKind, str]] = []
     strays = [one for one in others if one.sys_id not in link.earlier]
     if strays and not link.sys_id:
@@ -262,7 +254,7 @@ def _of(line: CaseLine, kind: ExceptionKind, words: str) -> CoverageFinding:
 
 
 def record_line(record: Incident, case: Case | None) -> tuple[RecordLine, list[CoverageFinding]]:
-    """Account for one record that bears our mark; None is a Case that does not show."""
+    """Account for one record that bears our mark; ``case`` is None where Coralogix does not show it."""
     line = RecordLine(
         connector=record.connector,
         table=record.table,

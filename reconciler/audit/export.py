@@ -23,7 +23,7 @@ from reconciler.store.store import Store
 
 MANIFEST = "manifest.json"
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
-"""How a text begins that a spreadsheet would run as a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
+"""The beginning of a text that a spreadsheet would run as a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
 
 Value = str | int | float | None
 Rows = Iterable[Sequence[Value]]
@@ -144,7 +144,7 @@ class _Counted:
 
 
 def manifest(files: Sequence[ExportedFile], *, times: TimeRange, about: Mapping[str, object]) -> JsonObject:
-    """Say what lies in the folder, so that it can be checked later: rows, columns and SHA-256 of each file."""
+    """Describe the files of a folder, so that they can be checked later: rows, columns and SHA-256 of each."""
     return {
         **about,
         "since": times.since.isoformat() if times.since else None,

@@ -1,7 +1,7 @@
-"""Both services read afresh for the account of a window, and nothing written to either, nor to the database.
+"""Read both services for the account of a window; nothing is written to either, nor to the database.
 
-Records are read first and kept by the Case whose key they bear; then the Cases come page by page, are joined with what
-the database knows of them, and are handed on. What a service says that it does not show is noted, and stops nothing.
+Records are read first and grouped by the Case whose key they bear; then the Cases are read page by page and joined with
+what the database knows of them. What a service says it hides is noted, and does not stop the reading.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ from reconciler.audit.coverage import (
     CoverageFinding,
     ExceptionKind,
     RecordLine,
-    Remembered,
-    Sighting,
+    SeenCase,
     account,
     is_of_window,
     left_out,
     record_line,
 )
+from reconciler.core.batches import batches
 from reconciler.core.errors import Malformed, Missing, PartialTruth
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import Case, Incident, Link
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.remotes.ports import CASES_HIDDEN, CaseClient, CaseOrder, IncidentClient, Position
 from reconciler.store.store import Store
+from reconciler.store.values import Remembered
 
 CASES_A_PAGE = 1000
 RECORDS_A_PAGE = 1000
 IDS_AT_ONCE = 1000
 
 Tell = Callable[[str, int], None]
-"""Is told what is being read, and how many of it were."""
+"""Called with what is being read, and how many were read so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoverageRequest:
-    """What is asked for."""
+    """The window of an account."""
 
     since: datetime
     until: datetime
@@ -71,7 +72,7 @@ class FreshReading:
         self._list_cases()
         self._read_cases_of_records()
         lines: list[CaseLine] = []
-        for batch in _batches(sorted(self._cases.values(), key=lambda case: (case.created_at, case.id))):
+        for batch in batches(sorted(self._cases.values(), key=lambda case: (case.created_at, case.id)), IDS_AT_ONCE):
             lines += self._account(batch)
         records = self._account_records()
         return Coverage(
@@ -114,7 +115,7 @@ class FreshReading:
         """List the Cases of the window by creation and by change, and ask again for what only one listing shows."""
         sweeps = {order: self._sweep(order) for order in CaseOrder}
         both = (sweeps[CaseOrder.CREATED], sweeps[CaseOrder.UPDATED])
-        # A listing that says itself that it is not whole needs no other to show that.
+        # A listing that already said it is not whole needs no comparison.
         for case_id in [] if CASES_HIDDEN in self.incomplete else left_out(*both, self.asked.since):
             known = sweeps[CaseOrder.CREATED].get(case_id) or sweeps[CaseOrder.UPDATED][case_id]
             case = self._read_case(case_id)
@@ -207,13 +208,12 @@ class FreshReading:
     # -- accounting --------------------------------------------------------------------------------------------------
 
     def _account(self, batch: Sequence[Case]) -> Iterator[CaseLine]:
-        known = self.store.links.remembered([case.id for case in batch])
-        links = {key: Remembered(link=link, out_of_step_since=since) for key, (link, since) in known.items()}
+        links = self.store.links.remembered([case.id for case in batch])
         self._complete(batch, links)
         origin = self.store.facts.origin() or self.now
         for case in batch:
             remembered = links.get(case.id)
-            seen = Sighting(case=case, remembered=remembered, records=self._records_of(case, remembered))
+            seen = SeenCase(case=case, remembered=remembered, records=self._records_of(case, remembered))
             line, found = account(seen, self.policies, now=self.now, origin=origin)
             self.exceptions += found
             yield line
@@ -238,10 +238,4 @@ class FreshReading:
 
 
 def _has_record(remembered: Remembered | None) -> bool:
-    link: Link | None = remembered.link if remembered else None
-    return link is not None and bool(link.sys_id)
-
-
-def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
-    for start in range(0, len(cases), IDS_AT_ONCE):
-        yield cases[start : start + IDS_AT_ONCE]
+    return remembered is not None and bool(remembered.link.sys_id)

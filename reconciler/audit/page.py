@@ -1,6 +1,6 @@
-"""The account of a window as a page that an auditor files: whole in one file, everything escaped, made to be printed.
+"""The account of a window as an HTML page for an auditor: one file, everything escaped, ready to print.
 
-The page asks no network for anything and runs nothing. Its words for each kind of exception stand here.
+The page loads nothing from the network and runs no script. The words for each kind of exception are here.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ MEANINGS: Mapping[ExceptionKind, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoverageAsked:
-    """What was asked, when, by whom and of whom."""
+class CoverageHeader:
+    """The head of the page: what was asked, when, by whom, and of which services."""
 
     since: datetime
     until: datetime
@@ -49,7 +49,7 @@ class CoverageAsked:
     versions: Mapping[str, str]
 
 
-def coverage_page(coverage: Coverage, asked: CoverageAsked) -> str:
+def coverage_page(coverage: Coverage, asked: CoverageHeader) -> str:
     """Write the page."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["time"] = _time

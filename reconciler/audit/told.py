@@ -1,4 +1,4 @@
-"""The story of a Case on its way to a page."""
+"""The story of a Case, as the site shows it."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ class CaseStory:
 
 
 Tell = Callable[[str], CaseStory | None]
-"""Gives the story of the Case with an id; None where it is not known. Called in a thread of its own."""
+"""Returns the story of a Case by its id; None where it is not known. Called in a worker thread."""

@@ -1,7 +1,7 @@
-"""What the daemon reads its clocks for: has the wall clock been set, and do cycles still come and go.
+"""Two checks on time: was the wall clock set, and do cycles still make progress.
 
-Intervals are measured on the monotonic clock. The wall clock is looked at only because APScheduler's due times are on
-it, and to see whether it can be right at all.
+Intervals are measured on the monotonic clock. The wall clock is read only because APScheduler's due times depend on it,
+and to check that it is plausible.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineClock:
-    """Bring together the two clocks of the machine, so that a test can set them."""
+    """The two clocks of the machine, which tests can replace."""
 
     now: Callable[[], datetime] = _utc_now
     monotonic: Callable[[], float] = time.monotonic
@@ -43,7 +43,7 @@ def require_plausible(clock: MachineClock) -> None:
 
 
 class StepDetector:
-    """Notice that somebody set the wall clock: it moves against the monotonic one."""
+    """Detect that the wall clock was set, by comparing it with the monotonic clock."""
 
     def __init__(self, clock: MachineClock) -> None:
         self._clock = clock
@@ -59,7 +59,7 @@ class StepDetector:
 
 
 class Heartbeat:
-    """Tell a daemon whose cycles come and go from one that hangs: two threads share it, one float is all of it."""
+    """Detect a daemon that hangs. Two threads share it; its only state is one float, so it needs no lock."""
 
     def __init__(self, *, limit_seconds: float, clock: MachineClock) -> None:
         self._limit_seconds = limit_seconds
@@ -67,7 +67,7 @@ class Heartbeat:
         self._last = clock.monotonic()
 
     def beat(self) -> None:
-        """Note that a cycle has just started, ended, or got on."""
+        """Note that a cycle has just started, made progress, or ended."""
         self._last = self._clock.monotonic()
 
     def alive(self) -> bool:

@@ -1,4 +1,4 @@
-"""Tell the service manager how the daemon is: the sd_notify protocol, and nothing else.
+"""Report the daemon's state to the service manager by the sd_notify protocol.
 
 Each message is one datagram to the socket that NOTIFY_SOCKET names. Without it, or when it cannot be reached, nothing
 happens: the daemon works the same with no manager above it. Protocol: sd_notify(3), sd_watchdog_enabled(3).
@@ -31,24 +31,24 @@ class Notifier:
         return cls(environ.get("NOTIFY_SOCKET"), watchdog_seconds=_watchdog_seconds(environ))
 
     def ready(self) -> None:
-        """Say that the daemon has started, or has read its config anew."""
+        """Report that the daemon has started, or has reloaded its config."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Say that the config is read anew; ``ready`` ends it. The time is asked for by systemd 253 and newer."""
+        """Report that the config is being reloaded; ``ready`` ends it. systemd 253 and newer require the time."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def status(self, text: str) -> None:
-        """Say in one line, cut at 600 characters and without secrets, what the daemon is doing."""
+        """Report in one line, cut at 600 characters and without secrets, what the daemon is doing."""
         self._send(f"STATUS={escape_controls(redact(text))[:_STATUS_LIMIT_CHARACTERS]}")
 
     def watchdog(self) -> None:
-        """Say that the daemon is alive; it is killed when this stays out for ``watchdog_seconds``."""
+        """Report that the daemon is alive; systemd kills it when this is missing for ``watchdog_seconds``."""
         if self.watchdog_seconds is not None:
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """Say that the daemon is on its way to its end."""
+        """Report that the daemon is stopping."""
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""SIGHUP: the config on disk is taken up, or what is in force stays and says why. Never ends the daemon."""
+"""SIGHUP: load the config from disk, or keep the present one and say why. Never ends the daemon."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from reconciler.daemon.timetable import Timetable
 logger = logging.getLogger(__name__)
 
 Reload = Callable[[], Timetable]
-"""Takes up the config on disk, whole or not at all; raises ReconcilerError where it cannot be used."""
+"""Loads the config from disk, completely or not at all; raises ReconcilerError where it cannot be used."""
 
 
 class Reloader:
-    """Take up a config between RELOADING=1 and READY=1, and remember why the last one could not be."""
+    """Load a config between RELOADING=1 and READY=1, and remember why the last one failed."""
 
     def __init__(self, reload: Reload, notifier: Notifier) -> None:
         self._reload = reload
@@ -24,7 +24,7 @@ class Reloader:
         self._refused = ""
 
     def take_up(self) -> Timetable | None:
-        """Return the timetable of the new config; None where the one before stays in force."""
+        """Return the timetable of the new config; None where the old one stays in force."""
         self._notifier.reloading()
         try:
             timetable, trace = self._reload(), None

@@ -1,10 +1,11 @@
 """The daemon's loop: one cycle at a time, the first at once, until a signal. The only user of apscheduler.
 
-* One worker: two cycles never overlap; one that comes due meanwhile waits. What a cycle looks at is its own affair.
+* One worker: two cycles never overlap; one that comes due meanwhile waits.
 * A cycle never touches the scheduler (``shutdown`` would deadlock), and cannot end the process, since APScheduler
   catches everything: a fatal result stops the main thread's loop instead.
-* Signals only leave a word; the cycle in hand ends at its own safe point, asked by the ``stop`` event.
-* SIGHUP reads the config anew, beside the cycle in hand. A terminal that was closed sends it too, and means the end.
+* A signal handler only puts a name into a queue; the running cycle ends at a safe point, when it sees the ``stop``
+event.
+* SIGHUP reloads the config beside the running cycle. A closing terminal sends it too, and then means the end.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Daemon:
         self._fatal: BaseException | None = None
 
     def run(self) -> int:
-        """Keep time until the end, finish the action in hand, and return the exit code. Main thread only.
+        """Run cycles until told to stop, finish the action in hand, and return the exit code. Main thread only.
 
         Raises ReconcilerError when the machine's clock cannot be right. A failed cycle is logged and counted, and the
         next one tries again. How long the last cycle takes is up to how soon it looks at ``stop``.
@@ -83,7 +84,7 @@ class Daemon:
         return 0 if self._fatal is None else int(getattr(self._fatal, "exit_code", 1))
 
     def beat(self) -> None:
-        """Take note that the cycle in hand gets on, so that a long one is not taken to hang. Safe for any thread."""
+        """Note that the running cycle makes progress, so that a long one is not taken to hang. Safe for any thread."""
         self._progress.beat()
 
     # --- the main thread ------------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ class Daemon:
             return None
 
     def _reload(self, scheduler: BackgroundScheduler) -> None:
-        """Take up the config on disk; the next cycle, which comes now, is the first that goes by it."""
+        """Load the config from disk; the next cycle, which starts now, is the first that uses it."""
         timetable = self._reloader.take_up()
         self._say(self._last_status)
         if timetable is not None:
@@ -149,7 +150,7 @@ class Daemon:
             scheduler.modify_job(_JOB_ID, next_run_time=datetime.now(UTC))
 
     def _repair(self, scheduler: BackgroundScheduler, step_seconds: float) -> None:
-        """Run the next cycle now: due times are on the wall clock, and one set back by an hour is an hour's silence."""
+        """Run the next cycle now: due times use the wall clock; set back by an hour, no cycle would run for an hour."""
         logger.warning("the clock was set", extra={"step_seconds": round(step_seconds, 1)})
         scheduler.modify_job(_JOB_ID, next_run_time=datetime.now(UTC))
 
@@ -179,7 +180,7 @@ class Daemon:
             self._idle.set()
 
     def _attempt(self, cycle_id: str) -> None:
-        """Run one cycle and note how it ended; a traceback is kept only where the error is this program's own."""
+        """Run one cycle and note how it ended; a traceback is logged only for a bug of this program."""
         try:
             result, trace = self._run_cycle(cycle_id), None
         except ReconcilerError as error:
@@ -200,7 +201,7 @@ class Daemon:
         self._stop.set()
 
     def _note_success(self, result: TickResult) -> None:
-        """Log what is news; a cycle that counts what the one before it counted is not."""
+        """Log a success at INFO if its counts differ from the last cycle's, else at DEBUG."""
         news = self._failures_in_a_row > 0 or result.counts != self._last_counts
         self._failures_in_a_row, self._last_counts = 0, result.counts
         level = logging.INFO if news else logging.DEBUG

@@ -23,7 +23,7 @@ Names = queue.SimpleQueue[str]
 def signals_into(names: Names, numbers: Iterable[signal.Signals]) -> Iterator[None]:
     """Put the name of each of these signals into a queue. Main thread only.
 
-    A hang-up that is ignored already stays ignored: so ``nohup`` asks for it.
+    A SIGHUP that is ignored already stays ignored, as ``nohup`` requires.
     """
 
     def leave_word(number: int, _frame: FrameType | None) -> None:
@@ -42,7 +42,7 @@ def signals_into(names: Names, numbers: Iterable[signal.Signals]) -> Iterator[No
 
 @contextmanager
 def stop_on_signal(stop: threading.Event, told: Callable[[], None]) -> Iterator[None]:
-    """Set ``stop`` at the first SIGTERM or Ctrl-C, and tell so from another thread; a second one acts as ever."""
+    """Set ``stop`` at the first SIGTERM or Ctrl-C, and call ``told`` in another thread; a second one acts as usual."""
     names: Names = queue.SimpleQueue()
     before = {each: signal.getsignal(each) for each in STOPPING}
 

@@ -1,4 +1,4 @@
-"""What the daemon is told about time, and what it is told about each cycle."""
+"""The values that the daemon exchanges with its caller: intervals, and the result of each cycle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class TickResult:
-    """How one cycle ended, as far as the daemon must know."""
+    """How one cycle ended."""
 
     ok: bool
     summary: str
@@ -21,10 +21,10 @@ class TickResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Timetable:
-    """When what is done."""
+    """The daemon's intervals."""
 
     poll_seconds: float
     cycle_limit_seconds: float = 900.0
-    """a cycle that does not get on for longer is taken to hang: the watchdog is no longer pinged"""
+    """after this long without progress a cycle counts as hanging: the watchdog is no longer pinged"""
     look_seconds: float = 1.0
     """how often the main thread looks at the clock and pings"""

@@ -1,7 +1,8 @@
-"""Questions to both services that show, before anything is written, whether all is set up. None changes anything.
+"""Probes of Coralogix, and what both services' probes share. None changes anything.
 
-Rules of this file: a probe passes only where it saw proof; what could not be asked is "not checked" with the reason,
-never "passed"; a probe that fails says what to do. A right to step a Case shows on a Case that there is not.
+Rules of this file: a probe passes only with proof; what could not be asked is "not checked" with the reason, never
+"passed"; a probe that fails says what to do. The rights to acknowledge, resolve and close are tried on a Case id that
+does not exist.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage
 
 CORALOGIX = "coralogix"
 NO_CASE = "ffffffff-ffff-4fff-bfff-ffffffffffff"
-"""The id of no Case: all its free bits are set, which a random or a timed id never has."""
+"""An id that no Case has: all its free bits are set, which practically no random or time-based UUID has."""
 RIGHTS: Mapping[str, str] = {"acknowledge": "case:Acknowledge", "resolve": "case:Close", "close": "case:Close"}
 """Step of a Case -> the permission that it needs."""
 FORBIDDEN = 403
 NO_SUCH_CASE = frozenset({400, 404})
-"""How the service answers a step of a Case that there is not, once it has let the key in."""
+"""How the service answers a verb on a Case that does not exist, once the key has the right."""
 GREATEST_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 
 class Verdict(StrEnum):
-    """What a probe came to."""
+    """The result of a probe."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -50,7 +51,7 @@ class Finding:
     advice: str = ""
     """what to do; empty where nothing is to be done"""
     may_pass: bool = False
-    """a failure that trying again, or a right password, may end; else a setting has to change"""
+    """trying again, or the right password, may help; otherwise a setting has to change"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +61,19 @@ class Side:
     name: str
 
     def passed(self, probe: str, words: str) -> Finding:
-        """Say that a probe saw what it has to."""
+        """Make the finding of a probe that saw proof."""
         return Finding(side=self.name, probe=probe, verdict=Verdict.PASSED, words=words)
 
     def failed(self, probe: str, words: str, advice: str, *, code: Code) -> Finding:
-        """Say that a setting has to change."""
+        """Make the finding that a setting has to change."""
         return Finding(side=self.name, probe=probe, verdict=Verdict.FAILED, words=words, code=code, advice=advice)
 
     def not_checked(self, probe: str, words: str, advice: str = "", *, code: Code | None = None) -> Finding:
-        """Say that nothing was proved."""
+        """Make the finding that nothing was proved."""
         return Finding(side=self.name, probe=probe, verdict=Verdict.NOT_CHECKED, words=words, code=code, advice=advice)
 
     def from_error(self, probe: str, error: ReconcilerError, advice: str, *, code: Code) -> Finding:
-        """Say that a request failed: for a passing reason, a refused login, or (``code``) a right that is missing."""
+        """Make the finding of a failed request: temporary, a refused login, or (``code``) a missing right."""
         if isinstance(error, AuthFailed):
             advice = "look at the credentials, and whether this login may use the API"
             return self._may_pass(probe, error, advice, Code.LOGIN)
@@ -89,7 +90,7 @@ class Side:
     def attempt(
         self, probe: str, ask: Callable[[], Finding], advice: str = "look at the rights of the user", *, code: Code
     ) -> Finding:
-        """Ask, and make a finding of whatever the service raises; ``code`` is of a right that is missing."""
+        """Ask, and make a finding of the error where it fails; ``code`` stands for a missing right."""
         try:
             return ask()
         except (RemoteError, Malformed) as error:
@@ -106,8 +107,8 @@ class Side:
         return self.failed("clock", words, "set the clock of this machine by NTP", code=Code.CLOCK)
 
 
-class Identified(Protocol):
-    """Who a key is and read the Case settings; beside ``CaseClient``, which has neither."""
+class IdentityClient(Protocol):
+    """Identify a key and read the Case settings, which ``CaseClient`` does not offer."""
 
     def whoami(self) -> JsonObject:
         """Return team and name of the key."""
@@ -123,7 +124,7 @@ class CaseProbes:
     """Probe Coralogix."""
 
     cases: CaseClient
-    identity: Identified
+    identity: IdentityClient
     accept_partial_view: bool
     clock: Callable[[], datetime]
     side: Side = Side(name=CORALOGIX)
@@ -180,7 +181,7 @@ class CaseProbes:
         return self.side.passed("settings", f"resolved Cases close by themselves after {period or 'a week'}")
 
     def _rights(self) -> Iterator[Finding]:
-        """Ask each step of a Case that there is not: without the right the answer is 403, with it there is no Case."""
+        """Try each verb on a Case that does not exist: 403 shows a missing right, 400 or 404 a right that is there."""
         steps: Mapping[str, Callable[[str], object]] = {
             "acknowledge": self.cases.acknowledge,
             "resolve": lambda case_id: self.cases.resolve(case_id, ""),

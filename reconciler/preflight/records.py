@@ -119,7 +119,7 @@ class RecordProbes:
         return found[0] if found and found[0].get("sys_id") and found[0].get("sys_updated_on") else None
 
     def _times(self, label: str, table: str) -> Finding:
-        """Ask for a row by its own time; what is not found is asked once more, since a row can change in between."""
+        """Ask for a row by its own time; try twice, since a row can change in between."""
         for _ in range(2):
             row = self._newest(table)
             if row is None:
@@ -132,32 +132,23 @@ class RecordProbes:
         return self.side.failed(label, words, _TIMES, code=Code.TIMES)
 
     def _future(self, label: str, table: str) -> Finding:
-        if self.client.rows(table, "sys_updated_on>2099-01-01 00:00:00", fields=("sys_id",), limit=1):
-            return self.side.failed(label, "a condition on sys_updated_on is dropped", _TIMES, code=Code.DROPPED)
-        return self.side.passed(label, "a condition on sys_updated_on holds")
+        return self._holds(label, table, "sys_updated_on", ">2099-01-01 00:00:00", advice=_TIMES)
 
     def _mark(self, label: str, table: str) -> Finding:
-        owner = self.policies.owner
-        fields = ("sys_id", "correlation_display")
-        found = self.client.rows(table, f"correlation_display={owner}", fields=fields, limit=1)
-        if found and str(found[0].get("correlation_display", "")).casefold() != owner.casefold():
-            return self.side.failed(
-                label,
-                "a condition on correlation_display is dropped",
-                "give the right to read correlation_display",
-                code=Code.DROPPED,
-            )
-        return self.side.passed(label, "a condition on correlation_display holds")
+        return self._holds(label, table, "correlation_display", f"={self.policies.owner}", fits=self.policies.owner)
 
     def _key(self, label: str, table: str) -> Finding:
-        if self.client.rows(table, f"correlation_id={NO_CASE}", fields=("sys_id",), limit=1):
-            return self.side.failed(
-                label,
-                "a condition on correlation_id is dropped",
-                "give the right to read correlation_id",
-                code=Code.DROPPED,
-            )
-        return self.side.passed(label, "a condition on correlation_id holds")
+        return self._holds(label, table, "correlation_id", f"={NO_CASE}")
+
+    def _holds(
+        self, label: str, table: str, field: str, condition: str, *, fits: str | None = None, advice: str = ""
+    ) -> Finding:
+        """Ask with a condition that only rows with the value ``fits`` meet: any other row shows that it was dropped."""
+        rows = self.client.rows(table, f"{field}{condition}", fields=("sys_id", field), limit=1)
+        if rows and (fits is None or str(rows[0].get(field, "")).casefold() != fits.casefold()):
+            advice = advice or f"give the right to read {field}"
+            return self.side.failed(label, f"a condition on {field} is dropped", advice, code=Code.DROPPED)
+        return self.side.passed(label, f"a condition on {field} holds")
 
     def _fields(self, label: str, table: str) -> Finding:
         fields = self.fields.get(table, ())
@@ -174,7 +165,7 @@ class RecordProbes:
         return self.side.passed(label, f"an unknown condition {mode}; every row is checked either way")
 
     def _listing(self, table: str) -> Iterator[Finding]:
-        """Read the first of our records as a pull does, and compare clocks by the way."""
+        """Read the first of our records as a pull does, and compare the clocks."""
         label = f"{table}: pull"
         try:
             page = self.client.changed(table, since=None, limit=ROWS_COMPARED)
@@ -221,7 +212,7 @@ class RecordProbes:
         return self.side.passed(label, f"{len(lists['state'])} states and {len(sent)} values of the config are there")
 
     def _choice_lists(self, table: str, elements: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        """Return value -> label of each list; a table's own list stands in place of the one it inherits from task."""
+        """Return value -> label of each list; a table's own list replaces the one inherited from task."""
         query = f"nameIN{table},task^elementIN{','.join(elements)}^inactive=false"
         fields = ("name", "element", "value", "label")
         rows = self.client.rows("sys_choice", query, fields=fields, limit=MOST_CHOICES)
@@ -253,7 +244,7 @@ class RecordProbes:
         return self.side.passed(label, f"found {', '.join(sorted(rows))}")
 
     def _existing(self, label: str, table: str) -> Finding:
-        """Ask for the records by other means of a Case that there is not; whatever comes back was not asked for."""
+        """Ask for the records by other means of a Case that does not exist; any row shows a dropped condition."""
         queries = self._existing_of(table)
         nobody = case_context(replace(EXAMPLE_CASE, id=NO_CASE, key="CASE-0"))
         for query in queries:
@@ -277,7 +268,7 @@ class RecordProbes:
         return [one.existing for one in policies if one.existing]
 
     def _readable(self, label: str, table: str, fields: Sequence[str], *, advice: str, words: str) -> Finding:
-        """Look at one record whether it has every field; ``words`` say that it has."""
+        """Check that one record shows every field; ``words`` describe success."""
         rows = self.client.rows(table, "", fields=fields, limit=1)
         if not rows:
             return self.side.not_checked(label, "the table shows no record")
@@ -295,7 +286,7 @@ class RecordProbes:
         return self.side.not_checked(label, "no note is shown: there is none, or notes can be written and not read")
 
     def _roles(self) -> Finding:
-        """Look at the roles of the user, where it may see them: without a write, nothing tells more of its rights."""
+        """Read the roles of the user, if it may: without a write, nothing else shows its rights."""
         if not self.user_name:
             return self.side.not_checked("roles", "this kind of login does not name its user")
         query = f"user.user_name={self.user_name}^state=active"
@@ -315,7 +306,7 @@ class RecordProbes:
         return self.side.not_checked("roles", words, _WRITE_PROBE, code=Code.ROLES)
 
     def _hourly(self) -> Finding:
-        """Compare the hourly rule that the answers named with what the polls alone ask for."""
+        """Compare the hourly rate limit with the requests of the polls alone."""
         allowed = self.client.side.hourly_limit
         if allowed is None:
             return self.side.passed("hourly rule", "no answer named one")

@@ -1,7 +1,7 @@
-"""The one probe that writes: it makes a record, reads it, resolves it and closes it, under a mark of its own.
+"""The only probe that writes: it creates, reads, resolves and closes a record with a mark of its own.
 
-Rules of this file: it is run only where a person asked for it; its record bears neither our mark nor the key of a Case,
-so that no pull lists it, no look-up finds it and no link takes it; what it could not close it names.
+Rules of this file: it runs only when a person asked for it; its record bears neither our mark nor the key of a Case, so
+no pull lists it, no look-up finds it and no link adopts it; a record that it could not close is named.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from reconciler.preflight.probes import Finding, Side
 from reconciler.remotes.ports import IncidentClient
 
 PROBE_MARK = "Reconciler write probe"
-"""Stands in ``correlation_display`` of the record, in place of our mark."""
+"""The ``correlation_display`` of the record, in place of our mark."""
 TITLE = "Write probe of the Coralogix reconciler: it closes itself, nothing has to be done"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriteProbe:
-    """Probe one table of one connector by one record."""
+    """Probe one table of one connector with one record."""
 
     client: IncidentClient
     """of the same instance, with ``PROBE_MARK`` as its mark"""
@@ -41,7 +41,7 @@ class WriteProbe:
         return Side(name=self.client.connector)
 
     def run(self) -> Iterator[Finding]:
-        """Take each step, and end with the first that fails."""
+        """Run each step, and stop at the first that fails."""
         try:
             record = self.client.create(self.inbound.table, self._fields())
         except (RemoteError, Malformed) as error:

@@ -1,8 +1,8 @@
-"""The links read back from the services, when the database is gone: which record belongs to which Case, and how far.
+"""Rebuild the links from the services when the database is lost: which record belongs to which Case, at which stage.
 
-Rules of this file: nothing is written to a service; the database changes in one transaction at the end, so that a
-rebuild that was killed is simply run again; where two sides differ nobody can tell which moved last, so both count as
-having stood at the higher stage and nothing is pushed; what is not certain is named.
+Rules of this file: nothing is written to a service; the database changes in one transaction at the end, so a rebuild
+that was killed is simply run again; where two sides differ nobody can tell which moved last, so both count as having
+reached the higher stage and nothing is pushed; what is not certain is reported.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from reconciler.remotes.ports import CaseOrder, IncidentClient
 from reconciler.store.values import CycleCounts, Restored
 
 KIND = "rebuild"
-"""The word of the journal for this kind of cycle."""
+"""The kind of this cycle in the journal."""
 
 
 @dataclass
 class _Read:
-    """Collect what the services show."""
+    """What the services show."""
 
     origin: datetime
     records: list[Incident] = field(default_factory=list)
@@ -45,7 +45,7 @@ class _Read:
 
 
 def rebuild(context: Context, *, cycle_id: str) -> RebuildReport:
-    """Restore every link from the records that bear our mark, in place of all that is remembered.
+    """Restore every link from the records that bear our mark, replacing everything that is remembered.
 
     Raises RemoteError when a service does not answer, or PartialTruth when it hides something; then the links and
     snapshots are as they were.
@@ -99,7 +99,7 @@ def _read_records(context: Context, client: IncidentClient, table: str, read: _R
 
 
 def _list_cases(context: Context, wanted: set[str], read: _Read) -> None:
-    """Page through the Cases until every wanted one was shown, which is cheaper than to ask for each."""
+    """Page through the Cases until every wanted one was shown, which is cheaper than reading each by its id."""
     if not wanted:
         return
     for page in whole_case_pages(context):
@@ -245,13 +245,13 @@ def _duplicates(case: Case, records: Sequence[Incident]) -> Uncertainty:
 
 
 def _unlinked(case: Case, records: Iterable[Incident], link: Link, policies: Policies) -> Link:
-    """Remember of a Case with several records how far any of them came, so that adopting one pushes no other back."""
+    """Keep the highest stage of any of a Case's records, so that adopting one of them pushes nothing."""
     stages = [restored_pair(case, record, policies, link)[0].link.case_peak for record in records]
     return replace(link, admitted=True, was_active=True, case_peak=_highest(*stages))
 
 
 def _with_written(context: Context, pairs: Sequence[Pair], origin: datetime) -> list[Link]:
-    """Return the links, with the values in step that are surely ours: those that we would render just so today."""
+    """Return the links with the field values that are certainly ours: those that would be rendered the same today."""
     knowledge = _with_names(context, pairs, Knowledge(now=context.clock(), origin=origin))
     return [replace(pair.link, written=_ours(pair, context.policies, knowledge)) for pair in pairs]
 
@@ -276,7 +276,7 @@ def _with_names(context: Context, pairs: Sequence[Pair], knowledge: Knowledge) -
 
 
 def _draft(pair: Pair, policies: Policies, knowledge: Knowledge) -> Draft:
-    """Draft the fields in step of a pair whose policy is in the config."""
+    """Draft the fields that are kept in step for a pair."""
     return draft_changes(Standing(pair=pair, policies=policies), None, knowledge)
 
 
@@ -286,7 +286,7 @@ def _ours(pair: Pair, policies: Policies, knowledge: Knowledge) -> Mapping[str, 
 
 
 def _facts(pairs: Iterable[Pair], policies: Policies) -> Mapping[str, str]:
-    """Learn which instances replace the ids that we choose, as the first create would have shown."""
+    """Return which instances replace the ids that we choose, as their first create would have shown."""
     chosen = {pair.case.id: record_id(policies.owner, pair.case.id, pair.link.generation) for pair in pairs}
     return {
         f"ids_not_honoured.{pair.link.connector}": pair.link.sys_id

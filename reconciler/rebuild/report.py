@@ -1,4 +1,4 @@
-"""What a rebuild says: how much came back, and each record about which something is not certain."""
+"""The report of a rebuild: how much was restored, and each record about which something is uncertain."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""REHEARSES a config: what it would have made of Cases that happened, played on the sandbox in memory."""
+"""REHEARSES a config: replays past Cases through it, on the sandbox in memory."""

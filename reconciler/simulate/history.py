@@ -1,6 +1,6 @@
-"""Reads what happened in Coralogix in a window of time: each Case as it is now, and its events.
+"""Read what happened in Coralogix in a window: each Case as it is now, and its events.
 
-Nothing but reads is sent. A Case counts when it changed in the window; one that only lay there has nothing to play.
+Only reads are sent. A Case counts when it changed in the window; others have nothing to replay.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CaseHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class PastWindow:
-    """What was read."""
+    """What was read of a window."""
 
     since: datetime
     until: datetime
@@ -78,7 +78,7 @@ def read_window(
 def _pages(cases: CaseClient, since: datetime) -> Iterator[CasePage]:
     """List Cases by their last change, newest first, until the window ends.
 
-    A Case that bears no time of change stands behind all others, so the listing by creation is read as well.
+    A Case without an update time is listed last, so the listing by creation is read as well.
     """
     for order in CaseOrder:
         token: str | None = None

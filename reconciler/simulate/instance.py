@@ -1,6 +1,6 @@
-"""ServiceNow instances that have whatever a config names: its tables, fields, states, choices, groups and people.
+"""Simulated ServiceNow instances that have everything a config names: tables, fields, states, groups and people.
 
-A simulation asks what a config would do, not whether an instance suits it; that is what ``check --live`` asks.
+A simulation shows what a config would do; whether the real instance fits it is checked by ``check --live``.
 """
 
 from __future__ import annotations

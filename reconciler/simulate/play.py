@@ -1,8 +1,8 @@
-"""Plays a script: things happen at their times, and cycles fall as the schedule lets them.
+"""Play a script: events happen at their times, and cycles run as the schedule says.
 
-A cycle that would find nothing is not run: it is counted, with what the last one like it cost. So is a drift check,
-which looks at everything and finds nothing here: a few are run, to see what the others cost. A plan that a brake holds
-back is told, and let through as a person would do it, so that the rest of the window can be seen.
+A cycle that would find nothing is not run but counted, with the requests of the last one of its kind. So is a drift
+check: a few are run to learn what they cost. A plan that a brake refuses is reported, then let through as a person
+would do, so that the rest of the window can be simulated.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from reconciler.simulate.simulation import Simulation
 
 HOUR = timedelta(hours=1)
 LOOK_EVERY = timedelta(hours=6)
-"""so often, at the most, a drift check is run"""
+"""how often at most a drift check is really run"""
 NEVER = timedelta(days=100_000)
 MOST_BUSY_CYCLES = 20
-"""A config that plans something in every cycle would never come to rest; after so many in a row time goes on."""
+"""A config may plan something in every cycle and never come to rest; after this many in a row time goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """One thing that would have been done."""
+class SimulatedAction:
+    """One action that would have been carried out."""
 
     at: datetime
     route: str
@@ -39,8 +39,8 @@ class Made:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Braked:
-    """One plan that would have been refused whole, with the words of the brake."""
+class BrakedPlan:
+    """One plan that a brake would have refused, with the brake's words."""
 
     at: datetime
     planned: int
@@ -49,7 +49,7 @@ class Braked:
 
 @dataclass(frozen=True, kw_only=True)
 class Hour:
-    """Count what left the program in one hour, by side."""
+    """The requests of one hour, by side, and its actions."""
 
     begins_at: datetime
     requests: Counter[str]
@@ -57,29 +57,16 @@ class Hour:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Played:
-    """What a simulation comes to."""
+class SimulationResult:
+    """The result of a simulation."""
 
-    made: tuple[Made, ...]
-    braked: tuple[Braked, ...]
+    made: tuple[SimulatedAction, ...]
+    braked: tuple[BrakedPlan, ...]
     skips: tuple[Skip, ...]
     """what stands skipped or held at the end"""
     hours: tuple[Hour, ...]
     cycles: int
     """those that the schedule would have run"""
-
-
-def play(
-    simulation: Simulation,
-    script: Sequence[Scene],
-    *,
-    until: datetime,
-    poll: timedelta,
-    drift_check: timedelta,
-    progress: Progress,
-) -> Played:
-    """Play a script to its end; raise the error of a cycle that fails for another reason than a brake."""
-    return _Play(simulation, script, until=until, poll=poll, drift_check=drift_check, progress=progress).run()
 
 
 @dataclass
@@ -101,38 +88,34 @@ class _Hours:
             yield Hour(begins_at=begins_at, requests=self.requests.get(number, Counter()), actions=self.actions[number])
 
 
-class _Play:
-    """Carry what one play learns from cycle to cycle."""
+@dataclass
+class Playback:
+    """Play a script through a simulation, cycle by cycle. Use once."""
 
-    def __init__(
-        self,
-        simulation: Simulation,
-        script: Sequence[Scene],
-        *,
-        until: datetime,
-        poll: timedelta,
-        drift_check: timedelta,
-        progress: Progress,
-    ) -> None:
-        self.simulation = simulation
-        self.scenes = deque(script)
-        self.length = len(script)
-        self.until = until
-        self.poll = poll
-        self.drift_check = drift_check
-        self.progress = progress
-        self.between_looks = max(LOOK_EVERY, drift_check)
-        self.last = self.acted_at = self.checked_at = simulation.clock.now()
-        self.looked_at = self.last + drift_check - self.between_looks
+    simulation: Simulation
+    script: Sequence[Scene]
+    until: datetime
+    poll: timedelta
+    drift_check: timedelta
+    progress: Progress
+    made: list[SimulatedAction] = field(default_factory=list)
+    braked: list[BrakedPlan] = field(default_factory=list)
+    cycles: int = 0
+    quiet_cost: Counter[str] = field(default_factory=Counter)
+    """the requests of a cycle that found nothing"""
+    check_cost: Counter[str] = field(default_factory=Counter)
+    """the requests of a drift check that found nothing"""
+
+    def __post_init__(self) -> None:
+        self.scenes = deque(self.script)
+        self.between_looks = max(LOOK_EVERY, self.drift_check)
+        self.last = self.acted_at = self.checked_at = self.simulation.clock.now()
+        self.looked_at = self.last + self.drift_check - self.between_looks
         self.look_at: datetime | None = None
         self.hours = _Hours(self.last)
-        self.made: list[Made] = []
-        self.braked: list[Braked] = []
-        self.cycles = 0
-        self.quiet_cost: Counter[str] = Counter()
-        self.check_cost: Counter[str] = Counter()
 
-    def run(self) -> Played:
+    def run(self) -> SimulationResult:
+        """Play it to its end; raise the error of a cycle that fails for another reason than a brake."""
         due: datetime | None = self.last
         busy = 0
         while due is not None and due <= self.until:
@@ -143,9 +126,9 @@ class _Play:
             report = self._cycle(due, is_check=due == self.look_at)
             busy = busy + 1 if report.plan.actions and busy < MOST_BUSY_CYCLES else 0
             due = self._next(is_busy=busy > 0)
-            self.progress("playing what happened", self.length - len(self.scenes), self.length)
+            self.progress("playing what happened", len(self.script) - len(self.scenes), len(self.script))
         self._pass_over(self.until + self.poll)
-        return Played(
+        return SimulationResult(
             made=tuple(self.made),
             braked=tuple(self.braked),
             skips=tuple(self.simulation.context.store.links.standing_skips()),
@@ -154,9 +137,9 @@ class _Play:
         )
 
     def _next(self, *, is_busy: bool) -> datetime | None:
-        """Say when the next cycle is run: at once while there is news, else when something happens.
+        """Return when the next cycle is really run: at the next poll while something changes, else at the next event.
 
-        Or at a drift check, where one may cost something else than the last that was run.
+        Or at a drift check, when its cost may have changed since the last one that was run.
         """
         if is_busy or self.cycles == 1:
             return self.last + self.poll
@@ -167,15 +150,17 @@ class _Play:
         return min(self.look_at, news_at or self.look_at)
 
     def _tick_at(self, moment: datetime) -> datetime:
-        """Return the first time of the schedule behind the last cycle and not before a moment."""
+        """Return the first scheduled time after the last cycle that is not before a moment."""
         return self.last + max(1, -((self.last - moment) // self.poll)) * self.poll
 
     def _cycle(self, at: datetime, *, is_check: bool) -> CycleReport:
-        """Run one cycle and write down what it did, and what one like it costs where it found nothing."""
+        """Run one cycle and record what it did, and its cost where it found nothing."""
         self.simulation.requests.clear()
         report = self._run(at, is_check=is_check)
         routes = {decision.link.case_id: decision.link.route for decision in report.plan.decisions}
-        self.made += [Made(at=at, route=routes.get(one.action.case_id, ""), outcome=one) for one in report.outcomes]
+        self.made += [
+            SimulatedAction(at=at, route=routes.get(one.action.case_id, ""), outcome=one) for one in report.outcomes
+        ]
         cost = Counter(self.simulation.requests)
         self.hours.add(at, cost, len(report.outcomes))
         self.cycles += 1
@@ -200,21 +185,21 @@ class _Play:
             # The brake's own words end with advice for a plan that waits, which this one does not.
             over = over_limits(report.plan, context.policies.limits)
             words = "; ".join(over) or str(report.error)
-            self.braked.append(Braked(at=at, planned=len(report.plan.actions), words=words))
+            self.braked.append(BrakedPlan(at=at, planned=len(report.plan.actions), words=words))
             report = run_cycle(context, CycleRequest(lists_skips=False, limits_on=False), cycle_id=f"{number}-again")
         if report.error is not None:
             raise report.error
         return report
 
     def _remember_cost(self, kind: CycleKind, cost: Counter[str]) -> None:
-        """Remember what a cycle costs that finds nothing; the full check of each day is like no other."""
+        """Record the cost of a cycle that found nothing; the daily full check is an exception and is not recorded."""
         if kind is CycleKind.DRIFT:
             self.check_cost = cost
         elif kind is CycleKind.CYCLE:
             self.quiet_cost = cost
 
     def _pass_over(self, due: datetime) -> None:
-        """Count the cycles between the last one and the next that is run: each finds nothing."""
+        """Count the cycles that are skipped between the last and the next real one: each would find nothing."""
         at = self.last + self.poll
         while at < due and at <= self.until:
             is_check = at - self.checked_at >= self.drift_check

@@ -1,4 +1,4 @@
-"""What a simulation comes to, as the document of ``simulate --json``."""
+"""The result of a simulation as the document of ``simulate --json``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from reconciler.core.model import ActionKind, JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION, outcome_document, skip_document
 from reconciler.simulate.history import PastWindow
-from reconciler.simulate.play import HOUR, Hour, Played
+from reconciler.simulate.play import HOUR, Hour, SimulationResult
 
 ASSUMED = (
     "the program started when the window began, and ServiceNow held no record of a Case then",
@@ -31,7 +31,7 @@ class Load:
     """when the hour with the most began"""
 
 
-def loads(window: PastWindow, played: Played) -> Mapping[str, Load]:
+def loads(window: PastWindow, played: SimulationResult) -> Mapping[str, Load]:
     """Measure the requests of each side, by its name; a window shorter than an hour counts as one."""
     sides = sorted({side for hour in played.hours for side in hour.requests})
     hours = max((window.until - window.since) / HOUR, 1.0)
@@ -44,12 +44,12 @@ def _load(side: str, counted: tuple[Hour, ...], hours: float) -> Load:
     return Load(mean=mean, most=busiest.requests[side], most_at=busiest.begins_at)
 
 
-def counts(played: Played) -> Counter[ActionKind]:
+def counts(played: SimulationResult) -> Counter[ActionKind]:
     """Count what would have been done, by kind."""
     return Counter(one.outcome.action.kind for one in played.made)
 
 
-def document(window: PastWindow, played: Played) -> JsonObject:
+def document(window: PastWindow, played: SimulationResult) -> JsonObject:
     """Write a simulation as JSON."""
     counted = counts(played)
     return {

@@ -1,7 +1,7 @@
-"""Turns histories into a script: which Case is there from when on, as it was then, and what happens to it at what time.
+"""Turn histories into a script: when each Case appears, as it was then, and what happens to it when.
 
-What the events do not tell is taken as it is now: labels, indicators, and whatever was never changed in the window. A
-Case that was opened before the window comes on stage at its beginning, as it stood then.
+What the events do not tell is taken as it is now: labels, indicators, and whatever never changed in the window. A Case
+that was opened before the window appears at its beginning, as it was then.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ FIELDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entrance:
-    """Say that a Case is there from a time on, and how it looked then."""
+class CaseAppears:
+    """A Case appears at a time, looking like this."""
 
     at: datetime
     case: Case
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
-    """Say that one thing happened to a Case."""
+class ScriptedEvent:
+    """One thing happens to a Case."""
 
     at: datetime
     case_id: str
@@ -55,21 +55,21 @@ class Turn:
     """why, of a step to RESOLVED: as the Case has it now"""
 
 
-Scene = Entrance | Turn
+Scene = CaseAppears | ScriptedEvent
 
 
 def script_of(histories: Iterable[CaseHistory], since: datetime) -> tuple[Scene, ...]:
     """Write the script of many Cases, in the order of time; a Case comes before what happens to it."""
     scenes = [scene for history in histories for scene in _scenes(history, since)]
-    return tuple(sorted(scenes, key=lambda scene: (scene.at, isinstance(scene, Turn))))
+    return tuple(sorted(scenes, key=lambda scene: (scene.at, isinstance(scene, ScriptedEvent))))
 
 
 def _scenes(history: CaseHistory, since: datetime) -> list[Scene]:
     enters_at = max(history.case.created_at, since)
-    # What happened in the moment of creation belongs to how the Case entered: it has no earlier look.
+    # Events at the moment of creation are part of how the Case appears: it has no earlier state.
     later = [event for event in history.events if event.stored_at > enters_at]
     before = [event.stored_at for event in history.events if event.stored_at <= enters_at and _changes(event)]
-    entrance = Entrance(at=enters_at, case=_as_it_was(history.case, later, max(before, default=None)))
+    entrance = CaseAppears(at=enters_at, case=_as_it_was(history.case, later, max(before, default=None)))
     turns = [_turn(event, history.case) for event in later if _changes(event) or event.kind == CaseEventKind.COMMENT]
     return [entrance, *turns]
 
@@ -89,9 +89,9 @@ def _as_it_was(case: Case, later: list[CaseEvent], changed_at: datetime | None) 
     return replace(case, **NOT_YET.get(case.status, {}))
 
 
-def _turn(event: CaseEvent, case: Case) -> Turn:
+def _turn(event: CaseEvent, case: Case) -> ScriptedEvent:
     is_resolved = event.kind == CaseEventKind.STATUS and event.to_value == "RESOLVED"
-    return Turn(
+    return ScriptedEvent(
         at=event.stored_at,
         case_id=case.id,
         kind=event.kind,

@@ -1,7 +1,7 @@
-"""What a simulation is played on: the whole program over both services in memory, without a socket and without a wait.
+"""What a script is played on: the whole program over both services in memory, without sockets or waiting.
 
-Its clients are the real ones, its database is in memory, its clock stands still unless it is set, and it writes one
-record at a time, so that the same script always comes to the same.
+The clients are the real ones, the database is in memory, the clock moves only when it is set, and one record is written
+at a time, so that the same script always has the same result.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.case_events import CaseEventKind
-from reconciler.core.model import HttpRecord, System
+from reconciler.core.model import System
 from reconciler.core.policies.policies import Policies
 from reconciler.engine.context import Context, Settings
 from reconciler.remotes.coralogix.client import CoralogixClient
@@ -31,17 +31,16 @@ from reconciler.sandbox.http.in_process import InProcessAdapter
 from reconciler.sandbox.http.wire import Face
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
 from reconciler.simulate.instance import ObligingClient, make_instance
-from reconciler.simulate.script import Entrance, Scene, Turn
+from reconciler.simulate.script import CaseAppears, Scene, ScriptedEvent
 from reconciler.store.store import Store
 
-CORALOGIX = "coralogix"
 AT_ONCE = HttpSettings(base_url="http://in-process.invalid", requests_per_second=1e6, burst=1_000_000, read_attempts=1)
 PAGE_ROWS = 25
-"""What a cycle reads of Cases behind its cursor is seldom more, and reading costs most of the time of a simulation."""
-Play = Callable[[CoralogixWorld, Turn, Actor], object]
+"""A cycle seldom reads more Cases than this, and reading pages takes most of the time of a simulation."""
+Play = Callable[[CoralogixWorld, ScriptedEvent, Actor], object]
 PLAYS: Mapping[str, Play] = {
     CaseEventKind.STATUS: lambda world, turn, by: world.set_status(turn.case_id, turn.value, by, turn.reason),
-    # The event tells the priority that holds, whoever set it; the world's own is the one that can always be set.
+    # The event shows the effective priority, whoever set it; the system priority can always be set.
     CaseEventKind.PRIORITY: lambda world, turn, _: world.set_priority(turn.case_id, turn.value, "system"),
     CaseEventKind.TITLE: lambda world, turn, by: world.set_title(turn.case_id, turn.value, by),
     CaseEventKind.REASON: lambda world, turn, by: world.set_reason(turn.case_id, turn.value, by),
@@ -53,7 +52,7 @@ PLAYS: Mapping[str, Play] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Production:
-    """What is rehearsed: the rules, and the numbers of a cycle."""
+    """The config that is rehearsed: its policies, and the settings of a cycle."""
 
     policies: Policies
     policy_hash: str
@@ -73,7 +72,8 @@ class Simulation:
         self.clock = SandboxClock(start)
         self.requests: Counter[str] = Counter()
         self.coralogix = CoralogixWorld(self.clock, FaultPlan())
-        service = self._service(CORALOGIX, CoralogixFace(self.coralogix, API_KEY))
+        face = CoralogixFace(self.coralogix, API_KEY)
+        service = self._service(System.CORALOGIX, "coralogix", bearer_login(API_KEY), face)
         self.context = Context(
             cases=CoralogixClient(service),
             events=CoralogixEventClient(service) if production.reads_events else None,
@@ -87,12 +87,12 @@ class Simulation:
         )
 
     def play(self, scene: Scene) -> None:
-        """Let one thing happen, at its time."""
+        """Play one scene, at its time."""
         self.go_to(scene.at)
         match scene:
-            case Entrance():
+            case CaseAppears():
                 self.coralogix.take_in(scene.case)
-            case Turn():
+            case ScriptedEvent():
                 actor = Actor(kind=scene.actor.kind or "system", id=scene.actor.id, name=scene.actor.name)
                 PLAYS[scene.kind](self.coralogix, scene, actor)
 
@@ -101,25 +101,20 @@ class Simulation:
         self.clock.advance(seconds=(moment - self.clock.now()).total_seconds())
 
     def close(self) -> None:
-        """Forget everything."""
+        """Close the database in memory."""
         self.context.store.close()
 
     def _connector(self, name: str, production: Production) -> ObligingClient:
         world = make_instance(name, production.policies, production.fields, self.clock)
-        http = self._service(name, ServiceNowFace(world))
+        http = self._service(System.SERVICENOW, name, basic_login(API_USER, API_PASSWORD), ServiceNowFace(world))
         return ObligingClient(world, name, http, owner=production.policies.owner, extra_fields=production.fields)
 
-    def _service(self, name: str, face: Face) -> HttpService:
-        def count(_: HttpRecord) -> None:
-            self.requests[name] += 1
-
-        is_coralogix = name == CORALOGIX and isinstance(face, CoralogixFace)
-        login: Login = bearer_login(API_KEY) if is_coralogix else basic_login(API_USER, API_PASSWORD)
+    def _service(self, system: System, name: str, login: Login, face: Face) -> HttpService:
         return HttpService(
-            System.CORALOGIX if is_coralogix else System.SERVICENOW,
-            replace(AT_ONCE),
+            system,
+            AT_ONCE,
             login,
-            observe=count,
+            observe=lambda _: self.requests.update([name]),
             clock=ClientClock(now=self.clock.now, monotonic=lambda: 0.0, sleep=lambda _seconds: None),
             adapter=InProcessAdapter(face),
             name=name,

@@ -28,7 +28,7 @@ from reconciler.store.codec import (
 )
 from reconciler.store.connection import Database, guarded, rows_by_name
 from reconciler.store.schema.views import HOLDS_SQL
-from reconciler.store.values import Decided
+from reconciler.store.values import Decided, Remembered
 
 if TYPE_CHECKING:
     from reconciler.store.connection import sqlite3
@@ -196,14 +196,15 @@ class Links:
         found = self._pairs([case_id])
         return found[0] if found else None
 
-    def remembered(self, case_ids: Sequence[str]) -> Mapping[str, tuple[Link, str | None]]:
-        """Return the links of some Cases that are known, each with the time since when its sides are out of step."""
-        found: dict[str, tuple[Link, str | None]] = {}
+    def remembered(self, case_ids: Sequence[str]) -> Mapping[str, Remembered]:
+        """Return the links of some Cases that are known, by Case id."""
+        found: dict[str, Remembered] = {}
         for chunk in batches(case_ids, CHUNK):
             self._db.need(case_ids=chunk)
             with guarded(self._db.path):
                 rows = rows_by_name(self._db.connection, _REMEMBERED, [json.dumps(chunk)])
-            found |= {row["case_id"]: (link_from(row), row["out_of_step_since"]) for row in rows}
+            for row in rows:
+                found[row["case_id"]] = Remembered(link=link_from(row), out_of_step_since=row["out_of_step_since"])
         return found
 
     def _pairs(self, case_ids: Sequence[str]) -> list[Pair]:

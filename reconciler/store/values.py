@@ -80,6 +80,15 @@ class RememberedCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """A link, and since when its two sides are out of step."""
+
+    link: Link
+    out_of_step_since: str | None = None
+    """ISO 8601; None while they are in step"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decided:
     """What was decided about one link, and is stored."""
 

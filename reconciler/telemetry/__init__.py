@@ -1,1 +1,1 @@
-"""TELLS: what the program writes to its log."""
+"""TELLS: the log, metrics, and messages to people."""

@@ -78,9 +78,9 @@ def configure_logging(
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(handler.level)
-    # Its warnings quote the headers of odd answers as they came; what matters of them is told by ourselves.
+    # Its warnings quote the headers of odd answers unredacted; we log what matters of them ourselves.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    # Its only warning in this program says that a cycle outlasted its interval, once for each poll: that is no news.
+    # Its only warning here says that a cycle outlasted its interval, at each poll: that is normal.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
@@ -90,7 +90,7 @@ def _formatter(log_format: LogFormat, stream: TextIO, environ: Mapping[str, str]
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Tell whether ``stream`` is the journal itself, as systemd.exec(5) says to: same device and inode."""
+    """Return whether ``stream`` is the journal itself, as in systemd.exec(5): same device and inode."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -124,7 +124,7 @@ _SECRET_FACT = re.compile(rf"(?i)(?:.*_)?(?:authorization|cookie|{GUARDED_NAME})
 
 
 def redact(text: str) -> str:
-    """Take out what looks like a secret: authorization headers, bearer tokens, keys, passwords, also in a URL."""
+    """Remove what looks like a secret: authorization headers, bearer tokens, keys, passwords, also in a URL."""
     for pattern, replacement in _REDACTIONS:
         text = pattern.sub(replacement, text)
     return text
@@ -155,20 +155,23 @@ def _utc_time(record: logging.LogRecord) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """Return the redacted traceback of a record, empty when it has none."""
-    return redact(formatter.formatException(record.exc_info)) if record.exc_info else ""
-
-
-class JsonFormatter(logging.Formatter):
-    """Write a record as one JSON object in ASCII; the names of its own never yield to those of a fact.
-
-    To the journal with ``<N>`` before it, which the journal takes for the priority and does not keep.
-    """
+class _Formatter(logging.Formatter):
+    """What both forms share; ``journal`` says that the lines go to systemd's journal."""
 
     def __init__(self, *, journal: bool = False) -> None:
         super().__init__()
         self._journal = journal
+
+    def _traceback(self, record: logging.LogRecord) -> str:
+        """Return the redacted traceback of a record, empty when it has none."""
+        return redact(self.formatException(record.exc_info)) if record.exc_info else ""
+
+
+class JsonFormatter(_Formatter):
+    """Format a record as one JSON object in ASCII; facts never replace its own keys (time, level, …).
+
+    For the journal ``<N>`` comes first, which the journal reads as the priority and removes.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without its end."""
@@ -178,7 +181,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
-        trace = _traceback(self, record)
+        trace = self._traceback(record)
         if trace:
             entry["traceback"] = trace
         start = f"<{_priority(record.levelno)}>" if self._journal else ""
@@ -201,15 +204,11 @@ def _priority(level: int) -> int:
     return next((priority for floor, priority in _PRIORITIES if level >= floor), 7)
 
 
-class TextFormatter(logging.Formatter):
+class TextFormatter(_Formatter):
     """Write a record as ``time LEVEL logger: message key=value``; to the journal, with ``<N>`` in place of the time.
 
     The lines of a traceback follow, each marked with a bar, so that none of them can pass for a record.
     """
-
-    def __init__(self, *, journal: bool = False) -> None:
-        super().__init__()
-        self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and those of the traceback, without the last one's end."""
@@ -217,5 +216,5 @@ class TextFormatter(logging.Formatter):
         time = "" if self._journal else f"{_utc_time(record)} "
         message = escape_controls(redact(record.getMessage()))
         facts = "".join(f" {name}={_text_value(value)}" for name, value in _facts(record).items())
-        bars = (f"\n{start}  | {escape_controls(line)}" for line in _traceback(self, record).split("\n") if line)
+        bars = (f"\n{start}  | {escape_controls(line)}" for line in self._traceback(record).split("\n") if line)
         return f"{start}{time}{record.levelname} {record.name}: {message}{facts}{''.join(bars)}"

@@ -1,7 +1,7 @@
-"""What can be measured of the program, as Prometheus reads it; with the server, the only user of prometheus_client.
+"""The metrics of the program, for Prometheus; with the server, the only user of prometheus_client.
 
-The values are kept here and a scrape only writes them down, so it costs the same however large the database is. The
-process and the platform are not measured: what runs the program knows them.
+The values are kept here and a scrape only formats them, so its cost does not depend on the database. Process and
+platform are not measured: the service manager does that.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """Describe one metric; the name is without ``reconciler_``, which all begin with."""
+    """One metric; ``name`` leaves out the prefix ``reconciler_``."""
 
     name: str
     about: str
@@ -118,14 +118,14 @@ Labels = tuple[str, ...]
 
 @dataclass
 class _Spread:
-    """Count what was observed, by bucket; the last has no bound."""
+    """The observations of a histogram, by bucket; the last has no bound."""
 
     counts: list[float]
     total: float = 0.0
 
 
 class Metrics(Collector):
-    """Keep every value. Safe for several threads."""
+    """The present value of each metric. Safe for several threads."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, dict[Labels, float]] = {}
@@ -145,7 +145,7 @@ class Metrics(Collector):
             self._numbers[metric.name] = {(label,): value for label, value in values.items()}
 
     def clear(self, metric: Metric) -> None:
-        """Take a gauge away."""
+        """Remove a gauge."""
         with self._lock:
             self._numbers.pop(metric.name, None)
 
@@ -155,7 +155,7 @@ class Metrics(Collector):
             return self._numbers.get(metric.name, {}).get(labels, 0.0)
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
-        """Raise a counter."""
+        """Increase a counter."""
         with self._lock:
             values = self._numbers.setdefault(metric.name, {})
             values[labels] = values.get(labels, 0) + by
@@ -180,11 +180,11 @@ class Metrics(Collector):
         return iter(found)
 
     def text(self) -> bytes:
-        """Write everything down in the text format of Prometheus."""
+        """Return everything in the text format of Prometheus."""
         return generate_latest(self.registry)
 
     def write(self, path: Path) -> None:
-        """Put the text file in place whole, for who collects text files; raise OSError where that cannot be."""
+        """Replace the text file atomically, for node_exporter's textfile collector; raise OSError where that fails."""
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             beside.write_bytes(self.text())
@@ -195,9 +195,9 @@ class Metrics(Collector):
                 beside.unlink()
 
     def resume(self, text: str) -> None:
-        """Go on counting from a text file of before; raise ValueError for one that is none.
+        """Continue the counters of an earlier text file; raise ValueError where it cannot be read.
 
-        What only says how things stand is not taken from it.
+        Gauges are not taken from it, except those that last.
         """
         kept = {PREFIX + metric.name.removesuffix("_total"): metric for metric in METRICS if _is_kept(metric)}
         families = list(text_string_to_metric_families(text))

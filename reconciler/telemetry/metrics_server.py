@@ -1,6 +1,6 @@
-"""The address at which the metrics are read, with two for who looks after processes: alive, and ready.
+"""The HTTP server for the metrics, with health and readiness checks.
 
-It answers from values that are kept, in threads of its own, so a cycle neither waits for it nor holds it up.
+It answers from stored values, in threads of its own, so it and the cycles never wait for each other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 LONGEST_SILENCE_SECONDS = 5.0
-"""A reader that says nothing for longer is left."""
+"""A client that is silent for longer is disconnected."""
 _PLAIN = "text/plain; charset=utf-8"
 _NEEDED = "give [metrics] listen another port, or end what uses this one"
 
@@ -27,14 +27,14 @@ _NEEDED = "give [metrics] listen another port, or end what uses this one"
 class MetricsServer:
     """Serve ``/metrics``, ``/healthz`` and ``/readyz`` at one address.
 
-    ``complaints`` says why the program is not ready; it is asked in a thread of the server. Raises ConfigError where
-    the address cannot be had.
+    ``complaints`` returns why the program is not ready; it is called in a thread of the server. Raises ConfigError
+    where the address cannot be used.
     """
 
     def __init__(self, host: str, port: int, *, metrics: Metrics, complaints: Callable[[], Sequence[str]]) -> None:
         self.asked = (host, port)
         try:
-            self._server = _server_class(host)((host, port), _handler(metrics, complaints))
+            self._server = _Server(host, port, _handler(metrics, complaints))
         except OSError as error:
             said = error.strerror or str(error)
             raise ConfigError([f"[metrics] listen: {host}:{port} cannot be used: {said}; {_NEEDED}"]) from error
@@ -44,12 +44,12 @@ class MetricsServer:
 
     @property
     def port(self) -> int:
-        """Return the port, also where any was asked for."""
+        """Return the actual port, also when 0 was asked for."""
         port: int = self._server.server_address[1]
         return port
 
     def close(self) -> None:
-        """Stop serving, and let go of the address."""
+        """Stop serving, and release the address."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -59,24 +59,20 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     allow_reuse_port = False
 
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), handler)
+
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the library's signature
-        """Keep a reader that went away out of the log."""
+        """Log a client that disconnected at DEBUG only."""
         log.debug("a reader of the metrics went away")
 
     def server_bind(self) -> None:
-        """Bind, and ask no name server what this machine is called."""
+        """Bind without the reverse look-up of the host name that the base class does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "reconciler", self.server_address[1]
-
-
-class _ServerOverSix(_Server):
-    address_family = socket.AF_INET6
-
-
-def _server_class(host: str) -> type[_Server]:
-    return _ServerOverSix if ":" in host else _Server
 
 
 def _handler(metrics: Metrics, complaints: Callable[[], Sequence[str]]) -> type[BaseHTTPRequestHandler]:
@@ -108,6 +104,6 @@ def _handler(metrics: Metrics, complaints: Callable[[], Sequence[str]]) -> type[
                 self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            """Say nothing: a scrape is no news."""
+            """Log no request."""
 
     return Handler

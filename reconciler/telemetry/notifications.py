@@ -1,8 +1,8 @@
-"""Messages to people, by whatever Apprise reaches, and the heartbeat: each on its way in a thread of its own.
+"""Messages to people through Apprise, and the heartbeat: each sent by a thread of its own.
 
-Rules of this file: whoever hands something over never waits; what cannot be sent is tried again for an hour, further
-and further apart, and then given up; an address is a secret, so it is named by where it is kept. The only user of
-Apprise, which is loaded by who asks for it.
+Rules of this file: the caller never waits; what cannot be sent is retried for an hour with growing pauses, then given
+up; an address is a secret, so it is named by where it is kept. The only user of Apprise, which is imported only when
+used.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ HEARTBEAT_LIMIT_SECONDS = 10.0
 INSTALL = "pip install 'coralogix-servicenow-reconciler[notify]'"
 
 
-class Mood(StrEnum):
-    """How bad a message is, in the words of Apprise."""
+class Severity(StrEnum):
+    """How serious a message is, in the words of Apprise."""
 
     FAILURE = "failure"
     WARNING = "warning"
@@ -39,21 +39,21 @@ class Mood(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What a person reads; no secret is in it."""
+    """A message to a person; it holds no secret."""
 
     title: str
     body: str
-    mood: Mood
+    mood: Severity
     arrived: threading.Event = field(default_factory=threading.Event, compare=False)
     """set as soon as one address took it"""
 
 
 Deliver = Callable[[Message], bool]
-"""Sends a message and says whether it arrived; takes as long as it takes, in the thread of its courier."""
+"""Sends a message and returns whether it arrived; may block, in the thread of its sender."""
 
 
-class _Sender:
-    """Work in a thread of its own, which ``close`` asks to end."""
+class _Worker:
+    """A thread that works until ``close`` asks it to end."""
 
     def __init__(self, name: str) -> None:
         self._changed = threading.Condition()
@@ -61,21 +61,21 @@ class _Sender:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def close(self) -> None:
-        """Ask to end with what is due, without another attempt at what fails."""
+        """Ask to end after what is due, without retrying what fails."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
 
     def join(self, limit_seconds: float) -> None:
-        """Wait for the end, which ``close`` asked for, as long as the limit allows."""
+        """Wait for the end, at most ``limit_seconds``."""
         self._thread.join(limit_seconds)
 
     def _work(self) -> None:
         raise NotImplementedError
 
 
-class Courier(_Sender):
-    """Bring messages to one address, in their order. Hand over from any thread."""
+class MessageSender(_Worker):
+    """Send messages to one address, in order. Safe for any thread."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Courier(_Sender):
         attempts: int = MOST_ATTEMPTS,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
-        super().__init__(f"courier of {name}")
+        super().__init__(f"messages to {name}")
         self.name = name
         self._deliver = deliver
         self._attempts = attempts
@@ -94,7 +94,7 @@ class Courier(_Sender):
         self._thread.start()
 
     def put(self, message: Message) -> None:
-        """Take a message on; where too many wait, the oldest that is not under way is given up."""
+        """Queue a message; where too many wait, the oldest that is not being sent is dropped."""
         with self._changed:
             if len(self._waiting) >= LONGEST_QUEUE:
                 del self._waiting[1]
@@ -115,7 +115,7 @@ class Courier(_Sender):
             return self._waiting[0] if self._waiting else None
 
     def _brought(self, message: Message) -> bool:
-        """Try until a message arrives, its attempts are used up, or nobody waits for it any more."""
+        """Try until a message arrives, its attempts are used up, or the sender is closed."""
         pause_seconds = self._first_pause_seconds
         for attempt in range(1, self._attempts + 1):
             if self._tried(message):
@@ -137,10 +137,10 @@ class Courier(_Sender):
             return False
 
 
-class Pulse(_Sender):
-    """Call an address after each whole cycle, so that somebody notices when the calls stay out.
+class HeartbeatSender(_Worker):
+    """Call an address after each complete cycle, so that a monitor notices when the calls stop.
 
-    Raises ConfigError for what is no address of the web.
+    Raises ConfigError for anything but an http or https address.
     """
 
     def __init__(self, url: str) -> None:
@@ -152,13 +152,13 @@ class Pulse(_Sender):
         self._thread.start()
 
     def beat(self) -> None:
-        """Ask for one call; a second one before it was made is the same."""
+        """Ask for one call; asking again before it was made changes nothing."""
         with self._changed:
             self._due = True
             self._changed.notify_all()
 
     def call(self) -> bool:
-        """Make one call now, and say whether it was answered well."""
+        """Make one call now, and return whether it succeeded."""
         try:
             with urllib.request.urlopen(self._url, timeout=HEARTBEAT_LIMIT_SECONDS):  # noqa: S310 - http by the above
                 return True
@@ -188,11 +188,11 @@ def require_apprise() -> None:
 
 
 def apprise_delivery(name: str, url: str) -> Deliver:
-    """Return the way to one address of Apprise; raise ConfigError for what is none. ``name`` says where it is kept."""
+    """Return a function that sends to one Apprise address, kept in ``name``; raise ConfigError for an invalid one."""
     require_apprise()
     import apprise  # noqa: PLC0415 - an extra, and it takes a while
 
-    # What it logs names addresses, and with them tokens.
+    # Its log lines contain addresses, and so tokens.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     at = apprise.Apprise()
     if not at.add(url):

@@ -25,14 +25,14 @@ REHEARSING = (
     ),
     fault(
         "a simulation ends at a brake",
-        "simulate.play:_Play._run",
+        "simulate.play:Playback._run",
         "CycleRequest(lists_skips=False, limits_on=False)",
         "CycleRequest(lists_skips=False)",
         f"{PLAY}::test_a_brake_that_would_have_acted_is_told_and_the_rest_is_seen_all_the_same",
     ),
     fault(
         "cycles that find nothing cost nothing",
-        "simulate.play:_Play._remember_cost",
+        "simulate.play:Playback._remember_cost",
         "self.quiet_cost = cost",
         "self.quiet_cost = type(cost)()",
         f"{PLAY}::test_it_counts_the_requests_that_the_program_made",

@@ -81,8 +81,8 @@ TELLING = (
     fault(
         "each hold of a burst is a message",
         "messages:Messages.cycle_ended",
-        "not self._couriers or is_early",
-        "not self._couriers",
+        "not self._senders or is_early",
+        "not self._senders",
         f"{MESSAGES}::test_what_comes_close_behind_a_message_is_told_together_a_little_later",
     ),
     fault(
@@ -94,7 +94,7 @@ TELLING = (
     ),
     fault(
         "the words of a failing address are logged",
-        "notifications:Courier._tried",
+        "notifications:MessageSender._tried",
         "type(error).__name__",
         "str(error)",
         "tests/unit/telemetry/test_notifications.py"

@@ -1,4 +1,4 @@
-"""The charts of the start page, as Vega-Lite draws them. Each query reads as little as its picture needs."""
+"""The charts of the start page, in Vega-Lite. Each query reads only what its chart needs."""
 
 from __future__ import annotations
 

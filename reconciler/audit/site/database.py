@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class EvidenceDatabase(Database):  # type: ignore[misc]
-    """Open the file for each query anew.
+    """Open the file again for each query.
 
-    How a file may be read depends on whether a process works on it at that moment, and a daemon starts and stops while
-    the pages are served: a connection that was kept would go on to show the file as it was. Opening takes a
-    millisecond at any size.
+    How a file may be opened depends on whether a process works on it at that moment, and a daemon may start or stop
+    while the site runs: a connection that was kept would show an old state of the file. Opening takes a millisecond at
+    any size.
     """
 
     def __init__(self, site: Datasette, path: Path) -> None:

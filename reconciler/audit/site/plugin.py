@@ -1,6 +1,6 @@
-"""What Datasette does not know by itself: the start page, and the story of a Case with the ways to both consoles.
+"""A Datasette plugin: the start page, and the story of a Case with links to both consoles.
 
-A plugin of Datasette is a module with hooks; what it needs of the program is an attribute of the site it is handed.
+A Datasette plugin is a module with hooks; what it needs from the program is an attribute of the site.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.audit.site.settings import ONLY_WHO_STARTED_IT
 
 @hookimpl  # type: ignore[untyped-decorator]
 def render_cell(value: Any, column: str, database: str) -> Markup | None:
-    """Lead from each Case to its story."""
+    """Link each Case id to its story."""
     if database != DATABASE or column != "case_id" or not isinstance(value, str):
         return None
     return Markup('<a href="/-/explain/{}">{}</a>').format(quote(value, safe=""), value)
@@ -29,7 +29,7 @@ def render_cell(value: Any, column: str, database: str) -> Markup | None:
 
 @hookimpl  # type: ignore[untyped-decorator]
 def extra_template_vars(view_name: str, datasette: Any) -> dict[str, Any]:
-    """Return the start page what it shows."""
+    """Return the variables of the start page's template."""
     if view_name != "index":
         return {}
     dashboard = datasette.plugin_config("datasette-dashboards")["start"]

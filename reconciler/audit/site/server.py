@@ -35,16 +35,16 @@ def make_site(path: Path, tables: tuple[str, ...], tell: Tell) -> Datasette:
 
 
 def listen(port: int) -> socket.socket:
-    """Take a port on loopback, 0 for any that is free; raise OSError where it is taken."""
-    # It listens from here on, so that a browser waits instead of being refused while the pages are made.
+    """Listen on a loopback port, 0 for any free one; raise OSError where it is taken."""
+    # Listening starts before the site is built, so that a browser waits instead of being refused.
     return socket.create_server((LOOPBACK, port))
 
 
 def serve(site: Any, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM; ``ready`` is told the address by which who started it gets in.
+    """Serve until Ctrl-C or SIGTERM; ``ready`` is called with the address that holds the access token.
 
-    Other users of the machine reach loopback, too, and may not be allowed to read the file: so the pages ask for a
-    cookie, which is given for the token in that address.
+    Other users of the machine can reach loopback too, and may not be allowed to read the file: so the site requires a
+    cookie, which the token in that address sets.
     """
     asyncio.run(site.invoke_startup())
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What Datasette is told: titles, the meaning of each column, units, facets, the questions, and what it hides."""
+"""Datasette's metadata: titles, column descriptions, units, facets, queries, and hidden tables."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def _of_question(question: AuditQuestion) -> dict[str, Any]:
 
 
 def _plain(words: str) -> str:
-    """Leave out the signs that mark code on the pages of documentation: Datasette shows words as they are."""
+    """Remove backticks: Datasette shows descriptions as plain text."""
     return words.replace("`", "")

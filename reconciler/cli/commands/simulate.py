@@ -18,7 +18,7 @@ from reconciler.config.model import Config
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.simulate.history import PastWindow, read_window
-from reconciler.simulate.play import Made, Played, play
+from reconciler.simulate.play import Playback, SimulatedAction, SimulationResult
 from reconciler.simulate.report import ASSUMED, counts, document, loads
 from reconciler.simulate.script import script_of
 from reconciler.simulate.simulation import Production, Simulation
@@ -67,7 +67,7 @@ def _read(config: Config, since: datetime, progress: ProgressBar) -> PastWindow:
     )
 
 
-def _play(config: Config, window: PastWindow, progress: ProgressBar) -> Played:
+def _play(config: Config, window: PastWindow, progress: ProgressBar) -> SimulationResult:
     production = Production(
         policies=config.policies,
         policy_hash=config.policy_hash,
@@ -79,14 +79,14 @@ def _play(config: Config, window: PastWindow, progress: ProgressBar) -> Played:
     )
     simulation = Simulation(production, window.since)
     try:
-        return play(
-            simulation,
-            script_of(window.histories, window.since),
+        return Playback(
+            simulation=simulation,
+            script=script_of(window.histories, window.since),
             until=window.until,
             poll=config.schedule.poll,
             drift_check=config.schedule.drift_check,
             progress=progress,
-        )
+        ).run()
     finally:
         simulation.close()
 
@@ -94,7 +94,7 @@ def _play(config: Config, window: PastWindow, progress: ProgressBar) -> Played:
 # -- what people read ------------------------------------------------------------------------------------------------
 
 
-def _print(window: PastWindow, played: Played) -> None:
+def _print(window: PastWindow, played: SimulationResult) -> None:
     """Show a simulation to a person: what was made when, its first rows, then the numbers."""
     print_lines(*_timeline(played))
     left = len(played.made) - ROWS_SHOWN
@@ -104,13 +104,13 @@ def _print(window: PastWindow, played: Played) -> None:
     say("", *_warnings(window), "This is as if", *(f"  {words}" for words in ASSUMED), "Nothing was written.")
 
 
-def _timeline(played: Played) -> list[str]:
+def _timeline(played: SimulationResult) -> list[str]:
     rows = [_row(one) for one in played.made[:ROWS_SHOWN]]
     headers = ("time", "action", "case", "record", "route", "where", "step", "what")
     return table(headers, rows) if rows else ["nothing would have been done"]
 
 
-def _row(one: Made) -> tuple[str, ...]:
+def _row(one: SimulatedAction) -> tuple[str, ...]:
     action = one.outcome.action
     incident = one.outcome.incident
     number = action.number or (incident.number if incident else "")
@@ -127,7 +127,7 @@ def _row(one: Made) -> tuple[str, ...]:
     )
 
 
-def _summary(window: PastWindow, played: Played) -> Iterator[str]:
+def _summary(window: PastWindow, played: SimulationResult) -> Iterator[str]:
     events = sum(len(history.events) for history in window.histories)
     read = f"{len(window.histories)} Cases with {events} events"
     yield f"{_time(window.since)} to {_time(window.until)} UTC: {read}, {played.cycles} cycles"

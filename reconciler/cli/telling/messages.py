@@ -21,7 +21,7 @@ from reconciler.store.codec import time_text
 from reconciler.store.store import Store
 from reconciler.store.values import Row
 from reconciler.telemetry.log import escape_controls, redact
-from reconciler.telemetry.notifications import Courier, Message, Mood, Pulse, apprise_delivery
+from reconciler.telemetry.notifications import HeartbeatSender, Message, MessageSender, Severity, apprise_delivery
 
 TOLD = "notify.told"
 """The fact under which it is remembered what was told."""
@@ -67,8 +67,8 @@ class Messages:
         self._config = config
         self._store = store
         self._source = source
-        self._couriers = couriers_of(config)
-        self._pulse = Pulse(config.heartbeat.reveal()) if config.heartbeat else None
+        self._senders = senders_of(config)
+        self._heartbeat = HeartbeatSender(config.heartbeat.reveal()) if config.heartbeat else None
         self._last_at: datetime | None = None
         """of a message"""
         self._sent: list[tuple[ToldSoFar, Message]] = []
@@ -76,11 +76,11 @@ class Messages:
 
     def cycle_ended(self, report: CycleReport, unread_since: Mapping[str, datetime]) -> None:
         """Tell what is news; ``unread_since`` has when each side was last read whole."""
-        if self._pulse and report.error is None and report.result is not CycleResult.STOPPED:
-            self._pulse.beat()
+        if self._heartbeat and report.error is None and report.result is not CycleResult.STOPPED:
+            self._heartbeat.beat()
         now = report.finished_at
         is_early = self._last_at is not None and timedelta() <= now - self._last_at < LEAST_PAUSE
-        if not self._couriers or is_early:
+        if not self._senders or is_early:
             return
         told = self._told(report.started_at)
         news = self._news(report, told, unread_since)
@@ -91,12 +91,12 @@ class Messages:
         if message is not None:
             self._sent = [*self._on_their_way(), (told, message)]
             self._last_at = now
-            for courier in self._couriers:
-                courier.put(message)
+            for sender in self._senders:
+                sender.put(message)
 
     def close(self, *, wait: bool) -> None:
         """Let what is under way arrive, for a while where ``wait`` says so; what did not is told by the next start."""
-        ending: list[Courier | Pulse] = [*self._couriers, *([self._pulse] if self._pulse else [])]
+        ending: list[MessageSender | HeartbeatSender] = [*self._senders, *filter(None, [self._heartbeat])]
         for each in ending:
             each.close()
         if not wait:
@@ -135,10 +135,10 @@ class Messages:
         self._store.facts.put(TOLD, json.dumps(asdict(told)))
 
 
-def couriers_of(config: NotifyConfig) -> tuple[Courier, ...]:
-    """Make the courier to each address; raise ConfigError for what is none, and where Apprise is not installed."""
+def senders_of(config: NotifyConfig) -> tuple[MessageSender, ...]:
+    """Make the sender to each address; raise ConfigError for what is none, and where Apprise is not installed."""
     ways = [(secret.source, apprise_delivery(secret.source, secret.reveal())) for secret in config.urls]
-    return tuple(Courier(name, deliver) for name, deliver in ways)
+    return tuple(MessageSender(name, deliver) for name, deliver in ways)
 
 
 def told_after(news: News, told: ToldSoFar) -> ToldSoFar:
@@ -169,7 +169,7 @@ def compose(news: News, told: ToldSoFar, on: frozenset[Occasion], *, source: str
         return None
     titles, bodies = zip(*parts, strict=True)
     is_failure = bool(down and Occasion.DOWN in on) or (Occasion.BRAKE in on and bool(news.brake))
-    mood = Mood.SUCCESS if not bad else Mood.FAILURE if is_failure else Mood.WARNING
+    mood = Severity.SUCCESS if not bad else Severity.FAILURE if is_failure else Severity.WARNING
     return Message(title=f"Reconciler: {'; '.join(titles)}", body="\n\n".join([*bodies, source]), mood=mood)
 
 

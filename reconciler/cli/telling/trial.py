@@ -28,20 +28,20 @@ def send_tests(config: Config) -> tuple[Finding, ...]:
     """Send a test message by each address, and call the heartbeat's; raise ConfigError for what is none."""
     from reconciler.cli.telling.messages import source_of  # noqa: PLC0415 - only where it is asked for
     from reconciler.telemetry.notifications import (  # noqa: PLC0415 - only where it is asked for
+        HeartbeatSender,
         Message,
-        Mood,
-        Pulse,
+        Severity,
         apprise_delivery,
     )
 
     body = f"Messages of the reconciler arrive here.\n\n{source_of(config.source)}"
-    message = Message(title="Reconciler: a test", body=body, mood=Mood.INFO)
+    message = Message(title="Reconciler: a test", body=body, mood=Severity.INFO)
     ways = [(secret, apprise_delivery(secret.source, secret.reveal())) for secret in config.notify.urls]
     found = [_finding("test message", secret, is_sent=deliver(message)) for secret, deliver in ways]
     if config.notify.heartbeat is not None:
-        pulse = Pulse(config.notify.heartbeat.reveal())
-        found.append(_finding("heartbeat", config.notify.heartbeat, is_sent=pulse.call()))
-        pulse.close()
+        heartbeat = HeartbeatSender(config.notify.heartbeat.reveal())
+        found.append(_finding("heartbeat", config.notify.heartbeat, is_sent=heartbeat.call()))
+        heartbeat.close()
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from reconciler.core.policies.policies import Limits, Policies, Reference
 from reconciler.engine.context import Settings
 from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.simulate.history import PastWindow
-from reconciler.simulate.play import Played, play
+from reconciler.simulate.play import Playback, SimulationResult
 from reconciler.simulate.report import document, loads
 from reconciler.simulate.script import script_of
 from reconciler.simulate.simulation import Production, Simulation
@@ -25,7 +25,7 @@ from tests.world import FIELDS, START, World
 POLL = timedelta(seconds=30)
 
 
-def simulated(window: PastWindow, rules: Policies | None = None) -> Played:
+def simulated(window: PastWindow, rules: Policies | None = None) -> SimulationResult:
     production = Production(
         policies=rules or policies(),
         policy_hash="policies",
@@ -36,14 +36,14 @@ def simulated(window: PastWindow, rules: Policies | None = None) -> Played:
     )
     simulation = Simulation(production, window.since)
     try:
-        return play(
-            simulation,
-            script_of(window.histories, window.since),
+        return Playback(
+            simulation=simulation,
+            script=script_of(window.histories, window.since),
             until=window.until,
             poll=POLL,
             drift_check=Settings().drift_check_every,
             progress=lambda _what, _done, _total: None,
-        )
+        ).run()
     finally:
         simulation.close()
 
@@ -52,7 +52,7 @@ def window_of(world: World) -> PastWindow:
     return replace(read(world), since=START)
 
 
-def done(played: Played) -> list[tuple[ActionKind, str, str]]:
+def done(played: SimulationResult) -> list[tuple[ActionKind, str, str]]:
     return [
         (one.outcome.action.kind, one.outcome.action.case_id, one.outcome.action.to_stage.word) for one in played.made
     ]
@@ -103,7 +103,7 @@ class Told:
     asked: Counter[str]
     """requests that the program made"""
     window: PastWindow
-    played: Played
+    played: SimulationResult
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from reconciler.core.case_events import CaseActor, CaseEvent, CaseEventKind
 from reconciler.simulate.history import CaseHistory
-from reconciler.simulate.script import Entrance, Turn, script_of
+from reconciler.simulate.script import CaseAppears, ScriptedEvent, script_of
 from tests.builders import CASE_ID, NOW, a_case
 
 SINCE = NOW - timedelta(days=1)
@@ -55,7 +55,7 @@ def test_a_case_enters_as_it_was_when_it_was_opened() -> None:
         an_event(minute(4), CaseEventKind.STATUS, "ACKNOWLEDGED", "RESOLVED"),
     )
     entrance, *turns = script_of([CaseHistory(case=case, events=events)], SINCE)
-    assert isinstance(entrance, Entrance)
+    assert isinstance(entrance, CaseAppears)
     first = entrance.case
     assert entrance.at == first.created_at == first.updated_at == minute(0)
     assert (first.title, first.status, first.priority, first.assignee) == ("first", "ACTIVE", "P3", "")
@@ -66,7 +66,7 @@ def test_a_case_enters_as_it_was_when_it_was_opened() -> None:
         "",
     )
     assert (first.priority_system, first.priority_override) == ("P3", "")
-    assert [(turn.at, turn.kind, turn.value, turn.reason) for turn in turns if isinstance(turn, Turn)] == [
+    assert [(turn.at, turn.kind, turn.value, turn.reason) for turn in turns if isinstance(turn, ScriptedEvent)] == [
         (minute(1), "titleChangedEvent", "renamed", ""),
         (minute(2), "statusChanged", "ACKNOWLEDGED", ""),
         (minute(2), "assigned", "u-2", ""),
@@ -84,7 +84,7 @@ def test_a_case_from_before_the_window_enters_at_its_beginning_as_it_stood_then(
         an_event(minute(1), CaseEventKind.STATUS, "RESOLVED", "CLOSED"),
     )
     entrance, *turns = script_of([CaseHistory(case=case, events=events)], SINCE)
-    assert isinstance(entrance, Entrance)
+    assert isinstance(entrance, CaseAppears)
     assert (entrance.at, entrance.case.status) == (SINCE, "ACKNOWLEDGED")
     assert (entrance.case.created_at, entrance.case.updated_at) == (opened, acknowledged)
     assert entrance.case.acknowledged_at == acknowledged
@@ -94,7 +94,7 @@ def test_a_case_from_before_the_window_enters_at_its_beginning_as_it_stood_then(
 def test_a_case_to_which_nothing_happened_enters_as_it_is() -> None:
     case = a_case(created_at=minute(0), updated_at=None)
     (entrance,) = script_of([CaseHistory(case=case)], SINCE)
-    assert isinstance(entrance, Entrance)
+    assert isinstance(entrance, CaseAppears)
     assert (entrance.at, entrance.case.updated_at, entrance.case.status) == (minute(0), None, "ACTIVE")
 
 
@@ -106,14 +106,14 @@ def test_what_changes_nothing_is_not_played_and_a_comment_is() -> None:
         an_event(minute(3), "somethingNew"),
     )
     _, *turns = script_of([CaseHistory(case=case, events=events)], SINCE)
-    assert [(turn.kind, turn.value) for turn in turns if isinstance(turn, Turn)] == [("comment", "on it")]
+    assert [(turn.kind, turn.value) for turn in turns if isinstance(turn, ScriptedEvent)] == [("comment", "on it")]
 
 
 def test_an_event_that_does_not_tell_what_was_before_leaves_it_as_it_is() -> None:
     case = a_case(title="now", created_at=minute(0))
     events = (an_event(minute(1), CaseEventKind.TITLE, "", "now"),)
     entrance, _ = script_of([CaseHistory(case=case, events=events)], SINCE)
-    assert isinstance(entrance, Entrance)
+    assert isinstance(entrance, CaseAppears)
     assert entrance.case.title == "now"
 
 
@@ -126,7 +126,7 @@ def test_all_cases_are_played_in_the_order_of_time() -> None:
     second = CaseHistory(case=a_case(id=other, created_at=minute(5)))
     script = script_of([first, second], SINCE)
     assert [(scene.at, type(scene)) for scene in script] == [
-        (minute(0), Entrance),
-        (minute(5), Entrance),
-        (minute(5), Turn),
+        (minute(0), CaseAppears),
+        (minute(5), CaseAppears),
+        (minute(5), ScriptedEvent),
     ]

@@ -13,10 +13,10 @@ from reconciler.core.errors import ConfigError
 from reconciler.telemetry import notifications
 from reconciler.telemetry.notifications import (
     LONGEST_QUEUE,
-    Courier,
+    HeartbeatSender,
     Message,
-    Mood,
-    Pulse,
+    MessageSender,
+    Severity,
     apprise_delivery,
     require_apprise,
 )
@@ -24,14 +24,14 @@ from tests.receiver import PATIENCE_SECONDS, Receiver
 
 
 def a_message(title: str = "Reconciler: a test") -> Message:
-    return Message(title=title, body="words", mood=Mood.WARNING)
+    return Message(title=title, body="words", mood=Severity.WARNING)
 
 
-def courier(deliver: Callable[[Message], bool], **options: int) -> Courier:
-    return Courier("file /x", deliver, first_pause_seconds=0.001, **options)
+def a_sender(deliver: Callable[[Message], bool], **options: int) -> MessageSender:
+    return MessageSender("file /x", deliver, first_pause_seconds=0.001, **options)
 
 
-def end(one: Courier | Pulse) -> None:
+def end(one: MessageSender | HeartbeatSender) -> None:
     one.close()
     one.join(PATIENCE_SECONDS)
 
@@ -43,7 +43,7 @@ def test_messages_arrive_in_their_order() -> None:
         seen.append(message.title)
         return True
 
-    one = courier(deliver)
+    one = a_sender(deliver)
     messages = [a_message(str(number)) for number in range(5)]
     for message in messages:
         one.put(message)
@@ -62,7 +62,7 @@ def test_what_fails_is_tried_again_and_then_given_up(caplog: pytest.LogCaptureFi
             given_up.set()
         return message.title == "good"
 
-    one = courier(deliver, attempts=3)
+    one = a_sender(deliver, attempts=3)
     bad, good = a_message("bad"), a_message("good")
     one.put(bad)
     one.put(good)
@@ -83,7 +83,7 @@ def test_an_address_that_raises_is_tried_again_and_its_words_are_not_told(caplog
             raise OSError("https://hooks.example.com/S3CRET")
         return True
 
-    one, message = courier(deliver), a_message()
+    one, message = a_sender(deliver), a_message()
     one.put(message)
     assert message.arrived.wait(PATIENCE_SECONDS)
     end(one)
@@ -100,7 +100,7 @@ def test_who_hands_over_never_waits_and_the_oldest_that_wait_are_given_up() -> N
         seen.append(message.title)
         return True
 
-    one = courier(deliver)
+    one = a_sender(deliver)
     one.put(a_message("0"))
     assert begun.wait(PATIENCE_SECONDS)
     for number in range(1, LONGEST_QUEUE + 3):
@@ -117,7 +117,7 @@ def test_an_end_waits_for_a_hanging_address_no_longer_than_it_is_told() -> None:
         begun.set()
         return hangs.wait(PATIENCE_SECONDS)
 
-    one, message = courier(deliver), a_message()
+    one, message = a_sender(deliver), a_message()
     one.put(message)
     assert begun.wait(PATIENCE_SECONDS)
     one.close()
@@ -134,7 +134,7 @@ def test_an_end_does_not_wait_for_another_attempt() -> None:
         tried.set()
         return False
 
-    one = Courier("file /x", deliver, first_pause_seconds=3600)
+    one = MessageSender("file /x", deliver, first_pause_seconds=3600)
     one.put(a_message())
     assert tried.wait(PATIENCE_SECONDS)
     end(one)
@@ -145,7 +145,7 @@ def test_an_end_does_not_wait_for_another_attempt() -> None:
 
 def test_a_heartbeat_that_is_due_is_made_before_the_end() -> None:
     with Receiver() as receiver:
-        heart = Pulse(f"http://{receiver.address}/beat")
+        heart = HeartbeatSender(f"http://{receiver.address}/beat")
         heart.beat()
         end(heart)
         assert receiver.got == [("/beat", None)]
@@ -154,7 +154,7 @@ def test_a_heartbeat_that_is_due_is_made_before_the_end() -> None:
 def test_a_heartbeat_without_an_answer_is_told_once_without_its_address(caplog: pytest.LogCaptureFixture) -> None:
     with Receiver() as receiver:
         receiver.refuses = True
-        heart = Pulse(f"http://{receiver.address}/S3CRET")
+        heart = HeartbeatSender(f"http://{receiver.address}/S3CRET")
         for count in (1, 2):
             heart.beat()
             receiver.wait_for(lambda count=count: receiver.refused == count)  # type: ignore[misc]
@@ -165,7 +165,7 @@ def test_a_heartbeat_without_an_answer_is_told_once_without_its_address(caplog: 
 
 def test_a_heartbeat_goes_to_the_web_alone() -> None:
     with pytest.raises(ConfigError) as raised:
-        Pulse("file:///etc/S3CRET")
+        HeartbeatSender("file:///etc/S3CRET")
     assert "S3CRET" not in str(raised.value)
 
 

@@ -16,7 +16,7 @@ import click
 from reconciler import __version__
 from reconciler.audit.coverage import Coverage, CoverageFinding
 from reconciler.audit.fresh import CoverageRequest, FreshReading
-from reconciler.audit.page import CoverageAsked, coverage_page
+from reconciler.audit.page import CoverageHeader, coverage_page
 from reconciler.cli.build import build_context
 from reconciler.cli.commands.audit.evidence import end_refused, read_evidence
 from reconciler.cli.files import write_private
@@ -89,9 +89,9 @@ def _read(config: Config, store: Store, asked: CoverageRequest) -> Coverage:
         progress.clear()
 
 
-def _about(config: Config, store: Store, asked: CoverageRequest) -> CoverageAsked:
+def _about(config: Config, store: Store, asked: CoverageRequest) -> CoverageHeader:
     seq, head = store.ledger.head()
-    return CoverageAsked(
+    return CoverageHeader(
         since=asked.since,
         until=asked.until,
         at=utc_now(),
@@ -119,7 +119,7 @@ def _write_page(path: Path, text: str) -> None:
         raise ConfigError([f"--html {path} cannot be written: {error.strerror}; name another file"]) from error
 
 
-def coverage_document(found: Coverage, about: CoverageAsked) -> JsonObject:
+def coverage_document(found: Coverage, about: CoverageHeader) -> JsonObject:
     """Write an account as the document of ``audit coverage --json``."""
     return {
         "version": DOCUMENT_VERSION,

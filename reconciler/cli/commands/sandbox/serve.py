@@ -6,12 +6,10 @@ import os
 import re
 import secrets
 import shlex
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -20,6 +18,7 @@ from reconciler.cli.commands.sandbox.ports import CASE_PORT, RECORD_PORT, TOKEN_
 from reconciler.cli.files import write_private
 from reconciler.cli.terminal import print_lines, say
 from reconciler.core.errors import ConfigError, ReconcilerError
+from reconciler.daemon.signals import stop_on_signal
 from reconciler.sandbox.both import API_USER, Credentials, Offers, Sandbox, Served
 from reconciler.sandbox.both import serve as serve_both
 from reconciler.sandbox.clock import SandboxClock
@@ -105,7 +104,8 @@ def serve(
         offers=Offers(rewrites=rewrites, **offered),
     )
     token = secrets.token_hex(16)
-    with _until_signal() as stop, _listening(world, case_port, record_port, token) as served:
+    stop = threading.Event()
+    with stop_on_signal(stop, lambda: None), _listening(world, case_port, record_port, token) as served:
         database = f"sandbox-{seed:08x}.db"
         if folder is None:
             print_lines(*ready_config(served, world.credentials, auth=auth, database=database).splitlines())
@@ -132,22 +132,6 @@ def _listening(world: Sandbox, case_port: int, record_port: int, token: str) -> 
             f"cannot listen on the ports {case_port} and {record_port} of 127.0.0.1: {error.strerror}. Another sandbox "
             "may be running; choose others with --case-port and --record-port, where 0 takes a free one"
         ) from error
-
-
-@contextmanager
-def _until_signal() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
-
-    def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal handlers are called
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _write_folder(folder: Path, served: Served, credentials: Credentials, auth: str, database: str) -> str:
