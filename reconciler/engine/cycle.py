@@ -98,7 +98,7 @@ class _Cycle:
         except ReconcilerError as failure:
             error = failure
         if self.request.carry_out and not isinstance(error, CycleFailed):
-            read_steps(self.context)
+            read_steps(self.context, writes=len(self.outcomes))
         return self._record(kind, started_at, error)
 
     @property

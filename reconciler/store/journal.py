@@ -56,7 +56,8 @@ _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_ke
     (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'
         AND event_id IS NULL))"""
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
-    sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL"""
+    sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL
+    RETURNING cycle_id"""
 _PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_value) VALUES (?, ?, ?, ?)"
 _KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
@@ -158,14 +159,17 @@ class Journal:
 
     def _finish(self, shared: IngestContext, ended: FinishedAction, *, hides_values: bool) -> None:
         conn, now, seq, outcome = shared.conn, shared.now, ended.seq, ended.outcome
-        if conn.execute(_FINISH, _finish_row(seq, outcome, now)).rowcount != 1:
+        begun_in = conn.execute(_FINISH, _finish_row(seq, outcome, now)).fetchall()
+        if not begun_in:
             raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
-        cycle_id = conn.execute("SELECT cycle_id FROM actions WHERE seq = ?", (seq,)).fetchone()[0]
+        cycle_id = begun_in[0][0]
         context = replace(shared, cycle_id=cycle_id, ours=_ours(outcome))
         if outcome.link is not None:
             put_link(conn, outcome.link, now)
-        ingest_cases(context, () if outcome.case is None else (outcome.case,))
-        ingest_incidents(context, () if outcome.incident is None else (outcome.incident,))
+        if outcome.case is not None:
+            ingest_cases(context, [outcome.case])
+        if outcome.incident is not None:
+            ingest_incidents(context, [outcome.incident])
         restage(conn, context.stage_rules, [outcome.action.case_id], now)
         conn.executemany(_KEEP_VALUE, _values_kept(outcome, seq, hides_values=hides_values))
         conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in ended.requests])

@@ -108,6 +108,9 @@ NOT_CHAINED: Mapping[str, str] = {
 # -- hashes ----------------------------------------------------------------------------------------------------------
 
 
+_row_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
 @lru_cache(maxsize=64)
 def _names(columns: str) -> tuple[str, ...]:
     return tuple(columns.split(","))
@@ -121,7 +124,7 @@ def row_hash(columns: str, *values: SqlCell) -> bytes:
         for name, value in zip(_names(columns), values, strict=True)
         if value is not None
     }
-    return hashlib.sha256(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_row_text(row).encode()).digest()
 
 
 def chain_hash(previous: bytes, table: str, key: Key, hash_of_row: bytes) -> bytes:

@@ -34,7 +34,9 @@ MOST_TRIES = 10
 FIRST_WAIT = timedelta(minutes=1)
 
 _DUE = """SELECT source, connector, table_name AS "table", id, tries, doubt FROM steps_due
-    WHERE source = ? AND connector = ? AND next_at <= ? ORDER BY since, id LIMIT ?"""
+    WHERE source = ? AND connector = ? AND next_at <= ? AND since <= ? ORDER BY since, id LIMIT ?"""
+_ALWAYS = "9"
+"""later than any time that is stored"""
 _NEVER_OURS = f"""DELETE FROM steps_due WHERE source = '{System.CORALOGIX}' AND is_new = 1 AND EXISTS
     (SELECT 1 FROM links l WHERE l.case_id = steps_due.id AND l.skip_reason = '{SkipReason.BEFORE_ORIGIN}')"""  # noqa: S608 - our own words
 _SAME = "source = ? AND connector = ? AND table_name = ? AND id = ?"
@@ -81,9 +83,11 @@ class Steps:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def due(self, source: System, now: datetime, limit: int, *, connector: str = "") -> tuple[Due, ...]:
-        """Return what is to be read now, the longest waiting first."""
-        rows = self._db.named(_DUE, (source, connector, time_text(now), limit))
+    def due(
+        self, source: System, now: datetime, limit: int, *, connector: str = "", since: datetime | None = None
+    ) -> tuple[Due, ...]:
+        """Return what is to be read now, or has waited ``since`` then at least, the longest waiting first."""
+        rows = self._db.named(_DUE, (source, connector, time_text(now), optional_text(since) or _ALWAYS, limit))
         return tuple(_due(row) for row in rows)
 
     def drop_never_ours(self) -> None:

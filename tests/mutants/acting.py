@@ -13,6 +13,13 @@ ACTING = (
         f"{MAIN}::test_a_create_that_timed_out_after_it_succeeded_makes_one_record",
     ),
     fault(
+        "the workers wait until what ended is written down",
+        "acting.apply:Applier._run",
+        "self._came_back([one for _, _, one in ended], lanes)",
+        "self._came_back([one for _, _, one in ended], lanes)\nself._finish(ended, lanes)\nended = []",
+        "tests/scenario/test_side_by_side.py::test_what_ended_is_written_down_behind_the_start_of_the_next",
+    ),
+    fault(
         "a long overlap is never read again",
         "window:Reach.is_deep_due",
         "window.overlap / 2",
@@ -186,7 +193,7 @@ ACTING = (
     ),
     fault(
         "a refused login stops nothing",
-        "acting.apply:Applier._finish",
+        "acting.apply:Applier._came_back",
         "self._stop_side(side, one.refused)",
         "pass",
         f"{FLOW}::test_a_login_that_is_refused",

@@ -51,6 +51,20 @@ OWN_STEPS = (
         f"{OWN}::test_events_are_read_once_for_each_change_and_behind_the_writes",
     ),
     fault(
+        "a burst of writes waits for the steps",
+        "reading/steps:read_steps",
+        "now - LONGEST_WAIT if writes > MANY_WRITES else None",
+        "None",
+        f"{OWN}::test_a_burst_of_writes_leaves_the_steps_to_a_cycle_without_one_for_some_minutes_at_most",
+    ),
+    fault(
+        "one burst behind the other, and the steps are never read",
+        "reading/steps:read_steps",
+        "now - LONGEST_WAIT",
+        "now - 2 * LONGEST_WAIT",
+        f"{OWN}::test_a_burst_of_writes_leaves_the_steps_to_a_cycle_without_one_for_some_minutes_at_most",
+    ),
+    fault(
         "a side that gives nothing is asked in each cycle",
         "reading/steps:_is_paused",
         "bool(pause) and context.clock() < datetime.fromisoformat(str(pause).split(' ')[1])",

@@ -303,6 +303,26 @@ def test_what_there_is_no_time_for_waits_for_the_next_cycle(monkeypatch: pytest.
     assert world.read == 10
 
 
+def test_a_burst_of_writes_leaves_the_steps_to_a_cycle_without_one_for_some_minutes_at_most() -> None:
+    world = FollowedWorld()
+    world.cycle()
+    many = steps.MANY_WRITES + 1
+
+    def burst() -> None:
+        for number in range(many):
+            world.new_case(f"Case {number}")
+        world.cycle()
+
+    burst()
+    assert world.read == 0
+    world.cycle()
+    assert world.read == many
+    burst()
+    world.clock.advance(seconds=steps.LONGEST_WAIT.total_seconds())
+    burst()
+    assert world.read == 2 * many
+
+
 def test_cases_that_were_over_before_the_first_start_are_left_alone() -> None:
     world = FollowedWorld()
     old = world.new_case("old")

@@ -81,7 +81,7 @@ def test_cursors_never_go_back() -> None:
             assert before is None or (cursor.time is not None and cursor.time >= before), name
 
 
-SMALL_PAGES = Settings(workers=1, case_page_rows=2)
+SMALL_PAGES = Settings(workers=1, case_page_rows=2, all_cases_page_rows=2)
 
 
 class _Truncated(MeddledCases):

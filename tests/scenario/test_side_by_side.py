@@ -124,6 +124,16 @@ def test_the_workers_of_a_connector_are_what_it_says_whatever_another_has(worker
     assert len(instance.records()) == 12
 
 
+def test_what_ended_is_written_down_behind_the_start_of_the_next() -> None:
+    """No worker waits for the journal: each action's row is committed before the row of the one before is ended."""
+    world = with_workers(WildWorld(), coralogix=1, main=1)
+    world.cycle()
+    for number in range(3):
+        world.new_case(f"Case {number}")
+    world.cycle()
+    assert [entry.key for entry in world.store.ledger.entries() if entry.table == "actions"] == [1, 2, 1, 3, 2, 3]
+
+
 def test_after_two_writes_without_an_answer_a_side_gets_no_more_in_that_cycle() -> None:
     world, instance = two_instances(SECURITY)
     with_workers(world, coralogix=1, main=1, second=1)

@@ -1,9 +1,9 @@
 """The plan's actions, link by link: journal, act, finish the journal.
 
 Rules of this file: links stand side by side, each side with its own workers, each link strictly in order; the store
-is touched from the calling thread alone; the journal row is committed before the request leaves; a failed action stops
-only what follows it on its own link, but a refused login, a service that asks to be left alone, and one that lets two
-writes find no answer, stop that side for this cycle.
+is touched from the calling thread alone; the journal row is committed before the request leaves; what ended is written
+down while the next requests are under way; a failed action stops only what follows it on its own link, but a refused
+login, a service that asks to be left alone, and one that lets two writes find no answer, stop that side for this cycle.
 """
 
 from __future__ import annotations
@@ -80,20 +80,23 @@ class Applier:
         )
         reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]] = {}
         acting: dict[Future[_Ended], tuple[Work, int]] = {}
+        ended: list[tuple[Work, int, _Ended]] = []
         while True:
             if not self.context.should_stop():
                 self._look(pool, lanes, reading)
                 self._begin(pool, performer, lanes, acting)
-            if not reading and not acting:
+            self._finish(ended, lanes)
+            if not (reading or acting or ended):
                 return
+            self.context.progress("apply", len(self.outcomes), total)
             under_way: list[Future[Any]] = [*reading, *acting]
             done, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for looked in [future for future in reading if future in done]:
                 name, batch = reading.pop(looked)
                 fresh = self._heard(looked.result())
                 lanes.looked_at(name, [_work(pairs[one.link.case_id], one, fresh) for one in batch])
-            self._finish([(*acting.pop(future), future.result()) for future in list(acting) if future in done], lanes)
-            self.context.progress("apply", len(self.outcomes), total)
+            ended = [(*acting.pop(future), future.result()) for future in list(acting) if future in done]
+            self._came_back([one for _, _, one in ended], lanes)
 
     def _look(
         self, pool: ThreadPoolExecutor, lanes: Lanes, reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]]
@@ -140,23 +143,28 @@ class Applier:
             task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
             acting[pool.submit(task)] = (work, seq)
 
-    def _finish(self, ended: Sequence[tuple[Work, int, _Ended]], lanes: Lanes) -> None:
-        """Commit what came of the actions that ended together in one transaction."""
-        rows = []
-        for _, seq, one in ended:
+    def _came_back(self, ended: Sequence[_Ended], lanes: Lanes) -> None:
+        """Free the workers of the actions that ended, and go by what their services said, before another begins."""
+        for one in ended:
             side = side_of(one.outcome.action)
             lanes.ended(side)
             if one.refused is not None:
                 self._stop_side(side, one.refused)
             self._leave_alone(side, one.outcome.detail or "")
+            self.outcomes.append(one.outcome)
+
+    def _finish(self, ended: Sequence[tuple[Work, int, _Ended]], lanes: Lanes) -> None:
+        """Commit what came of the actions that ended together in one transaction."""
+        if not ended:
+            return
+        for _, _, one in ended:
             self._learn(one.outcome)
-            rows.append(FinishedAction(seq=seq, outcome=one.outcome, requests=self.context.requests.take_of(seq)))
-        if rows:
-            self.context.finish_actions(rows)
+        requests = self.context.requests
+        rows = [FinishedAction(seq=seq, outcome=one.outcome, requests=requests.take_of(seq)) for _, seq, one in ended]
+        self.context.finish_actions(rows)
         for work, _, one in ended:
             outcome = one.outcome
             tell_outcome(outcome)
-            self.outcomes.append(outcome)
             work.pair = _after(work.pair, outcome)
             if work.actions and outcome.result in (Result.DONE, Result.ALREADY):
                 lanes.go_on(work)

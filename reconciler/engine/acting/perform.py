@@ -181,7 +181,7 @@ class Performer:
 
     def _created(self, action: Action, here: Standing, made: Incident, words: str, *, is_base: bool) -> Outcome:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
-        link = replace(_given(adopted(here, self.knowledge), action, here, is_base=is_base), hold=None)
+        link = replace(_given(here.bound().link, action, here, is_base=is_base), hold=None)
         link = _noted(link, action, NOTE_ARRIVED, here.case)
         link = replace(link, incident_peak=here.on(link).incident_stage)
         if not here.is_ours:

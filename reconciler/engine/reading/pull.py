@@ -27,7 +27,14 @@ from reconciler.core.model import Case, Incident, System
 from reconciler.engine.context import Context
 from reconciler.engine.reading.alerts import pull_alerts
 from reconciler.engine.reading.cases import read_cases
-from reconciler.engine.reading.window import Reach, Window, deep_floor, resume_position, shallow_floor
+from reconciler.engine.reading.window import (
+    Reach,
+    Window,
+    deep_floor,
+    reads_much,
+    resume_position,
+    shallow_floor,
+)
 from reconciler.engine.report import failure_words
 from reconciler.remotes.ports import (
     CASES_HIDDEN,
@@ -206,7 +213,8 @@ def _sweep_cases(context: Context, order: CaseOrder, cursor: Cursor | None, wind
     sweep = _CaseListing()
     shallow = shallow_floor(cursor, window)
     settings = context.settings
-    page_rows = settings.all_cases_page_rows if window.since else settings.case_page_rows
+    is_long = reads_much(cursor, window, settings.case_page_rows)
+    page_rows = settings.all_cases_page_rows if is_long else settings.case_page_rows
     for page in case_pages(context, order, page_rows=page_rows):
         sweep.server_time = sweep.server_time or page.server_time
         sweep.truncated = sweep.truncated or page.truncated

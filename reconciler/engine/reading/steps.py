@@ -2,7 +2,8 @@
 
 Rules of this file: nothing here writes to a service; what cannot be read fails nothing else, is told, and is read at
 the next chance; a side that gives nothing is left alone for a while, at most an hour; what is not read within the time
-for it waits for the next cycle; a cycle in which nothing changed asks nothing.
+for it waits for the next cycle, and a cycle that writes much leaves it all to one that does not, for some minutes at
+most; a cycle in which nothing changed asks nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_READING = timedelta(seconds=10)
 """The steps hold up the next cycle for no longer; at a usual pace that is room for a thousand Cases."""
+MANY_WRITES = 40
+LONGEST_WAIT = timedelta(minutes=5)
+"""A cycle of more writes reads only what has waited for so long: the steps are still there in the next one."""
 MOST_IN_A_CYCLE = 5000
 READ_AT_ONCE = 40
 RECORDS_AT_ONCE = 200
@@ -34,22 +38,25 @@ REFUSAL_BELIEVED_FOR = timedelta(days=1)
 """A right that a user does not have is not asked for again sooner."""
 
 
-def read_steps(context: Context) -> None:
-    """Read the own account of everything that changed, as much as there is time for."""
-    ends_at = context.clock() + LONGEST_READING
+def read_steps(context: Context, *, writes: int) -> None:
+    """Read the own account of everything that changed, as much as there is time for behind so many writes."""
+    now = context.clock()
+    ends_at, since = now + LONGEST_READING, now - LONGEST_WAIT if writes > MANY_WRITES else None
     if context.events is not None:
-        _read_cases(context, context.events, ends_at)
+        _read_cases(context, context.events, ends_at, since)
     for connector, client in context.histories.items():
-        _read_records(context, connector, client, ends_at)
+        _read_records(context, connector, client, ends_at, since)
 
 
 # -- Cases -----------------------------------------------------------------------------------------------------------
 
 
-def _read_cases(context: Context, client: CaseEventClient, ends_at: datetime) -> None:
+def _read_cases(context: Context, client: CaseEventClient, ends_at: datetime, since: datetime | None) -> None:
     store, name = context.store.steps, System.CORALOGIX.value
     store.drop_never_ours()
-    due = () if _is_paused(context, name) else store.due(System.CORALOGIX, context.clock(), MOST_IN_A_CYCLE)
+    if _is_paused(context, name):
+        return
+    due = store.due(System.CORALOGIX, context.clock(), MOST_IN_A_CYCLE, since=since)
     workers = context.settings.workers_of.get(name, context.settings.workers)
     for batch in batches(due, READ_AT_ONCE):
         if context.should_stop() or context.clock() >= ends_at:
@@ -94,9 +101,11 @@ def _by_case(error: Malformed) -> Malformed:
 # -- records ---------------------------------------------------------------------------------------------------------
 
 
-def _read_records(context: Context, connector: str, client: RecordHistoryClient, ends_at: datetime) -> None:
+def _read_records(
+    context: Context, connector: str, client: RecordHistoryClient, ends_at: datetime, since: datetime | None
+) -> None:
     store = context.store.steps
-    due = store.due(System.SERVICENOW, context.clock(), MOST_IN_A_CYCLE, connector=connector)
+    due = store.due(System.SERVICENOW, context.clock(), MOST_IN_A_CYCLE, connector=connector, since=since)
     if due and _is_refused(context, connector):
         store.forget(due)
         return

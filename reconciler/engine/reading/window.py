@@ -94,6 +94,14 @@ def shallow_floor(cursor: Cursor | None, window: Window) -> datetime | None:
     return cursor.time
 
 
+def reads_much(cursor: Cursor | None, window: Window, page_rows: int) -> bool:
+    """Say whether more than a page is to be expected: at the start, in a long overlap, and after a pause."""
+    reach = Reach.of(cursor)
+    if reach is None or window.since or window.now - reach.deep_at > window.overlap:
+        return True
+    return reach.deep_rows > page_rows and shallow_floor(cursor, window) is None
+
+
 def resume_position(cursor: Cursor | None, window: Window) -> Position | None:
     """Give the position behind which an ordered listing goes on; None where it is read in depth."""
     reach = Reach.of(cursor)

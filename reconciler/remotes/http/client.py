@@ -315,7 +315,7 @@ class HttpService:
         with self._session.request(
             sending.call.method,
             settings.base_url.rstrip("/") + sending.call.path,
-            params=sending.query,
+            params=urlencode(sending.query),
             data=sending.body,
             headers={"Content-Type": sending.content_type} if sending.body is not None else None,
             auth=_Signature(headers),

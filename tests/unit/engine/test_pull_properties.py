@@ -31,6 +31,7 @@ QUIET = Settings(
     drift_check_every=timedelta(days=1000),
     workers=1,
     case_page_rows=2,
+    all_cases_page_rows=3,
     incident_page_rows=2,
     incident_pages_per_cycle=4,
     short_rows=1,

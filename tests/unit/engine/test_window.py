@@ -11,6 +11,7 @@ from reconciler.engine.reading.window import (
     Window,
     deep_floor,
     is_unfinished,
+    reads_much,
     resume_position,
     shallow_floor,
 )
@@ -45,6 +46,19 @@ def test_the_first_start_goes_by_the_clock_of_the_service() -> None:
 
 def test_a_deep_reading_ends_behind_the_head_of_the_one_before() -> None:
     assert deep_floor(cursor(), window(), None) == HEAD - OVERLAP
+
+
+@pytest.mark.parametrize(
+    ("deep_ago", "rows", "expected"),
+    [(0, 100, False), (600, 100, False), (601, 100, True), (0, 101, False), (300, 101, True)],
+)
+def test_large_pages_are_for_long_overlaps_and_behind_pauses(deep_ago: float, rows: int, *, expected: bool) -> None:
+    assert reads_much(cursor(deep_ago=deep_ago, rows=rows), window(), 100) is expected
+
+
+def test_large_pages_are_for_the_first_reading_and_for_a_backfill() -> None:
+    assert reads_much(None, window(), 100)
+    assert reads_much(cursor(rows=1), window(since=HEAD), 100)
 
 
 def test_a_backfill_is_deep_and_goes_back_as_far_as_it_is_asked() -> None:
