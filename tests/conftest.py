@@ -1,4 +1,4 @@
-"""What holds for every test: a database that nobody holds any more is closed.
+"""What holds for every test: a database that nobody holds any more is closed, and a template is compiled once.
 
 A world holds its database for as long as a test holds the world, and closes it by being forgotten. Python 3.13 and
 newer warn of a connection that is forgotten open, and a warning is an error here.
@@ -6,11 +6,15 @@ newer warn of a connection that is forgotten open, and a warning is an error her
 
 from __future__ import annotations
 
+import functools
+import gc
 import sqlite3
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
+
+from reconciler.core.expressions.templates import Template
 
 
 class _Closing(sqlite3.Connection):
@@ -27,3 +31,17 @@ def databases_close_when_they_are_forgotten() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite3, "connect", partial(connect, factory=_Closing, check_same_thread=False))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_template_is_compiled_once() -> Iterator[None]:
+    """Remember the compiled templates: most configs of tests have the default ones, which take longer than the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "compile", functools.cache(Template.compile))
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Let the search for garbage pass over what was collected, which stays to the end."""
+    gc.collect()
+    gc.freeze()

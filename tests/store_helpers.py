@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,12 +10,26 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.core.model import Action, ActionKind, Case, HttpRecord, Incident, Outcome, Stage, System
+from reconciler.store.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
 from reconciler.store.values import Decided, FinishedAction, Pulled, RememberedCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, policies
 
 JUDGE = policies()
 LATER = NOW + timedelta(minutes=1)
+
+
+@functools.cache
+def _first() -> Store:
+    return Store.in_memory()
+
+
+def empty_store() -> Store:
+    """Make an empty store in memory by copying the first one: making its tables takes longer than a short test."""
+    connection = connect(IN_MEMORY)
+    _first().database.connection.backup(connection)
+    configure(connection)
+    return Store(Database(connection, IN_MEMORY))
 
 
 def case_id(number: int) -> str:

@@ -23,6 +23,7 @@ from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import policies
 from tests.clients import CasesInProcess, IncidentsInProcess
+from tests.store_helpers import empty_store
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 FIELDS = ("category", "close_code", "close_notes", "description", "impact", "short_description", "urgency")
@@ -36,7 +37,7 @@ class World:
     switches: Switches = field(default_factory=Switches)
     profile: str = "strict"
     settings: Settings = field(default_factory=lambda: Settings(workers=1))
-    store: Store = field(default_factory=Store.in_memory)
+    store: Store = field(default_factory=empty_store)
     seed: int = 0
     users: Mapping[str, str] = field(default_factory=lambda: {"main": API_USER})
     request_log: RequestLog = field(default_factory=RequestLog)

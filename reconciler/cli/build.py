@@ -27,6 +27,7 @@ from reconciler.remotes.http.auth import (
     password_login,
 )
 from reconciler.remotes.http.client import HttpService, environment_settings
+from reconciler.remotes.http.pacing import ClientClock
 from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_record
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
@@ -54,12 +55,18 @@ def build_context(
     stop: threading.Event | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     told: SideObserver = ignore_side,
+    time: ClientClock | None = None,
 ) -> Context:
     """Build everything that a cycle works with; ``told`` hears of each request. Nothing is sent yet."""
     stop = stop or threading.Event()
     requests = RequestLog()
     wire = Wire(
-        observe=requests.note, told=told, stop=stop, keep_bodies=config.state.keep_bodies, reads_only=config.observes
+        observe=requests.note,
+        told=told,
+        stop=stop,
+        time=time or ClientClock(),
+        keep_bodies=config.state.keep_bodies,
+        reads_only=config.observes,
     )
     coralogix = coralogix_service(config.coralogix, wire)
     connectors = {name: servicenow_client(one, config.policies, wire) for name, one in config.servicenow.items()}
@@ -110,6 +117,7 @@ class Wire:
     told: SideObserver = ignore_side
     """beside the log"""
     stop: threading.Event = field(default_factory=threading.Event)
+    time: ClientClock = field(default_factory=ClientClock)
     keep_bodies: bool = False
     reads_only: bool = False
     """hold back every request that could write"""
@@ -129,7 +137,9 @@ def coralogix_service(config: CoralogixConfig, wire: Wire) -> HttpService:
     settings = _settings(config.base_url, config, wire)
     login = bearer_login(config.api_key.reveal())
     observe = wire.observer("coralogix")
-    return HttpService(System.CORALOGIX, settings, login, observe=observe, stop=wire.stop, name="coralogix")
+    return HttpService(
+        System.CORALOGIX, settings, login, observe=observe, stop=wire.stop, clock=wire.time, name="coralogix"
+    )
 
 
 def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) -> ServiceNowClient:
@@ -137,7 +147,9 @@ def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) 
     settings = _settings(config.instance_url, config, wire)
     login = _login(config)
     observe = wire.observer(config.name)
-    http = HttpService(System.SERVICENOW, settings, login, observe=observe, stop=wire.stop, name=config.name)
+    http = HttpService(
+        System.SERVICENOW, settings, login, observe=observe, stop=wire.stop, clock=wire.time, name=config.name
+    )
     return ServiceNowClient(config.name, http, owner=policies.owner, extra_fields=mapped_fields(policies))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.bench.parts import PARTS, Sizes
 from tests.bench.table import Row, written
 
-SMALL = Sizes(links=200, burst=20, back=10, pairs=50, delay_seconds=0.01)
+SMALL = Sizes(links=200, burst=20, back=10, pairs=50, delay_seconds=0.01, times=1)
 """So small that a test can run it."""
 
 

@@ -45,8 +45,6 @@ case_events = {events}
 """
 FEW = 10
 """links of the small database that the large one is held against"""
-TIMES = 3
-"""what is short is run so often, and the best counts"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +58,8 @@ class Sizes:
     """open pairs for the drift check, and records that are taken in"""
     delay_seconds: float = 0.05
     """how long the services take for each answer in the parts about speed"""
+    times: int = 3
+    """what is short is run so often, and the best counts"""
     folder: Path | None = None
     """where databases are kept from run to run; None: made anew"""
 
@@ -123,8 +123,8 @@ def quiet(sizes: Sizes) -> Iterator[Row]:
         for links, name in databases(folder, sizes):
             text = configure(folder, at, name)
             ours(folder, "once")
-            costs = [counted(at, lambda: ours(folder, "once")) for _ in range(TIMES)]
-            naive = least([script("quiet", at, folder) for _ in range(TIMES)])
+            costs = [counted(at, lambda: ours(folder, "once")) for _ in range(sizes.times)]
+            naive = least([script("quiet", at, folder) for _ in range(sizes.times)])
             yield Row(name=f"quiet `once`, {links:,} links", ours=least(costs), script=naive)
             yield Row(name=f"idle cycle in `run`, {links:,} links", ours=_idle(folder, text))
 
@@ -160,7 +160,7 @@ def read_only(sizes: Sizes) -> Iterator[Row]:
         for links, name in databases(folder, sizes):
             configure(folder, at, name)
             for shown, words in asked.items():
-                costs = [ours(folder, *words) for _ in range(TIMES)]
+                costs = [ours(folder, *words) for _ in range(sizes.times)]
                 yield Row(name=f"{shown}, {links:,} links", ours=least(costs))
 
 

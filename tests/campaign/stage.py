@@ -31,6 +31,7 @@ from tests.campaign.schedule import Hosts, Interrupt, Setting, When
 from tests.campaign.trace import MAIN, OTHER, Acted, Began, Copied, Ended, Event, Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
 from tests.clients import CasesInProcess, IncidentsInProcess
+from tests.store_helpers import empty_store
 from tests.world import FIELDS
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class MortalDatabase(Database):
 @functools.cache
 def _empty() -> sqlite3.Connection:
     """Migrate one database, from which all others are copied."""
-    return Store.in_memory().database.connection
+    return empty_store().database.connection
 
 
 @functools.cache

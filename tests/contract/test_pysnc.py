@@ -38,7 +38,6 @@ HEAD_ID, DEPARTMENT_ID = "46c5bf6ca9fe1981010713e3ac7d3384", "a581ab703710200044
 PROBLEM_ADMIN_ID = "26fbff173b331300ad3cc9bb34efc4bd"
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not (SUITE / "test").is_dir(), reason=f"no checkout of ServiceNow/PySNC at {SUITE}"),
     pytest.mark.skipif(bool(MISSING), reason=f"the suite of PySNC needs {', '.join(MISSING)}"),
 ]

@@ -58,7 +58,9 @@ def run(mutant: Mutant) -> bool:
         copy(Path(folder))
         place = mutant.file(Path(folder))
         place.write_text(mutant.put_in(place.read_text(encoding="utf-8")), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutant.test]
+        for compiled in place.parent.glob(f"__pycache__/{place.stem}.*"):
+            compiled.unlink()
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "", mutant.test]
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     noticed = ended.returncode == 1
     print(f"{'noticed' if noticed else 'MISSED '}  {mutant.name:44} {mutant.test}", flush=True)
@@ -68,11 +70,11 @@ def run(mutant: Mutant) -> bool:
 
 
 def copy(folder: Path) -> None:
-    """Copy what the tests need; what lies beside the checkout is not copied, so those tests skip."""
+    """Copy what the tests need, compiled as it is; what lies beside the checkout is not copied, so those tests skip."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns(".*"))
         else:
             shutil.copy(source, folder / name)
 

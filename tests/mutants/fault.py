@@ -60,7 +60,8 @@ class Mutant:
         """Find the one file of its module; raise NoSuchPlaceError where none, or several, bear its name."""
         module = self.where.partition(":")[0]
         end = f"/{module.replace('.', '/')}.py"
-        found = [path for path in sorted((root / PACKAGE).rglob("*.py")) if f"/{path.relative_to(root)}".endswith(end)]
+        files = sorted((root / PACKAGE).rglob(f"{module.rpartition('.')[2].rpartition('/')[2]}.py"))
+        found = [path for path in files if f"/{path.relative_to(root)}".endswith(end)]
         if len(found) != 1:
             raise NoSuchPlaceError(f"{self.name}: {len(found)} modules are called {module!r}")
         return found[0]
@@ -110,7 +111,7 @@ class _Change(ast.NodeTransformer):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and self._text:
             self.count += node.value.count(self._text)
             return ast.Constant(node.value.replace(self._text, _text_of(self._after)))
-        if not isinstance(node, ast.stmt) and [ast.dump(node)] == self._looks:
+        if not isinstance(node, ast.stmt) and self._is_there([node]):
             self.count += 1
             return self._after[0]
         for body in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
@@ -118,10 +119,14 @@ class _Change(ast.NodeTransformer):
                 self._change_statements(body)
         return super().generic_visit(node)
 
+    def _is_there(self, code: Code) -> bool:
+        """Say whether this is the code that is looked for; what begins otherwise is not written out."""
+        return type(code[0]) is type(self._before[0]) and [ast.dump(one) for one in code] == self._looks
+
     def _change_statements(self, body: list[ast.stmt]) -> None:
         size = len(self._before)
         for start in range(len(body) - size, -1, -1):
-            if [ast.dump(one) for one in body[start : start + size]] == self._looks:
+            if self._is_there(body[start : start + size]):
                 self.count += 1
                 body[start : start + size] = self._after  # type: ignore[assignment]
 

@@ -11,6 +11,7 @@ from reconciler.engine.report import CycleReport, CycleResult
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.store.store import Store
 from tests.scenario.configured import ConfiguredWorld
+from tests.store_helpers import empty_store
 from tests.world import START
 
 LIMIT = "[limits]\nmax_changes_on_new_config = 2\n"
@@ -19,7 +20,7 @@ HARMLESS = f"{LIMIT}[inbound.default]\ncreate_when = \"case.priority != 'P5'\""
 
 
 def with_cases(count: int = 3, *, store: Store | None = None) -> ConfiguredWorld:
-    world = ConfiguredWorld(text=LIMIT, store=store or Store.in_memory())
+    world = ConfiguredWorld(text=LIMIT, store=store or empty_store())
     for number in range(count):
         world.started(f"Case {number}", priority="P1")
     assert world.cycle().result is CycleResult.DONE

@@ -12,10 +12,10 @@ from reconciler.core.model import ActionKind, Result, SkipReason, System
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.journal import Journal
-from reconciler.store.store import Store
 from reconciler.store.values import FinishedAction, StageRules
 from tests.builders import an_inbound, condition, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
+from tests.store_helpers import empty_store
 from tests.world import results
 
 STRIPPING = Switches(sys_id_on_post="strip")
@@ -95,7 +95,7 @@ def test_create_when_does_not_keep_a_known_record_of_a_new_database_from_being_a
     case_id, sys_id = world.link_one()
     world.coralogix.acknowledge(case_id)
     world.run_until_quiet()
-    fresh = Store.in_memory()
+    fresh = empty_store()
     world.cycle_of(fresh)
     pair = fresh.links.pair(case_id)
     assert pair is not None
@@ -136,7 +136,7 @@ class MortalJournal(Journal):
 
 def test_what_the_first_answer_teaches_is_not_lost_with_the_process() -> None:
     """Kill between the answer's two commits: the first of them is what was learned."""
-    store = Store.in_memory()
+    store = empty_store()
     store.journal = MortalJournal(store.database)
     world = WildWorld(switches=STRIPPING, store=store)
     world.cycle()

@@ -11,9 +11,9 @@ from reconciler.core.model import Result, SkipReason
 from reconciler.core.planning.plan import needs
 from reconciler.core.policies.policies import Limits
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.store import Store
 from tests.builders import policies
 from tests.scenario.wild_support import WildWorld
+from tests.store_helpers import empty_store
 from tests.world import results
 
 
@@ -35,7 +35,7 @@ def test_a_record_in_an_unknown_state_is_not_adopted() -> None:
     case_id, sys_id = world.link_one()
     world.servicenow.people.set_state(sys_id, "42")
     world.coralogix.acknowledge(case_id)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.UNKNOWN_STATE
     pair = world.store.links.pair(case_id)

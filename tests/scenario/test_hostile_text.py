@@ -24,6 +24,7 @@ from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.scenario.configured import ConfiguredWorld
+from tests.store_helpers import empty_store
 
 TITLES = {
     "quotes": """it's "down" `again` \\" \\' ''""",
@@ -75,7 +76,7 @@ def in_process() -> Iterator[Scene]:
 @contextmanager
 def over_http() -> Iterator[Scene]:
     sandbox = Sandbox(SandboxClock(follow_real_time=True))
-    with serve(sandbox, sandbox.case_face()) as served, Store.in_memory() as store:
+    with serve(sandbox, sandbox.case_face()) as served, empty_store() as store:
         text = f"""
 [coralogix]
 base_url = "{served.case_url}"

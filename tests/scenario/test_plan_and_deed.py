@@ -11,9 +11,9 @@ from reconciler.core.model import ActionKind, Result, SkipReason
 from reconciler.core.policies.policies import Limits
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.store import Store
 from tests.builders import policies
 from tests.scenario.wild_support import WildWorld
+from tests.store_helpers import empty_store
 from tests.world import results
 
 
@@ -36,7 +36,7 @@ def test_the_key_goes_between_look_up_and_adoption() -> None:
     """The record that was found loses its key before it is bound. It is not bound; the Case gets one of its own."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.once("before get_many", lambda: world.servicenow.people.edit(sys_id, correlation_id=""))
     report = world.cycle()
     assert Result.REJECTED in results(report)
@@ -75,7 +75,7 @@ def test_nothing_follows_a_failed_action_on_its_own_link() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.servicenow.people.resolve(sys_id)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.once("before get_many", lambda: world.strike_records(FaultKind.RATE_429, "records.list"))
     report = world.cycle()
     assert [action.kind.value for action in report.plan.actions] == ["adopt_incident", "advance_case"]
@@ -99,7 +99,7 @@ def test_two_records_with_one_key_found_by_the_look_up_alone() -> None:
     case_id, sys_id = world.link_one()
     world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.strike_records(FaultKind.STALE_LIST, "records.list")
     world.servicenow.access.list_lag = timedelta(hours=1)
     assert results(world.cycle()) == []

@@ -13,10 +13,10 @@ from reconciler.engine.report import CycleRequest
 from reconciler.rebuild.rebuild import rebuild
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow import copies
-from reconciler.store.store import Store
 from reconciler.store.values import HoldRequest, HoldRequestKind
 from tests.builders import an_inbound, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
+from tests.store_helpers import empty_store
 
 
 def world_with(how: OnReactivate, per_day: int = 5) -> WildWorld:
@@ -184,7 +184,7 @@ def test_a_lost_database_goes_on_with_the_newest_record(is_rebuilt: bool, is_fir
         world.servicenow.people.remove(first)
     kept = {one["sys_id"]: one["sys_mod_count"] for one in world.servicenow.incidents_for(case_id)}
     world.clock.advance(seconds=60)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     if is_rebuilt:
         assert rebuild(world.context, cycle_id="rebuild").findings == ()
     world.run_until_quiet()
@@ -209,7 +209,7 @@ def test_a_copy_beside_the_newest_record_is_its_rival(is_rebuilt: bool) -> None:
     world.servicenow.people.copy(second)
     [copy] = {one["sys_id"] for one in world.servicenow.incidents_for(case_id)} - known
     world.clock.advance(seconds=60)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     if is_rebuilt:
         [found] = rebuild(world.context, cycle_id="rebuild").findings
         assert world.servicenow.record(copy)["number"] in found.why

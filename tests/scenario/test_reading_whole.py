@@ -19,8 +19,8 @@ from reconciler.remotes.ports import CaseOrder, CasePage
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.sandbox.servicenow.switches import Switches
-from reconciler.store.store import Store
 from tests.scenario.wild_support import Killed, MeddledCases, WildWorld, kill
+from tests.store_helpers import empty_store
 from tests.world import START
 
 
@@ -222,7 +222,7 @@ def test_a_rebuild_takes_its_origin_from_the_service() -> None:
     world = WildWorld()
     world.link_one()
     world.ahead = timedelta(hours=1)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     rebuild(world.context, cycle_id="rebuild")
     origin = world.store.facts.origin()
     assert origin is not None

@@ -14,7 +14,7 @@ from reconciler.rebuild.rebuild import rebuild
 from reconciler.rebuild.report import RebuildReport, UncertaintyKind
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
-from reconciler.store.store import Store
+from tests.store_helpers import empty_store
 from tests.world import World
 
 
@@ -29,7 +29,7 @@ def linked(world: World, count: int = 1) -> list[str]:
 def rebuilt(world: World, *, after_days: float = 0) -> RebuildReport:
     """Lose the database, and rebuild it."""
     world.clock.advance(days=after_days, minutes=1)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     written = world.writes()
     report = rebuild(world.context, cycle_id="rebuild")
     assert world.writes() == written

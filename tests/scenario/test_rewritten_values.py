@@ -9,8 +9,8 @@ import pytest
 from reconciler.core.model import Result
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
-from reconciler.store.store import Store
 from tests.scenario.wild_support import WildWorld
+from tests.store_helpers import empty_store
 from tests.world import results
 
 TITLES = {
@@ -128,7 +128,7 @@ def test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again(rew
     world = WildWorld(switches=Switches(rewrites=frozenset({rewrite})))
     case_id, _ = world.link_one(before)
     kept, writes = world.record(case_id)["short_description"], world.writes()
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.run_until_quiet()
     assert world.writes() == writes
     world.coralogix.set_title(case_id, after)
@@ -140,7 +140,7 @@ def test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again(rew
 def test_what_a_record_was_made_with_is_known_though_a_person_moves_it_right_after_it_was_taken_in() -> None:
     world = WildWorld(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
     case_id, sys_id = world.link_one("Payments are slow")
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.cycle()
     writes = world.writes()
     world.servicenow.people.progress(sys_id)
@@ -154,7 +154,7 @@ def test_a_case_that_changed_since_its_record_was_made_is_followed_when_the_reco
     case_id, _ = world.link_one("Payments are slow")
     world.clock.advance(seconds=60)
     world.coralogix.set_title(case_id, "Payments are down")
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.run_until_quiet()
     assert world.record(case_id)["short_description"].endswith("Payments are down")
     assert blamed(world) == 0
@@ -165,6 +165,6 @@ def test_an_edit_that_left_no_trace_before_a_record_is_taken_in_stays() -> None:
     world = WildWorld()
     case_id, sys_id = world.link_one("Payments are slow")
     world.servicenow.people.silent_edit(sys_id, short_description="mine")
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.run_until_quiet()
     assert world.record(case_id)["short_description"] == "mine"

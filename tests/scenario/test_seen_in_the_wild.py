@@ -15,9 +15,9 @@ from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.store.opening.lock import DatabaseLock
-from reconciler.store.store import Store
 from tests.builders import an_inbound, compiled, policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
+from tests.store_helpers import empty_store
 from tests.world import results
 
 
@@ -60,7 +60,7 @@ def test_two_daemons_on_one_database(tmp_path: Path) -> None:
 def test_two_daemons_on_two_hosts(moment: str) -> None:
     """A stand-by host with a database of its own runs too. Wherever its cycle falls into ours: one record."""
     world = WildWorld()
-    other = Store.in_memory()
+    other = empty_store()
     world.cycle()
     world.cycle_of(other)
     case_id = world.new_case()
@@ -120,7 +120,7 @@ def test_error_read_as_empty(kind: FaultKind) -> None:
     """The look-up that guards a create fails. It is not taken for "no record yet": nothing is created."""
     world = WildWorld()
     case_id, _ = world.link_one()
-    fresh = Store.in_memory()
+    fresh = empty_store()
     world.strike_records(kind, "records.list", times=None)
     report = world.cycle_of(fresh)
     assert isinstance(report.error, CycleFailed)
@@ -297,7 +297,7 @@ def test_two_records_with_one_key_and_none_linked() -> None:
     case_id, sys_id = world.link_one()
     world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     assert len(world.servicenow.incidents_for(case_id)) == 2

@@ -18,6 +18,7 @@ from reconciler.store.store import Store
 from tests.builders import a_route, condition, policies
 from tests.clients import IncidentsInProcess
 from tests.scenario.wild_support import DRIFT_CYCLES, WildWorld, after_a_drift_check
+from tests.store_helpers import empty_store
 from tests.world import START, results
 
 STRIPPING = Switches(sys_id_on_post="strip")
@@ -90,7 +91,7 @@ def test_a_stripped_sys_id() -> None:
 def test_lists_lag_behind_writes() -> None:
     """Listings show the instance as it was half a minute ago, for ever, to two hosts. Still one record each."""
     world = WildWorld()
-    other = Store.in_memory()
+    other = empty_store()
     world.strike_records(FaultKind.STALE_LIST, "records.list", times=None)
     world.cycle()
     world.cycle_of(other)

@@ -13,9 +13,9 @@ from reconciler.rebuild.rebuild import rebuild
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
-from reconciler.store.store import Store
 from tests.builders import policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
+from tests.store_helpers import empty_store
 from tests.world import results
 
 
@@ -119,7 +119,7 @@ def test_a_rebuild_of_two_records_remembers_how_far_either_came() -> None:
     world.run_until_quiet()
     world.servicenow.people.copy(sys_id)
     world.servicenow.people.resolve(sys_id)
-    world.store = Store.in_memory()
+    world.store = empty_store()
     rebuild(world.context, cycle_id="rebuild")
     pair = world.store.links.pair(case_id)
     assert pair is not None

@@ -14,9 +14,9 @@ from reconciler.core.policies.policies import Limits
 from reconciler.engine.report import CycleReport
 from reconciler.engine.saved_plan import saved_document
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.store import Store
 from tests.builders import policies
 from tests.scenario.wild_support import Killed, WildWorld, kill
+from tests.store_helpers import empty_store
 from tests.world import START, World
 
 FEW = policies(limits=Limits(max_creates_per_cycle=2))
@@ -157,7 +157,7 @@ def saved(world: World, **asked: object) -> JsonObject:
 
 def planned(world: World, **asked: object) -> CycleReport:
     """Let a cycle fall on a copy of the database that carries nothing out."""
-    live, copy = world.store, Store.in_memory()
+    live, copy = world.store, empty_store()
     live.database.connection.backup(copy.database.connection)
     world.store = copy
     try:

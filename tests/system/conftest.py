@@ -23,7 +23,7 @@ def forks() -> Iterator[Forks]:
 
 @pytest.fixture
 def bench(tmp_path: Path, forks: Forks) -> Iterator[Bench]:
-    with fast_folder(tmp_path) as folder, Bench(folder, runner=forks.run) as opened:
+    with fast_folder(tmp_path) as folder, Bench(folder, runner=forks) as opened:
         yield opened
 
 

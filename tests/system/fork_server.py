@@ -1,9 +1,11 @@
-"""The process that forks: ``python -m tests.system.fork_server`` takes one order a line.
+"""The process that forks: ``python -m tests.system.fork_server FD`` takes orders from a socket, several at once.
 
-It answers with two: the process id of the fork at once, and how it ended.
+With an order come four files: the streams of the command, and one for two answers, a line each: the process id of the
+command, and how it ended. Between server and command stands a keeper, which waits for that end.
 
-A fork can be told to kill itself with SIGKILL at the nth commit of the database, just before COMMIT or just after it.
-Nothing but the forking and the killing is changed about the program.
+A command can be told to kill itself with SIGKILL at the nth commit of the database, just before COMMIT or just after
+it, and to take other numbers for constants that are times, so that no test waits for them. Nothing else is changed
+about the program.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ import json
 import os
 import pkgutil
 import signal
+import socket
 import sys
-import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-import reconciler.cli.commands
+import reconciler
 from reconciler.cli import main
 from reconciler.config.load import parse_config
 from reconciler.core.errors import ConfigError
@@ -31,20 +33,27 @@ from reconciler.core.expressions.templates import Template
 from reconciler.store.connection import Database
 
 
-def serve() -> None:
-    """Take orders from standard input until it ends."""
-    _import_the_commands()
+def serve(orders: socket.socket) -> None:
+    """Take orders until who gives them is gone."""
+    _import_the_program()
     _compile_the_defaults()
-    for line in sys.stdin:
-        for answer in _run(json.loads(line)):
-            print(json.dumps(answer), flush=True)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no keeper is waited for
+    while True:
+        text, files, _, _ = socket.recv_fds(orders, 1_000_000, 4)
+        if not text:
+            return
+        if os.fork() == 0:
+            orders.close()
+            _keep(json.loads(text), *files)
+        for file in files:
+            os.close(file)
 
 
-def _import_the_commands() -> None:
-    """Import what each command needs before the first fork, so that no fork has to."""
-    place = reconciler.cli.commands
-    for module in pkgutil.walk_packages(place.__path__, f"{place.__name__}."):
-        importlib.import_module(module.name)
+def _import_the_program() -> None:
+    """Import what the commands need before the first fork, so that no fork has to."""
+    for module in pkgutil.walk_packages(reconciler.__path__, "reconciler."):
+        if not module.name.startswith(("reconciler.__main__", "reconciler.audit.site")):
+            importlib.import_module(module.name)
 
 
 def _compile_the_defaults() -> None:
@@ -54,23 +63,26 @@ def _compile_the_defaults() -> None:
         parse_config("", environ={}, folder=Path())
 
 
-def _run(order: Mapping[str, Any]) -> Iterator[dict[str, object]]:
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        pid = os.fork()
-        if pid == 0:
-            _be_the_command(order, out.fileno(), err.fileno())
-        yield {"pid": pid}
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        out.seek(0)
-        err.seek(0)
-        yield {"code": code, "out": out.read(), "err": err.read()}
+def _keep(order: Mapping[str, Any], stdin: int, stdout: int, stderr: int, answers: int) -> NoReturn:
+    """Start the command, and tell of its beginning and its end; a fork must never go on as its parent."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        os.close(answers)
+        _be_the_command(order, stdin, stdout, stderr)
+    for stream in (stdin, stdout, stderr):
+        os.close(stream)
+    with suppress(BrokenPipeError):
+        os.write(answers, b"%d\n" % pid)
+        os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    os._exit(0)
 
 
-def _be_the_command(order: Mapping[str, Any], out: int, err: int) -> NoReturn:
-    """Become the command, to its end; a fork must never go on as its parent."""
+def _be_the_command(order: Mapping[str, Any], *streams: int) -> NoReturn:
+    """Become the command, to its end."""
     code: object = 70
     try:
-        _dress(order, out, err)
+        _dress(order, streams)
         main()
     except SystemExit as end:
         code = end.code
@@ -81,14 +93,21 @@ def _be_the_command(order: Mapping[str, Any], out: int, err: int) -> NoReturn:
     os._exit(code if isinstance(code, int) else 0)
 
 
-def _dress(order: Mapping[str, Any], out: int, err: int) -> None:
-    """Take on the arguments, folder, environment and streams of the order."""
-    for target, source in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
+def _dress(order: Mapping[str, Any], streams: Sequence[int]) -> None:
+    """Take on the arguments, folder, environment, streams and numbers of the order."""
+    for target, source in enumerate(streams):
         os.dup2(source, target)
+        os.close(source)
+    # New, since those of the server remember what kind of file they were opened on.
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
     sys.argv = list(order["arguments"])
+    for constant, number in order["numbers"].items():
+        module, _, name = constant.rpartition(".")
+        assert isinstance(getattr(sys.modules[module], name), int | float), constant
+        setattr(sys.modules[module], name, number)
     if order["kill_at"]:
         _kill_at(*order["kill_at"])
 
@@ -112,4 +131,4 @@ def _kill_at(nth: int, side: str) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(socket.socket(fileno=int(sys.argv[1])))

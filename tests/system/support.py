@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 import reconciler
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER, Sandbox
@@ -136,15 +136,71 @@ class Ran:
         return self.err
 
 
-Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Ran]
-"""Runs a command line in a folder with an environment."""
+NO_NUMBERS: Mapping[str, float] = {}
+
+
+class Process(Protocol):
+    """Be a process, as far as a test needs what ``Popen`` has."""
+
+    stdout: IO[str] | None
+    stderr: IO[str] | None
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def communicate(self, *, timeout: float) -> tuple[str, str]: ...
+    def send_signal(self, number: int) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Processes:
+    """Run command lines as a user does, with the program as it stands."""
+
+    def start(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        numbers: Mapping[str, float] = NO_NUMBERS,
+    ) -> Process:
+        """Start one in a folder; ``numbers`` stand in the place of constants of the program, where that can be."""
+        assert not numbers
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        numbers: Mapping[str, float] = NO_NUMBERS,
+    ) -> Ran:
+        """Run one to its end."""
+        process = self.start(command, folder, environment, numbers=numbers)
+        try:
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
+            return Ran(code=process.wait(), out=out, err=err)
+        finally:
+            process.kill()
 
 
 @dataclass(frozen=True)
 class Running:
     """Be a command that runs beside the test."""
 
-    process: subprocess.Popen[str]
+    process: Process
 
     @property
     def pid(self) -> int:
@@ -167,7 +223,7 @@ class Running:
     def end(self) -> tuple[int, str]:
         """Wait for its end; give the exit code and the words not read yet."""
         _, err = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode, err
+        return self.process.wait(), err
 
     def kill(self) -> None:
         """End it with SIGKILL and wait until it is gone."""
@@ -178,9 +234,11 @@ class Running:
 class Bench:
     """Hold one world, its two servers, a folder and a config; a context manager."""
 
-    def __init__(self, folder: Path, *, seed: int = 0, runner: Runner | None = None) -> None:
+    def __init__(self, folder: Path, *, seed: int = 0, runner: Processes | None = None) -> None:
         self.folder = folder
-        self._runner = runner or run
+        self._runner = runner or Processes()
+        self.numbers: dict[str, float] = {}
+        """constants of the program, such as how long it waits, that its commands take otherwise from now on"""
         self.world = Sandbox(SandboxClock(follow_real_time=True), seed=seed)
         self.traffic = Traffic()
         now = self.world.clock.now
@@ -247,23 +305,19 @@ poll_seconds = {poll_seconds}
 
     def run_plain(self, command: Sequence[str], **environment: str) -> Ran:
         """Run any command line to its end, in the folder."""
-        return self._runner(command, self.folder, self.environment(**environment))
+        return self._runner.run(command, self.folder, self.environment(**environment), numbers=self.numbers)
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[Running]:
         """Run a command beside the block, and end it with the block where it still runs."""
-        with subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield Running(process)
-            finally:
-                process.kill()
+        process = self._runner.start(self.command(*arguments), self.folder, self.environment(), numbers=self.numbers)
+        try:
+            yield Running(process)
+        finally:
+            process.kill()
+            process.wait(PATIENCE_SECONDS)
+            for stream in filter(None, (process.stdout, process.stderr)):
+                stream.close()
 
     def run_until_quiet(self, most: int = 6) -> None:
         """Run ``once`` until it plans nothing."""
@@ -312,18 +366,17 @@ poll_seconds = {poll_seconds}
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
 
-def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Ran:
-    """Run a command to its end."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    return Ran(code=done.returncode, out=done.stdout, err=done.stderr)
+class Delay:
+    """Keep back the answer to one request until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.released = threading.Event()
+
+    def __call__(self, request: Request) -> Response | None:
+        self.arrived.set()
+        assert self.released.wait(PATIENCE_SECONDS)
+        return None
 
 
 @contextmanager

@@ -94,6 +94,7 @@ def test_the_page_escapes_what_others_wrote_and_asks_no_network(bench: Bench) ->
         assert words in text, words
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 def test_a_browser_shows_the_page_and_prints_it(bench: Bench, tmp_path: Path) -> None:
     page = page_of(bench)

@@ -26,7 +26,7 @@ from reconciler.store.store import Store
 from reconciler.store.values import OperatorAction
 from tests.builders import a_config
 from tests.pages.database import example
-from tests.system.support import THIS_PROGRAM, run
+from tests.system.support import THIS_PROGRAM, Processes
 from tests.system.test_sandbox_serve import BARE
 from tests.world import START
 
@@ -174,14 +174,14 @@ def test_a_signal_ends_it_in_order(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
-        ran = run([*THIS_PROGRAM, "audit", "serve", "--port", port], a_folder(tmp_path), BARE)
+        ran = Processes().run([*THIS_PROGRAM, "audit", "serve", "--port", port], a_folder(tmp_path), BARE)
     assert (ran.code, ran.out) == (2, "")
     assert f"127.0.0.1:{port} cannot be listened on" in ran.err
 
 
 def test_without_datasette_it_says_what_to_install(tmp_path: Path) -> None:
     code = "import sys; sys.modules['datasette'] = None; from reconciler.cli import main; main()"
-    ran = run([sys.executable, "-c", code, "audit", "serve"], a_folder(tmp_path), BARE)
+    ran = Processes().run([sys.executable, "-c", code, "audit", "serve"], a_folder(tmp_path), BARE)
     assert (ran.code, ran.out) == (2, "")
     assert "pip install 'coralogix-servicenow-reconciler[audit]'" in ran.err
 
@@ -189,6 +189,7 @@ def test_without_datasette_it_says_what_to_install(tmp_path: Path) -> None:
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+@pytest.mark.gate
 @needs_datasette
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 def test_a_browser_draws_every_chart(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.system.forks import Forks
-from tests.system.support import Bench, run
+from tests.system.support import Bench, Processes
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 COLUMNS = {
@@ -45,7 +45,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with Bench(tmp_path_factory.mktemp("story"), runner=forks.run) as bench:
+    with Bench(tmp_path_factory.mktemp("story"), runner=forks) as bench:
         closed, reopened = bench.new_case("Checkout fails"), bench.new_case("Disk is full")
         pending = bench.world.coralogix.create_case("Not yet", activate=False)
         bench.run_until_quiet()
@@ -237,7 +237,7 @@ def test_explain_shows_local_time_and_utc(story: Story) -> None:
     bench = story.bench
     where = bench.environment(TZ="XYZ-5:30")
     local, utc = (
-        run(bench.command("explain", "CASE-1", *more), bench.folder, where) for more in ([], ["--utc"])
+        Processes().run(bench.command("explain", "CASE-1", *more), bench.folder, where) for more in ([], ["--utc"])
     )  # a process of its own: this machine's zone is read once
     assert "what happened, in local time (XYZ, UTC+05:30; --utc shows the other)" in local.out
     assert "what happened, in UTC\n" in utc.out

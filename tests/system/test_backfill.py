@@ -8,7 +8,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -17,9 +16,8 @@ import pytest
 
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.http.server import SandboxServer
-from reconciler.sandbox.http.wire import Request, Response
 from reconciler.sandbox.servicenow.api.face import RateRule, ServiceNowFace
-from tests.system.support import PATIENCE_SECONDS, Bench
+from tests.system.support import PATIENCE_SECONDS, Bench, Delay, Process
 
 LIMIT = "[limits]\nmax_creates_per_cycle = 2"
 
@@ -42,21 +40,10 @@ def made(bench: Bench, cases: list[str]) -> list[bool]:
 
 
 @contextmanager
-def handed(bench: Bench, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def handed(bench: Bench, *arguments: str) -> Iterator[Process]:
     """Run a backfill beside the block, and give its process."""
-    with subprocess.Popen(
-        bench.command("once", *arguments),
-        cwd=bench.folder,
-        env=bench.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with bench.started("once", *arguments) as running:
+        yield running.process
 
 
 def test_parts_stay_under_the_brakes_and_say_beforehand_what_they_cost(bench: Bench) -> None:
@@ -129,19 +116,6 @@ def test_the_daemon_takes_the_batches_and_the_command_tells_them(bench: Bench) -
         assert daemon.end()[0] == 0
     assert bench.query("SELECT * FROM backfills") == bench.query("SELECT * FROM backfill_parts") == []
     assert bench.run("audit", "verify").code == 0
-
-
-class Delay:
-    """Keep back the answer to one request until the test lets it go."""
-
-    def __init__(self) -> None:
-        self.arrived = threading.Event()
-        self.released = threading.Event()
-
-    def __call__(self, request: Request) -> Response | None:
-        self.arrived.set()
-        assert self.released.wait(PATIENCE_SECONDS)
-        return None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -286,6 +286,7 @@ def test_a_wrong_secret(bench: Bench, secret: str, system: str) -> None:
 )
 def test_an_answer_that_is_none_moves_nothing(bench: Bench, operation: str, kind: FaultKind, named: str) -> None:
     """The fault strikes the pull of a database that knows something already; afterwards all of it is caught up."""
+    bench.numbers["reconciler.remotes.http.manners.FIRST_PAUSE_SECONDS"] = 0.01
     old = bench.new_case()
     bench.run_until_quiet()
     cursors = bench.cursors()

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from reconciler.sandbox.both import API_USER
 from tests.system.forks import Forks
 from tests.system.test_sandbox_serve import Running, serving
@@ -34,7 +32,6 @@ def fill_in(config: Path, sandbox: Running) -> None:
     config.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_a_config_from_init_with_a_few_lines_changed_is_enough(
     forks: Forks, tmp_path: Path, environment: Mapping[str, str]
 ) -> None:

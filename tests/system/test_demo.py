@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from reconciler.cli.commands.demo import command
 from reconciler.cli.commands.demo.screen import PAUSE_SECONDS, READING_SECONDS, WIDTH
+from reconciler.cli.options import Globals
 from reconciler.sandbox.both import Sandbox
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.control.overview import overview
@@ -20,58 +21,46 @@ from reconciler.sandbox.demo import claims
 from reconciler.sandbox.demo.claims import Claim, CycleSeen
 from reconciler.sandbox.demo.story import STORY
 from reconciler.sandbox.servicenow.journal import Actor
+from tests.system.forks import Forks
+from tests.system.support import THIS_PROGRAM, Processes
 from tests.world import START
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO = [sys.executable, "-m", "reconciler", "demo"]
+DEMO = [*THIS_PROGRAM, "demo"]
 API = Actor(user_name="coralogix.sync", via_api=True)
-TAMPER = """
-import sys
-from functools import partial
-from reconciler.cli.commands.demo import command
-from reconciler.cli.app import main
-
-def tamper(sandbox):
-    sandbox.servicenow.people.copy(sandbox.servicenow.records()[0]["sys_id"])
-
-command.perform = partial(command.perform, before_check=tamper)
-sys.argv = ["reconciler", "demo"]
-main()
-"""
 
 
-def run(command: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **more}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **more}
 
 
-def test_a_pipe_gets_the_whole_story_plain(tmp_path: Path) -> None:
-    done = run(DEMO, tmp_path, FORCE_COLOR="1")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert "\x1b" not in done.stdout
+def test_a_pipe_gets_the_whole_story_plain(forks: Forks, tmp_path: Path) -> None:
+    done = forks.run(DEMO, tmp_path, environment(tmp_path, FORCE_COLOR="1"))
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert "\x1b" not in done.out
     assert max(map(len, lines)) <= WIDTH
     assert not [line for line in lines if line != line.rstrip()]
     for number, chapter in enumerate(STORY, start=1):
         assert f"{number}. {chapter.headline}" in lines
         assert f"  {chapter.why}" in lines
-    assert "incident_reopened" in done.stdout
-    assert "the record is there all the same" in done.stdout
+    assert "incident_reopened" in done.out
+    assert "the record is there all the same" in done.out
     assert sum(line.startswith("  ok ") for line in lines) == 8
-    assert "FAILED" not in done.stdout
+    assert "FAILED" not in done.out
     assert not list(tmp_path.iterdir())
 
 
 def test_a_screen_that_knows_no_frames_gets_it_too(tmp_path: Path) -> None:
-    done = run(DEMO, tmp_path, PYTHONIOENCODING="ascii")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.isascii()
+    done = Processes().run(DEMO, tmp_path, environment(tmp_path, PYTHONIOENCODING="ascii"))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.isascii()
 
 
-def test_as_json_it_is_one_document(tmp_path: Path) -> None:
-    done = run([*DEMO, "--json"], tmp_path)
-    document = json.loads(done.stdout)
-    assert (done.returncode, document["version"], document["holds"]) == (0, 1, True)
+def test_as_json_it_is_one_document(forks: Forks, tmp_path: Path) -> None:
+    done = forks.run([*DEMO, "--json"], tmp_path, environment(tmp_path))
+    document = done.document
+    assert (done.code, document["version"], document["holds"]) == (0, 1, True)
     assert [one["result"] for one in document["chapters"]] == [
         "done" if chapter.goes_well else "failed" for chapter in STORY
     ]
@@ -91,7 +80,7 @@ def test_a_terminal_gets_colours(tmp_path: Path) -> None:
         ours, theirs = pty.openpty()
     except OSError as error:
         pytest.skip(f"this machine gives no pseudo-terminal: {error}")
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "TMPDIR": str(tmp_path)}
+    env = environment(tmp_path, TERM="xterm-256color")
     env.pop("NO_COLOR", None)
     with subprocess.Popen([*DEMO, "--speed", "1000"], cwd=tmp_path, env=env, stdout=theirs) as process:
         os.close(theirs)
@@ -118,11 +107,17 @@ def test_the_pauses_leave_it_under_twenty_seconds() -> None:
     assert len(STORY) * (2 * PAUSE_SECONDS + READING_SECONDS) < 15
 
 
-def test_a_claim_that_does_not_hold_ends_with_1(tmp_path: Path) -> None:
-    done = run([sys.executable, "-c", TAMPER], tmp_path)
-    assert done.returncode == 1
-    assert "FAILED  one Case, one record" in done.stdout
-    assert "CASE-1 has 2" in done.stdout
+def test_a_claim_that_does_not_hold_ends_with_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tamper(sandbox: Sandbox) -> None:
+        sandbox.servicenow.people.copy(sandbox.servicenow.records()[0]["sys_id"])
+
+    monkeypatch.setattr(command, "perform", partial(command.perform, before_check=tamper))
+    assert command.demo.main([], standalone_mode=False, obj=Globals()) == 1
+    told = capsys.readouterr().out
+    assert "FAILED  one Case, one record" in told
+    assert "CASE-1 has 2" in told
 
 
 # -- each claim alone, on a small world ---------------------------------------------------------------------------

@@ -13,14 +13,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.forks import Forks
 from tests.system.support import Bench, Running
 
 SMALL_BYTES = 3_000_000
+IMPATIENT = {"reconciler.store.connection.BUSY_TIMEOUT_SECONDS": 0.1}
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(tmp_path) as opened:
+def bench(tmp_path: Path, forks: Forks) -> Iterator[Bench]:
+    """Give a bench on the machine's own disk."""
+    with Bench(tmp_path, runner=forks) as opened:
+        yield opened
+
+
+@pytest.fixture
+def on_small_disk(small_disk: Path, forks: Forks) -> Iterator[Bench]:
+    with Bench(small_disk, runner=forks) as opened:
         yield opened
 
 
@@ -47,21 +56,12 @@ def fill(disk: Path) -> Path:
             return filler
 
 
-def settle(bench: Bench) -> None:
-    """Run cycles until nothing is left to do; fail when there is no end of it."""
-    for _ in range(6):
-        ran = bench.run("once", "--json")
-        assert ran.code == 0, ran
-        if not ran.document["actions"]:
-            return
-    raise AssertionError("not at rest after six cycles")
-
-
-def test_a_full_disk_stops_cycles_and_nothing_else(small_disk: Path) -> None:
+def test_a_full_disk_stops_cycles_and_nothing_else(on_small_disk: Bench) -> None:
     """What cannot be remembered is not written to a service either; with room again the same daemon goes on."""
-    with Bench(small_disk) as bench, bench.started("run") as daemon:
+    bench = on_small_disk
+    with bench.started("run") as daemon:
         daemon.read_until("cycle done")
-        filler = fill(small_disk)
+        filler = fill(bench.folder)
         bench.new_case()
         said = daemon.read_until("cycle failed")
         assert "free space; the next cycle goes on" in said
@@ -71,21 +71,21 @@ def test_a_full_disk_stops_cycles_and_nothing_else(small_disk: Path) -> None:
         bench.traffic.wait_for(lambda _: len(bench.traffic.mutations) == 1)
         daemon.terminate()
         assert daemon.end()[0] == 0
-        settle(bench)
+        bench.run_until_quiet()
         assert len(bench.world.servicenow.records()) == 1
 
 
-def test_a_read_only_disk_is_told_in_one_message_and_nothing_is_lost(small_disk: Path) -> None:
-    with Bench(small_disk) as bench:
-        bench.new_case()
-        bench.run("status")
-        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-        ran = bench.run("once")
-        assert ran.code == 1
-        assert "Read-only file system" in ran.one_message()
-        subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-        settle(bench)
-        assert len(bench.world.servicenow.records()) == 1
+def test_a_read_only_disk_is_told_in_one_message_and_nothing_is_lost(on_small_disk: Bench) -> None:
+    bench = on_small_disk
+    bench.new_case()
+    bench.run("status")
+    subprocess.run(["mount", "-o", "remount,ro", str(bench.folder)], check=True)
+    ran = bench.run("once")
+    assert ran.code == 1
+    assert "Read-only file system" in ran.one_message()
+    subprocess.run(["mount", "-o", "remount,rw", str(bench.folder)], check=True)
+    bench.run_until_quiet()
+    assert len(bench.world.servicenow.records()) == 1
 
 
 @contextmanager
@@ -101,6 +101,7 @@ def an_auditors_tool(database: Path, begin: str) -> Iterator[None]:
 @pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
 def test_a_lock_that_an_auditors_tool_holds_is_told_and_the_same_daemon_goes_on(bench: Bench, begin: str) -> None:
     """Nothing is written to a service that could not be remembered; nobody has to repair anything."""
+    bench.numbers |= IMPATIENT
     with bench.started("run") as daemon:
         daemon.read_until("cycle done")
         with an_auditors_tool(bench.database, begin):
@@ -114,12 +115,13 @@ def test_a_lock_that_an_auditors_tool_holds_is_told_and_the_same_daemon_goes_on(
         daemon.read_until("cycle done")
         daemon.terminate()
         assert daemon.end()[0] == 0
-    settle(bench)
+    bench.run_until_quiet()
     assert len(bench.world.servicenow.records()) == 1
     assert bench.run("audit", "verify").code == 0
 
 
 def test_a_command_that_meets_such_a_lock_ends_with_one_and_one_message(bench: Bench) -> None:
+    bench.numbers |= IMPATIENT
     assert bench.run("once").code == 0
     bench.new_case()
     with an_auditors_tool(bench.database, "BEGIN IMMEDIATE"):
@@ -128,7 +130,7 @@ def test_a_command_that_meets_such_a_lock_ends_with_one_and_one_message(bench: B
         assert "database is locked" in ran.one_message()
         assert bench.run("status").code == 0
         assert bench.run("state", "check").code == 0
-    settle(bench)
+    bench.run_until_quiet()
     assert len(bench.world.servicenow.records()) == 1
 
 
@@ -136,7 +138,7 @@ def test_a_tool_that_only_reads_for_hours_stops_nothing(bench: Bench) -> None:
     assert bench.run("once").code == 0
     with an_auditors_tool(bench.database, "BEGIN"):
         bench.new_case()
-        settle(bench)
+        bench.run_until_quiet()
     assert len(bench.world.servicenow.records()) == 1
 
 
@@ -160,7 +162,7 @@ def test_a_backup_of_a_busy_daemon_is_restored_and_nothing_is_made_twice(bench: 
     for path in bench.folder.glob("reconciler.db*"):
         path.rename(lost / path.name)
     shutil.copy(backup, bench.database)
-    settle(bench)
+    bench.run_until_quiet()
     assert len(bench.world.servicenow.records()) == 60
     assert {bench.record(case_id)["correlation_id"] for case_id in [*early, *late]} == {*early, *late}
     assert bench.status(early[0]) in {"RESOLVED", "CLOSED"}

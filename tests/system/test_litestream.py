@@ -22,6 +22,9 @@ PAGE = section((ROOT / "systemd" / "README.md").read_text(encoding="utf-8"), "Ba
 BINARY = shutil.which("litestream") or shutil.which("litestream", path=str(Path(sys.executable).parent))
 
 
+pytestmark = pytest.mark.gate
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     if BINARY is None:

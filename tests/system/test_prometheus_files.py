@@ -130,6 +130,7 @@ def test_the_alerts_are_valid_with_their_words() -> None:
     assert f"{len(alerts())} rules found" in promtool("check", "rules", RULES.name, folder=FOLDER)
 
 
+@pytest.mark.gate
 def test_each_alert_fires_when_it_should_and_only_then(tmp_path: Path) -> None:
     """Without the words for people, which the tests would have to repeat."""
     (tmp_path / RULES.name).write_text(ANNOTATIONS.sub("", RULES.read_text()))

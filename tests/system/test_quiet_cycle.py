@@ -31,7 +31,7 @@ def cost(bench: Bench, *options: str) -> Counter[str]:
     return bench.traffic.counts()
 
 
-@pytest.mark.parametrize("links", [10, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("links", [10, pytest.param(1000, marks=pytest.mark.gate)])
 def test_a_quiet_cycle_costs_four_requests_whatever_it_has_to_look_after(bench: Bench, links: int) -> None:
     world = bench.world
     world.clock.advance(hours=-2)

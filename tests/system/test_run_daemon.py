@@ -8,20 +8,7 @@ from itertools import pairwise
 import pytest
 
 from reconciler.sandbox.http.wire import Request, Response
-from tests.system.support import PATIENCE_SECONDS, Bench, is_mutating
-
-
-class Delay:
-    """Keep back the answer to one request until the test lets it go."""
-
-    def __init__(self) -> None:
-        self.arrived = threading.Event()
-        self.released = threading.Event()
-
-    def __call__(self, request: Request) -> Response | None:
-        self.arrived.set()
-        assert self.released.wait(PATIENCE_SECONDS)
-        return None
+from tests.system.support import PATIENCE_SECONDS, Bench, Delay, is_mutating
 
 
 def test_the_first_cycle_comes_at_once_and_sigterm_ends_it(bench: Bench) -> None:

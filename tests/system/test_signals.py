@@ -6,26 +6,10 @@ import os
 import pty
 import signal
 import subprocess
-import threading
 
 import pytest
 
-from reconciler.sandbox.http.wire import Request, Response
-from tests.system.support import PATIENCE_SECONDS, SECRETS, Bench
-
-
-class Delay:
-    """Keep back the answer to one request until the test lets it go."""
-
-    def __init__(self) -> None:
-        self.arrived = threading.Event()
-        self.released = threading.Event()
-
-    def __call__(self, request: Request) -> Response | None:
-        self.arrived.set()
-        assert self.released.wait(PATIENCE_SECONDS)
-        return None
-
+from tests.system.support import PATIENCE_SECONDS, SECRETS, Bench, Delay
 
 # --- once and apply ---------------------------------------------------------------------------------------------------
 

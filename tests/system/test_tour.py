@@ -131,7 +131,6 @@ def walked(forks: Forks, folder: Path, environment: Mapping[str, str]) -> Iterat
                 yield step, typed(forks, step.command, folder, here)
 
 
-@pytest.mark.slow
 def test_the_tour_goes_as_it_is_told(forks: Forks, tmp_path: Path, environment: Mapping[str, str]) -> None:
     for step, real in walked(forks, tmp_path, environment):
         assert agrees(step.shown, real), f"$ {step.command}\n{real}\nis shown as\n{step.shown}"

@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,6 +90,8 @@ class SandboxServer:
     def stop(self) -> None:
         """Stop listening, cut every open connection and wait for its thread; a second stop does nothing."""
         if self._thread is not None:
+            with suppress(OSError):  # wakes the thread at once, which looks for the end only now and then
+                self._listener.socket.shutdown(socket.SHUT_RDWR)
             self._listener.shutdown()
             self._thread.join()
             self._thread = None

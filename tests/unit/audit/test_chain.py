@@ -23,7 +23,7 @@ from reconciler.store.maintenance import Retention
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts, Decided, OperatorAction
 from tests.builders import NOW, a_case, a_link, an_incident
-from tests.store_helpers import LATER, an_action, begin_action, case_id, finish_action, remember, unguarded
+from tests.store_helpers import LATER, an_action, begin_action, case_id, empty_store, finish_action, remember, unguarded
 
 SENT = HttpRecord(
     system=System.SERVICENOW,
@@ -51,7 +51,7 @@ def quiet_cycle(store: Store, number: int) -> None:
 @cache
 def written() -> sqlite3.Connection:
     """Write at least two rows of everything."""
-    store = Store.in_memory()
+    store = empty_store()
     store.journal.note_config("h", "owner = 1", NOW)
     store.journal.note_config("i", "owner = 2", NOW)
     for number in (1, 2):

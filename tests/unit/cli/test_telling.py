@@ -18,6 +18,7 @@ from reconciler.engine.report import CycleKind, CycleReport, CycleResult
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts
 from tests.receiver import Receiver
+from tests.store_helpers import empty_store
 from tests.unit.config.test_load import MINIMAL, read
 from tests.unit.telemetry.test_metrics_server import fetch
 from tests.world import World
@@ -25,7 +26,7 @@ from tests.world import World
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         yield opened
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.planning.merge import MergeResult, merge_field, merge_fields, normal
-
-pytestmark = pytest.mark.slow
 
 VALUES = st.sampled_from(["", "a", "b", "a ", "a\r\nb", "a\nb", "a\n", " a", "a\n\n"])
 MAYBE = st.none() | VALUES

@@ -19,7 +19,7 @@ from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
 from tests.clients import IncidentsInProcess
 from tests.world import World
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.gate
 
 CASES, RECORDS = 2_500, 12_000
 CHANGED_BETWEEN_PAGES = 25

@@ -23,8 +23,6 @@ from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
 from tests.clients import IncidentsInProcess
 from tests.world import FIELDS, World
 
-pytestmark = pytest.mark.slow
-
 CASES, RECORDS = 4, 7
 NOBODY = policies(routes=(a_route(when=condition("false")),))
 QUIET = Settings(
@@ -146,6 +144,7 @@ def _play(steps: list[tuple[str, object]], lag_seconds: float, *, is_offset: boo
     return list(stage.differences())
 
 
+@pytest.mark.gate
 @settings(max_examples=120, derandomize=True, deadline=None, database=None)
 @given(steps=STEPS, lag_seconds=st.sampled_from([0.0, 5.0, 100.0]), is_offset=st.booleans())
 def test_nothing_is_missed_and_nothing_remembered_wrongly(

@@ -36,7 +36,7 @@ def test_hooks_fetch_nothing() -> None:
     assert set(re.findall(r"language: (.+)", HOOKS)) == {"system"}
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"^recipe (\w+)$", GATE, re.MULTILINE))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\brecipe (\w+)$", GATE, re.MULTILINE))))
 def test_the_gate_reads_the_recipe_without_make(name: str) -> None:
     script = GATE.split("lines=$(awk -v target=", 1)[1].split("'", 1)[1].split("'", 1)[0]
     done = subprocess.run(

@@ -121,9 +121,13 @@ class Module:
     def tree(self) -> ast.Module:
         return parsed(self.path)
 
+    @property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return walked(self.tree)
+
     def imports(self) -> Iterator[str]:
         """List what is imported, as dotted names; of ``from a import b`` both ``a`` and ``a.b``."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -133,12 +137,17 @@ class Module:
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
     def functions(self) -> Iterator[Function]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+        return (node for node in self.nodes if isinstance(node, Function))
 
 
 @cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def walked(tree: ast.Module) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree))
 
 
 def modules(folder: Path) -> list[Module]:
@@ -206,7 +215,7 @@ def test_nothing_reaches_a_terminal_but_through_one_place() -> None:
         f"{module.name}:{node.lineno}"
         for module in OURS
         if module.name not in PRINTING
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"}
     }
@@ -363,7 +372,7 @@ def test_no_sql_numbers_its_parameters() -> None:
 
 def clock_calls(module: Module) -> Iterator[tuple[str, ast.Call]]:
     """List the calls that ask this machine for the date, with the name of what is called."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -425,7 +434,7 @@ def test_no_test_sleeps() -> None:
     sleeping = [
         f"{module.path}:{node.lineno}"
         for module in TESTS
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep"}
     ]
     assert sleeping == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,20 @@ def test_there_are_enough_faults_and_each_has_its_own_name() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_fault_fits_the_code_and_names_a_test_that_there_is(mutant: Mutant) -> None:
-    source = mutant.file().read_text(encoding="utf-8")
-    assert ast.dump(ast.parse(mutant.put_in(source))) != ast.dump(ast.parse(source))
+    source = text_of(mutant.file())
+    assert mutant.put_in(source) != as_python_writes_it(source)
     file, _, name = mutant.test.partition("::")
-    assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8")
+    assert f"def {name.partition('[')[0]}(" in text_of(ROOT / file)
+
+
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def as_python_writes_it(source: str) -> str:
+    return ast.unparse(ast.parse(source))
 
 
 @pytest.mark.parametrize(

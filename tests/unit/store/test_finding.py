@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.store.store import Store
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import case_id, remember
+from tests.store_helpers import case_id, empty_store, remember
 
 OTHER_SYS_ID = SYS_ID[:8] + "f" * 24
 
@@ -17,7 +17,7 @@ OTHER_SYS_ID = SYS_ID[:8] + "f" * 24
 @pytest.fixture
 def store() -> Iterator[Store]:
     """Remember one Case with its record, and one that has the same number at another connector."""
-    with Store.in_memory() as store:
+    with empty_store() as store:
         remember(store, a_case(), an_incident())
         store.links.update_links([a_link()], NOW)
         yield store

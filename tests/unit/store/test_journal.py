@@ -24,7 +24,7 @@ from reconciler.core.model import (
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts, Decided, FinishedAction, UnfinishedAction
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import JUDGE, LATER, an_action, begin_action, finish_action, remember, settle
+from tests.store_helpers import JUDGE, LATER, an_action, begin_action, empty_store, finish_action, remember, settle
 
 REQUEST = HttpRecord(
     system=System.SERVICENOW,
@@ -40,7 +40,7 @@ REQUEST = HttpRecord(
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         remember(opened, a_case(), an_incident())
         settle(opened, Decided(link=a_link(), needs_plan=False))
         yield opened

@@ -15,14 +15,14 @@ from reconciler.core.model import HOLD_REASONS, Hold, Link, Skip, SkipReason, St
 from reconciler.store.store import Store
 from reconciler.store.values import Decided
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import LATER, case_id, remember, settle
+from tests.store_helpers import LATER, case_id, empty_store, remember, settle
 
 HOLD = Hold(detail="Data policy", since=NOW, next_retry_at=LATER, attempts=1, fingerprint="b")
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         remember(opened, a_case(), an_incident())
         settle(opened, Decided(link=a_link(), needs_plan=False))
         yield opened

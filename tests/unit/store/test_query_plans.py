@@ -14,7 +14,7 @@ from reconciler.store.ledger import CHAINED
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import JUDGE, LATER, an_action, begin_action, case_id, finish_action, remember
+from tests.store_helpers import JUDGE, LATER, an_action, begin_action, case_id, empty_store, finish_action, remember
 
 GROWS = {*CHAINED, "ledger"}
 SMALL = {
@@ -107,7 +107,7 @@ def an_auditors_look_up(store: Store) -> None:
 
 @pytest.mark.parametrize("run", [a_quiet_cycle, a_cycle_with_news, a_look, an_auditors_look_up])
 def test_no_table_that_grows_is_read_whole(run: Callable[[Store], None]) -> None:
-    with Store.in_memory() as store:
+    with empty_store() as store:
         remember(store, a_case(), an_incident())
         store.links.update_links([a_link(), replace(a_link(case_id=case_id(2)), connector="b")], NOW)
         store.snapshots.restage_all(JUDGE, NOW)

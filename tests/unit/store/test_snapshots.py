@@ -13,14 +13,14 @@ from reconciler.core.model import Absence, Case, FieldNote, Incident, Link, Stag
 from reconciler.store.store import Store
 from reconciler.store.values import Cursor, Pulled, SideCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import JUDGE, LATER, case_id, remember
+from tests.store_helpers import JUDGE, LATER, case_id, empty_store, remember
 
 WITH_ADDRESS = a_case(url="https://example.test/case")
 
 
 @pytest.fixture
 def store() -> Any:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         yield opened
 
 

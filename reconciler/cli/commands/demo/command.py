@@ -27,6 +27,7 @@ from reconciler.config.load import parse_config
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
+from reconciler.remotes.http.pacing import ClientClock
 from reconciler.sandbox.both import Sandbox, serve
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.demo.claims import Claim, CycleSeen, check
@@ -106,12 +107,21 @@ def _stage(screen: Screen) -> Iterator[Demo]:
         known = {secret.variable: secret.value for secret in secrets_of(sandbox.credentials).values()}
         config = parse_config(text, environ=known, folder=Path(folder))
         with open_store(config.state.path) as store:
-            context = build_context(config, store)
+            context = build_context(config, store, time=_told_time(sandbox.clock))
             # One write at a time, so that the record numbers are the same in every telling.
             context = replace(
                 context, clock=sandbox.clock.now, settings=replace(context.settings, workers=1, workers_of={})
             )
             yield Demo(sandbox=sandbox, context=context, screen=screen)
+
+
+def _told_time(clock: SandboxClock) -> ClientClock:
+    """Let the clients live in the time of the story too, so that what a service makes them wait is over at once."""
+    return ClientClock(
+        now=clock.now,
+        monotonic=lambda: clock.now().timestamp(),
+        sleep=lambda seconds: clock.advance(seconds=seconds),
+    )
 
 
 @click.command()
