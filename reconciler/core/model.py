@@ -84,7 +84,6 @@ class SkipReason(StrEnum):
     CASE_MISSING = "case_missing"
     UNKNOWN_STATE = "unknown_state"
     INCIDENT_TERMINAL = "incident_terminal"
-    UPDATE_WITHHELD = "update_withheld"
     KEPT_ELSEWHERE = "kept_elsewhere"
 
 
@@ -185,6 +184,8 @@ class Incident:
     """user name, as those of who resolved and who closed it; empty where the record does not tell"""
     resolved_by: str = ""
     closed_by: str = ""
+    created_by: str = ""
+    """the user whose login made it: ours, where the record bears our mark; empty where it may not be read"""
     fields: Mapping[str, str] = field(default_factory=dict)
     """every other field that was read: close_code, close_notes and whatever a policy maps"""
 

@@ -50,8 +50,7 @@ class Side(Protocol):
     """One of the services, with the limits that its answers set.
 
     Must: send nothing during a pause; after it, send one request first. Must not: count a request that was not sent as
-    a refusal of the service; wait for the end of a pause that began in the same cycle, except for the read that was
-    answered so.
+    a refusal of the service; wait in a cycle for the end of a pause that was asked for in it.
     """
 
     @property

@@ -35,6 +35,7 @@ def test_a_record_is_created_under_the_chosen_id(records: RecordStage) -> None:
         updated_by="coralogix.sync",
         mod_count=0,
         opened_by="coralogix.sync",
+        created_by="coralogix.sync",
         fields={
             "close_code": "",
             "close_notes": "",

@@ -100,6 +100,13 @@ ACTING = (
         f"{PROMISES}::test_a_person_who_moves_the_record_during_our_write",
     ),
     fault(
+        "our own write is not known where the login names no user",
+        "perform:Performer._wrote_last",
+        "{self.users.get(action.connector), record.created_by}",
+        "{self.users.get(action.connector)}",
+        "tests/scenario/test_rewritten_values.py::test_an_answer_that_shows_another_write_before_ours_is_the_base",
+    ),
+    fault(
         "a 404 is forgotten",
         "perform:Performer._absent",
         "Outcome(action=action, result=Result.RETRY, detail=str(error), link=link)",

@@ -176,6 +176,13 @@ WIRE_FAULTS = (
         f"{THROTTLE}::test_who_only_meets_a_short_pause_does_not_wait_for_its_end",
     ),
     fault(
+        "a read waits out its own pause within its cycle",
+        "http.client:HttpService._once",
+        "bool(outcome.retry_after_seconds) and self._throttle.is_in_cycle",
+        "False",
+        f"{THROTTLE}::test_in_a_cycle_no_read_waits_for_the_end_of_a_pause_that_was_asked_for",
+    ),
+    fault(
         "what a side tells of steps is asked for behind its complaint",
         "reading.steps:_is_paused",
         "context.sides()[side].is_troubled",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import pytest
 
 from reconciler.core.model import Result
+from reconciler.sandbox.both import API_USER
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
 from tests.scenario.wild_support import WildWorld
@@ -67,9 +69,10 @@ def test_a_person_who_edits_a_rewritten_value_is_left_alone() -> None:
     assert blamed(world) == 1
 
 
-def test_an_answer_that_shows_another_write_before_ours_is_the_base() -> None:
+@pytest.mark.parametrize("users", [{"main": API_USER}, {}], ids=["user name", "token or key"])
+def test_an_answer_that_shows_another_write_before_ours_is_the_base(users: Mapping[str, str]) -> None:
     """A person edits between our read and our write: ours is the last, so the record holds what it made of ours."""
-    world = WildWorld(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
+    world = WildWorld(users=users, switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
     case_id, sys_id = world.link_one("Payments are slow")
     world.coralogix.set_title(case_id, "Payments are down")
     world.once("before update", lambda: world.servicenow.people.edit(sys_id, urgency="1"))
@@ -80,9 +83,10 @@ def test_an_answer_that_shows_another_write_before_ours_is_the_base() -> None:
 
 
 def test_an_answer_that_shows_another_write_is_not_the_base_where_our_user_is_not_known() -> None:
-    """With a token or a key the login does not tell whose name our writes bear."""
+    """With a token or a key the login does not tell whose name our writes bear, and here the record does not either."""
     world = WildWorld(users={})
     case_id, sys_id = world.link_one("Payments are slow")
+    world.servicenow.access.protect("incident", unreadable=("sys_created_by",))
     world.coralogix.set_title(case_id, "Payments are down")
     world.once("before update", lambda: world.servicenow.people.edit(sys_id, urgency="1"))
     world.cycle()

@@ -33,7 +33,7 @@ def test_while_it_is_false_a_record_gets_nothing_and_then_one_write() -> None:
     writes = world.writes()
     for _ in range(3):
         assert not world.cycle().plan.actions
-    assert (world.writes(), world.skip(case_id)) == (writes, SkipReason.UPDATE_WITHHELD)
+    assert (world.writes(), world.skip(case_id)) == (writes, SkipReason.NOT_ROUTED)
     assert world.record(case_id)["short_description"] == before["short_description"]
     world.servicenow.people.set_state(world.sys_id(case_id), "2")
     (action,) = world.cycle().plan.actions
@@ -50,7 +50,7 @@ def test_a_step_is_withheld_too_and_comes_with_the_fields_as_one_write() -> None
     world.coralogix.resolve(case_id, "rolled back")
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "3")
-    assert world.skip(case_id) is SkipReason.UPDATE_WITHHELD
+    assert world.skip(case_id) is SkipReason.NOT_ROUTED
     world.servicenow.people.set_state(world.sys_id(case_id), "2")
     (action,) = world.cycle().plan.actions
     assert (action.kind, action.to_stage) == (ActionKind.ADVANCE_INCIDENT, Stage.RESOLVED)
@@ -83,7 +83,7 @@ def test_a_record_that_is_made_or_adopted_is_made_whatever_it_says() -> None:
     assert world.record(case_id)["short_description"].endswith("Payments are slow")
     world.coralogix.set_title(case_id, "Payments are down")
     world.run_until_quiet()
-    assert world.skip(case_id) is SkipReason.UPDATE_WITHHELD
+    assert world.skip(case_id) is SkipReason.NOT_ROUTED
 
 
 def test_every_column_that_it_looks_at_is_read() -> None:

@@ -301,6 +301,5 @@ def test_the_words_of_skips_are_those_of_the_contract() -> None:
         "case_missing",
         "unknown_state",
         "incident_terminal",
-        "update_withheld",
         "kept_elsewhere",
     }

@@ -140,7 +140,9 @@ def test_a_condition_on_update_is_told_by_every_command_that_explains(bench: Ben
     bench.world.coralogix.set_title(bench.world.coralogix.ledger.cases()[0].id, "Disk is really full")
     assert bench.run("once", "--json").document["actions"] == []
     words = "update_when of [inbound.default] does not hold: it is false"
-    assert f"nothing   is done now: update_withheld: {words}" in bench.run("explain", "CASE-1").out
+    told = bench.run("explain", "CASE-1").out
+    assert f"nothing   is done now: not_routed: {words}" in told
+    assert "until     the policy that it names is there again and lets the record be changed" in told
     assert f"gets nothing now: {words}" in quiet(bench, "policy", "test", "CASE-1").out
     assert quiet(bench, "policy", "test", "CASE-1", "--json").document["update_withheld"] == words
     (difference,) = [

@@ -29,7 +29,7 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       the record bears key and mark no more                  nothing: ``rejected``
       record: moved back across ``resolved``                 nothing: ``incident_reopened``
       record: closed or canceled                             nothing: ``incident_terminal`` where something differs
-      record: something differs, ``update_when`` is false    nothing: ``update_withheld``
+      record: something differs, ``update_when`` is false    nothing: ``not_routed``
       record: its Case stands above the record's peak        advance it, with the fields that differ
       record: a field in step differs, and is still ours     update it
       Case: moved back across ``resolved``                   nothing: ``case_moved_back``; its record gets what

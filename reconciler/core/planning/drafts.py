@@ -69,8 +69,8 @@ def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
     decision = drafted(then, knowledge)
     if decision.questions:
         return Decision(link=link, questions=decision.questions)
-    if decision.skip and decision.skip.reason is SkipReason.NOT_ROUTED:
-        return Decision(link=link, skip=decision.skip)  # the config has no rules, or no way, to write it
+    if then.here.lost_rules:
+        return Decision(link=link, skip=decision.skip)
     adopt = Action(
         **found.about, kind=ActionKind.ADOPT_INCIDENT, from_stage=found.incident_stage, to_stage=found.incident_at
     )

@@ -378,7 +378,7 @@ def withheld(here: Standing) -> Skip | None:
     Nothing of what it would have got is remembered as written, so the one write after that has all that differs from
     the last one. A Case that is active again is told of all the same.
     """
-    return here.skip(SkipReason.UPDATE_WITHHELD, here.withheld) if here.withheld else None
+    return here.skip(SkipReason.NOT_ROUTED, here.withheld) if here.withheld else None
 
 
 def has_note(here: Standing) -> bool:

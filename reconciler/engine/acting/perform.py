@@ -257,8 +257,12 @@ class Performer:
         )
 
     def _wrote_last(self, action: Action, record: Incident) -> bool:
-        """Say whether the last write to a record is ours, so that it holds what the instance made of our values."""
-        return bool(record.updated_by) and record.updated_by == self.users.get(action.connector)
+        """Say whether the last write to a record of ours is ours, so that it holds what was made of our values.
+
+        Where the login names no user (a token, a key), it is the one who made the record.
+        """
+        ours = {self.users.get(action.connector), record.created_by}
+        return bool(record.updated_by) and record.updated_by in ours
 
     # -- the Case ----------------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ class Throttle:
         self._complaints = 0
         """how often it complained since the start: a request sent before the last one is not counted again"""
         self._is_troubled = False
-        self._complained_in_cycle = False
+        self._complained_in_cycle = self.is_in_cycle = False
         self._probing: int | None = None
         """the thread whose request goes first after a pause"""
         self._lock = threading.RLock()
@@ -69,7 +69,7 @@ class Throttle:
     def begin_cycle(self) -> None:
         """Let reads wait for the end of a short pause from the cycle before, but not for one of this cycle."""
         with self._lock:
-            self._complained_in_cycle = False
+            self._complained_in_cycle, self.is_in_cycle = False, True
 
     @property
     def is_troubled(self) -> bool:

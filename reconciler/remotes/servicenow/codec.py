@@ -31,11 +31,11 @@ NEEDED = (
 """Without any of these nothing can be decided; every task table has them."""
 PEOPLE = {name: f"{name}.user_name" for name in ("opened_by", "resolved_by", "closed_by")}
 """Fields of an Incident by which a record names people -> where the Table API gives the name of their user."""
-OPTIONAL = ("reopen_count", "close_code", "close_notes", *PEOPLE.values())
+OPTIONAL = ("sys_created_by", "reopen_count", "close_code", "close_notes", *PEOPLE.values())
 LONGEST_COUNT = 12
 LONGEST_ID = 100
 """A ``sys_id`` has 32 characters; what is longer is invalid, and is not repeated in messages."""
-_OWN_PLACE = frozenset({*NEEDED, *PEOPLE.values(), "reopen_count"})
+_OWN_PLACE = frozenset({*NEEDED, *PEOPLE.values(), "sys_created_by", "reopen_count"})
 
 
 def asked_fields(*more: Iterable[str]) -> tuple[str, ...]:
@@ -84,6 +84,7 @@ def _incident(row: JsonObject, connector: str, table: str) -> Incident:
         correlation_display=value_of(row, "correlation_display"),
         created_at=read_time(value_of(row, "sys_created_on")),
         updated_at=read_time(value_of(row, "sys_updated_on")),
+        created_by=value_of(row, "sys_created_by"),
         updated_by=value_of(row, "sys_updated_by"),
         mod_count=_count(value_of(row, "sys_mod_count")),
         reopen_count=_count(value_of(row, "reopen_count")),

@@ -15,7 +15,7 @@ OTHER_CASE = "69bb1bab-a570-4e97-8316-adc41b96cd24"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 NEEDED = (
     "sys_id,number,state,assigned_to,correlation_id,correlation_display,sys_created_on,sys_updated_on,"
-    "sys_updated_by,sys_mod_count,reopen_count,close_code,close_notes,"
+    "sys_updated_by,sys_mod_count,sys_created_by,reopen_count,close_code,close_notes,"
     "opened_by.user_name,resolved_by.user_name,closed_by.user_name"
 )
 

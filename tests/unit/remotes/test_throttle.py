@@ -93,6 +93,18 @@ def test_a_read_waits_for_a_short_pause_and_is_the_request_that_goes_first() -> 
     assert not it.http.is_troubled
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_in_a_cycle_no_read_waits_for_the_end_of_a_pause_that_was_asked_for(status: int) -> None:
+    with talking(slow(status, Retry_After="1"), FINE) as it:
+        it.http.begin_cycle()
+        with pytest.raises(Transient, match="slow down"):
+            it.http.request(READ, "GET", "/x")
+        assert (it.time.slept, len(it.seen)) == ([], 1)
+        it.http.begin_cycle()
+        assert it.http.request(READ, "GET", "/x").document == {"result": "fine"}
+        assert it.time.slept == [1.0]
+
+
 def test_who_only_meets_a_short_pause_does_not_wait_for_its_end() -> None:
     """The look behind a write that was turned away would else be sent in the same cycle, and the writes after it."""
     with talking(slow(503, Retry_After="2"), FINE) as it:

@@ -22,10 +22,10 @@ PASSES: Mapping[SkipReason, str] = {
     SkipReason.BEFORE_ORIGIN: "a person takes it in with `reconciler once --since WHEN`",
     SkipReason.SETTLING: "the next cycles have looked again; it passes by itself",
     SkipReason.INCIDENT_TERMINAL: "nothing: a record that is Closed or Canceled is never written again",
-    SkipReason.UPDATE_WITHHELD: "`update_when` of its inbound policy holds",
     SkipReason.KEPT_ELSEWHERE: "the query of `existing` finds that record no more; a drift check asks again",
 }
 """Reason that waits for no person -> what ends it."""
+LINKED_AND_NOT_ROUTED = "the policy that it names is there again and lets the record be changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,8 @@ def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
         )
     decision = answered(pair, policies, knowledge)
     if decision.skip:
-        ends = PASSES.get(decision.skip.reason)
+        is_linked = decision.skip.reason is SkipReason.NOT_ROUTED and pair.link.sys_id
+        ends = LINKED_AND_NOT_ROUTED if is_linked else PASSES.get(decision.skip.reason)
         return Outlook(actions=decision.actions, skip=decision.skip, until=(ends,) if ends else ())
     if decision.actions:
         return Outlook(actions=decision.actions)
