@@ -48,9 +48,9 @@ def test_a_backlog_on_a_flaky_instance_gets_on_with_each_cycle() -> None:
 
 
 def test_a_long_reading_ends_between_two_pages_when_the_program_is_to_stop() -> None:
-    world = World()
+    world = World(settings=Settings(workers=1, case_page_rows=PAGE_ROWS))
     world.cycle()
-    for number in range(350):
+    for number in range(3 * PAGE_ROWS):
         world.new_case(f"Case {number}")
     world.clock.advance(seconds=30)
     before = world.store.snapshots.cursors()
@@ -61,4 +61,4 @@ def test_a_long_reading_ends_between_two_pages_when_the_program_is_to_stop() -> 
     assert "asked to stop" in str(report.error)
     assert world.cases.requests["cases.list"] == listed + 1
     assert world.store.snapshots.cursors() == before
-    assert len(world.cycle(limits_on=False).outcomes) == 350
+    assert len(world.cycle(limits_on=False).outcomes) == 3 * PAGE_ROWS

@@ -128,7 +128,7 @@ def test_a_rejection_backs_off_to_a_day() -> None:
     case_id, _ = world.link_one()
     world.servicenow.rules.add("frozen", lambda before, after: bool(before) and after["state"] == "2")
     world.coralogix.acknowledge(case_id)
-    for _ in range(10 * 24):
+    for _ in range(5 * 24):
         world.cycle(seconds=3600)
     times = [write.at for write in world.sent(case_id)]
     waits = [later - earlier for earlier, later in pairwise(times)]
@@ -245,10 +245,10 @@ def test_cancel_of_an_active_case() -> None:
 
 @pytest.mark.parametrize("side", ["cases", "records"])
 def test_auto_close_burst(side: str) -> None:
-    """A job closes hundreds of resolved Cases, or records, at once. No brake holds that: nothing is lost by it."""
+    """A job closes many resolved Cases, or records, at once. No brake holds that: nothing is lost by it."""
     world = WildWorld(rules=policies(limits=LOW))
     world.cycle()
-    case_ids = [world.new_case(f"Case {number}") for number in range(120)]
+    case_ids = [world.new_case(f"Case {number}") for number in range(40)]
     world.cycle(limits_on=False)
     for case_id in case_ids:
         world.coralogix.resolve(case_id, "over")

@@ -152,7 +152,7 @@ def test_nothing_can_be_changed(site: Site) -> None:
 
 
 @needs_datasette
-def test_what_a_daemon_writes_meanwhile_is_seen_and_what_it_writes_is_not_held_up(tmp_path: Path) -> None:
+def test_what_a_daemon_writes_meanwhile_is_seen_and_not_held_up_and_a_signal_ends_it_in_order(tmp_path: Path) -> None:
     with served(a_folder(tmp_path)) as site:
         count = "/reconciler.json?_shape=array&sql=" + quote("SELECT count(*) AS n FROM audit_people")  # noqa: S608 - an address
         [before] = json.loads(site.page(count))
@@ -161,11 +161,6 @@ def test_what_a_daemon_writes_meanwhile_is_seen_and_what_it_writes_is_not_held_u
             assert json.loads(site.page(count)) == [{"n": before["n"] + 1}]
             daemon.journal.note_person(A_DEED, START)
         assert json.loads(site.page(count)) == [{"n": before["n"] + 2}]
-
-
-@needs_datasette
-def test_a_signal_ends_it_in_order(tmp_path: Path) -> None:
-    with served(a_folder(tmp_path)) as site:
         site.process.send_signal(signal.SIGINT)
         assert site.process.wait(PATIENCE_SECONDS) == 0
 
