@@ -24,7 +24,7 @@ ACTING = (
         "window:Reach.is_deep_due",
         "window.overlap / 2",
         "window.overlap * 1000",
-        "tests/unit/engine/test_window.py::test_a_long_overlap_is_read_again_every_half_overlap",
+        "tests/unit/engine/reading/test_window.py::test_a_long_overlap_is_read_again_every_half_overlap",
     ),
     fault(
         "look only by id, not by key",

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "reconciler"
 
 MAIN = "tests/scenario/test_main_job.py"
-PLANNER = "tests/unit/core/test_decide.py"
-SPACE = "tests/unit/core/test_decide_space.py"
+PLANNER = "tests/unit/core/planning/test_decide.py"
+SPACE = "tests/unit/core/planning/test_decide_space.py"
 WILD = "tests/scenario/test_seen_in_the_wild.py"
 FLOW = "tests/scenario/test_seen_in_the_wild_flow.py"
 PROMISES = "tests/scenario/test_seen_in_the_wild_promises.py"

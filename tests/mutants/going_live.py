@@ -8,7 +8,7 @@ PARTS = "tests/scenario/test_backfill_in_parts.py"
 OBSERVE = "tests/scenario/test_observe.py"
 OBSERVING = "tests/system/test_observing.py"
 EXISTING = "tests/scenario/test_existing.py"
-QUERY = "tests/unit/core/test_existing.py"
+QUERY = "tests/unit/core/policies/test_existing.py"
 READS = "tests/contract/test_reads_only.py"
 
 GOING_LIVE = (

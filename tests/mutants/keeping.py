@@ -13,7 +13,7 @@ KEEPING = (
         "store:Store.open",
         "is_older(connection)",
         "False",
-        "tests/unit/store/test_opening.py::test_a_database_of_an_older_version_is_copied_before_it_is_changed",
+        "tests/unit/store/opening/test_opening.py::test_a_database_of_an_older_version_is_copied_before_it_is_changed",
     ),
     fault(
         "a full disk ends the daemon",

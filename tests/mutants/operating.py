@@ -7,7 +7,7 @@ from tests.mutants.fault import fault
 FINDING = "tests/unit/store/test_finding.py"
 REFS = "tests/unit/cli/test_refs.py"
 
-OUTLOOK = "tests/unit/core/test_outlook.py"
+OUTLOOK = "tests/unit/core/planning/test_outlook.py"
 STORY = "tests/system/test_audit_views.py"
 
 CHECK = "tests/system/test_check_command.py"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.fault import fault
 
-CONDITIONS = "tests/unit/core/test_conditions.py"
-TEMPLATES = "tests/unit/core/test_templates.py"
+CONDITIONS = "tests/unit/core/expressions/test_conditions.py"
+TEMPLATES = "tests/unit/core/expressions/test_templates.py"
 TEXT = "tests/unit/core/test_text.py"
 PROBLEMS = "tests/unit/config/test_problems.py"
 
@@ -119,21 +119,21 @@ RULES = (
         "connection:open_file",
         "_make_file(path)",
         "",
-        "tests/unit/store/test_opening.py::test_no_other_user_reads_the_file_or_what_stands_beside_it",
+        "tests/unit/store/opening/test_opening.py::test_no_other_user_reads_the_file_or_what_stands_beside_it",
     ),
     fault(
         "a lock file is followed through a link",
         "lock:DatabaseLock._locked_file",
         "os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW",
         "os.O_RDWR | os.O_CREAT | os.O_CLOEXEC",
-        "tests/unit/store/test_lock.py::test_a_lock_file_that_is_a_link_is_not_followed",
+        "tests/unit/store/opening/test_lock.py::test_a_lock_file_that_is_a_link_is_not_followed",
     ),
     fault(
         "a file that is not ours is emptied",
         "lock:DatabaseLock._locked_file",
         "self._refuse_foreign(file)",
         "",
-        "tests/unit/store/test_lock.py::test_a_file_that_is_not_ours_is_neither_locked_nor_emptied",
+        "tests/unit/store/opening/test_lock.py::test_a_file_that_is_not_ours_is_neither_locked_nor_emptied",
     ),
     fault(
         "a journal is kept in step",

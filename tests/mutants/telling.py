@@ -41,14 +41,14 @@ TELLING = (
         "telling.telling:Telling._moved_server",
         "before.close()",
         "pass",
-        "tests/unit/cli/test_telling.py::test_the_address_moves_with_the_config_also_on_the_same_port_and_off",
+        "tests/unit/cli/telling/test_telling.py::test_the_address_moves_with_the_config_also_on_the_same_port_and_off",
     ),
     fault(
         "an address that cannot be had ends the one before",
         "telling.telling:Telling._moved_server",
         "before is not None and self._measuring is not None",
         "False",
-        "tests/unit/cli/test_telling.py::test_what_cannot_be_had_leaves_all_as_it_was",
+        "tests/unit/cli/telling/test_telling.py::test_what_cannot_be_had_leaves_all_as_it_was",
     ),
     fault(
         "once counts from nothing in its text file",
@@ -105,14 +105,14 @@ TELLING = (
         "telling.telling:Telling._messages_of",
         "not secrets or made_of == self._made_of",
         "not secrets or self._messages",
-        "tests/unit/cli/test_telling.py::test_an_address_that_changes_in_its_file_is_taken_up",
+        "tests/unit/cli/telling/test_telling.py::test_an_address_that_changes_in_its_file_is_taken_up",
     ),
     fault(
         "what goes wrong in telling fails the cycle",
         "telling.telling:Telling.cycle_ended",
         "log.exception('nobody could be told of a cycle')",
         "raise",
-        "tests/unit/cli/test_telling.py::test_what_goes_wrong_in_telling_fails_no_cycle",
+        "tests/unit/cli/telling/test_telling.py::test_what_goes_wrong_in_telling_fails_no_cycle",
     ),
     fault(
         "a write that a killed process left open is told by nobody",

@@ -420,6 +420,12 @@ def test_a_look_at_the_clock_is_seen(line: str) -> None:
 # --- tests ---------------------------------------------------------------------------------------------------
 
 
+def test_the_unit_tests_stand_in_the_rooms_that_they_are_about() -> None:
+    units = ROOT / "tests" / "unit"
+    folders = {str(path.parent.relative_to(units)) for path in units.rglob("test_*.py")}
+    assert {folder for folder in folders if not (PACKAGE / folder).is_dir()} == {"house"}
+
+
 def test_no_test_pretends_to_be_one_of_our_classes() -> None:
     used = {str(module.path.relative_to(ROOT)): set(module.imports()) & PRETENDERS for module in TESTS}
     assert {name: found for name, found in used.items() if found} == {}

@@ -18,7 +18,7 @@ from reconciler.sandbox.servicenow.api.login import API_PASSWORD
 from reconciler.sandbox.servicenow.copies import clone, restore, turn_back
 from reconciler.sandbox.servicenow.journal import Denial, Operation
 from reconciler.sandbox.servicenow.switches import Rewrite
-from tests.unit.sandbox.servicenow_support import (
+from tests.unit.sandbox.servicenow.support import (
     API,
     START,
     SYS_ID,

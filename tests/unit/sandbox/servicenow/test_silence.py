@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.sandbox.servicenow.journal import Denial
-from tests.unit.sandbox.servicenow_support import API, CASE, SYS_ID, create, new_world
+from tests.unit.sandbox.servicenow.support import API, CASE, SYS_ID, create, new_world
 
 
 def test_unknown_fields_are_ignored_or_refused() -> None:

@@ -14,12 +14,12 @@ from reconciler.core.errors import Ambiguous, Missing, Rejected, Transient
 from reconciler.core.model import Case, System
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.ports import CaseOrder
+from tests.unit.remotes.coralogix.test_codec import BARE, FULL, ID, LEAST, OTHER
 from tests.unit.remotes.scripted import Scripted, Seen, as_json, talking
-from tests.unit.remotes.test_case_codec import BARE, FULL, ID, LEAST, OTHER
 
 T = TypeVar("T")
 BASE = "/mgmt/openapi/5"
-DESCRIPTION = Path(__file__).parents[4] / "shared/contracts/coralogix/cases_service.openapi.json"
+DESCRIPTION = Path(__file__).parents[5] / "shared/contracts/coralogix/cases_service.openapi.json"
 
 
 def page(*cases: object, **more: object) -> dict[str, object]:

@@ -21,9 +21,9 @@ from reconciler.sandbox.coralogix.json_shapes import wire_time
 from reconciler.sandbox.coralogix.records import CaseKnobs, person
 from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_body
 from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES
-from tests.unit.sandbox.coralogix_support import KEY, make_face, send
+from tests.unit.sandbox.coralogix.support import KEY, make_face, send
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "coralogix"
+FOLDER = Path(__file__).resolve().parents[5] / "shared" / "contracts" / "coralogix"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the official descriptions are not at {FOLDER}")
 
 ADA = "3f166e9f-3c88-4af2-b52e-138f339dab3e"

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.sandbox.http.server import SandboxServer
 from reconciler.sandbox.servicenow.tables.query import parse
-from tests.unit.sandbox.servicenow_support import (
+from tests.unit.sandbox.servicenow.support import (
     SYS_ID,
     TABLE,
     basic,

@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.house.docs_pages import README, rows, section
 
-SCRIPT = Path(__file__).parents[3] / "reconciler" / "remotes" / "servicenow" / "user.js"
+SCRIPT = Path(__file__).parents[4] / "reconciler" / "remotes" / "servicenow" / "user.js"
 NODE = shutil.which("node")
 INSTANCE = """
 const tables = {sys_user: [], sys_user_role: [{sys_id: 'r1', name: 'itil'}], sys_user_has_role: []};

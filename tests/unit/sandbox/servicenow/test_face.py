@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.servicenow.tables.seed import ADMIN_ID
-from tests.unit.sandbox.servicenow_support import SYS_ID, TABLE, basic, call, created, new_face, result, token, words
+from tests.unit.sandbox.servicenow.support import SYS_ID, TABLE, basic, call, created, new_face, result, token, words
 
 
 def test_a_record_lives_its_life_over_the_table_api() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from reconciler.sandbox.servicenow.api.face import RateRule, ServiceNowFace
 from reconciler.sandbox.servicenow.api.login import API_PASSWORD, BASIC_ROLE, LOCKED_AFTER, ApiUser
 from reconciler.sandbox.servicenow.tables.schema import API_USER
-from tests.unit.sandbox.servicenow_support import TABLE, basic, call, new_face, token, words
+from tests.unit.sandbox.servicenow.support import TABLE, basic, call, new_face, token, words
 
 
 def status(face: ServiceNowFace, headers: Mapping[str, str]) -> int:

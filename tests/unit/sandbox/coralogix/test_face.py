@@ -16,7 +16,7 @@ from reconciler.sandbox.coralogix.records import CaseKnobs, person
 from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES, Right
 from reconciler.sandbox.faults import DRIPS, ODD_ANSWERS, Fault, FaultKind
 from reconciler.sandbox.http.server import SandboxServer
-from tests.unit.sandbox.coralogix_support import KEY, START, ask, make_face, send
+from tests.unit.sandbox.coralogix.support import KEY, START, ask, make_face, send
 
 
 @pytest.fixture

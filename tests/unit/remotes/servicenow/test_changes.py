@@ -9,7 +9,8 @@ import pytest
 from reconciler.core.errors import PartialTruth, Transient
 from reconciler.core.model import JsonObject
 from reconciler.remotes.ports import Position
-from tests.unit.remotes.rows import (
+from tests.unit.remotes.scripted import as_json
+from tests.unit.remotes.servicenow.rows import (
     NEEDED,
     NOON,
     client,
@@ -19,7 +20,6 @@ from tests.unit.remotes.rows import (
     sys_id,
     without,
 )
-from tests.unit.remotes.scripted import as_json
 
 
 def test_a_listing_says_what_it_asks_for_and_where_it_ends() -> None:

@@ -9,7 +9,8 @@ import pytest
 from reconciler.core.errors import Ambiguous, Malformed, Missing, PartialTruth, Rejected
 from reconciler.core.model import Incident, JsonObject
 from reconciler.remotes.servicenow.client import ServiceNowClient
-from tests.unit.remotes.rows import (
+from tests.unit.remotes.scripted import Scripted, as_json, talking
+from tests.unit.remotes.servicenow.rows import (
     CASE,
     NEEDED,
     NOON,
@@ -23,7 +24,6 @@ from tests.unit.remotes.rows import (
     sys_id,
     without,
 )
-from tests.unit.remotes.scripted import Scripted, as_json, talking
 
 
 def test_a_row_becomes_an_incident() -> None:

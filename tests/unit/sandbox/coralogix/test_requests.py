@@ -7,7 +7,7 @@ import pytest
 from reconciler.core.model import Entity, Indicator
 from reconciler.sandbox.coralogix.face import CoralogixFace
 from reconciler.sandbox.coralogix.records import person
-from tests.unit.sandbox.coralogix_support import ask, make_face
+from tests.unit.sandbox.coralogix.support import ask, make_face
 
 NO_BREAK_SPACE = "\u00a0"
 

@@ -9,7 +9,7 @@ from reconciler.sandbox.servicenow.events import accept_event
 from reconciler.sandbox.servicenow.journal import Denial, Operation
 from reconciler.sandbox.servicenow.tables.query import parse
 from reconciler.sandbox.servicenow.tables.schema import CLOSE_CODES, Lifecycle, TableRow, task_schema
-from tests.unit.sandbox.servicenow_support import API, CASE, CLOSE_INFO, SYS_ID, create, new_world, refusal
+from tests.unit.sandbox.servicenow.support import API, CASE, CLOSE_INFO, SYS_ID, create, new_world, refusal
 
 
 def test_a_new_record_has_the_defaults_of_the_documentation() -> None:
