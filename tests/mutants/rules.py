@@ -66,6 +66,13 @@ RULES = (
         f"{TEMPLATES}::test_a_sign_that_nobody_sees_hides_no_mark",
     ),
     fault(
+        "a template that fails for every Case is let through",
+        "templates:_refuse_failing",
+        "looks_at_nothing or isinstance(failure, TooMuch)",
+        "isinstance(failure, TooMuch)",
+        "tests/unit/core/expressions/test_templates.py::test_what_can_never_be_right_is_refused_when_it_is_compiled",
+    ),
+    fault(
         "marks of two values are not seen together",
         "templates:Template.render",
         "without_code_blocks(text) if journal and (not own_marks) else text",

@@ -126,7 +126,9 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
             context[BUDGET].spend(left, right)
             return as_text(left + right)
         if not (tera.is_number(left) and tera.is_number(right)):
-            raise TemplateFailed(f"{operator} works on two numbers, or + on two texts")
+            is_repetition = operator == "*" and any(isinstance(side, str | list | tuple) for side in (left, right))
+            kind = TooMuch if is_repetition else TemplateFailed
+            raise kind(f"{operator} works on two numbers, or + on two texts")
         return number(super().call_binop(context, operator, number(left), number(right)))
 
 

@@ -44,8 +44,8 @@ class Template:
     def compile(cls, source: str, roots: Sequence[str] = ("case",)) -> Template:
         """Compile a template over the given roots.
 
-        Raises ValueError with one sentence: not understood, too long, an unknown name, filter or test, or more work
-        than a template may do, be it for the example.
+        Raises ValueError with one sentence: not understood, too long, an unknown name, filter or test, a failure for
+        every Case, or more work than a template may do, be it for the example.
         """
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"the template has {len(source)} characters, more than {LONGEST_SOURCE}")
@@ -54,13 +54,14 @@ class Template:
         try:
             tree = read(source)
             # Jinja2 computes what is constant in a tree that it looks through, so that gets a tree of its own.
-            names = _check_names(tree, meta.find_undeclared_variables(ENVIRONMENT.parse(source)), roots)
+            free = meta.find_undeclared_variables(ENVIRONMENT.parse(source)) - set(ENVIRONMENT.globals)
+            names = _check_names(tree, free, roots)
             compiled = ENVIRONMENT.from_string(guarded(tree))
         except jinja2.TemplateSyntaxError as error:
             raise ValueError(f"the template is not understood: {error.message} (line {error.lineno})") from error
         except (RecursionError, MemoryError, SyntaxError) as error:  # the last two are Python's, of what Jinja2 makes
             raise ValueError("the template is nested too deeply") from error
-        _refuse_too_much(compiled)
+        _refuse_failing(compiled, looks_at_nothing=not free)
         return cls(source, frozenset(names), compiled)
 
     def render(self, context: Mapping[str, Any], *, journal: bool = False) -> str:
@@ -97,13 +98,13 @@ def _rendered(compiled: jinja2.Template, context: Mapping[str, Any]) -> str:
         raise TemplateFailed(str(error)) from error
 
 
-def _refuse_too_much(compiled: jinja2.Template) -> None:
+def _refuse_failing(compiled: jinja2.Template, *, looks_at_nothing: bool) -> None:
     try:
         _rendered(compiled, {**example_context(), BUDGET: Budget()})
-    except TooMuch as failure:
-        raise ValueError(str(failure)) from failure
-    except TemplateFailed:
-        return  # the example lacks something that a Case may have
+    except TemplateFailed as failure:
+        # Else the example may lack something that another Case has.
+        if looks_at_nothing or isinstance(failure, TooMuch):
+            raise ValueError(str(failure)) from failure
 
 
 def _collect(pieces: Any) -> str:
@@ -119,7 +120,7 @@ def _collect(pieces: Any) -> str:
 
 def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> set[str]:
     """Check every name that comes from outside the template, those in ``free``, and list them."""
-    for root in sorted(free - set(ENVIRONMENT.globals) - set(roots_with_twins(roots))):
+    for root in sorted(free - set(roots_with_twins(roots))):
         find_name([root], roots)
     known_roots = [root for root in roots if root in free]
     for compared in tree.find_all(nodes.Compare):
@@ -131,7 +132,7 @@ def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> 
     methods = {id(call.node) for call in tree.find_all(nodes.Call)}
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         path = None if id(node) in methods else path_of(node)
-        if path and path[0] in free and path[0] not in ENVIRONMENT.globals:
+        if path and path[0] in free:
             find_name(path, roots)
             names.add(".".join(str(step) for step in path[:2]))
     return names
