@@ -54,6 +54,8 @@ class FreshReading:
 
     cases: CaseClient
     connectors: Mapping[str, IncidentClient]
+    tables: Sequence[tuple[str, str]]
+    """(connector, table) pairs whose records are read"""
     policies: Policies
     store: Store
     asked: CoverageRequest
@@ -67,7 +69,7 @@ class FreshReading:
 
     def run(self) -> Coverage:
         """Read everything that the window asks for; raise RemoteError where a service does not answer."""
-        for connector, table in self._tables():
+        for connector, table in self.tables:
             self._read_records(self.connectors[connector], table)
         self._list_cases()
         self._read_cases_of_records()
@@ -83,11 +85,6 @@ class FreshReading:
         )
 
     # -- reading -----------------------------------------------------------------------------------------------------
-
-    def _tables(self) -> list[tuple[str, str]]:
-        routed = {(one.connector, self.policies.inbound[one.inbound].table) for one in self.policies.routes}
-        linked = {pair for pair in self.store.links.tables_in_use() if pair[0] in self.connectors}
-        return sorted(pair for pair in routed | linked if pair[1] != EVENT_TABLE)
 
     def _read_records(self, client: IncidentClient, table: str) -> None:
         after: Position | None = None
@@ -175,7 +172,7 @@ class FreshReading:
     def _complete(self, batch: Sequence[Case], links: Mapping[str, Remembered]) -> None:
         """Read the records of these Cases that no listing of the window showed."""
         bare = [case.id for case in batch if case.id not in self._by_case and not _has_record(links.get(case.id))]
-        for connector, table in self._tables() if bare else ():
+        for connector, table in self.tables if bare else ():
             try:
                 self._keep(self.connectors[connector].find(table, bare))
             except PartialTruth as error:

@@ -1,7 +1,7 @@
-"""A backfill in parts: what a person asked for, how far it has come, and the next part of it.
+"""A backfill in parts: the request, its progress, and running the next part.
 
-Rules of this file: a part is a cycle of its own, under the brakes; what was asked and how far it came are values that
-can be written down, so that a daemon can go on with them; whatever ends early leaves nothing that was not begun.
+Rules of this file: each part is a cycle of its own, under the brakes; request and progress are values that can be
+stored, so that a daemon can go on with them; a backfill that ends early leaves nothing of what it had not begun.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from reconciler.engine.report import CycleReport, CycleRequest, CycleResult, Rea
 from reconciler.store.asked.backfills import BackfillState
 
 MOST_FAILURES = 3
-"""After so many parts in a row that could not be read or planned, a backfill gives up."""
+"""After this many failed parts in a row a backfill gives up."""
 NEEDED = ("max_creates_per_cycle", "max_case_resolves_per_cycle", "max_incident_resolves_per_cycle")
-"""The brakes that the Cases of one part may come to."""
+"""The brakes that limit the Cases of one part."""
 UNHEARD_FOR = timedelta(minutes=2)
-"""A command that was not heard of for so long is gone, and nothing more of its backfill is begun."""
+"""A command that did not report for this long is gone, and no further part of its backfill is run."""
 _KEY = re.compile(r"[A-Z]+-[0-9]+")
 
 
@@ -37,24 +37,24 @@ class BackfillRequest:
     since: datetime | None = None
     until: datetime | None = None
     refs: tuple[str, ...] = ()
-    """Case ids and keys that alone are meant"""
+    """only these Cases, by id or key"""
     most: int | None = None
-    """so many Cases in all"""
+    """at most this many Cases in all"""
     batch: int | None = None
-    """so many Cases in one part; None: one part"""
+    """at most this many Cases in one part; None: a single part"""
     include_resolved: bool = False
     limits_on: bool = True
     accept_config: bool = False
 
     def document(self) -> JsonObject:
-        """Write it down."""
+        """Return it as JSON, to be stored."""
         times = {name: at.isoformat() if at else None for name, at in (("since", self.since), ("until", self.until))}
         names = ("most", "batch", "include_resolved", "limits_on", "accept_config")
         return {**times, "refs": list(self.refs), **{name: getattr(self, name) for name in names}}
 
     @classmethod
     def of(cls, document: JsonObject) -> BackfillRequest:
-        """Read what was written down."""
+        """Read what ``document`` returned."""
         times = {name: _time(document[name]) for name in ("since", "until")}
         return cls(**{**document, **times, "refs": tuple(document["refs"])})
 
@@ -65,14 +65,14 @@ class BackfillProgress:
 
     parts: int = 0
     cases: int = 0
-    """those that got, or were to get, something"""
+    """Cases for which something was planned"""
     left: int | None = None
-    """those that may still get something; None before the first part"""
+    """Cases for which something may still be planned; None before the first part"""
     named: tuple[str, ...] | None = None
-    """the ids of the Cases that alone are meant, once they were looked up"""
+    """the ids of ``refs``, once they were looked up"""
     reached: Reached | None = None
     failures: int = 0
-    """parts in a row that came to nothing"""
+    """parts in a row that failed"""
     error: str | None = None
     exit_code: int = 0
     """the worst so far"""
@@ -85,20 +85,20 @@ class BackfillProgress:
         return replace(self, is_over=True, is_stopped=True, exit_code=max(1, self.exit_code))
 
     def document(self) -> JsonObject:
-        """Write it down."""
+        """Return it as JSON, to be stored."""
         reached = [self.reached[0].isoformat(), self.reached[1]] if self.reached else None
         return vars(self) | {"named": list(self.named) if self.named is not None else None, "reached": reached}
 
     @classmethod
     def of(cls, document: JsonObject) -> BackfillProgress:
-        """Read what was written down."""
+        """Read what ``document`` returned."""
         named, reached = document["named"], document["reached"]
         place = (datetime.fromisoformat(reached[0]), reached[1]) if reached else None
         return cls(**{**document, "named": tuple(named) if named is not None else None, "reached": place})
 
 
 def part_size(asked: BackfillRequest, limits: Limits) -> int | None:
-    """Return how many Cases one part has: as many as asked for, and no more than the brakes let through at once.
+    """Return how many Cases one part has: as many as requested, but no more than the brakes allow at once.
 
     Raises Refused where a brake lets nothing through.
     """
@@ -116,7 +116,7 @@ def part_size(asked: BackfillRequest, limits: Limits) -> int | None:
 def next_part(
     context: Context, asked: BackfillRequest, progress: BackfillProgress, cycle_id: str
 ) -> tuple[CycleReport | None, BackfillProgress]:
-    """Run the next part; no report where a Case that was named is not there. Raises StoreError."""
+    """Run the next part; the report is None where a named Case does not exist. Raises StoreError."""
     try:
         named = _named(context, asked.refs) if progress.named is None else progress.named
     except (ConfigError, RemoteError) as error:
@@ -141,7 +141,7 @@ def next_part(
 def take_part(context: Context, cycle_id: str) -> CycleReport | None:
     """Run the next part of the oldest backfill that was handed over; None where there is none. Raises StoreError.
 
-    One whose command is gone, or asked for an end, is over.
+    A backfill whose command is gone, or asked to stop, is ended.
     """
     backfills = context.store.backfills
     handed = backfills.first_open()

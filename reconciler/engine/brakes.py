@@ -1,17 +1,15 @@
-"""The brakes on a plan, and the gate between changed routes or policies and the links that exist.
+"""The limits on a plan, and the check of changed routes or policies against the links that exist.
 
-Rules of this file: a plan is let through whole or not at all; a config counts as accepted once a whole plan of it
-was let through, and what a refused one would do stays refused, over cycles and restarts; where links stand is
-judged anew only by a config that was accepted.
+Rules of this file: a plan is let through whole or not at all; a config counts as accepted once a whole plan of it was
+let through; until then its plans stay refused, over cycles and restarts; the stages of links are recomputed only under
+an accepted config.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from reconciler.core.errors import Refused
 from reconciler.core.planning.plan import Plan, changes_to_existing, over_limits
-from reconciler.core.policies.policies import Limits, Policies
+from reconciler.core.policies.policies import Limits
 from reconciler.engine.context import Context
 from reconciler.engine.report import CycleRequest
 from reconciler.store.store import Store
@@ -21,10 +19,10 @@ ACCEPTED_CONFIG = "accepted_config"
 
 
 def meet_config(store: Store, policy_hash: str) -> bool:
-    """Return whether the config is another one than in the last cycle; every open link is then planned again.
+    """Return whether the config changed since the last cycle; every open link is then planned again.
 
-    What was rejected under the other one is tried once more, for the config may have been the cause.
-    A database that knows of no accepted config takes that of its last cycle for accepted.
+    What was rejected is then tried once more, since the config may have been the cause. If no accepted config is
+    stored, the last cycle's counts as accepted.
     """
     last = store.journal.config_hash()
     if last is None:
@@ -38,27 +36,26 @@ def meet_config(store: Store, policy_hash: str) -> bool:
 
 
 def let_through(context: Context, plan: Plan, request: CycleRequest, *, changed: bool, whole: bool) -> None:
-    """Raise Refused for a plan that brakes or gate hold back; accept the config of a ``whole`` plan that passes.
+    """Raise Refused for a plan that is over a limit, or does too much under a changed config; else accept the config.
 
-    A plan is not whole where a connector did not answer: what its links would get is not known yet.
+    Only a ``whole`` plan accepts it: where a connector did not answer, what its links would get is not known yet.
     """
-    store, policies = context.store, context.policies
-    brake(store, policies.limits, context.policy_hash, plan, request)
+    if request.limits_on:
+        _refuse(context, plan, request)
     if whole:
-        accept(store, context.policy_hash, policies, changed=changed, now=context.clock())
+        _accept(context, changed=changed)
 
 
-def brake(store: Store, limits: Limits, policy_hash: str, plan: Plan, request: CycleRequest) -> None:
-    """Raise Refused, with the numbers and the way out, for a plan that is not let through."""
-    if not request.limits_on:
-        return
+def _refuse(context: Context, plan: Plan, request: CycleRequest) -> None:
+    """Raise Refused, with the numbers and what to do, for a plan that is not let through."""
+    limits = context.policies.limits
     over = over_limits(plan, limits)
     if over:
         raise Refused(
             f"{'; '.join(over)}. Nothing was written. Look at it with `reconciler plan`; let it through once with "
             "`reconciler once --limits off` while no daemon runs, or raise the limit in the config"
         )
-    words = "" if request.accept_config else objection(store, limits, policy_hash, plan)
+    words = "" if request.accept_config else objection(context.store, limits, context.policy_hash, plan)
     if words:
         raise Refused(
             f"{words}. Nothing was written. Look at it with `reconciler plan` and `reconciler policy replay`; let it "
@@ -67,7 +64,7 @@ def brake(store: Store, limits: Limits, policy_hash: str, plan: Plan, request: C
 
 
 def objection(store: Store, limits: Limits, policy_hash: str, plan: Plan) -> str:
-    """Say why a changed config is not let through; empty for one that is accepted, new, or does little."""
+    """Return why a changed config is not let through; empty if it is accepted, the first, or changes little."""
     if store.facts.get(ACCEPTED_CONFIG) in (None, policy_hash):
         return ""
     kinds = changes_to_existing(plan)
@@ -80,13 +77,14 @@ def objection(store: Store, limits: Limits, policy_hash: str, plan: Plan) -> str
     )
 
 
-def accept(store: Store, policy_hash: str, policies: Policies, *, changed: bool, now: datetime) -> None:
-    """Remember that a config was let through, and judge by it where every link stands.
+def _accept(context: Context, *, changed: bool) -> None:
+    """Store that the config was let through, and recompute the stages of every link under it.
 
-    ``changed`` says that the last cycle had another one, which may have been refused after it judged some links.
+    ``changed`` says that the last cycle had another config, which may have been refused after it placed some links.
     """
-    accepted = store.facts.get(ACCEPTED_CONFIG)
+    facts, policy_hash = context.store.facts, context.policy_hash
+    accepted = facts.get(ACCEPTED_CONFIG)
     if accepted != policy_hash:
-        store.facts.put(ACCEPTED_CONFIG, policy_hash)
+        facts.put(ACCEPTED_CONFIG, policy_hash)
     if changed or accepted not in (None, policy_hash):
-        store.snapshots.restage_all(policies, now)
+        context.store.snapshots.restage_all(context.policies, context.clock())

@@ -1,4 +1,4 @@
-"""What a cycle works with, brought together once by whoever builds the program."""
+"""What a cycle works with: store, clients, policies, clock and settings, assembled once in ``cli.build``."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from reconciler.store.values import CycleCounts, Decided, FinishedAction, Pulled
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The numbers of a cycle."""
+    """The settings of a cycle."""
 
     case_overlap: timedelta = timedelta(seconds=600)
     incident_overlap: timedelta = timedelta(seconds=300)
     drift_check_every: timedelta = timedelta(minutes=15)
     accept_partial_view: bool = False
     case_page_rows: int = 100
-    """a quiet cycle reads one page of each listing, so a page is not made larger than news needs"""
+    """a quiet cycle reads one page of each listing, so pages are small"""
     all_cases_page_rows: int = 1000
-    """where everything is read a page is as large as the API allows"""
+    """where everything is read, pages are as large as the API allows"""
     incident_page_rows: int = 1000
     incident_pages_per_cycle: int = 100
-    """a longer backlog goes on where it stopped, in the next cycle"""
+    """a longer backlog is continued in the next cycle"""
     short_rows: int = 100
-    """an overlap of so many rows costs nothing to speak of, and is read each time"""
+    """an overlap of up to this many rows is cheap, and is read in every cycle"""
     ask_deep_links: bool = False
     workers: int = 8
-    """actions side by side, those of one link always in order, at all sides together that ``workers_of`` leaves out"""
+    """parallel actions, in total for all sides that ``workers_of`` leaves out; those of one link are always in order"""
     workers_of: Mapping[str, int] = field(default_factory=dict)
-    """side -> its own number, whatever the others do"""
+    """side -> its own number of parallel actions"""
     requests_kept: timedelta | None = None
     history_kept: timedelta | None = None
     """how long old requests, and other old rows of the journal, are kept; None is for ever"""
     hides_values: bool = False
-    """of the values that are written only hashes are kept"""
+    """store only hashes of the values that are written"""
 
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Is told what is being done, how many are done and of how many; 0 when the end is not known."""
+"""Called with what is being done, how many are done, and of how many; 0 when the total is not known."""
 
 
 def no_progress(_what: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def never() -> bool:
@@ -60,7 +60,7 @@ def never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The two sides, the memory and the policies; what is remembered through it bears its cycle and its time."""
+    """What a cycle works with. What is stored through it gets its cycle id and the present time."""
 
     cases: CaseClient
     connectors: Mapping[str, IncidentClient]
@@ -89,14 +89,14 @@ class Context:
         return replace(self, cycle_id=cycle_id)
 
     def remember(self, pulled: Pulled) -> RememberedCounts:
-        """Remember what was read, now and in this cycle."""
+        """Ingest what was read."""
         return self.store.snapshots.remember(
             pulled, stage_rules=self.policies, cycle_id=self.cycle_id, now=self.clock(), follows=self.follows
         )
 
     @property
     def follows(self) -> frozenset[System]:
-        """Name the services whose own account of what changed is read."""
+        """Return the services whose own history of changes is read."""
         followed = {System.CORALOGIX: self.events is not None, System.SERVICENOW: bool(self.histories)}
         return frozenset(system for system, is_followed in followed.items() if is_followed)
 
@@ -105,7 +105,7 @@ class Context:
         self.store.links.update_links(links, self.clock())
 
     def begin_cycle(self, kind: str, now: datetime) -> None:
-        """Write down that this cycle began."""
+        """Record that this cycle began."""
         self.store.journal.begin_cycle(
             self.cycle_id,
             kind=kind,
@@ -116,13 +116,13 @@ class Context:
         )
 
     def record_requests(self) -> None:
-        """Write down the requests that belong to no action so far."""
+        """Record the requests so far that belong to no action."""
         self.store.journal.record_requests(self.requests.take(), cycle_id=self.cycle_id)
 
     def finish_cycle(
         self, result: CycleResult, counts: CycleCounts, error: Exception | None, sides: Iterable[str] = ()
     ) -> None:
-        """Write down how this cycle ended, with the requests that it made last and the sides that it read whole."""
+        """Record how this cycle ended, with its remaining requests and the sides that it read whole."""
         self.store.journal.finish_cycle(
             self.cycle_id,
             result=result.value,
@@ -134,7 +134,7 @@ class Context:
         )
 
     def begin_actions(self, actions: Sequence[Action], decided: Sequence[Decided | None]) -> list[int]:
-        """Write down what is about to be done, with the requests that are about to leave; return the numbers."""
+        """Record what is about to be done, with the requests that will be sent; return the journal's numbers."""
         now = self.clock()
         return self.store.journal.begin_actions(
             actions,
@@ -146,7 +146,7 @@ class Context:
         )
 
     def finish_actions(self, ended: Sequence[FinishedAction]) -> None:
-        """Write down what came of actions, with the requests that were made for them."""
+        """Record the outcomes of actions, with the requests made for them."""
         self.store.journal.finish_actions(
             ended,
             stage_rules=self.policies,
@@ -156,13 +156,13 @@ class Context:
         )
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Tell how far a cycle's reading has come; raise CycleFailed between two reads when the engine is to stop."""
+        """Report the progress of reading; raise CycleFailed between two reads when the engine should stop."""
         if self.should_stop():
             raise CycleFailed(f"asked to stop while {what}; nothing is lost, and the next cycle reads it again")
         self.progress(what, done, total)
 
     def sides(self) -> Mapping[str, Side]:
-        """Name both services: ``coralogix``, and each connector."""
+        """Return both services by name: ``coralogix``, and each connector."""
         return {"coralogix": self.cases.side, **{name: one.side for name, one in self.connectors.items()}}
 
     def tables(self) -> tuple[tuple[str, str], ...]:

@@ -1,8 +1,8 @@
 """One cycle: pull, remember, plan, check, apply, record.
 
 Rules of this file: nothing is planned for a side that did not answer; the whole plan is checked before its
-first write; whatever happens, the cycle is recorded and its error handed back, not raised. Only a store that
-cannot be written any more ends a cycle without a record.
+first write; whatever happens, the cycle is recorded and its error returned in the report, not raised. Only a store
+that cannot be written ends a cycle without a record.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.core.planning.standing import Standing, told_by
 from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
-from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups
+from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups, remembered_references
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_head, tell_holds, tell_outcome
 from reconciler.engine.parts import Part, cut, in_part
@@ -57,7 +57,7 @@ def run_cycle(context: Context, request: CycleRequest, *, cycle_id: str) -> Cycl
 
 @dataclass
 class _Cycle:
-    """Carry what one cycle learns from step to step."""
+    """The state of one cycle, from step to step."""
 
     context: Context
     request: CycleRequest
@@ -70,7 +70,7 @@ class _Cycle:
     """look-ups of this cycle whose answer did not show everything"""
     config_changed: bool = False
     part: Part | None = None
-    """how this part of a backfill stands in the whole"""
+    """what is left of a backfill after this part"""
     held_before: Mapping[str, str] = field(default_factory=dict)
     """the reason of each Case that waited for a person when this cycle began"""
     pulled: Pull = field(init=False)
@@ -108,7 +108,7 @@ class _Cycle:
     # -- the steps ---------------------------------------------------------------------------------------------
 
     def _scope(self, now: datetime) -> CycleKind:
-        """Say what this cycle looks at; a saved plan is made again by looking at the same."""
+        """Return what this cycle looks at; a saved plan is planned again with the scope it was made with."""
         if self.request.expected is not None:
             return saved_scope(self.request.expected)
         if self.request.since is not None or self.request.include_resolved or self.request.is_part:
@@ -137,7 +137,7 @@ class _Cycle:
         apply_hold_requests(self.context)
 
     def _pull(self) -> None:
-        """Pull every side and remember what came whole; raises where that is not enough to plan on."""
+        """Pull every side and store what was read; raise where that is not enough to plan on."""
         self.pulled = Pull(self.context, since=self.request.since if self.request.reads_back else None)
         try:
             self.pulled.run()
@@ -147,7 +147,7 @@ class _Cycle:
         read_cases(self.context, unknown)
 
     def _look_closer(self, scope: CycleKind, started_at: datetime) -> None:
-        """Ask again for what was absent, and compare everything open when a drift check is due."""
+        """Read again what was absent, and compare everything open when a drift check is due."""
         store = self.context.store
         suspects = [pair for pair in store.links.pairs_to_plan(started_at) if pair.link.connector not in self.down]
         drift.recheck_absent(self.context, suspects)
@@ -164,7 +164,7 @@ class _Cycle:
         self.down |= look_again_at_others(self.context, doubled)
 
     def _plan(self, scope: CycleKind, now: datetime) -> Knowledge:
-        """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
+        """Decide for every link that changed or is due, and do the look-ups that the plan asks for."""
         store, context = self.context.store, self.context
         candidates = sorted(self._candidates(scope, now), key=lambda pair: (pair.case.created_at, pair.case.id))
         self.pairs = observing.as_of_first_start(context, candidates)
@@ -185,7 +185,7 @@ class _Cycle:
         self.partial += lookups.partial.values()
         up = tuple(decision for decision in whole.decisions if decision.link.connector not in self.down)
         self.plan = replace(whole, decisions=up)
-        # What a backfill means to do is stored as it is begun: one that is refused, or killed, admits nothing more.
+        # What a backfill will do is stored as each action begins: one that is refused or killed admits no further Case.
         told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
         if context.observes:
             observing.store_observed(context, told, {pair.case.id: pair.link for pair in candidates})
@@ -202,7 +202,8 @@ class _Cycle:
         if scope is CycleKind.FULL:
             due |= {pair.case.id: pair for pair in store.links.all_pairs(open_only=True)}
         if scope is CycleKind.DRIFT:
-            # What was read and had not changed is at rest as it was; only what is skipped may hang on something else.
+            # What was read and did not change needs no plan; only a skip may depend on something else, such as the
+            # time.
             due |= {pair.case.id: pair for pair in store.links.skipped_pairs()}
         return due.values()
 
@@ -216,24 +217,13 @@ class _Cycle:
             named=self.request.named,
             include_resolved=self.request.include_resolved,
             looks_again=scope in (CycleKind.DRIFT, CycleKind.FULL),
-            references=self._references(now),
+            references=remembered_references(
+                store, self.context.policies, self.context.connectors, since=now - NAMES_BELIEVED_FOR
+            ),
             ids_not_honoured=frozenset(
                 name for name in self.context.connectors if store.facts.get(f"ids_not_honoured.{name}")
             ),
         )
-
-    def _references(self, now: datetime) -> dict[tuple[str, str, str], str]:
-        """Return every name that was looked up within a day; an older one is asked for when it is needed."""
-        tables = {
-            rule.table for inbound in self.context.policies.inbound.values() for rule in inbound.references.values()
-        }
-        facts = self.context.store.facts
-        return {
-            (connector, table, name): sys_id
-            for connector in self.context.connectors
-            for table in tables
-            for name, sys_id in facts.references(connector, table, since=now - NAMES_BELIEVED_FOR).items()
-        }
 
     def _check(self) -> None:
         """Refuse the whole plan when it is not what was reviewed, or does more than limits or a changed config may."""
@@ -256,7 +246,7 @@ class _Cycle:
         self._show_rejections()
 
     def _show_rejections(self) -> None:
-        """List what was rejected among the holds at once, not only when the next cycle comes to it."""
+        """Show what was rejected among the holds at once, not only after the next cycle."""
         store = self.context.store
         for outcome in self.outcomes:
             pair = store.links.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
@@ -267,7 +257,7 @@ class _Cycle:
                 )
 
     def _first_failure(self) -> ReconcilerError | None:
-        """Say what this cycle could not do for some links, though it went on with the others."""
+        """Return the error for the links that this cycle could not handle, though it went on with the others."""
         words = [failure_words(None, self.down)] if self.down else []
         words += [f"{error}; what depends on it waits" for error in self.partial]
         is_partial = any(isinstance(error, PartialTruth) for error in (*self.partial, *self.down.values()))
@@ -318,7 +308,7 @@ class _Cycle:
         return report
 
     def _tell(self) -> None:
-        """Tell the log what a person should hear of; of a plan that is only made, nothing."""
+        """Log the holds that began or ended, and the chain's head after writes."""
         tell_holds(self.context.store, self.held_before)
         if self.outcomes:
             tell_head(self.context.store)
@@ -332,7 +322,7 @@ class _Cycle:
         maintenance.prune(Retention(requests_before=requests, history_before=history), now=now)
 
     def _result(self, error: ReconcilerError | None) -> CycleResult:
-        """Say how the cycle ended; what was asked to stop and had nothing left is done all the same."""
+        """Return how the cycle ended; one that was asked to stop with nothing left to do counts as done."""
         result = result_of(error, sum(not ended_well(outcome) for outcome in self.outcomes))
         is_cut = error is not None or (self._acts and len(self.outcomes) < len(self.plan.actions))
         may_be_cut = result in (CycleResult.DONE, CycleResult.FAILED) and self.context.should_stop()
@@ -340,7 +330,7 @@ class _Cycle:
 
 
 def close_unfinished(context: Context) -> None:
-    """Close the journal of actions that a killed process left open; their outcome is looked for, not assumed."""
+    """Finish the journal rows that a killed process left open; their outcome is looked up later, not assumed."""
     ended = []
     for begun in context.store.journal.unfinished_actions():
         pair = context.store.links.pair(begun.action.case_id)
@@ -358,7 +348,7 @@ def close_unfinished(context: Context) -> None:
 
 
 def _in_doubt(begun: UnfinishedAction, pair: Pair) -> Link:
-    """Remember of a write that may have landed what must not happen twice: the record, or the note of a step."""
+    """Mark on the link what must not be done twice if the write was applied: create the record, or add the note."""
     link, word = pair.link, begun.action.to_stage.word
     if begun.action.kind is ActionKind.CREATE_INCIDENT:
         return replace(link, create_in_doubt_since=begun.started_at)

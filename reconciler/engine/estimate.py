@@ -1,6 +1,6 @@
-"""What a backfill will cost, before it starts: Cases, requests, time, share of an hourly rule.
+"""Estimate the cost of a backfill before it starts: Cases, requests, time, share of an hourly rate limit.
 
-Rules of this file: counted where that is cheap, and told as an estimate; nothing is written.
+Rules of this file: what is cheap to count is counted, the rest is estimated; nothing is written.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from reconciler.engine.reading.pull import case_pages
 from reconciler.remotes.ports import CaseOrder
 
 MOST_PAGES = 10
-"""More pages than these are not counted; what is behind them is taken to be like them."""
+"""At most this many pages are counted; the rest is extrapolated."""
 READS_A_PART = 4
-"""What a cycle in which nothing happens asks for."""
+"""The requests of a quiet cycle."""
 WRITE_SECONDS = 1.0
-"""What one write to a usual instance takes."""
+"""The usual time of one write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a backfill comes to, about."""
+    """The approximate cost of a backfill."""
 
     cases: int
-    """that may get a record"""
+    """Cases that may get a record"""
     parts: int
     to_coralogix: int
     to_servicenow: int
@@ -42,13 +42,13 @@ class Estimate:
     """connector -> requests an hour that a rule of the instance allows"""
 
     def share(self, connector: str) -> float:
-        """Return the share of an hour's requests that goes to this backfill; more than 1 does not fit."""
+        """Return the share of the hourly limit that this backfill takes; more than 1 does not fit."""
         in_an_hour = self.to_servicenow * min(1.0, 3600 / max(self.seconds, 1.0))
         return in_an_hour / self.hourly[connector]
 
 
 def estimate(context: Context, asked: BackfillRequest, *, pause_seconds: float) -> Estimate:
-    """Count the Cases that a backfill is about and work out what they cost. Raises RemoteError and Refused."""
+    """Count the Cases of a backfill and estimate their cost. Raises RemoteError and Refused."""
     listed, cases = (len(asked.refs),) * 2 if asked.refs else _count(context, asked)
     cases = min(cases, asked.most) if asked.most is not None else cases
     size = part_size(asked, context.policies.limits)
@@ -68,7 +68,7 @@ def estimate(context: Context, asked: BackfillRequest, *, pause_seconds: float) 
 
 
 def _count(context: Context, asked: BackfillRequest) -> tuple[int, int]:
-    """Count the Cases of the window, and those of them that have no record and may get one."""
+    """Return the number of Cases in the window, and of those that have no record and may get one."""
     since = asked.since or context.clock() - context.policies.first_lookback
     listed, wanted, oldest = 0, 0, context.clock()
     rows = context.settings.all_cases_page_rows
@@ -84,7 +84,7 @@ def _count(context: Context, asked: BackfillRequest) -> tuple[int, int]:
 
 
 def _stretch(now: datetime, oldest: datetime, since: datetime) -> float:
-    """Say how much longer a window is than the part of it that was counted."""
+    """Return the factor from the counted part of a window to the whole window."""
     counted = max((now - oldest).total_seconds(), 1.0)
     return max(1.0, (now - since).total_seconds() / counted)
 
@@ -100,7 +100,7 @@ def _may_get_one(context: Context, case: Case, asked: BackfillRequest) -> bool:
 
 
 def _hourly(context: Context) -> dict[str, int]:
-    """Ask each instance for one row, whose answer tells the rule that it counts by."""
+    """Read one row from each instance, whose answer names the hourly limit."""
     found: dict[str, int] = {}
     for connector, table in context.tables():
         client = context.connectors[connector]

@@ -1,7 +1,7 @@
-"""What a cycle says in the log for a person: holds that began or ended, what became of each write, the chain's head.
+"""What a cycle logs for people: holds that began or ended, the outcome of each write, the chain's head.
 
-Each message is constant, and its facts are fields. Rules of this file: a hold is told once, when it begins, and once
-more when it ends; a write that did not do what it was for is a warning with the service's own words.
+Each message is constant, and its facts are fields. Rules of this file: a hold is logged once when it begins and once
+when it ends; a write that failed is a warning with the service's own words.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ENDED_BADLY = {
 
 
 def tell_outcome(outcome: Outcome) -> None:
-    """Say how one action ended; with a warning where it did not do what it was for."""
+    """Log how one action ended, as a warning if it failed."""
     action = outcome.action
     facts = {
         "kind": action.kind.value,
@@ -39,12 +39,12 @@ def tell_outcome(outcome: Outcome) -> None:
 
 
 def tell_side_stopped(side: str, because: str) -> None:
-    """Say that a side gets nothing more in this cycle; what was meant for it is planned again."""
+    """Log that nothing more is sent to a side in this cycle; its actions are planned again."""
     log.warning("nothing more is sent to a side in this cycle", extra={"side": side, "because": because})
 
 
 def tell_holds(store: Store, before: Mapping[str, str]) -> None:
-    """Say which holds began and which ended since ``before``, which has the reason of each held Case."""
+    """Log which holds began and which ended since ``before``, the reason of each held Case."""
     now = store.links.held()
     began = [case_id for case_id, reason in now.items() if before.get(case_id) != reason]
     for row in store.reports.holds_of(began):
@@ -58,11 +58,11 @@ def tell_holds(store: Store, before: Mapping[str, str]) -> None:
 
 
 def tell_head(store: Store) -> None:
-    """Say how far the chain has come, so that the log holds what a later database must still contain."""
+    """Log the chain's head, so that a later database can be checked against the log."""
     seq, head = store.ledger.head()
     log.info("head of the chain", extra={"seq": seq, "head": head.hex()})
 
 
 def _known(facts: Mapping[str, object]) -> dict[str, object]:
-    """Leave out what is not there: a Case that is held before it has a record has none to name."""
+    """Leave out empty facts: a Case may be held before it has a record."""
     return {name: value for name, value in facts.items() if value}

@@ -1,7 +1,7 @@
-"""Observe mode: what a cycle that sends nothing may remember, and how the first one that acts begins.
+"""Observe mode: what a cycle that sends nothing may store, and how the first one that acts begins.
 
-Rules of this file: nothing that was only planned is remembered as decided, so that it is planned again; a database in
-which no cycle ever acted plans, and in the end begins, as a fresh one would.
+Rules of this file: what was only planned is not stored as decided, so that it is planned again; a database on which no
+cycle ever acted is planned, and later begins, as a fresh one would.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.engine.context import Context
 from reconciler.store.values import Decided
 
 ONLY_OBSERVED = "only_observed"
-"""The fact under which it is remembered that no cycle acted on this database yet."""
+"""The fact that no cycle acted on this database yet."""
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC).isoformat()
 
 
@@ -29,10 +29,10 @@ def has_only_observed(context: Context) -> bool:
 
 
 def begin(context: Context, *, drift_fact: str) -> None:
-    """Note that a database is only observed; let the first cycle that acts on it begin as a first start does.
+    """Note that a database is only observed; make the first cycle that acts on it begin like a first start.
 
-    The origin of a database that is only observed moves along. ``drift_fact`` names when the last drift check was: the
-    cycle that acts first makes one, since a listing does not show what was deleted meanwhile.
+    While a database is only observed, each cycle sets the origin again. ``drift_fact`` is the fact with the time of the
+    last drift check: the first cycle that acts makes one, since a listing does not show what was deleted meanwhile.
     """
     facts = context.store.facts
     if context.observes and facts.origin() is None:
@@ -52,7 +52,7 @@ def _begin_afresh(context: Context) -> None:
 
 
 def as_of_first_start(context: Context, pairs: Iterable[Pair]) -> dict[str, Pair]:
-    """Return pairs by Case id as a plan is to see them."""
+    """Return pairs by Case id as the plan should see them."""
     now = context.clock()
     if not has_only_observed(context):
         return {pair.case.id: pair for pair in pairs}
@@ -60,7 +60,7 @@ def as_of_first_start(context: Context, pairs: Iterable[Pair]) -> dict[str, Pair
 
 
 def store_observed(context: Context, decisions: Sequence[Decision], remembered: Mapping[str, Link]) -> None:
-    """Store what a cycle that sends nothing decided: of what it would do, only that it is to be planned again.
+    """Store what a cycle that sends nothing decided: for planned actions only that the link is planned again.
 
     ``remembered`` is each link as it is stored.
     """
@@ -80,10 +80,10 @@ def store_observed(context: Context, decisions: Sequence[Decision], remembered: 
 
 
 def _as_first_seen(pair: Pair, policies: Policies, now: datetime) -> Pair:
-    """Give a Case as a first start would remember it now, for a database that only observed so far.
+    """Return a pair as a first start would see it now, for a database that was only observed so far.
 
-    A record that it has, what a person asked about it, and that it is gone, stay: a first start would learn the last by
-    not seeing it.
+    Its record, what a person asked about it, and that the Case is missing are kept; a first start would learn the last
+    by not seeing the Case.
     """
     link, stage = pair.link, policies.case_stage(pair.case)
     if link.sys_id:

@@ -1,7 +1,7 @@
-"""A part of a backfill: which Cases it is about, and where it ends.
+"""One part of a backfill: which Cases it takes, and where it ends.
 
-Rules of this file: pure; the oldest Case comes first, and the next part begins behind the last one that this looked at,
-so that a part that changes nothing does not come again.
+Rules of this file: pure; the oldest Case comes first, and the next part begins after the last Case that this one looked
+at, so that a part that changes nothing is not repeated.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from reconciler.engine.report import CycleRequest, Reached
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The plan of one part, and how it stands in the whole."""
+    """The plan of one part, and what is left after it."""
 
     plan: Plan
     left: int
-    """Cases behind this part that may still get something"""
+    """Cases after this part for which something may still be planned"""
     reached: Reached | None
     """the last Case that was looked at; None where there was none"""
 
@@ -46,7 +46,7 @@ def _is_asked_for(pair: Pair, request: CycleRequest) -> bool:
 
 
 def cut(plan: Plan, places: dict[str, datetime], most: int | None) -> Part:
-    """Keep the first ``most`` Cases that may get something, and whatever was decided about those before the last.
+    """Keep the first ``most`` Cases with actions or questions, and every decision before the first one left out.
 
     ``places`` gives when each Case was created, in the order of the plan's decisions.
     """

@@ -1,4 +1,4 @@
-"""What one cycle is asked to do, and what it says afterwards."""
+"""The request to run a cycle, and its report."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ Reached = tuple[datetime, str]
 
 @dataclass(frozen=True, kw_only=True)
 class CycleRequest:
-    """What one cycle shall do."""
+    """The request to run one cycle."""
 
     since: datetime | None = None
     """backfill from this time"""
     until: datetime | None = None
     """take in no Case that was created later"""
     named: frozenset[str] = frozenset()
-    """the ids of the Cases that alone are meant, however old they are"""
+    """only these Cases, by id, however old they are"""
     most: int | None = None
-    """so many Cases get something at most; the others wait for the next part"""
+    """at most this many Cases get actions; the others wait for the next part"""
     after: Reached | None = None
     """where the part before ended"""
     reads_back: bool = True
@@ -62,15 +62,15 @@ class CycleRequest:
     """False: plan only, on a store that may be written because it is a copy"""
     limits_on: bool = True
     expected: JsonObject | None = None
-    """the saved plan that alone may be carried out"""
+    """the saved plan; any other plan is refused"""
     lists_skips: bool = True
-    """name every link that stands skipped; a daemon, which nobody reads, only counts them"""
+    """list every skipped link in the plan; the daemon only counts them"""
     accept_config: bool = False
     """let a change of routes and policies through, however much it does to existing links"""
 
     @property
     def is_part(self) -> bool:
-        """Return whether some Cases alone are meant, and nothing else that is due."""
+        """Return whether this is one part of a backfill, which leaves out everything else that is due."""
         return bool(self.until or self.named or self.after) or self.most is not None
 
 
@@ -102,7 +102,7 @@ class CycleReport:
     read_whole: frozenset[str] = frozenset()
     """the sides that were read whole: ``coralogix``, and connectors"""
     left: int = 0
-    """Cases of a backfill behind this part of it that may still get something"""
+    """Cases of a backfill after this part for which something may still be planned"""
     reached: Reached | None = None
     """where this part ended"""
     error: ReconcilerError | None = None
@@ -128,7 +128,7 @@ class CycleReport:
     def document(self) -> JsonObject:
         """Write the report as the document of ``once --json``.
 
-        An action that was planned and not begun, because the cycle was refused or stopped, or observes, has no result.
+        An action that was planned but not begun (cycle refused, stopped, or observing) has no result.
         """
         begun = {(outcome.action.kind.value, outcome.action.case_id) for outcome in self.outcomes}
         cursors = {name: cursor.time.isoformat() if cursor.time else None for name, cursor in self.cursors.items()}
@@ -147,19 +147,19 @@ class CycleReport:
 
 
 def ended_well(outcome: Outcome) -> bool:
-    """Return whether an action did what it was for, or was not needed any more."""
+    """Return whether an action succeeded, or was no longer needed."""
     return outcome.result in (Result.DONE, Result.ALREADY)
 
 
 def result_of(error: ReconcilerError | None, failed: int) -> CycleResult:
-    """Tell a refusal from a failure, and both from success."""
+    """Return the result of a cycle from its error and its failed actions."""
     if error is None:
         return CycleResult.FAILED if failed else CycleResult.DONE
     return CycleResult.REFUSED if error.exit_code == Refused.exit_code else CycleResult.FAILED
 
 
 def failure_words(failed: RemoteError | None, down: Mapping[str, RemoteError]) -> str:
-    """Say which sides did not answer, and where to look when credentials were refused."""
+    """Describe which sides did not answer, with advice where credentials were refused."""
     words = [_with_advice("coralogix", failed)] if failed else []
     words += [f"connector {name}: {_with_advice(f'servicenow.{name}', down[name])}" for name in sorted(down)]
     return "; ".join(words)

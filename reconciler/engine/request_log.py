@@ -1,7 +1,7 @@
-"""The log of the requests that left the program, on their way from the clients to the store.
+"""The log of requests, between the clients and the store.
 
-The clients run in several threads; the store is written from one. Each request is noted under the action that
-it was made for.
+The clients run in several threads; the store is written from one. Each request is noted with the action that it was
+made for.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class RequestLog:
         self._lock = threading.Lock()
 
     def note(self, record: HttpRecord) -> None:
-        """Add one request; this is the observer that the clients are given."""
+        """Add one request; the clients call this."""
         with self._lock:
             self._records.append(replace(record, action_seq=_action_seq.get()))
 
     def take(self) -> tuple[HttpRecord, ...]:
-        """Hand over what was collected, and forget it."""
+        """Return what was collected, and clear it."""
         with self._lock:
             taken, self._records = tuple(self._records), []
         return taken
 
     def take_of(self, action_seq: int) -> tuple[HttpRecord, ...]:
-        """Hand over what was collected for one action, and keep the rest."""
+        """Return and clear what was collected for one action."""
         with self._lock:
             taken = tuple(record for record in self._records if record.action_seq == action_seq)
             self._records = [record for record in self._records if record.action_seq != action_seq]
@@ -63,7 +63,7 @@ _CASE_WRITES: Mapping[Verb, tuple[str, str]] = {
 
 
 def intended(action: Action, now: datetime) -> HttpRecord:
-    """Describe the write with which an action begins, before it leaves: that it was answered is not known."""
+    """Describe the first write of an action before it is sent."""
     if action.kind is ActionKind.ADVANCE_CASE:
         method, word = _CASE_WRITES[action.path[0]]
         return _unanswered(System.CORALOGIX, method, f"/mgmt/openapi/5/cases/{word}/v1/{action.case_id}", now)
@@ -77,7 +77,7 @@ def intended(action: Action, now: datetime) -> HttpRecord:
 
 
 def left_open(action: Action, now: datetime) -> tuple[HttpRecord, ...]:
-    """Describe every write that may have left for an action whose process was killed: of a path, each step."""
+    """Describe every write that a killed process may have sent for an action: of a path, each verb."""
     writes = [replace(action, path=(verb,)) for verb in action.path] or [action]
     return tuple(replace(intended(one, now), outcome=SENT_OUTCOME_UNKNOWN) for one in writes)
 

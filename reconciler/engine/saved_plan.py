@@ -1,4 +1,4 @@
-"""A plan on file: what was reviewed is carried out only if planning again gives the same.
+"""A saved plan: what was reviewed is carried out only if planning again gives the same.
 
 Rules of this file: the hash decides; the names of what changed are for the person who has to look again.
 """
@@ -31,7 +31,7 @@ def saved_document(
 
 
 def saved_scope(saved: JsonObject) -> CycleKind:
-    """Say what a saved plan was made by looking at; raise ValueError for a word that is none."""
+    """Return the kind of cycle that made a saved plan; raise ValueError for an unknown word."""
     return CycleKind(saved.get("scope", CycleKind.BACKFILL if saved.get("since") else CycleKind.CYCLE))
 
 

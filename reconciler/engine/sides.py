@@ -1,4 +1,4 @@
-"""How each service wants to be treated, remembered from cycle to cycle and over restarts."""
+"""The state of each side (pauses, pace, refused logins), kept from cycle to cycle and over restarts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TIMES = ("paused_until", "login_paused_until")
 
 
 def side_fact(name: str) -> str:
-    """Name the fact under which one side's state is remembered: ``coralogix`` or a connector."""
+    """Return the key of the fact that holds one side's state; ``name`` is ``coralogix`` or a connector."""
     return f"side.{name}"
 
 
 def resume_sides(context: Context) -> None:
-    """Let every side go on from what was remembered of it."""
+    """Restore the stored state of every side."""
     for name, side in context.sides().items():
         side.begin_cycle()
         text = context.store.facts.get(side_fact(name))
@@ -31,7 +31,7 @@ def resume_sides(context: Context) -> None:
 
 
 def remember_sides(context: Context) -> None:
-    """Remember what every side's answers told in this cycle; a side that never complained needs no fact."""
+    """Store the state of every side; one that never complained needs no fact."""
     for name, side in context.sides().items():
         text, known = _text(side.state), context.store.facts.get(side_fact(name))
         if text != known and (known is not None or side.state != SideState()):
@@ -39,13 +39,13 @@ def remember_sides(context: Context) -> None:
 
 
 def side_of_store(store: Store, name: str) -> SideState:
-    """Return what is remembered of one side."""
+    """Return the stored state of one side."""
     text = store.facts.get(side_fact(name))
     return SideState() if text is None else read_side(text)
 
 
 def read_side(text: str) -> SideState:
-    """Read a remembered state."""
+    """Read a stored state."""
     saved = json.loads(text)
     times = {name: datetime.fromisoformat(saved[name]) if saved[name] else None for name in _TIMES}
     return SideState(**(saved | times))

@@ -49,7 +49,7 @@ ACTING = (
     ),
     fault(
         "an error is read as empty",
-        "lookups:Lookups._look_up",
+        "lookups:Lookups._in_halves",
         "self.failed[connector] = error",
         (
             "empty = {(connector, name): () for name in names}\n"

@@ -128,7 +128,7 @@ READING_FAULTS = (
     ),
     fault(
         "one refused name stops its connector",
-        "lookups:Lookups._look_up",
+        "lookups:Lookups._in_halves",
         "(Rejected, PartialTruth)",
         "Malformed",
         f"{BAD_LINK}::test_one_name_that_may_not_be_looked_up_holds_its_case_alone",

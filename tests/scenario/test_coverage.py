@@ -29,6 +29,7 @@ def covered(world: World, **window: timedelta) -> Coverage:
     reading = FreshReading(
         cases=world.cases,
         connectors={"main": world.incidents},
+        tables=world.context.tables(),
         policies=world.rules,
         store=world.store,
         asked=CoverageRequest(since=since, until=now - window.get("but", timedelta())),

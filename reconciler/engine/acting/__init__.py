@@ -1,1 +1,1 @@
-"""Carries out a plan, action by action."""
+"""Carry out a plan, action by action."""

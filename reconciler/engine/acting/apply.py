@@ -1,9 +1,9 @@
-"""The plan's actions, link by link: journal, act, finish the journal.
+"""Carry out the actions of a plan, link by link: journal, act, finish the journal.
 
-Rules of this file: links stand side by side, each side with its own workers, each link strictly in order; the store
-is touched from the calling thread alone; the journal row is committed before the request leaves; what ended is written
-down while the next requests are under way; a failed action stops only what follows it on its own link, but a refused
-login, a service that asks to be left alone, and one that lets two writes find no answer, stop that side for this cycle.
+Rules of this file: links run in parallel, each side with its own workers, each link strictly in order; only the calling
+thread uses the store; the journal row is committed before the request is sent; outcomes are stored while the next
+requests are under way; a failed action stops only what follows it on its own link, but a refused login, a 429 or 503, or
+two writes that time out stop that side for this cycle.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from reconciler.store.values import FinishedAction
 log = logging.getLogger(__name__)
 
 WRITES_UNANSWERED = 2
-"""A side that let so many writes of one cycle find no answer in time gets no more in it."""
+"""After this many writes that timed out, a side gets no more in this cycle."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Ended:
-    """An outcome, and the words with which a login was refused."""
+    """An outcome, and why the login was refused, if it was."""
 
     outcome: Outcome
     refused: str | None = None
@@ -52,9 +52,9 @@ class Applier:
     knowledge: Knowledge
     outcomes: list[Outcome] = field(default_factory=list)
     _down: dict[str, str] = field(default_factory=dict)
-    """sides to which nothing more is sent in this cycle, with the words"""
+    """sides to which nothing more is sent in this cycle -> why"""
     _unanswered: Mapping[str, int] = field(default_factory=dict)
-    """how many writes to each side had found no answer before this plan"""
+    """how many writes to each side had timed out before this plan"""
 
     def apply(self, plan: Plan, pairs: Mapping[str, Pair]) -> tuple[Outcome, ...]:
         """Carry out the plan and return the outcomes in the order in which they came.
@@ -101,14 +101,14 @@ class Applier:
     def _look(
         self, pool: ThreadPoolExecutor, lanes: Lanes, reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]]
     ) -> None:
-        """Note what was decided about the fields of the links that come next, and read their records."""
+        """Store the field notes of the next links, and read their records."""
         for name, batch in lanes.batches():
             store_notes(self.context, batch)
             down = frozenset(self._down)
             reading[pool.submit(copy_context().run, self._read, batch, down)] = (name, batch)
 
     def _heard(self, fresh: Fresh) -> Fresh:
-        """Go by what a batch's reading told of its sides."""
+        """Stop the sides whose records could not be read."""
         for connector, error in fresh.failures.items():
             if isinstance(error, AuthFailed):
                 self._stop_side(connector, str(error))
@@ -122,7 +122,7 @@ class Applier:
         lanes: Lanes,
         acting: dict[Future[_Ended], tuple[Work, int]],
     ) -> None:
-        """Commit the actions that start together in one transaction, then let their requests leave."""
+        """Commit the actions that start together in one transaction, then send their requests."""
         starting: list[tuple[Work, Action]] = []
         for work in lanes.starting():
             side, action = work.side, work.actions.pop(0)
@@ -144,7 +144,7 @@ class Applier:
             acting[pool.submit(task)] = (work, seq)
 
     def _came_back(self, ended: Sequence[_Ended], lanes: Lanes) -> None:
-        """Free the workers of the actions that ended, and go by what their services said, before another begins."""
+        """Free the workers of the actions that ended, and stop sides if needed, before another action begins."""
         for one in ended:
             side = side_of(one.outcome.action)
             lanes.ended(side)
@@ -154,7 +154,7 @@ class Applier:
             self.outcomes.append(one.outcome)
 
     def _finish(self, ended: Sequence[tuple[Work, int, _Ended]], lanes: Lanes) -> None:
-        """Commit what came of the actions that ended together in one transaction."""
+        """Commit the outcomes of the actions that ended together in one transaction."""
         if not ended:
             return
         for _, _, one in ended:
@@ -170,7 +170,7 @@ class Applier:
                 lanes.go_on(work)
 
     def _leave_alone(self, name: str, words: str) -> None:
-        """Send no more to a side in this cycle that asked to be left alone, or lets writes find no answer."""
+        """Stop a side for this cycle that answered 429 or 503, or whose writes time out."""
         side = self.context.sides()[name]
         if name in self._down:
             return
@@ -181,15 +181,15 @@ class Applier:
             self._stop_side(name, unanswered)
 
     def _stop_side(self, name: str, words: str) -> None:
-        """Send no more to a side in this cycle, and say so once."""
+        """Send no more to a side in this cycle, and log that once."""
         if name not in self._down:
             tell_side_stopped(name, words)
         self._down[name] = words
 
     def _learn(self, outcome: Outcome) -> None:
-        """Remember of a connector that its instance does not keep the ``sys_id`` that we choose.
+        """Store that a connector's instance does not keep the ``sys_id`` that we choose.
 
-        Before the action is finished, so that a kill between the two only means to learn it again.
+        This comes before the action is finished: after a kill in between it is simply learned again.
         """
         action, record, link = outcome.action, outcome.incident, outcome.link
         if record is None or link is None or action.kind not in (ActionKind.CREATE_INCIDENT, ActionKind.ADOPT_INCIDENT):
@@ -198,9 +198,9 @@ class Applier:
             self.context.store.facts.put(f"ids_not_honoured.{record.connector}", record.sys_id)
 
     def _read(self, batch: Sequence[Decision], down: Collection[str]) -> Fresh:
-        """Read the records that this batch changes; one that is left out is asked for by itself later.
+        """Read the records that this batch changes; a record that is left out is read by itself later.
 
-        Runs in a thread of its own, so nothing of this object is changed here.
+        Runs in a worker thread, so it changes nothing of this object.
         """
         read_at = self.context.clock()
         wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -230,7 +230,7 @@ def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:
 
 
 def _known(pair: Pair, action: Action) -> Incident | None:
-    """Return the record of an action as it is remembered; one that is to be adopted is among the others."""
+    """Return the remembered record of an action; a record to be adopted is among the others."""
     records = (pair.incident, *pair.others)
     return next((one for one in records if one is not None and one.sys_id == action.sys_id), None)
 
@@ -250,7 +250,7 @@ def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident |
 
 
 def _after(pair: Pair, outcome: Outcome) -> Pair:
-    """Bring a pair up to what an action showed; a record that was adopted is no other any more."""
+    """Update a pair with what an action showed; a record that was adopted leaves the others."""
     link = outcome.link or pair.link
     return replace(
         pair,

@@ -1,4 +1,4 @@
-"""What was decided about links, stored before any action on them begins."""
+"""Store what was decided about links, before any action on them begins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.store.values import Decided
 
 
 def store_decisions(context: Context, decisions: Sequence[Decision]) -> None:
-    """Store what was decided about links, and what became of their fields."""
+    """Store what was decided about links, and the notes on their fields."""
     context.store.links.keep_decisions([decided(decision) for decision in decisions], now=context.clock())
     store_notes(context, decisions)
 

@@ -1,7 +1,7 @@
-"""Which link is worked on next, at each side by itself: a side that is slow holds up no other.
+"""Choose which link is worked on next, for each side separately: a slow side does not delay others.
 
-Rules of this file: a side has as many requests under way as it has workers, and no more; a link stands in the lane of
-the side that its next action goes to, and is in one place only; nothing here sends or stores anything.
+Rules of this file: a side has at most as many requests under way as it has workers; a link is in exactly one lane, that
+of the side of its next action; nothing here sends or stores anything.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from reconciler.store.values import Decided
 LINKS_READ_AT_ONCE = 50
 """Records are read just before they are written, this many in one request."""
 RECORDS_READ_AT_ONCE = 200
-"""So many where they are only taken in, which takes no time behind the reading."""
+"""The number where records are only adopted, which needs no write after the reading."""
 FRESH_FOR = timedelta(seconds=5)
-"""What was read longer ago is read again, by itself: on a slow instance the last of a batch waits for the others."""
+"""A record read longer ago is read again by itself: on a slow instance the last of a batch waits long."""
 SHARED = ""
-"""the lane of the sides that have none of their own"""
+"""the lane of all sides without one of their own"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fresh:
-    """The records of one batch as they were just now."""
+    """The records of one batch, as just read."""
 
     read_at: datetime
     records: Mapping[tuple[str, str], Incident]
@@ -36,10 +36,9 @@ class Fresh:
     """connector -> why its records could not be read together"""
 
     def of(self, action: Action, known: Incident | None, now: datetime) -> Incident | None:
-        """Return an action's target; None where it has to be read by itself.
+        """Return an action's record; None where it must be read by itself.
 
-        That is so where it was left out, where the batch has grown old, and where its listing lags behind what is
-        remembered.
+        That is: it was left out, the batch is too old, or the answer lags behind what is remembered.
         """
         target = self.records.get((action.connector, action.sys_id))
         is_fresh = timedelta() <= now - self.read_at <= FRESH_FOR
@@ -49,13 +48,13 @@ class Fresh:
 
 @dataclass
 class Work:
-    """Follow one link through its actions."""
+    """One link and its remaining actions."""
 
     pair: Pair
     actions: list[Action]
     fresh: Fresh
     decided: Decided | None = None
-    """stored with the first action that is begun, so that what was not begun leaves nothing behind"""
+    """stored together with the first action, so that a link that was not begun is unchanged"""
 
     @property
     def side(self) -> str:
@@ -75,7 +74,7 @@ class _Lane:
     is_reading: bool = False
 
     def next_batch(self) -> Iterator[Decision]:
-        """Take the links that are looked at together."""
+        """Take the links whose records are read together."""
         taken = writes = 0
         while self.backlog and writes < LINKS_READ_AT_ONCE and taken < RECORDS_READ_AT_ONCE:
             decision = self.backlog.popleft()
@@ -85,7 +84,7 @@ class _Lane:
 
 
 class Lanes:
-    """A plan's links side by side. Not for several threads."""
+    """The links of a plan, in one lane for each side. Not for several threads."""
 
     def __init__(self, decisions: Iterable[Decision], *, workers: int, workers_of: Mapping[str, int]) -> None:
         self._lanes = {name: _Lane(workers=count) for name, count in workers_of.items()}
@@ -99,7 +98,7 @@ class Lanes:
         return sum(lane.workers + 1 for lane in self._lanes.values())
 
     def batches(self) -> Iterator[tuple[str, Sequence[Decision]]]:
-        """Take the links that have to be looked at now, so that no worker waits for its next one."""
+        """Take the links whose records should be read now, so that no worker has to wait."""
         for name, lane in self._lanes.items():
             soon_idle = len(lane.ready) + lane.busy < 2 * lane.workers - 1
             if lane.backlog and not lane.is_reading and soon_idle:
@@ -107,7 +106,7 @@ class Lanes:
                 yield name, list(lane.next_batch())
 
     def looked_at(self, name: str, works: Iterable[Work]) -> None:
-        """Take back the links of one batch, ready to be worked on."""
+        """Return the links of one batch, ready to be worked on."""
         self._lanes[name].is_reading = False
         self._lanes[name].ready.extend(works)
 
@@ -123,7 +122,7 @@ class Lanes:
         self._lane(side).busy -= 1
 
     def go_on(self, work: Work) -> None:
-        """Let a link's next action come before those of links that were not begun."""
+        """Put a link's next action before those of links that were not begun."""
         self._lane(work.side).ready.appendleft(work)
 
     def _lane(self, side: str) -> _Lane:

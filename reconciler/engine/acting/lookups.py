@@ -1,20 +1,24 @@
-"""The reads that a plan asks for: which records bear a Case's key, which row has a name. In batches."""
+"""The look-ups that a plan asks for, in batches: which records bear a Case's key, which row has a name."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
+from reconciler.core.batches import batches
 from reconciler.core.errors import ConditionDropped, PartialTruth, Rejected, RemoteError
 from reconciler.core.model import Case, Incident, Pair, System
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan, Question, until_answered
 from reconciler.core.policies.existing import Terms
+from reconciler.core.policies.policies import Policies
 from reconciler.engine.context import Context
+from reconciler.store.store import Store
 from reconciler.store.values import Pulled
 
 log = logging.getLogger(__name__)
@@ -23,30 +27,29 @@ NAMES_BELIEVED_FOR = timedelta(days=1)
 """Groups and people are renamed, replaced and retired; a name that was looked up longer ago is looked up again."""
 NAMES_AT_ONCE = 50
 CASES_AT_ONCE = 200
-"""So many are asked for in one request."""
+"""At most this many are asked for in one request."""
 MOST_SINGLED_OUT = 10
-"""More look-ups of a cycle than these that do not show everything are no matter of single records."""
+"""If more look-ups of a cycle than this are incomplete, the connector counts as failed."""
 
 
 @dataclass
 class Lookups:
-    """Complete a plan; remember which connectors did not answer, and which look-ups were refused."""
+    """Answer a plan's questions; collect which connectors did not answer and which look-ups were refused."""
 
     context: Context
     knowledge: Knowledge
     failed: dict[str, RemoteError] = field(default_factory=dict)
     """connectors that did not answer"""
     partial: dict[tuple[str, str, str], PartialTruth] = field(default_factory=dict)
-    """(connector, table, Case id or name) -> why what is there for it was not shown whole"""
+    """(connector, table, Case id or name) -> why its look-up was incomplete"""
     not_understood: set[tuple[str, str]] = field(default_factory=set)
-    """(connector, table) of which an instance did not understand what ``existing`` asks"""
+    """(connector, table) where the instance dropped a condition of ``existing``"""
 
     def complete(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
         """Answer the plan's questions and decide again, until there are none.
 
-        A link whose connector does not answer, or whose own look-up does not show everything, keeps its questions,
-        and so has no actions; one whose own look-up is refused is held. ``pairs`` gains what was learned about its
-        Cases.
+        A link whose connector does not answer, or whose look-up is incomplete, keeps its questions and so has no
+        actions; one whose look-up is refused is held. ``pairs`` is updated with what was learned about its Cases.
         """
 
         def open_questions(plan: Plan) -> list[Question]:
@@ -60,7 +63,7 @@ class Lookups:
         return self._with_addresses(plan, pairs) if self.context.settings.ask_deep_links else plan
 
     def _with_addresses(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
-        """Ask once for the console address of each Case that gets a record now, and decide again with it."""
+        """Read the console address of each Case that gets a record now, and decide again with it."""
         decisions = []
         for decision in plan.decisions:
             case_id = decision.link.case_id
@@ -93,11 +96,15 @@ class Lookups:
         for question in (question for question in questions if not question.terms):
             grouped[question.connector, question.table, question.name_field].add(question.name)
         for (connector, table, name_field), names in sorted(grouped.items()):
-            listed = sorted(names | (self._stale(connector, table) if name_field else set()))
-            at_once = NAMES_AT_ONCE if name_field else CASES_AT_ONCE
-            for start in range(0, len(listed), at_once):
-                self.context.step(f"looking into {table}", start, len(listed))
-                self._look_up(connector, table, name_field, listed[start : start + at_once])
+            if name_field:
+                names |= self._stale(connector, table)  # noqa: PLW2901 - looked up again together
+                ask = partial(self._look_up_names, connector, table, name_field)
+            else:
+                ask = partial(self._look_up_records, connector, table)
+            size = NAMES_AT_ONCE if name_field else CASES_AT_ONCE
+            for number, batch in enumerate(batches(sorted(names), size)):
+                self.context.step(f"looking into {table}", number * size, len(names))
+                self._in_halves(connector, table, batch, ask)
 
     def _answer_existing(self, questions: Sequence[Question]) -> None:
         grouped: dict[tuple[str, str], dict[str, Terms]] = defaultdict(dict)
@@ -106,53 +113,43 @@ class Lookups:
         for (connector, table), asked in sorted(grouped.items(), key=lambda item: item[0]):
             self.context.step(f"looking for other records in {table}", 0, len(asked))
             try:
-                self._look_for_existing(connector, table, asked)
+                self._in_halves(
+                    connector, table, list(asked), partial(self._look_for_existing, connector, table, asked)
+                )
             except ConditionDropped as error:
-                # No fewer Cases would make the instance understand it, so nobody's is asked again in this cycle.
+                # The instance would not understand it for fewer Cases either, so it is not asked again in this cycle.
                 self.not_understood |= {(connector, table)}
                 self.partial[connector, table, "existing"] = error
 
-    def _look_for_existing(self, connector: str, table: str, asked: Mapping[str, Terms]) -> None:
-        """Look for many Cases at once; where that is refused, in halves, until the one that is refused stands alone."""
+    def _in_halves(
+        self, connector: str, table: str, names: Sequence[str], ask: Callable[[Sequence[str]], None]
+    ) -> None:
+        """Ask about many names at once; when that is refused, in halves, until a refused name stands alone."""
         if connector in self.failed:
             return
         try:
-            found = self.context.connectors[connector].find_existing(table, asked)
+            ask(names)
         except ConditionDropped:
             raise
-        except (Rejected, PartialTruth) as error:
-            if len(asked) == 1:
-                self._single_out(error, (connector, table, next(iter(asked))))
-                return
-            for half in _halves(asked):
-                self._look_for_existing(connector, table, half)
-        except RemoteError as error:
-            self.failed[connector] = error
-        else:
-            by_case = {(connector, case_id): records for case_id, records in found.items()}
-            self.knowledge = replace(self.knowledge, existing={**self.knowledge.existing, **by_case})
-
-    def _look_up(self, connector: str, table: str, name_field: str, names: Sequence[str]) -> None:
-        """Look names up at once; where that is refused, in halves, until the one that is refused stands alone."""
-        if connector in self.failed:
-            return
-        try:
-            if name_field:
-                self._look_up_names(connector, table, name_field, names)
-            else:
-                self._look_up_records(connector, table, names)
         except (Rejected, PartialTruth) as error:
             if len(names) == 1:
                 self._single_out(error, (connector, table, names[0]))
                 return
-            middle = len(names) // 2
-            for half in (names[:middle], names[middle:]):
-                self._look_up(connector, table, name_field, half)
+            for half in batches(names, (len(names) + 1) // 2):
+                self._in_halves(connector, table, half, ask)
         except RemoteError as error:
             self.failed[connector] = error
 
+    def _look_for_existing(
+        self, connector: str, table: str, asked: Mapping[str, Terms], case_ids: Sequence[str]
+    ) -> None:
+        terms = {case_id: asked[case_id] for case_id in case_ids}
+        found = self.context.connectors[connector].find_existing(table, terms)
+        by_case = {(connector, case_id): records for case_id, records in found.items()}
+        self.knowledge = replace(self.knowledge, existing={**self.knowledge.existing, **by_case})
+
     def _single_out(self, error: Rejected | PartialTruth, where: tuple[str, str, str]) -> None:
-        """Keep one refused look-up from stopping others; where there are many, it is no matter of one."""
+        """Record one refused or incomplete look-up; if there are many, the connector counts as failed."""
         if isinstance(error, Rejected):
             refused = {**self.knowledge.refused, where: str(error)}
             self.knowledge = replace(self.knowledge, refused=refused)
@@ -173,7 +170,7 @@ class Lookups:
         self.knowledge = replace(self.knowledge, records={**self.knowledge.records, **found})
 
     def _stale(self, connector: str, table: str) -> set[str]:
-        """Name what was looked up in a table too long ago, so that it is looked up again together."""
+        """Return the names of a table that were looked up too long ago, to look them up again together."""
         facts = self.context.store.facts
         fresh = facts.references(connector, table, since=self.context.clock() - NAMES_BELIEVED_FOR)
         return set(facts.references(connector, table)) - set(fresh)
@@ -193,10 +190,14 @@ class Lookups:
         self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})
 
 
-def _halves(asked: Mapping[str, Terms]) -> tuple[dict[str, Terms], dict[str, Terms]]:
-    case_ids = list(asked)
-    first = set(case_ids[: len(case_ids) // 2])
-    return (
-        {case_id: terms for case_id, terms in asked.items() if case_id in first},
-        {case_id: terms for case_id, terms in asked.items() if case_id not in first},
-    )
+def remembered_references(
+    store: Store, policies: Policies, connectors: Iterable[str], *, since: datetime | None = None
+) -> dict[tuple[str, str, str], str]:
+    """Return (connector, table, name) -> ``sys_id`` of the names that were looked up, ``since`` a time if given."""
+    tables = {rule.table for inbound in policies.inbound.values() for rule in inbound.references.values()}
+    return {
+        (connector, table, name): sys_id
+        for connector in connectors
+        for table in tables
+        for name, sys_id in store.facts.references(connector, table, since=since).items()
+    }

@@ -77,6 +77,7 @@ def _read(config: Config, store: Store, asked: CoverageRequest) -> Coverage:
     reading = FreshReading(
         cases=context.cases,
         connectors=context.connectors,
+        tables=context.tables(),
         policies=context.policies,
         store=store,
         asked=asked,

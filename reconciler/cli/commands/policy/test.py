@@ -20,6 +20,7 @@ from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document, skip_document
 from reconciler.core.planning.preview.trial import Rehearsal, Rendered, answered, rehearse
 from reconciler.core.policies.policies import Policies
+from reconciler.engine.acting.lookups import remembered_references
 from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.store.store import Store
 
@@ -63,14 +64,8 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
 def remembered_knowledge(store: Store, policies: Policies) -> Knowledge:
     """Collect what a decision may use without a request: the time of the first start, and names looked up before."""
     now = utc_now()
-    tables = {rule.table for inbound in policies.inbound.values() for rule in inbound.references.values()}
-    references = {
-        (connector, name_table, name): sys_id
-        for connector in {route.connector for route in policies.routes}
-        for name_table in tables
-        for name, sys_id in store.facts.references(connector, name_table).items()
-        if sys_id
-    }
+    known = remembered_references(store, policies, {route.connector for route in policies.routes})
+    references = {name: sys_id for name, sys_id in known.items() if sys_id}
     return Knowledge(now=now, origin=store.facts.origin() or now, references=references)
 
 
