@@ -2,8 +2,8 @@
 
 Rules of this file: links run in parallel, each side with its own workers, each link strictly in order; only the calling
 thread uses the store; the journal row is committed before the request is sent; outcomes are stored while the next
-requests are under way; a failed action stops only what follows it on its own link, but a refused login, a 429 or 503, or
-two writes that time out stop that side for this cycle.
+requests are under way; a failed action stops only what follows it on its own link, but a refused login, a 429 or 503,
+or two writes that time out stop that side for this cycle.
 """
 
 from __future__ import annotations
