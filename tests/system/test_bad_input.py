@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.config.file import SYSTEM_FILE
+from reconciler.remotes.http import throttle
 from reconciler.sandbox.faults import FaultKind
 from tests.system.support import THIS_PROGRAM, Bench
 
@@ -216,7 +217,7 @@ def test_a_disk_that_fills_up_in_the_middle_loses_nothing(bench: Bench) -> None:
         bench.config.write_text(bench.config.read_text().replace('"reconciler.db"', '"disk/reconciler.db"'))
         bench.database = disk / "reconciler.db"
         assert bench.run("once").code == 0
-        ballast = fill(disk, 600_000)
+        ballast = fill(disk, 1_200_000)
         for number in range(60):
             bench.new_case(f"Case {number}")
         ran = bench.run("once")
@@ -229,7 +230,7 @@ def test_a_disk_that_fills_up_in_the_middle_loses_nothing(bench: Bench) -> None:
         made = {row["correlation_id"] for row in bench.world.servicenow.records()}
         assert 0 < len(done) < 60
         assert {row["case_id"] for row in done} <= made
-        assert len(made) - len(done) <= 1
+        assert len(made) - len(done) <= 2  # one request is under way while what came of the one before is written down
         bench.run_until_quiet()
         assert len(bench.world.servicenow.records()) == 60
         assert bench.query("SELECT count(*) AS n FROM audit_links WHERE number IS NOT NULL") == [{"n": 60}]
@@ -238,7 +239,8 @@ def test_a_disk_that_fills_up_in_the_middle_loses_nothing(bench: Bench) -> None:
 def test_a_limit_on_file_sizes_is_told_like_a_full_disk(bench: Bench) -> None:
     bench.new_case()
     limited = f"ulimit -f 16; exec {shlex.join(bench.command('once'))}"
-    ran = bench.run_plain(["bash", "-c", limited])
+    # Without bytecode: a file of it that the limit cut short would break every process that comes after.
+    ran = bench.run_plain(["bash", "-c", limited], PYTHONDONTWRITEBYTECODE="1")
     assert ran.code == 1
     assert str(bench.database) in ran.one_message()
     bench.run_until_quiet()
@@ -286,7 +288,7 @@ def test_a_wrong_secret(bench: Bench, secret: str, system: str) -> None:
 )
 def test_an_answer_that_is_none_moves_nothing(bench: Bench, operation: str, kind: FaultKind, named: str) -> None:
     """The fault strikes the pull of a database that knows something already; afterwards all of it is caught up."""
-    bench.numbers["reconciler.remotes.http.manners.FIRST_PAUSE_SECONDS"] = 0.01
+    bench.numbers[f"{throttle.__name__}.FIRST_PAUSE_SECONDS"] = 0.01
     old = bench.new_case()
     bench.run_until_quiet()
     cursors = bench.cursors()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from reconciler.core.model import SkipReason
+from reconciler.remotes.http import throttle
 from reconciler.sandbox.faults import FaultKind
 from tests.system.support import Bench
 
@@ -144,7 +145,7 @@ def test_a_stale_plan_is_refused_and_what_changed_is_named(bench: Bench) -> None
 
 
 def test_a_failed_plan_does_not_say_that_nothing_is_to_do(bench: Bench) -> None:
-    bench.numbers["reconciler.remotes.http.manners.FIRST_PAUSE_SECONDS"] = 0.01
+    bench.numbers[f"{throttle.__name__}.FIRST_PAUSE_SECONDS"] = 0.01
     bench.strike(FaultKind.ERROR_503_HTML, "records.list", times=None)
     told, document = bench.run("plan"), bench.run("plan", "--json")
     assert (told.code, told.out, document.code) == (1, "", 1)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.store import connection
 from tests.system.forks import Forks
 from tests.system.support import Bench, Running
 
 SMALL_BYTES = 3_000_000
-IMPATIENT = {"reconciler.store.connection.BUSY_TIMEOUT_SECONDS": 0.1}
+IMPATIENT = {f"{connection.__name__}.BUSY_TIMEOUT_SECONDS": 0.1}
 
 
 @pytest.fixture

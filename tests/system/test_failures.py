@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from reconciler.store import connection
 from tests.system.support import Bench
 
 
@@ -63,7 +64,7 @@ def test_a_terminal_that_lacks_a_character_ends_no_call(spawned: Bench) -> None:
 
 def test_the_daemon_outlives_another_writer(bench: Bench) -> None:
     """Somebody holds the database for longer than it waits: that cycle fails, and a later one goes on."""
-    bench.numbers["reconciler.store.connection.BUSY_TIMEOUT_SECONDS"] = 0.1
+    bench.numbers[f"{connection.__name__}.BUSY_TIMEOUT_SECONDS"] = 0.1
     with bench.started("run") as daemon:
         daemon.read_until("cycle done")
         with closing(sqlite3.connect(bench.database, isolation_level=None)) as other:

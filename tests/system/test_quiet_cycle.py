@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from reconciler.engine.reading.steps import MANY_WRITES
 from tests.system.support import Bench
 
 MOST_REQUESTS_OF_A_QUIET_CYCLE = 3
@@ -52,7 +53,12 @@ def test_new_cases_cost_a_create_each_and_a_look_up_for_two_hundred(bench: Bench
     for number in range(cases):
         bench.new_case(f"Case {number}")
     look_ups = math.ceil(cases / LOOKED_UP_AT_ONCE)
-    assert cost(bench) == PULL + Counter({"GET incident": look_ups, "POST incident": cases}) + told(cases)
+    writes = PULL + Counter({"GET incident": look_ups, "POST incident": cases})
+    if cases <= MANY_WRITES:
+        assert cost(bench) == writes + told(cases)
+    else:  # the events come in the next cycle, which writes nothing
+        assert cost(bench) == writes
+        assert cost(bench) == PULL + told(cases)
 
 
 def test_verbs_of_cases_cost_a_read_and_a_write_each(bench: Bench) -> None:
