@@ -35,30 +35,35 @@ def meet_config(store: Store, policy_hash: str) -> bool:
     return last != policy_hash
 
 
-def let_through(context: Context, plan: Plan, request: CycleRequest, *, changed: bool, whole: bool) -> None:
+def let_through(
+    context: Context, plan: Plan, request: CycleRequest, *, changed: bool, whole: bool, done: int = 0
+) -> None:
     """Raise Refused for a plan that is over a limit, or does too much under a changed config; else accept the config.
 
     Only a ``whole`` plan accepts it: where a connector did not answer, what its links would get is not known yet.
+    ``done`` of its actions were let through, and carried out, before the rest was planned.
     """
     if request.limits_on:
-        _refuse(context, plan, request)
+        _refuse(context, plan, request, done)
     if whole:
         _accept(context, changed=changed)
 
 
-def _refuse(context: Context, plan: Plan, request: CycleRequest) -> None:
+def _refuse(context: Context, plan: Plan, request: CycleRequest, done: int) -> None:
     """Raise Refused, with the numbers and what to do, for a plan that is not let through."""
     limits = context.policies.limits
+    nothing = "nothing was written"
+    written = f"But for {done} actions that this cycle did before, {nothing}" if done else nothing.capitalize()
     over = over_limits(plan, limits)
     if over:
         raise Refused(
-            f"{'; '.join(over)}. Nothing was written. Look at it with `reconciler plan`; let it through once with "
+            f"{'; '.join(over)}. {written}. Look at it with `reconciler plan`; let it through once with "
             "`reconciler once --limits off` while no daemon runs, or raise the limit in the config"
         )
     words = "" if request.accept_config else objection(context.store, limits, context.policy_hash, plan)
     if words:
         raise Refused(
-            f"{words}. Nothing was written. Look at it with `reconciler plan` and `reconciler policy replay`; let it "
+            f"{words}. {written}. Look at it with `reconciler plan` and `reconciler policy replay`; let it "
             "through once with `reconciler once --accept-config`, or put the config back"
         )
 

@@ -1,13 +1,14 @@
 """One cycle: pull, remember, plan, check, apply, record.
 
 Rules of this file: nothing is planned for a side that did not answer; the whole plan is checked before its
-first write; whatever happens, the cycle is recorded and its error returned in the report, not raised. Only a store
-that cannot be written ends a cycle without a record.
+first write; what is news is written before a drift check reads everything open, and no link is acted on twice;
+whatever happens, the cycle is recorded and its error returned in the report, not raised. Only a store that cannot be written
+more ends a cycle without a record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -48,6 +49,8 @@ from reconciler.store.values import CycleCounts, Decided, FinishedAction, Unfini
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
 FULL_CHECK_EVERY = timedelta(days=1)
+CHECKS = frozenset({CycleKind.DRIFT, CycleKind.FULL})
+"""The cycles that read everything open."""
 
 
 def run_cycle(context: Context, request: CycleRequest, *, cycle_id: str) -> CycleReport:
@@ -74,9 +77,11 @@ class _Cycle:
     held_before: Mapping[str, str] = field(default_factory=dict)
     """the reason of each Case that waited for a person when this cycle began"""
     pulled: Pull = field(init=False)
+    applier: Applier = field(init=False)
 
     def __post_init__(self) -> None:
         self.pulled = Pull(self.context)
+        self.applier = Applier(self.context)
 
     def run(self) -> CycleReport:
         started_at = self.context.clock()
@@ -87,11 +92,12 @@ class _Cycle:
         error: ReconcilerError | None = None
         try:
             self._pull()
-            self._look_closer(scope, started_at)
-            knowledge = self._plan(scope, started_at)
-            self._check()
-            if self._acts:
-                self._apply(knowledge)
+            self._ask_again(started_at)
+            if scope in CHECKS:
+                if self._acts and self.request.expected is None:
+                    self._carry_out(CycleKind.CYCLE, started_at)
+                self._compare_all(scope, started_at)
+            self._carry_out(scope, started_at)
             error = self._first_failure()
         except StoreError:
             raise
@@ -146,27 +152,37 @@ class _Cycle:
         unknown = [case_id for case_id in sorted(self.request.named) if self.context.store.links.pair(case_id) is None]
         read_cases(self.context, unknown)
 
-    def _look_closer(self, scope: CycleKind, started_at: datetime) -> None:
-        """Read again what was absent, and compare everything open when a drift check is due."""
-        store = self.context.store
-        suspects = [pair for pair in store.links.pairs_to_plan(started_at) if pair.link.connector not in self.down]
-        drift.recheck_absent(self.context, suspects)
-        if scope in (CycleKind.DRIFT, CycleKind.FULL):
-            self._compare_all(full=scope is CycleKind.FULL)
-            done = (LAST_DRIFT_CHECK, LAST_FULL_CHECK) if scope is CycleKind.FULL else (LAST_DRIFT_CHECK,)
-            for fact in done:
-                store.facts.put(fact, started_at.isoformat())
+    def _ask_again(self, started_at: datetime) -> None:
+        """Ask once more for what was absent."""
+        suspects = self.context.store.links.pairs_to_plan(started_at)
+        drift.recheck_absent(self.context, [pair for pair in suspects if pair.link.connector not in self.down])
 
-    def _compare_all(self, *, full: bool) -> None:
+    def _compare_all(self, scope: CycleKind, started_at: datetime) -> None:
         """Compare everything open in full; a connector that does not answer is down, and the others go on."""
-        drift.check_drift(self.context, self.down, full=full)
-        doubled = self.context.store.links.doubled_pairs()
-        self.down |= look_again_at_others(self.context, doubled)
+        store, is_full = self.context.store, scope is CycleKind.FULL
+        drift.check_drift(self.context, self.down, full=is_full)
+        self.down |= look_again_at_others(self.context, store.links.doubled_pairs())
+        for fact in (LAST_DRIFT_CHECK, LAST_FULL_CHECK) if is_full else (LAST_DRIFT_CHECK,):
+            store.facts.put(fact, started_at.isoformat())
 
-    def _plan(self, scope: CycleKind, now: datetime) -> Knowledge:
-        """Decide for every link that changed or is due, and do the look-ups that the plan asks for."""
+    def _carry_out(self, scope: CycleKind, now: datetime) -> None:
+        """Plan, check and apply; a link on which this cycle acted already waits for the next one."""
+        before, pairs = self.plan.decisions, self.pairs
+        acted = {decision.link.case_id for decision in before if decision.actions}
+        plan, knowledge = self._plan(scope, now, apart_from=acted)
+        anew = {decision.link.case_id for decision in plan.decisions}
+        kept = [decision for decision in before if decision.link.case_id not in anew]
+        self.pairs = pairs | self.pairs
+        self.plan = replace(plan, decisions=(*kept, *plan.decisions))
+        self._check()
+        if self._acts:
+            self._apply(plan, knowledge)
+
+    def _plan(self, scope: CycleKind, now: datetime, *, apart_from: Container[str]) -> tuple[Plan, Knowledge]:
+        """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
         store, context = self.context.store, self.context
-        candidates = sorted(self._candidates(scope, now), key=lambda pair: (pair.case.created_at, pair.case.id))
+        due = (pair for pair in self._candidates(scope, now) if pair.case.id not in apart_from)
+        candidates = sorted(due, key=lambda pair: (pair.case.created_at, pair.case.id))
         self.pairs = observing.as_of_first_start(context, candidates)
         lookups = Lookups(context, self._knowledge(scope, now))
         first = plan(
@@ -184,14 +200,13 @@ class _Cycle:
         self.down |= lookups.failed
         self.partial += lookups.partial.values()
         up = tuple(decision for decision in whole.decisions if decision.link.connector not in self.down)
-        self.plan = replace(whole, decisions=up)
-        # What a backfill will do is stored as each action begins: one that is refused or killed admits no further Case.
+        # What a backfill means to do is stored as it is begun: one that is refused, or killed, admits nothing more.
         told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
         if context.observes:
             observing.store_observed(context, told, {pair.case.id: pair.link for pair in candidates})
         else:
             store_decisions(context, told)
-        return lookups.knowledge
+        return replace(whole, decisions=up), lookups.knowledge
 
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
         store = self.context.store
@@ -216,10 +231,8 @@ class _Cycle:
             until=self.request.until,
             named=self.request.named,
             include_resolved=self.request.include_resolved,
-            looks_again=scope in (CycleKind.DRIFT, CycleKind.FULL),
-            references=remembered_references(
-                store, self.context.policies, self.context.connectors, since=now - NAMES_BELIEVED_FOR
-            ),
+            looks_again=scope in CHECKS,
+            references=self._references(now),
             ids_not_honoured=frozenset(
                 name for name in self.context.connectors if store.facts.get(f"ids_not_honoured.{name}")
             ),
@@ -236,13 +249,14 @@ class _Cycle:
             if changes:
                 raise Refused(f"the saved plan is not what would be done now: {'; '.join(changes)}. Plan again")
         if self._acts:
-            brakes.let_through(context, self.plan, request, changed=self.config_changed, whole=not self.down)
+            done = len(self.outcomes)
+            brakes.let_through(context, self.plan, request, changed=self.config_changed, whole=not self.down, done=done)
 
-    def _apply(self, knowledge: Knowledge) -> None:
-        if self.plan.actions:
+    def _apply(self, plan: Plan, knowledge: Knowledge) -> None:
+        if plan.actions:
             # What was read so far is recorded before the first write, so that a kill does not lose it.
             self.context.record_requests()
-        self.outcomes = Applier(self.context, knowledge).apply(self.plan, self.pairs)
+        self.outcomes = self.applier.apply(plan, self.pairs, knowledge)
         self._show_rejections()
 
     def _show_rejections(self) -> None:

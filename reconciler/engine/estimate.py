@@ -54,7 +54,7 @@ def estimate(context: Context, asked: BackfillRequest, *, pause_seconds: float) 
     size = part_size(asked, context.policies.limits)
     parts = max(1, ceil(cases / size)) if size else 1
     looks = 2 if any(one.existing for one in context.policies.inbound.values()) else 1
-    pages = 2 * ceil(listed / context.settings.all_cases_page_rows)
+    pages = ceil(listed / context.settings.all_cases_page_rows)
     to_servicenow = cases + looks * ceil(cases / NAMES_AT_ONCE) + parts * READS_A_PART
     workers = max(context.settings.workers_of.values(), default=context.settings.workers)
     return Estimate(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from reconciler.core.model import SkipReason
+from reconciler.core.model import Result, SkipReason
+from reconciler.core.policies.policies import Limits
 from reconciler.engine.context import Settings
-from reconciler.engine.report import CycleKind
+from reconciler.engine.report import CycleKind, CycleResult
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
+from tests.builders import policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
 from tests.world import results
 
@@ -131,6 +133,58 @@ def test_a_comparison_of_everything_reads_large_pages() -> None:
     world.cycle(seconds=900)
     pulled = 2  # in large pages, too: the pause was longer than the overlap
     assert world.cases.requests["cases.list"] - before == pulled + 1
+
+
+def due_with_a_silent_edit() -> tuple[WildWorld, str]:
+    """Let a check be due that finds a record resolved, which no pull shows: its time of change is too old."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.clock.advance(seconds=1000)
+    world.link_one()
+    world.run_until_quiet()
+    world.servicenow.people.silent_edit(sys_id, state="6")
+    return world, case_id
+
+
+def test_what_is_news_is_written_before_everything_open_is_read() -> None:
+    world, case_id = due_with_a_silent_edit()
+    young, listed = world.new_case("young"), world.cases.requests["cases.list"]
+    when_made: list[int] = []
+    world.once("before create", lambda: when_made.append(world.cases.requests["cases.list"] - listed))
+    report = world.cycle(seconds=1000)
+    assert report.kind is CycleKind.DRIFT
+    assert when_made == [2]
+    assert world.cases.requests["cases.list"] - listed == 3
+    assert len(world.servicenow.incidents_for(young)) == 1
+    assert world.status(case_id) == "RESOLVED"
+    assert results(report) == [Result.DONE] * 2
+    assert {action.case_id for action in report.plan.actions} == {young, case_id} == report.pairs.keys()
+
+
+def test_a_check_does_not_act_again_on_what_its_cycle_acted_on() -> None:
+    world, case_id = due_with_a_silent_edit()
+    young = world.new_case("young")
+    made = world.incidents.requests["records.create"]
+    world.strike_records(FaultKind.ERROR_500, "records.create", times=1)
+    assert results(world.cycle(seconds=1000)) == [Result.UNKNOWN, Result.DONE]
+    assert world.incidents.requests["records.create"] == made + 1
+    assert world.status(case_id) == "RESOLVED"
+    world.run_until_quiet()
+    assert len(world.servicenow.incidents_for(young)) == 1
+
+
+def test_the_brakes_count_what_the_whole_cycle_does() -> None:
+    """One Case may be resolved in a cycle. The one that is news is; the one that the check finds waits."""
+    world, silent = due_with_a_silent_edit()
+    told, sys_id = world.link_one()
+    world.rules = policies(limits=Limits(max_case_resolves_per_cycle=1))
+    world.servicenow.people.resolve(sys_id)
+    report = world.cycle(seconds=1000)
+    assert report.result is CycleResult.REFUSED
+    assert "But for 1 actions that this cycle did before, nothing was written" in str(report.error)
+    assert (world.status(told), world.status(silent)) == ("RESOLVED", "ACTIVE")
+    world.cycle()
+    assert world.status(silent) == "RESOLVED"
 
 
 def test_what_was_read_and_had_not_changed_is_not_planned_again() -> None:

@@ -46,38 +46,43 @@ class _Ended:
 
 @dataclass
 class Applier:
-    """Carry out one plan. Use once; not for several threads."""
+    """Carry out the plans of one cycle, one after the other. Not for several threads."""
 
     context: Context
-    knowledge: Knowledge
     outcomes: list[Outcome] = field(default_factory=list)
     _down: dict[str, str] = field(default_factory=dict)
     """sides to which nothing more is sent in this cycle -> why"""
-    _unanswered: Mapping[str, int] = field(default_factory=dict)
-    """how many writes to each side had timed out before this plan"""
+    _unanswered: Mapping[str, int] = field(init=False)
+    """how many writes to each side had timed out before this cycle"""
 
-    def apply(self, plan: Plan, pairs: Mapping[str, Pair]) -> tuple[Outcome, ...]:
-        """Carry out the plan and return the outcomes in the order in which they came.
+    def __post_init__(self) -> None:
+        self._unanswered = {name: side.writes_unanswered for name, side in self.context.sides().items()}
+
+    def apply(self, plan: Plan, pairs: Mapping[str, Pair], knowledge: Knowledge) -> tuple[Outcome, ...]:
+        """Carry out a plan and return the outcomes so far, in the order in which they came.
 
         Ends early, between two actions, when the engine is asked to stop; what was not begun is planned again.
         """
-        settings, sides = self.context.settings, self.context.sides()
-        self._unanswered = {name: side.writes_unanswered for name, side in sides.items()}
+        settings = self.context.settings
         busy = [decision for decision in plan.decisions if decision.actions]
         lanes = Lanes(busy, workers=settings.workers, workers_of=settings.workers_of)
         with ThreadPoolExecutor(max_workers=lanes.most) as pool:
-            self._run(pool, lanes, pairs, len(plan.actions))
+            self._run(pool, self._performer(knowledge), lanes, pairs, len(self.outcomes) + len(plan.actions))
         return tuple(self.outcomes)
 
-    def _run(self, pool: ThreadPoolExecutor, lanes: Lanes, pairs: Mapping[str, Pair], total: int) -> None:
-        performer = Performer(
+    def _performer(self, knowledge: Knowledge) -> Performer:
+        return Performer(
             cases=self.context.cases,
             connectors=self.context.connectors,
             policies=self.context.policies,
-            knowledge=self.knowledge,
+            knowledge=knowledge,
             clock=self.context.clock,
             users=self.context.users,
         )
+
+    def _run(
+        self, pool: ThreadPoolExecutor, performer: Performer, lanes: Lanes, pairs: Mapping[str, Pair], total: int
+    ) -> None:
         reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]] = {}
         acting: dict[Future[_Ended], tuple[Work, int]] = {}
         ended: list[tuple[Work, int, _Ended]] = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import (
@@ -187,10 +187,14 @@ class _CaseListing:
 def pull_cases(context: Context, window: Window) -> SidePull:
     """Pull Cases by the time of their last change, and again by that of their creation.
 
-    The second sweep catches Cases that bear no time of change. Raises RemoteError when a page fails.
+    The second sweep catches Cases that bear no time of change, and is the one that a backfill goes back by, so that it
+    reads each Case once. Raises RemoteError when a page fails.
     """
     cursors = context.store.snapshots.cursors()
-    sweeps = {order: _sweep_cases(context, order, cursors.get(_case_cursor(order)), window) for order in CaseOrder}
+    windows = {CaseOrder.UPDATED: replace(window, since=None), CaseOrder.CREATED: window}
+    sweeps = {
+        order: _sweep_cases(context, order, cursors.get(_case_cursor(order)), seen) for order, seen in windows.items()
+    }
     is_partial = any(sweep.truncated for sweep in sweeps.values()) and not context.settings.accept_partial_view
     moved = [_moved(order, cursors.get(_case_cursor(order)), sweep, window) for order, sweep in sweeps.items()]
     cases = {case_id: case for sweep in sweeps.values() for case_id, case in sweep.cases.items()}
