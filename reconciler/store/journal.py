@@ -156,6 +156,7 @@ class Journal:
             )
             for one in ended:
                 self._finish(context, one, hides_values=hides_values)
+            restage(conn, stage_rules, [one.outcome.action.case_id for one in ended], now)
 
     def _finish(self, shared: IngestContext, ended: FinishedAction, *, hides_values: bool) -> None:
         conn, now, seq, outcome = shared.conn, shared.now, ended.seq, ended.outcome
@@ -170,7 +171,6 @@ class Journal:
             ingest_cases(context, [outcome.case])
         if outcome.incident is not None:
             ingest_incidents(context, [outcome.incident])
-        restage(conn, context.stage_rules, [outcome.action.case_id], now)
         conn.executemany(_KEEP_VALUE, _values_kept(outcome, seq, hides_values=hides_values))
         conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in ended.requests])
 

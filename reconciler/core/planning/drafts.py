@@ -64,15 +64,21 @@ def drafted(verdict: Verdict, knowledge: Knowledge) -> Decision:
 
 def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
     link, found, then = verdict.here.link, verdict.found, verdict.then
+    bound = then.here if isinstance(then, Follow) else found.bound()
+    given = bound.on(adopted(bound, knowledge))
     if isinstance(then, Follow):
-        then = replace(then, here=then.here.on(adopted(found, knowledge)))
+        then = replace(then, here=given)
     decision = drafted(then, knowledge)
     if decision.questions:
         return Decision(link=link, questions=decision.questions)
     if then.here.lost_rules:
         return Decision(link=link, skip=decision.skip)
     adopt = Action(
-        **found.about, kind=ActionKind.ADOPT_INCIDENT, from_stage=found.incident_stage, to_stage=found.incident_at
+        **found.about,
+        kind=ActionKind.ADOPT_INCIDENT,
+        from_stage=found.incident_stage,
+        to_stage=found.incident_at,
+        written=given.link.written,
     )
     adopt = replace(adopt, fingerprint=verdict.here.fingerprint)  # decided before the record was part of the pair
     return replace(decision, link=link, actions=(adopt, *decision.actions))
@@ -281,7 +287,8 @@ def _templates(inbound: Inbound, stage: Stage) -> Mapping[str, Template]:
 
 def _rendered(templates: Mapping[str, Template], here: Standing) -> Draft:
     try:
-        return Draft(fields=render_fields(templates, here.context))
+        is_in_step = templates is here.inbound.fields
+        return Draft(fields=here.in_step if is_in_step else render_fields(templates, here.context))
     except TemplateFailed as failure:
         return Draft(problem=str(failure))
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TypedDict
 
 from reconciler.core.expressions.context import case_context, incident_context
+from reconciler.core.expressions.templates import render_fields
 from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.lifecycle import STEPS, verbs
 from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb
@@ -32,6 +33,10 @@ class About(TypedDict):
     sys_id: str
     number: str | None
     fingerprint: str
+
+
+_OF_BOTH_SIDES = ("route", "case_stage", "word", "context", "in_step")
+"""What hangs on the two sides and the inbound policy alone: the same with another link, and dear to derive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,13 +266,22 @@ class Standing:
         case = case_context(self.case)
         return {**case, **incident_context(self.incident, self.word or "")} if self.incident else case
 
+    @cached_property
+    def in_step(self) -> Mapping[str, str]:
+        """Give the fields that follow the Case, rendered; raise TemplateFailed where one cannot be."""
+        return render_fields(self.inbound.fields, self.context)
+
     # -- what is made of it ------------------------------------------------------------------------------------
 
     def on(self, link: Link) -> Standing:
         """Look at the same two sides with another link."""
         if link == self.link:
             return self  # with all that was derived already
-        return Standing(pair=replace(self.pair, link=link), policies=self.policies)
+        there = Standing(pair=replace(self.pair, link=link), policies=self.policies)
+        if link.inbound == self.link.inbound:
+            known = vars(self)
+            vars(there).update({name: known[name] for name in _OF_BOTH_SIDES if name in known})
+        return there
 
     def seeing(self, *, case: Case | None = None, incident: Incident | None = None) -> Standing:
         """Look at the same link with a side, or both, as it was just read."""

@@ -129,7 +129,7 @@ class Applier:
     ) -> None:
         """Commit the actions that start together in one transaction, then send their requests."""
         starting: list[tuple[Work, Action]] = []
-        for work in lanes.starting():
+        for work in lanes.starting(self._asks_nothing):
             side, action = work.side, work.actions.pop(0)
             if side in self._down:
                 self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=self._down[side]))
@@ -142,11 +142,23 @@ class Applier:
         for work, _ in starting:
             work.decided = None
         for (work, action), seq in zip(starting, seqs, strict=True):
-            target = None
-            if action.kind in READ_BEFORE:
-                target = work.fresh.of(action, _known(work.pair, action), self.context.clock())
+            target = self._target(work, action)
+            if target is not None and action.kind is ActionKind.ADOPT_INCIDENT:
+                acting[_ended_at_once(_perform(performer, action, work.pair, target, seq))] = (work, seq)
+                continue
             task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
             acting[pool.submit(task)] = (work, seq)
+
+    def _target(self, work: Work, action: Action) -> Incident | None:
+        """Return the record of an action as it was read together with others; None where it is read by itself."""
+        if action.kind not in READ_BEFORE:
+            return None
+        return work.fresh.of(action, _known(work.pair, action), self.context.clock())
+
+    def _asks_nothing(self, work: Work) -> bool:
+        """Return whether a link's next action sends no request: its record is taken in as it was read."""
+        action = work.actions[0]
+        return action.kind is ActionKind.ADOPT_INCIDENT and self._target(work, action) is not None
 
     def _came_back(self, ended: Sequence[_Ended], lanes: Lanes) -> None:
         """Free the workers of the actions that ended, and stop sides if needed, before another action begins."""
@@ -223,6 +235,12 @@ class Applier:
                 continue
             fresh |= {(connector, record.sys_id): record for record in records}
         return Fresh(read_at=read_at, records=fresh, failures=failures)
+
+
+def _ended_at_once(ended: _Ended) -> Future[_Ended]:
+    future: Future[_Ended] = Future()
+    future.set_result(ended)
+    return future
 
 
 def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:

@@ -1,13 +1,13 @@
 """Choose which link is worked on next, for each side separately: a slow side does not delay others.
 
-Rules of this file: a side has at most as many requests under way as it has workers; a link is in exactly one lane, that
-of the side of its next action; nothing here sends or stores anything.
+Rules of this file: a side has at most as many requests under way as it has workers; what needs no request waits for no
+worker; a link is in exactly one lane, that of the side of its next action; nothing here sends or stores anything.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -110,10 +110,10 @@ class Lanes:
         self._lanes[name].is_reading = False
         self._lanes[name].ready.extend(works)
 
-    def starting(self) -> Iterator[Work]:
+    def starting(self, asks_nothing: Callable[[Work], bool]) -> Iterator[Work]:
         """Take the links whose next action starts now, each in the order of the plan."""
         for lane in self._lanes.values():
-            while lane.ready and lane.busy < lane.workers:
+            while lane.ready and (lane.busy < lane.workers or asks_nothing(lane.ready[0])):
                 lane.busy += 1
                 yield lane.ready.popleft()
 

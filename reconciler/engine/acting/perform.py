@@ -48,7 +48,6 @@ from reconciler.core.model import (
     Verb,
 )
 from reconciler.core.planning.decide import decide_standing, next_hold
-from reconciler.core.planning.drafts import adopted
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.standing import Standing, fields_given, told_by
 from reconciler.core.policies.policies import Policies
@@ -195,7 +194,10 @@ class Performer:
         here = here.seeing(incident=found)
         if not here.is_ours:
             return self._hold(action, here, f"{found.number} does not bear this Case's key and our mark any more")
-        return Outcome(action=action, result=Result.DONE, incident=found, link=adopted(here, self.knowledge))
+        link = here.bound().link
+        if found.mod_count == 0:  # what the plan saw: nobody wrote it since
+            link = replace(link, written=action.written)
+        return Outcome(action=action, result=Result.DONE, incident=found, link=link)
 
     def _send_event(self, action: Action, link: Link) -> Outcome:
         """Send one event. The same key meets the same alert, so what may have been lost is simply said again."""
