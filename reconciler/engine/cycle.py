@@ -1,9 +1,9 @@
 """One cycle: pull, remember, plan, check, apply, record.
 
 Rules of this file: nothing is planned for a side that did not answer; the whole plan is checked before its
-first write; what is news is written before a drift check reads everything open, and no link is acted on twice;
-whatever happens, the cycle is recorded and its error returned in the report, not raised. Only a store that cannot be written
-more ends a cycle without a record.
+first write; what is news is written before a drift check reads everything open, unless the last one was a day ago;
+no link is acted on twice; whatever happens, the cycle is recorded and its error returned in the report, not
+raised. Only a store that cannot be written ends a cycle without a record.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class _Cycle:
             self._pull()
             self._ask_again(started_at)
             if scope in CHECKS:
-                if self._acts and self.request.expected is None:
+                if self._acts and self.request.expected is None and not self._is_memory_old(started_at):
                     self._carry_out(CycleKind.CYCLE, started_at)
                 self._compare_all(scope, started_at)
             self._carry_out(scope, started_at)
@@ -132,6 +132,10 @@ class _Cycle:
             self.context.store.facts.put(fact, now.isoformat())
             return False
         return drift.is_due(last, now, every)
+
+    def _is_memory_old(self, now: datetime) -> bool:
+        """Return whether everything open was last compared so long ago, or never, that nothing is written before."""
+        return self._is_due(LAST_DRIFT_CHECK, now, FULL_CHECK_EVERY)
 
     def _begin(self, kind: CycleKind, now: datetime) -> None:
         store = self.context.store
@@ -179,7 +183,7 @@ class _Cycle:
             self._apply(plan, knowledge)
 
     def _plan(self, scope: CycleKind, now: datetime, *, apart_from: Container[str]) -> tuple[Plan, Knowledge]:
-        """Decide for every link that changed or is due, and complete the plan by the reads it asks for."""
+        """Decide for every link that changed or is due, and do the look-ups that the plan asks for."""
         store, context = self.context.store, self.context
         due = (pair for pair in self._candidates(scope, now) if pair.case.id not in apart_from)
         candidates = sorted(due, key=lambda pair: (pair.case.created_at, pair.case.id))
@@ -200,7 +204,7 @@ class _Cycle:
         self.down |= lookups.failed
         self.partial += lookups.partial.values()
         up = tuple(decision for decision in whole.decisions if decision.link.connector not in self.down)
-        # What a backfill means to do is stored as it is begun: one that is refused, or killed, admits nothing more.
+        # What a backfill will do is stored as each action begins: one that is refused or killed admits no further Case.
         told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
         if context.observes:
             observing.store_observed(context, told, {pair.case.id: pair.link for pair in candidates})
@@ -232,7 +236,9 @@ class _Cycle:
             named=self.request.named,
             include_resolved=self.request.include_resolved,
             looks_again=scope in CHECKS,
-            references=self._references(now),
+            references=remembered_references(
+                store, self.context.policies, self.context.connectors, since=now - NAMES_BELIEVED_FOR
+            ),
             ids_not_honoured=frozenset(
                 name for name in self.context.connectors if store.facts.get(f"ids_not_honoured.{name}")
             ),

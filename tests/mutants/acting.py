@@ -13,6 +13,13 @@ ACTING = (
         f"{MAIN}::test_a_create_that_timed_out_after_it_succeeded_makes_one_record",
     ),
     fault(
+        "records that are taken in wait for a worker",
+        "lanes:Lanes.starting",
+        "lane.busy < lane.workers or asks_nothing(lane.ready[0])",
+        "lane.busy < lane.workers",
+        "tests/scenario/test_side_by_side.py::test_records_that_are_taken_in_wait_for_no_worker",
+    ),
+    fault(
         "the workers wait until what ended is written down",
         "acting.apply:Applier._run",
         "self._came_back([one for _, _, one in ended], lanes)",

@@ -46,7 +46,7 @@ OWN_STEPS = (
     fault(
         "events are read before the writes",
         "cycle:_Cycle._apply",
-        "if self.plan.actions:\n    self.context.record_requests()",
+        "if plan.actions:\n    self.context.record_requests()",
         "read_steps(self.context)",
         f"{OWN}::test_events_are_read_once_for_each_change_and_behind_the_writes",
     ),

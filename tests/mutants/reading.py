@@ -157,9 +157,16 @@ READING_FAULTS = (
     fault(
         "everything open is read before what is news is written",
         "cycle:_Cycle.run",
-        "self._acts and self.request.expected is None",
+        "self._acts and self.request.expected is None and not self._is_memory_old(started_at)",
         "False",
         f"{DRIFT}::test_what_is_news_is_written_before_everything_open_is_read",
+    ),
+    fault(
+        "what is remembered from long ago is acted on",
+        "cycle:_Cycle._is_memory_old",
+        "self._is_due(LAST_DRIFT_CHECK, now, FULL_CHECK_EVERY)",
+        "False",
+        "tests/scenario/test_observe.py::test_what_is_shown_is_what_the_first_cycle_that_acts_does",
     ),
     fault(
         "a check acts again on what its cycle acted on",

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.model import Incident, Result
+from reconciler.core.model import ActionKind, Incident, Result
 from reconciler.engine.acting.lanes import LINKS_READ_AT_ONCE
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
+from reconciler.store.store import Store
 from tests.clients import IncidentsInProcess
 from tests.scenario.wild_support import WildWorld, two_instances
 from tests.world import FIELDS, results
@@ -132,6 +133,18 @@ def test_what_ended_is_written_down_behind_the_start_of_the_next() -> None:
         world.new_case(f"Case {number}")
     world.cycle()
     assert [entry.key for entry in world.store.ledger.entries() if entry.table == "actions"] == [1, 2, 1, 3, 2, 3]
+
+
+def test_records_that_are_taken_in_wait_for_no_worker() -> None:
+    """They were read together, and nothing is sent for any: all are begun in one transaction, and ended in one."""
+    world = with_workers(WildWorld(), coralogix=1, main=1)
+    for number in range(3):
+        world.new_case(f"Case {number}")
+    world.cycle()
+    elsewhere = Store.in_memory()
+    report = world.cycle_of(elsewhere)
+    assert [action.kind for action in report.plan.actions] == [ActionKind.ADOPT_INCIDENT] * 3
+    assert [entry.key for entry in elsewhere.ledger.entries() if entry.table == "actions"] == [1, 2, 3] * 2
 
 
 def test_after_two_writes_without_an_answer_a_side_gets_no_more_in_that_cycle() -> None:
