@@ -131,12 +131,12 @@ def _is_behind(world: ServiceNowWorld, case: Case) -> bool:
 def forgotten(stage: Stage) -> Iterator[Finding]:
     """Name each open record that a database remembers in another state than it is in, after a day and a full check."""
     for number in range(len(stage.databases)):
-        for case, case_id in stage.case_ids.items():
+        for case_id in stage.case_ids.values():
             pair = stage.store(number).links.pair(case_id)
             if pair is None or pair.incident is None or pair.incident.state not in NOT_OVER:
                 continue
             with suppress(LookupError):
-                state = stage.home_of(case).record(pair.incident.sys_id)["state"]
+                state = stage.world_of(pair.incident.connector).record(pair.incident.sys_id)["state"]
                 if state != pair.incident.state:
                     yield Finding("a database remembers a record otherwise than it is", f"{case_id}: {state}")
 

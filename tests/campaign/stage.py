@@ -152,7 +152,7 @@ class Stage:
         self.faults = FaultPlan()
         self.coralogix = CoralogixWorld(self.clock, self.faults, profile=setting.profile, knobs=setting.knobs)
         self.servicenow = ServiceNowWorld(self.clock, self.faults, switches=setting.switches)
-        self.neighbour = ServiceNowWorld(self.clock, FaultPlan(), switches=setting.switches)
+        self.neighbour = ServiceNowWorld(self.clock, FaultPlan(), switches=setting.switches, id_seed=1)
         """the second instance, which shares nothing with the first but the clock"""
         for world in (self.servicenow, self.neighbour):
             world.access.list_lag = timedelta(seconds=setting.record_lag_seconds)
@@ -189,6 +189,10 @@ class Stage:
     def home_of(self, case: int) -> ServiceNowWorld:
         """Give the instance to which a Case goes."""
         return self.neighbour if self.setting.connectors == 2 and case % 2 else self.servicenow
+
+    def world_of(self, connector: str) -> ServiceNowWorld:
+        """Give the instance of a connector."""
+        return self.neighbour if connector == OTHER else self.servicenow
 
     @property
     def homes(self) -> Mapping[str, str]:
@@ -241,12 +245,11 @@ class Stage:
         )
 
     def _connectors(self, watch: Watch, log: RequestLog) -> dict[str, WatchedIncidents]:
-        worlds = {MAIN: self.servicenow, OTHER: self.neighbour}
-        names = list(worlds)[: self.setting.connectors]
+        names = (MAIN, OTHER)[: self.setting.connectors]
         return {
             name: WatchedIncidents(
-                IncidentsInProcess(worlds[name], name, extra_fields=FIELDS, observe=log.note),
-                replace(watch, connector=name, faults=worlds[name].faults),
+                IncidentsInProcess(self.world_of(name), name, extra_fields=FIELDS, observe=log.note),
+                replace(watch, connector=name, faults=self.world_of(name).faults),
                 page_rows=self.setting.page_rows,
             )
             for name in names

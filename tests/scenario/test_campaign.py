@@ -160,6 +160,12 @@ def test_what_was_written_before_a_clone_is_ours_in_the_copy_too() -> None:
     assert broken(*copied, CaseAct(0, "set_title", "b"), setting=Setting(connectors=2)) == []
 
 
+def test_a_clone_that_is_taken_in_is_held_against_the_clone() -> None:
+    setting = Setting(hosts=Hosts.TWO_DATABASES, connectors=2)
+    copied = (CaseAct(0, "create"), Cycle(), CaseAct(0, "acknowledge"), Clone(), RecordAct(0, "drop_key"))
+    assert broken(*copied, setting=setting) == []
+
+
 def test_a_value_that_another_daemon_gave_and_the_instance_folded_may_be_sent_once_more() -> None:
     folding = Setting(switches=Switches(rewrites=frozenset({Rewrite.BLANKS})), hosts=Hosts.TWO_DATABASES)
     assert broken(CaseAct(0, "create"), CaseAct(0, "set_title", "two  blanks "), Cycle(), setting=folding) == []

@@ -22,7 +22,10 @@ from reconciler.sandbox.servicenow.writes import Writes
 class ServiceNowWorld:
     """Hold one ServiceNow instance. ``lock`` may be held by a caller who needs several steps to be one."""
 
-    def __init__(self, clock: SandboxClock, faults: FaultPlan, *, switches: Switches | None = None) -> None:
+    def __init__(
+        self, clock: SandboxClock, faults: FaultPlan, *, switches: Switches | None = None, id_seed: int = 0
+    ) -> None:
+        """Take a number that no other instance has which may be cloned over this one: no two give one id twice."""
         self.clock = clock
         self.own_clock = InstanceClock(clock)
         self.faults = faults
@@ -39,6 +42,7 @@ class ServiceNowWorld:
             own_clock=self.own_clock,
             switches=self.switches,
             lock=self.lock,
+            id_seed=id_seed,
         )
         self.journal = self.writes.journal
         """every write that was asked for, in order"""

@@ -48,6 +48,7 @@ class Writes:
         own_clock: InstanceClock,
         switches: Switches,
         lock: threading.RLock,
+        id_seed: int,
     ) -> None:
         self._tables = tables
         self._access = access
@@ -57,7 +58,7 @@ class Writes:
         self._switches = switches
         self._lock = lock
         self.journal: list[Write] = []
-        self._random = random.Random(0)  # noqa: S311 - ids that a replayed schedule gets again
+        self._random = random.Random(id_seed)  # noqa: S311 - ids that a replayed schedule gets again
 
     def insert(self, table: str, asked: Mapping[str, object], actor: Actor) -> TableRow:
         """Create one record and give it as it is stored; raise Denial when it is refused."""
