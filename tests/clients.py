@@ -18,7 +18,7 @@ from reconciler.remotes.http.settings import HttpSettings, Observer, ignore_reco
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.face import ALL_RIGHTS, CoralogixFace
+from reconciler.sandbox.coralogix.api.face import ALL_RIGHTS, CoralogixFace
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.http.in_process import InProcessAdapter
 from reconciler.sandbox.http.wire import Face

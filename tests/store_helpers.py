@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.core.model import Action, ActionKind, Case, HttpRecord, Incident, Outcome, Stage, System
-from reconciler.store.connection import IN_MEMORY, Database, configure, connect
+from reconciler.store.database.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
 from reconciler.store.values import Decided, FinishedAction, Pulled, RememberedCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, policies

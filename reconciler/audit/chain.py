@@ -12,18 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reconciler.store.ledger import (
-    CHAINED,
-    NO_HASH,
-    START,
-    Entry,
-    Key,
-    Kind,
-    Seal,
-    State,
-    chain_hash,
-    seal_hash,
-)
+from reconciler.store.database.triggers import CHAINED, NO_HASH, START, Key, Kind, chain_hash, seal_hash
+from reconciler.store.ledger import Entry, Seal, State
 
 PROBLEMS_SHOWN = 20
 """How many problems are listed; the first is what matters."""

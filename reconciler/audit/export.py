@@ -18,7 +18,7 @@ from typing import IO
 
 from reconciler.audit.catalogue import View
 from reconciler.core.model import JsonObject
-from reconciler.store.connection import PRIVATE
+from reconciler.store.database.connection import PRIVATE
 from reconciler.store.store import Store
 
 MANIFEST = "manifest.json"

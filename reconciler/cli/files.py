@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from reconciler.store.connection import PRIVATE
+from reconciler.store.database.connection import PRIVATE
 
 
 def write_private(path: Path, text: str, *, replace: bool = True) -> None:

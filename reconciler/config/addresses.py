@@ -9,7 +9,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from reconciler.config.problems import shown
+from reconciler.config.shape.problems import shown
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")

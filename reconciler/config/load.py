@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.config.file import nested_too_deeply, parsed, text_of
-from reconciler.config.lines import KeyPath, key_lines
 from reconciler.config.model import AuditConfig, Config, Mode
 from reconciler.config.policies import policies
-from reconciler.config.problems import Problems
 from reconciler.config.services import FileContext, connectors, coralogix, metrics, notify, retention, schedule, state
 from reconciler.config.shape.errors import read_shape
+from reconciler.config.shape.lines import KeyPath, key_lines
+from reconciler.config.shape.problems import Problems
 from reconciler.core.errors import ConfigError
 
 

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from reconciler.config import defaults
 from reconciler.config.defaults import Usual
-from reconciler.config.lines import KeyPath
-from reconciler.config.problems import dotted, not_one_of, one_of, shown
 from reconciler.config.services import FileContext, name_of, owner_of, state_words
+from reconciler.config.shape.lines import KeyPath
+from reconciler.config.shape.problems import dotted, not_one_of, one_of, shown
 from reconciler.config.shape.tables import File, InboundTable, OutboundTable, ReferenceTable, RouteTable
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template

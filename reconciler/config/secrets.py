@@ -16,7 +16,6 @@ from pathlib import Path
 
 from reconciler.core.errors import ConfigError
 
-RIGHT_WAYS = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 LONGEST_CHARACTERS = 16_384
 _MOST_BYTES = 4 * LONGEST_CHARACTERS + 5
 """As UTF-8, with a byte order mark and a line end."""

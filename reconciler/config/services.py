@@ -13,7 +13,6 @@ from pathlib import Path
 
 from reconciler.config.addresses import listen_address, proxy_address, service_address
 from reconciler.config.file import database_path, is_file_path
-from reconciler.config.lines import KeyPath
 from reconciler.config.model import (
     AUTH_KEYS,
     REGION_HOSTS,
@@ -29,9 +28,11 @@ from reconciler.config.model import (
     ServiceNowConfig,
     StateConfig,
 )
-from reconciler.config.problems import Problems, not_one_of, one_of, shown
-from reconciler.config.secrets import RIGHT_WAYS, Secret, open_secret
+from reconciler.config.secrets import Secret, open_secret
+from reconciler.config.shape.lines import KeyPath
+from reconciler.config.shape.problems import Problems, not_one_of, one_of, shown
 from reconciler.config.shape.tables import (
+    RIGHT_WAYS,
     CoralogixTable,
     MetricsTable,
     NotifyTable,

@@ -15,48 +15,17 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import ConfigError, Missing, Refused, RemoteError
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import JsonObject
-from reconciler.core.policies.policies import Limits
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
+from reconciler.engine.parts import BackfillRequest, part_size
 from reconciler.engine.report import CycleReport, CycleRequest, CycleResult, Reached
 from reconciler.store.asked.backfills import BackfillState
 
 MOST_FAILURES = 3
 """After this many failed parts in a row a backfill gives up."""
-NEEDED = ("max_creates_per_cycle", "max_case_resolves_per_cycle", "max_incident_resolves_per_cycle")
-"""The brakes that limit the Cases of one part."""
 UNHEARD_FOR = timedelta(minutes=2)
 """A command that did not report for this long is gone, and no further part of its backfill is run."""
 _KEY = re.compile(r"[A-Z]+-[0-9]+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BackfillRequest:
-    """What a backfill is to take in."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    refs: tuple[str, ...] = ()
-    """only these Cases, by id or key"""
-    most: int | None = None
-    """at most this many Cases in all"""
-    batch: int | None = None
-    """at most this many Cases in one part; None: a single part"""
-    include_resolved: bool = False
-    limits_on: bool = True
-    accept_config: bool = False
-
-    def document(self) -> JsonObject:
-        """Return it as JSON, to be stored."""
-        times = {name: at.isoformat() if at else None for name, at in (("since", self.since), ("until", self.until))}
-        names = ("most", "batch", "include_resolved", "limits_on", "accept_config")
-        return {**times, "refs": list(self.refs), **{name: getattr(self, name) for name in names}}
-
-    @classmethod
-    def of(cls, document: JsonObject) -> BackfillRequest:
-        """Read what ``document`` returned."""
-        times = {name: _time(document[name]) for name in ("since", "until")}
-        return cls(**{**document, **times, "refs": tuple(document["refs"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,22 +64,6 @@ class BackfillProgress:
         named, reached = document["named"], document["reached"]
         place = (datetime.fromisoformat(reached[0]), reached[1]) if reached else None
         return cls(**{**document, "named": tuple(named) if named is not None else None, "reached": place})
-
-
-def part_size(asked: BackfillRequest, limits: Limits) -> int | None:
-    """Return how many Cases one part has: as many as requested, but no more than the brakes allow at once.
-
-    Raises Refused where a brake lets nothing through.
-    """
-    if asked.batch is None:
-        return None
-    if not asked.limits_on:
-        return asked.batch
-    brakes: dict[str, int] = {name: getattr(limits, name) for name in NEEDED}
-    shut = [name for name, count in brakes.items() if count == 0]
-    if shut:
-        raise Refused(f"[limits] {', '.join(shut)} = 0 lets nothing through, so a backfill would come to nothing")
-    return min(asked.batch, *brakes.values())
 
 
 def next_part(
@@ -240,7 +193,3 @@ def _batch(document: JsonObject) -> JsonObject:
         "done": results["done"] + results["already"],
         "failed": results.total() - results["done"] - results["already"],
     }
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -14,8 +14,8 @@ from reconciler.core.lifecycle import CASE_STAGES
 from reconciler.core.model import Case, Stage
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.acting.lookups import NAMES_AT_ONCE
-from reconciler.engine.backfill import BackfillRequest, part_size
 from reconciler.engine.context import Context
+from reconciler.engine.parts import BackfillRequest, part_size
 from reconciler.engine.reading.pull import case_pages
 from reconciler.remotes.ports import CaseOrder
 

@@ -1,4 +1,4 @@
-"""One part of a backfill: which Cases it takes, and where it ends.
+"""What a backfill is asked to take in, and one part of it: how large, which Cases, and where it ends.
 
 Rules of this file: pure; the oldest Case comes first, and the next part begins after the last Case that this one looked
 at, so that a part that changes nothing is not repeated.
@@ -11,9 +11,63 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 
-from reconciler.core.model import Pair
+from reconciler.core.errors import Refused
+from reconciler.core.model import JsonObject, Pair
 from reconciler.core.planning.plan import Decision, Plan
+from reconciler.core.policies.policies import Limits
 from reconciler.engine.report import CycleRequest, Reached
+
+NEEDED = ("max_creates_per_cycle", "max_case_resolves_per_cycle", "max_incident_resolves_per_cycle")
+"""The brakes that limit the Cases of one part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackfillRequest:
+    """What a backfill is to take in."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    refs: tuple[str, ...] = ()
+    """only these Cases, by id or key"""
+    most: int | None = None
+    """at most this many Cases in all"""
+    batch: int | None = None
+    """at most this many Cases in one part; None: a single part"""
+    include_resolved: bool = False
+    limits_on: bool = True
+    accept_config: bool = False
+
+    def document(self) -> JsonObject:
+        """Return it as JSON, to be stored."""
+        times = {name: at.isoformat() if at else None for name, at in (("since", self.since), ("until", self.until))}
+        names = ("most", "batch", "include_resolved", "limits_on", "accept_config")
+        return {**times, "refs": list(self.refs), **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def of(cls, document: JsonObject) -> BackfillRequest:
+        """Read what ``document`` returned."""
+        times = {name: _time(document[name]) for name in ("since", "until")}
+        return cls(**{**document, **times, "refs": tuple(document["refs"])})
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def part_size(asked: BackfillRequest, limits: Limits) -> int | None:
+    """Return how many Cases one part has: as many as requested, but no more than the brakes allow at once.
+
+    Raises Refused where a brake lets nothing through.
+    """
+    if asked.batch is None:
+        return None
+    if not asked.limits_on:
+        return asked.batch
+    brakes: dict[str, int] = {name: getattr(limits, name) for name in NEEDED}
+    shut = [name for name, count in brakes.items() if count == 0]
+    if shut:
+        raise Refused(f"[limits] {', '.join(shut)} = 0 lets nothing through, so a backfill would come to nothing")
+    return min(asked.batch, *brakes.values())
 
 
 @dataclass(frozen=True, kw_only=True)

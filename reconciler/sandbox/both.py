@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.coralogix.lifecycle import Profile
 from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.coralogix.world import CoralogixWorld

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.core.model import Case, Incident
 from reconciler.core.text import cut
-from reconciler.store.codec import json_text
+from reconciler.store.database.codec import json_text
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 RECONCILER = "reconciler"
 """The actor of a change that this program made itself."""

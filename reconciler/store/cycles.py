@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from reconciler.store.codec import Columns, time_from, time_text
-from reconciler.store.connection import rows_by_name
-from reconciler.store.ledger import columns_of, repeat_hash, row_hash
-from reconciler.store.schema.views import GAP_SECONDS
+from reconciler.store.database.codec import Columns, time_from, time_text
+from reconciler.store.database.connection import rows_by_name
+from reconciler.store.database.triggers import columns_of, repeat_hash, row_hash
+from reconciler.store.database.views import GAP_SECONDS
 from reconciler.store.values import CycleCounts
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 LOOKED_BACK = 8
 """More rows than there are kinds of cycles, so the row whose counter may still grow is among them."""

@@ -26,7 +26,7 @@ from reconciler.store.changes import (
     incident_changes,
     put_notifications,
 )
-from reconciler.store.codec import (
+from reconciler.store.database.codec import (
     Thing,
     case_from,
     incident_from,
@@ -38,7 +38,7 @@ from reconciler.store.links import CHUNK, RecordKey, links_of_records, read_pair
 from reconciler.store.values import SideCounts, StageRules
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 Key = TypeVar("Key", str, RecordKey)
 _KNOWN_CASES = "SELECT c.case_id, c.snapshot FROM json_each(?) j JOIN cases c ON c.case_id = j.value"

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Action, ActionKind, HttpRecord, Incident, Outcome, Result, Stage, System, Verb
 from reconciler.store.changes import FIRST_SEEN
-from reconciler.store.codec import Columns, incident_from, json_text, stage_from, time_from, time_text
-from reconciler.store.connection import Database
 from reconciler.store.cycles import (
     OBSERVE,
     EndedCycle,
@@ -29,9 +27,11 @@ from reconciler.store.cycles import (
     is_quiet,
     put_cycle,
 )
+from reconciler.store.database.codec import Columns, incident_from, json_text, stage_from, time_from, time_text
+from reconciler.store.database.connection import Database
+from reconciler.store.database.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import RECORD_SNAPSHOT, put_decisions, put_link
-from reconciler.store.schema.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.values import (
     CycleCounts,
     Decided,
@@ -43,7 +43,7 @@ from reconciler.store.values import (
 )
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 _ACTION_COLUMNS = (
     "seq, cycle_id, started_at, kind, case_id, case_key, connector, table_name, sys_id, number, "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from reconciler.core.batches import batches
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
-from reconciler.store.codec import (
+from reconciler.store.database.codec import (
     LINK_COLUMNS,
     ONLY_SEEN,
     Columns,
@@ -26,12 +26,12 @@ from reconciler.store.codec import (
     link_values,
     time_text,
 )
-from reconciler.store.connection import Database, guarded, rows_by_name
-from reconciler.store.schema.views import HOLDS_SQL
+from reconciler.store.database.connection import Database, guarded, rows_by_name
+from reconciler.store.database.views import HOLDS_SQL
 from reconciler.store.values import Decided, Remembered
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 CHUNK = 500
 """How many rows are looked up in one statement."""

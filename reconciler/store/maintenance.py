@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StoreError
-from reconciler.store.codec import optional_text, time_text
-from reconciler.store.connection import Database, check_pages, connect, connect_to, guarded
-from reconciler.store.ledger import seal_hash, sealing
-from reconciler.store.schema.views import HOLDS_SQL
-from reconciler.store.snapshots import Facts
-from reconciler.store.steps import PRUNED_BEFORE
+from reconciler.store.database.codec import optional_text, time_text
+from reconciler.store.database.connection import Database, check_pages, connect, connect_to, guarded
+from reconciler.store.database.triggers import seal_hash, sealing
+from reconciler.store.database.views import HOLDS_SQL
+from reconciler.store.snapshots import PRUNED_BEFORE, Facts
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 ROWS_PER_STEP = 5000
 """Pruning deletes this many rows in one transaction, so that a cycle beside it never waits long."""

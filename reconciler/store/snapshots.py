@@ -10,14 +10,16 @@ from datetime import datetime
 from reconciler.core.errors import Malformed
 from reconciler.core.model import FieldNote, Incident, Link, System
 from reconciler.store.changes import Notification, put_if_new
-from reconciler.store.codec import optional_text, optional_time, time_from, time_text
-from reconciler.store.connection import Database
+from reconciler.store.database.codec import optional_text, optional_time, time_from, time_text
+from reconciler.store.database.connection import Database
 from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import put_decisions, put_link
 from reconciler.store.values import Cursor, Decided, Pulled, RememberedCounts, Restored, StageRules
 
 QUARANTINE_ROWS = 1000
 """How many records that could not be understood are kept, the latest of them."""
+PRUNED_BEFORE = "pruned_before"
+"""The fact that says up to which time history was pruned."""
 _ORIGIN = "origin"
 
 _PUT_QUARANTINE = """INSERT INTO quarantine

@@ -15,20 +15,18 @@ from reconciler.core.model import Case, Incident, Link, SkipReason, System
 from reconciler.core.text import cut
 from reconciler.core.told import Disagreement, Known, ToldStep
 from reconciler.store.changes import SHOWN_CHARACTERS, Notification, put_if_new, put_notifications
-from reconciler.store.codec import case_from, incident_from, optional_text, optional_time, time_text
-from reconciler.store.connection import Database
+from reconciler.store.database.codec import case_from, incident_from, optional_text, optional_time, time_text
+from reconciler.store.database.connection import Database
 from reconciler.store.links import RECORD_SNAPSHOT, links_of_records
-from reconciler.store.snapshots import Facts
+from reconciler.store.snapshots import PRUNED_BEFORE, Facts
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 DIFFERS = "differs"
 """The event of a Case whose own events do not say what its snapshot shows: ``from_value`` is what was seen."""
 NOT_READ = "not_read"
 """The event of a Case or record whose own account could not be read in all tries; ``words`` say why."""
-PRUNED_BEFORE = "pruned_before"
-"""The fact that says up to which time history was pruned."""
 MOST_TRIES = 10
 """The last of them comes some 17 hours after the first."""
 FIRST_WAIT = timedelta(minutes=1)

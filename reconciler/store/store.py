@@ -14,7 +14,7 @@ from reconciler.store.asked.backfills import Backfills
 from reconciler.store.asked.finder import Finder
 from reconciler.store.asked.hold_requests import HoldRequests
 from reconciler.store.asked.reports import Reports
-from reconciler.store.connection import (
+from reconciler.store.database.connection import (
     IN_MEMORY,
     Database,
     configure,
@@ -23,13 +23,13 @@ from reconciler.store.connection import (
     open_file,
     sqlite3,
 )
+from reconciler.store.database.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.journal import Journal
 from reconciler.store.ledger import Ledger
 from reconciler.store.links import Links
 from reconciler.store.maintenance import Maintenance, back_up
 from reconciler.store.opening.in_place import copy_into_memory, open_in_place
 from reconciler.store.opening.overlay import Overlay
-from reconciler.store.schema.version import bring_up, is_current, is_older, refuse_foreign
 from reconciler.store.snapshots import Facts, Snapshots
 from reconciler.store.steps import Steps
 

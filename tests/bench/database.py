@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reconciler.core.identity import record_id
-from reconciler.store.codec import snapshot_text, time_text
-from reconciler.store.ledger import start_chain
+from reconciler.store.database.codec import snapshot_text, time_text
+from reconciler.store.database.triggers import start_chain
 from reconciler.store.store import Store
 from tests.builders import a_case, an_incident
 

@@ -21,7 +21,7 @@ from reconciler.core.expressions.templates import render_fields
 from reconciler.core.identity import record_id
 from reconciler.core.policies.defaults import DEFAULT_FIELDS, DEFAULT_ON_CREATE
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.http.server import SandboxServer

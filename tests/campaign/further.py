@@ -14,9 +14,9 @@ from urllib.parse import quote
 from reconciler.core.model import Case
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.coralogix.records import NoSuchCaseError
-from reconciler.sandbox.servicenow.rewriting import kept_value
 from reconciler.sandbox.servicenow.tables.schema import INCIDENT
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from reconciler.sandbox.servicenow.writing.rewriting import kept_value
 from tests.campaign.ending import only_forward
 from tests.campaign.invariants import Finding
 from tests.campaign.stage import Stage

@@ -24,7 +24,7 @@ from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
-from reconciler.store.connection import IN_MEMORY, Database, configure, connect
+from reconciler.store.database.connection import IN_MEMORY, Database, configure, connect
 from reconciler.store.store import Store
 from tests.builders import a_route, an_inbound, condition, policies
 from tests.campaign.schedule import Hosts, Interrupt, Setting, When
@@ -35,7 +35,7 @@ from tests.store_helpers import empty_store
 from tests.world import FIELDS
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 REFUSALS, REFUSED_SECONDS = 3, 900
 """after so many refused logins in a row a side is asked only so often"""

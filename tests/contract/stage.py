@@ -23,7 +23,7 @@ from reconciler.remotes.ports import CaseClient, IncidentClient
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan

@@ -16,7 +16,7 @@ from reconciler.core.model import System
 from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import bearer_login
 from reconciler.sandbox.both import API_KEY
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.coralogix.records import API_KEY as KEY_ACTOR
 from reconciler.sandbox.coralogix.records import PERSON, SERVICE_NOW, Actor, person
 from reconciler.sandbox.coralogix.world import CoralogixWorld

@@ -18,7 +18,7 @@ from reconciler.remotes.ports import CaseOrder
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace
 from reconciler.sandbox.servicenow.api.login import OAuthClient
 from tests.contract.stage import OWNER, START, Theatre, new_cases, new_records, record_fields

@@ -127,7 +127,7 @@ GOING_LIVE = (
     ),
     fault(
         "a part is larger than the brakes allow",
-        "engine.backfill:part_size",
+        "engine.parts:part_size",
         "min(asked.batch, *brakes.values())",
         "asked.batch",
         f"{PARTS}::test_a_part_is_as_large_as_the_brakes_allow",

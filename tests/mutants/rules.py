@@ -7,7 +7,7 @@ from tests.mutants.fault import fault
 CONDITIONS = "tests/unit/core/expressions/test_conditions.py"
 TEMPLATES = "tests/unit/core/expressions/test_templates.py"
 TEXT = "tests/unit/core/test_text.py"
-PROBLEMS = "tests/unit/config/test_problems.py"
+PROBLEMS = "tests/unit/config/shape/test_problems.py"
 
 RULES = (
     fault(

@@ -8,8 +8,9 @@ import pytest
 
 from reconciler.core.errors import Refused
 from reconciler.core.policies.policies import Limits
-from reconciler.engine.backfill import BackfillProgress, BackfillRequest, next_part, part_size
+from reconciler.engine.backfill import BackfillProgress, next_part
 from reconciler.engine.context import Settings
+from reconciler.engine.parts import BackfillRequest, part_size
 from reconciler.sandbox.faults import FaultKind
 from tests.scenario.configured import ConfiguredWorld
 

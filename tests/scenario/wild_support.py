@@ -24,7 +24,7 @@ from reconciler.remotes.http.settings import HttpSettings
 from reconciler.remotes.ports import CaseOrder, CasePage
 from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.http.server import SandboxServer
 from reconciler.sandbox.servicenow.api.face import ServiceNowFace

@@ -30,7 +30,7 @@ from reconciler.cli import main
 from reconciler.config.load import parse_config
 from reconciler.core.errors import ConfigError
 from reconciler.core.expressions.templates import Template
-from reconciler.store.connection import Database
+from reconciler.store.database.connection import Database
 
 
 def serve(orders: socket.socket) -> None:

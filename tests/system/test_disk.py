@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.store import connection
+from reconciler.store.database import connection
 from tests.system.forks import Forks
 from tests.system.support import Bench, Running
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from reconciler.store import connection
+from reconciler.store.database import connection
 from tests.system.support import Bench
 
 

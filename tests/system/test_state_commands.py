@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.core.model import ActionKind, HttpRecord, Outcome, Result, Stage, System
 from reconciler.store import maintenance
-from reconciler.store.codec import time_text
+from reconciler.store.database.codec import time_text
 from reconciler.store.maintenance import Retention, back_up
 from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store

@@ -12,7 +12,7 @@ from reconciler.cli.running.backfill import BackfillOptions, backfill
 from reconciler.cli.running.cycles import carry_out
 from reconciler.cli.times import WHEN
 from reconciler.core.errors import ConfigError
-from reconciler.engine.backfill import BackfillRequest
+from reconciler.engine.parts import BackfillRequest
 from reconciler.engine.report import CycleRequest
 
 

@@ -27,8 +27,9 @@ from reconciler.core.errors import ConfigError, Locked
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import JsonObject
 from reconciler.daemon.signals import stop_on_signal
-from reconciler.engine.backfill import BackfillProgress, BackfillRequest, next_part, whole_document
+from reconciler.engine.backfill import BackfillProgress, next_part, whole_document
 from reconciler.engine.estimate import Estimate, estimate
+from reconciler.engine.parts import BackfillRequest
 from reconciler.store.asked.backfills import BackfillState
 from reconciler.store.opening.lock import DAEMON_COMMAND, DatabaseLock, holder_of
 from reconciler.store.store import Store

@@ -17,7 +17,7 @@ from pathlib import Path
 from reconciler.config.model import NotifyConfig, Occasion
 from reconciler.core.text import cut
 from reconciler.engine.report import CycleReport, CycleResult
-from reconciler.store.codec import time_text
+from reconciler.store.database.codec import time_text
 from reconciler.store.store import Store
 from reconciler.store.values import Row
 from reconciler.telemetry.log import escape_controls, redact

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.config.lines import KeyPath
-from reconciler.config.problems import Problems, dotted, key_text, nearest, not_one_of, one_of, shown
+from reconciler.config.shape.lines import KeyPath
+from reconciler.config.shape.problems import Problems, dotted, key_text, nearest, not_one_of, one_of, shown
 from reconciler.config.shape.tables import NAMED_TABLES, TABLES, File, bounds_at, holds_secret, table_at
 
 _KINDS: Mapping[str, str] = {

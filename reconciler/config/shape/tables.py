@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reconciler.config.lines import KeyPath
-from reconciler.config.secrets import RIGHT_WAYS
 from reconciler.config.shape.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
+from reconciler.config.shape.lines import KeyPath
+
+RIGHT_WAYS = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
+"""The three ways to say where a secret is."""
 
 
 def _told(allowed: str) -> PydanticCustomError:

@@ -11,9 +11,9 @@ from fnmatch import fnmatchcase
 
 from reconciler.core.model import Case
 from reconciler.sandbox.both import Sandbox
+from reconciler.sandbox.coralogix.api.routes import ROUTES
 from reconciler.sandbox.coralogix.lifecycle import Step
 from reconciler.sandbox.coralogix.records import PERSON, SYSTEM, TITLE_LIMIT, NoSuchCaseError, StepRefusedError
-from reconciler.sandbox.coralogix.routes import ROUTES
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.servicenow.people import People as FormUsers
 from reconciler.sandbox.servicenow.tables.schema import TableRow

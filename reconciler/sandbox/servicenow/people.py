@@ -16,7 +16,7 @@ from reconciler.sandbox.servicenow.journal import Actor, Denial
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.tables.schema import INCIDENT, Lifecycle, raw_time
 from reconciler.sandbox.servicenow.tables.tables import Tables
-from reconciler.sandbox.servicenow.writes import Writes
+from reconciler.sandbox.servicenow.writing.writes import Writes
 
 AGENT = "beth.anglin"
 ADMIN = "admin"

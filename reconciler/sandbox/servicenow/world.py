@@ -10,13 +10,13 @@ import threading
 
 from reconciler.sandbox.clock import InstanceClock, SandboxClock
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow.access import Access
 from reconciler.sandbox.servicenow.people import People
-from reconciler.sandbox.servicenow.rules import Rules
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.tables.schema import INCIDENT, TableRow
 from reconciler.sandbox.servicenow.tables.tables import Tables
-from reconciler.sandbox.servicenow.writes import Writes
+from reconciler.sandbox.servicenow.writing.access import Access
+from reconciler.sandbox.servicenow.writing.rules import Rules
+from reconciler.sandbox.servicenow.writing.writes import Writes
 
 
 class ServiceNowWorld:

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.model import JsonObject
-from reconciler.store.codec import time_from, time_text
-from reconciler.store.connection import Database
+from reconciler.store.database.codec import time_from, time_text
+from reconciler.store.database.connection import Database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from reconciler.store.connection import Database
+from reconciler.store.database.connection import Database
 from reconciler.store.values import FoundCase
 
 MOST_FOUND = 10

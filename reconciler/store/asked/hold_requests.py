@@ -7,8 +7,8 @@ from datetime import datetime
 
 from reconciler.core.model import Link
 from reconciler.store.changes import Notification, put_notifications
-from reconciler.store.codec import time_from, time_text
-from reconciler.store.connection import Database
+from reconciler.store.database.codec import time_from, time_text
+from reconciler.store.database.connection import Database
 from reconciler.store.links import put_link
 from reconciler.store.values import HoldRequest, HoldRequestKind
 

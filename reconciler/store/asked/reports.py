@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.core.model import HOLD_REASONS, Case, Skip, SkipReason
-from reconciler.store.codec import case_from, optional_text, optional_time, time_text
-from reconciler.store.connection import Database
+from reconciler.store.database.codec import case_from, optional_text, optional_time, time_text
+from reconciler.store.database.connection import Database
 from reconciler.store.journal import Journal
 from reconciler.store.links import Links
 from reconciler.store.snapshots import Facts, Snapshots

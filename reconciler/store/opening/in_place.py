@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StoreError
-from reconciler.store.connection import IN_MEMORY, connect, connect_to, guarded
+from reconciler.store.database.connection import IN_MEMORY, connect, connect_to, guarded
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 
 def open_in_place(path: Path) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ from typing import Self
 
 from reconciler.core.errors import Locked, StoreError
 from reconciler.core.text import escape_controls
-from reconciler.store.connection import PRIVATE
+from reconciler.store.database.connection import PRIVATE
 
 _CONTENT_LIMIT_BYTES = 4096
 _NAMELESS = "a process that has not left its name yet"

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.batches import batches
-from reconciler.store.connection import IN_MEMORY, Database, connect, guarded
+from reconciler.store.database.connection import IN_MEMORY, Database, connect, guarded
 
 if TYPE_CHECKING:
-    from reconciler.store.connection import sqlite3
+    from reconciler.store.database.connection import sqlite3
 
 AT_ONCE = 2000
 """How many Cases, or records, one statement copies."""

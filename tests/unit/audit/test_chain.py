@@ -17,8 +17,8 @@ from reconciler.audit.chain import Verified, verify
 from reconciler.core.errors import StoreError
 from reconciler.core.model import HttpRecord, Outcome, Result, System
 from reconciler.store import maintenance
-from reconciler.store.connection import IN_MEMORY, Database, configure, connect
-from reconciler.store.ledger import CHAINED, NOT_CHAINED, Kind
+from reconciler.store.database.connection import IN_MEMORY, Database, configure, connect
+from reconciler.store.database.triggers import CHAINED, NOT_CHAINED, Kind
 from reconciler.store.maintenance import Retention
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts, Decided, OperatorAction

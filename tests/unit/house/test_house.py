@@ -81,7 +81,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "rich": frozenset({"cli"}),
     "jinja2": frozenset({"core", "audit.page"}),
     "re2": frozenset({"core.expressions.patterns"}),
-    "pydantic": frozenset({"config", "remotes", "store.codec"}),
+    "pydantic": frozenset({"config", "remotes", "store.database.codec"}),
     "pydantic_core": frozenset({"config"}),
     "datasette": frozenset({"audit.site"}),
     "markupsafe": frozenset({"audit.site"}),

@@ -18,7 +18,7 @@ from reconciler.preflight.probes import CORALOGIX, RIGHTS, CaseProbes, Finding, 
 from reconciler.preflight.records import RecordProbes
 from reconciler.remotes.servicenow.codec import asked_fields
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.routes import Right
+from reconciler.sandbox.coralogix.api.routes import Right
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.api.face import RateRule

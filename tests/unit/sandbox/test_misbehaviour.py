@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
 from reconciler.sandbox.http.wire import Request, Response

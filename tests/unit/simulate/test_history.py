@@ -11,7 +11,7 @@ from reconciler.core.model import System
 from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.remotes.http.auth import bearer_login
 from reconciler.sandbox.both import API_KEY
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.simulate import history
 from reconciler.simulate.history import PastWindow, read_window

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.core.model import HttpRecord, Outcome, Result, System
-from reconciler.store.ledger import CHAINED
+from reconciler.store.database.triggers import CHAINED
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident

@@ -28,7 +28,7 @@ from reconciler.cli.times import WHEN, utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.schema.version import SCHEMA_VERSION
+from reconciler.store.database.version import SCHEMA_VERSION
 from reconciler.store.store import Store, sqlite_version
 
 ALL = "all"

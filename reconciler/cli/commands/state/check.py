@@ -12,7 +12,7 @@ from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.schema.version import SCHEMA_VERSION
+from reconciler.store.database.version import SCHEMA_VERSION
 from reconciler.store.store import sqlite_version
 
 

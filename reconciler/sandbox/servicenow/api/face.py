@@ -26,12 +26,12 @@ from reconciler.sandbox.servicenow.api.answers import (
     struck,
     unauthenticated,
 )
+from reconciler.sandbox.servicenow.api.events import accept_event
 from reconciler.sandbox.servicenow.api.login import ApiUser, Logins, OAuthClient
 from reconciler.sandbox.servicenow.api.table_api import TableApi, Target, json_object
-from reconciler.sandbox.servicenow.effects import raw_values
-from reconciler.sandbox.servicenow.events import accept_event
 from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from reconciler.sandbox.servicenow.writing.effects import raw_values
 
 TOKEN_PATH = "/oauth_token.do"  # noqa: S105 - an address
 EVENT_PATH = "/api/global/em/jsonv2"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from reconciler.sandbox.servicenow.effects import raw_values
 from reconciler.sandbox.servicenow.tables.schema import DATETIMES, TIME_FORMAT
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from reconciler.sandbox.servicenow.writing.effects import raw_values
 
 
 def typed_values(world: ServiceNowWorld, table: str, asked: Mapping[str, object]) -> dict[str, str]:

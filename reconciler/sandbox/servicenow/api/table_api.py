@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.http.wire import Request, Response
-from reconciler.sandbox.servicenow.access import NO_RECORD
 from reconciler.sandbox.servicenow.api.aggregate import stats
 from reconciler.sandbox.servicenow.api.inputs import typed_values
 from reconciler.sandbox.servicenow.api.shapes import Shape, Shaper, display_value, field_list
@@ -23,6 +22,7 @@ from reconciler.sandbox.servicenow.tables.query import Condition, Operator, Quer
 from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.sandbox.servicenow.tables.select import select
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from reconciler.sandbox.servicenow.writing.access import NO_RECORD
 
 DEFAULT_LIMIT = 10000
 MAX_BODY_BYTES = 10 * 1024 * 1024

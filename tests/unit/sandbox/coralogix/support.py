@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.clock import SandboxClock
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.routes import PREFIX
 from reconciler.sandbox.coralogix.lifecycle import Profile
 from reconciler.sandbox.coralogix.records import CaseKnobs
-from reconciler.sandbox.coralogix.routes import PREFIX
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import FaultPlan
 from reconciler.sandbox.http.wire import Request, Response

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from reconciler.core.model import Indicator
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.routes import PREFIX, ROUTES, Right
 from reconciler.sandbox.coralogix.lifecycle import Profile
 from reconciler.sandbox.coralogix.records import CaseKnobs, person
-from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES, Right
 from reconciler.sandbox.faults import DRIPS, ODD_ANSWERS, Fault, FaultKind
 from reconciler.sandbox.http.server import SandboxServer
 from tests.unit.sandbox.coralogix.support import KEY, START, ask, make_face, send

@@ -16,11 +16,11 @@ import jsonschema_rs
 import pytest
 
 from reconciler.core.model import Entity, Indicator
-from reconciler.sandbox.coralogix.face import CoralogixFace
-from reconciler.sandbox.coralogix.json_shapes import wire_time
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.json_shapes import wire_time
+from reconciler.sandbox.coralogix.api.requests import BODIES, BadRequestError, read_body
+from reconciler.sandbox.coralogix.api.routes import PREFIX, ROUTES
 from reconciler.sandbox.coralogix.records import CaseKnobs, person
-from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_body
-from reconciler.sandbox.coralogix.routes import PREFIX, ROUTES
 from tests.unit.sandbox.coralogix.support import KEY, make_face, send
 
 FOLDER = Path(__file__).resolve().parents[5] / "shared" / "contracts" / "coralogix"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.model import Entity, Indicator
-from reconciler.sandbox.coralogix.face import CoralogixFace
+from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.coralogix.records import person
 from tests.unit.sandbox.coralogix.support import ask, make_face
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.sandbox.servicenow.effects import PRIORITY_MATRIX
-from reconciler.sandbox.servicenow.events import accept_event
+from reconciler.sandbox.servicenow.api.events import accept_event
 from reconciler.sandbox.servicenow.journal import Denial, Operation
 from reconciler.sandbox.servicenow.tables.query import parse
 from reconciler.sandbox.servicenow.tables.schema import CLOSE_CODES, Lifecycle, TableRow, task_schema
+from reconciler.sandbox.servicenow.writing.effects import PRIORITY_MATRIX
 from tests.unit.sandbox.servicenow.support import API, CASE, CLOSE_INFO, SYS_ID, create, new_world, refusal
 
 

@@ -14,9 +14,8 @@ from sqlite_utils import Database
 
 from reconciler.audit.chain import verify
 from reconciler.core.errors import StoreError
-from reconciler.store import connection
-from reconciler.store.codec import json_text, snapshot_text, time_text
-from reconciler.store.schema import migrations, version
+from reconciler.store.database import connection, migrations, version
+from reconciler.store.database.codec import json_text, snapshot_text, time_text
 from reconciler.store.store import Store
 from reconciler.store.values import HoldRequestKind, SideCounts
 from tests.builders import CASE_ID, NOW, a_case

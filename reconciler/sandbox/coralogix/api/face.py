@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from email.utils import format_datetime
 
 from reconciler.core.model import JsonObject
-from reconciler.sandbox.coralogix.handlers import RouteCall
-from reconciler.sandbox.coralogix.json_shapes import CaseWriter
+from reconciler.sandbox.coralogix.api.handlers import RouteCall
+from reconciler.sandbox.coralogix.api.json_shapes import CaseWriter
+from reconciler.sandbox.coralogix.api.requests import BODIES, BadRequestError, read_body, require_event_id, require_id
+from reconciler.sandbox.coralogix.api.routes import Right, Route, find_route
 from reconciler.sandbox.coralogix.records import API_KEY, Actor, BadTokenError, NoSuchCaseError, StepRefusedError
-from reconciler.sandbox.coralogix.requests import BODIES, BadRequestError, read_body, require_event_id, require_id
-from reconciler.sandbox.coralogix.routes import Right, Route, find_route
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import DRIPS, Fault, FaultKind
 from reconciler.sandbox.http.spoiled import dressed, made_odd

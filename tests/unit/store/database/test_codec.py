@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from reconciler.core.model import Absence, Entity, Indicator
-from reconciler.store.codec import (
+from reconciler.store.database.codec import (
     case_from,
     incident_from,
     json_text,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.config.lines import KeyPath, key_lines, line_of
+from reconciler.config.shape.lines import KeyPath, key_lines, line_of
 
 TRICKY = '''\
 # [not.a.table]

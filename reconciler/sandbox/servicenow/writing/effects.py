@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from reconciler.sandbox.servicenow.journal import Actor, Denial
-from reconciler.sandbox.servicenow.rewriting import kept_value
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.tables.schema import COMPUTED, JOURNALS, Lifecycle, Schema, TableRow
+from reconciler.sandbox.servicenow.writing.rewriting import kept_value
 
 PRIORITY_MATRIX: dict[tuple[str, str], str] = {
     ("1", "1"): "1",

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.config.lines import KeyPath, line_of
+from reconciler.config.shape.lines import KeyPath, line_of
 from reconciler.core.text import cut, one_line
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

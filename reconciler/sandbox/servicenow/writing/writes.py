@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from reconciler.sandbox.clock import InstanceClock, SandboxClock
-from reconciler.sandbox.servicenow.access import NO_RECORD, Access
-from reconciler.sandbox.servicenow.effects import raw_values, taken_values, with_effects
 from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation, Write
-from reconciler.sandbox.servicenow.rules import Rules
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.tables.schema import JOURNALS, SYSTEM_FIELDS, Schema, TableRow, raw_time
 from reconciler.sandbox.servicenow.tables.table import Table
 from reconciler.sandbox.servicenow.tables.tables import Tables
+from reconciler.sandbox.servicenow.writing.access import NO_RECORD, Access
+from reconciler.sandbox.servicenow.writing.effects import raw_values, taken_values, with_effects
+from reconciler.sandbox.servicenow.writing.rules import Rules
 
 ID_LENGTH = 32
 

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.core.model import Case, JsonObject
-from reconciler.sandbox.coralogix.filters import condition
-from reconciler.sandbox.coralogix.json_shapes import CaseWriter
+from reconciler.sandbox.coralogix.api.filters import condition
+from reconciler.sandbox.coralogix.api.json_shapes import CaseWriter
 from reconciler.sandbox.coralogix.lifecycle import Step
 from reconciler.sandbox.coralogix.records import Actor, NoSuchCaseError
 from reconciler.sandbox.coralogix.shelf import DEFAULT_PAGE_SIZE, ListQuery, SortField

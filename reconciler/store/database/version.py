@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StoreError
-from reconciler.store.schema.views import VIEWS
+from reconciler.store.database.views import VIEWS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +53,7 @@ def bring_up(connection: sqlite3.Connection, *, now: datetime) -> None:
     for name in views:
         connection.execute(f"DROP VIEW {name}")
     if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
-        from reconciler.store.schema.migrations import apply_steps  # noqa: PLC0415 - takes 90 ms, and is seldom needed
+        from reconciler.store.database.migrations import apply_steps  # noqa: PLC0415 - takes 90 ms, and is seldom needed
 
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         apply_steps(connection, now=now)

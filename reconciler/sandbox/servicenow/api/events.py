@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.sandbox.servicenow.effects import raw_values
 from reconciler.sandbox.servicenow.journal import Actor
 from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
+from reconciler.sandbox.servicenow.writing.effects import raw_values
 
 KEY_PARTS = ("source", "node", "type", "resource", "metric_name")
 CLEAR = "0"

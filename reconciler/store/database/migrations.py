@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
 
-from reconciler.store.codec import time_text
-from reconciler.store.ledger import renew_triggers, start_chain
+from reconciler.store.database.codec import time_text
+from reconciler.store.database.triggers import renew_triggers, start_chain
 
 if TYPE_CHECKING:
     import sqlite3

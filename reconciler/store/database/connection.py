@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from reconciler.core.errors import StoreBusy, StoreError
-from reconciler.store.ledger import add_functions
-from reconciler.store.schema.version import refuse_foreign
+from reconciler.store.database.triggers import add_functions
+from reconciler.store.database.version import refuse_foreign
 
 __all__ = ["Database", "connect", "guarded", "sqlite3"]
 

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.sandbox.coralogix import handlers as do
-from reconciler.sandbox.coralogix.handlers import Handler
+from reconciler.sandbox.coralogix.api import handlers as do
+from reconciler.sandbox.coralogix.api.handlers import Handler
 from reconciler.sandbox.coralogix.lifecycle import Step
 
 PREFIX = "/mgmt/openapi/5"

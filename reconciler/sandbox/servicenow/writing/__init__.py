@@ -1,0 +1,1 @@
+"""What an instance makes of a write: who may, what rules say, and what is kept."""

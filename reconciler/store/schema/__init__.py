@@ -1,1 +1,0 @@
-"""What the database is made of: the tables as steps, the views, and the version of both."""
