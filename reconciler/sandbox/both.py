@@ -35,7 +35,7 @@ SCRIPT = Actor(user_name="admin", roles=frozenset({"admin"}), script=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Hold what opens the two services: Coralogix's key, and one secret for each login that ServiceNow knows."""
+    """What opens the two services: Coralogix's key, and one secret for each login that ServiceNow knows."""
 
     case_key: str = API_KEY
     password: str = API_PASSWORD
@@ -52,7 +52,7 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class Offers:
-    """Name what an instance has beyond what every sandbox has: task tables, and names to look up."""
+    """What an instance has beyond what every sandbox has: task tables, and names to look up."""
 
     tables: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Offers:
 
 
 class Sandbox:
-    """Hold a Coralogix team and a ServiceNow instance that share clock and faults.
+    """A Coralogix team and a ServiceNow instance that share clock and faults.
 
     ``seed`` decides the Case ids: a sandbox with another seed has none of an earlier one's.
     """
@@ -114,7 +114,7 @@ def _furnish(world: ServiceNowWorld, offers: Offers) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """Say where a sandbox is reached; base URLs without a slash at the end."""
+    """Where a sandbox is reached; base URLs without a slash at the end."""
 
     case_url: str
     record_url: str

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 
 
 class FaultKind(StrEnum):
-    """Name what goes wrong."""
+    """What goes wrong."""
 
     TIMEOUT = "timeout"
     """no answer within the client's time limit"""
@@ -90,7 +90,7 @@ class Fault:
 
 
 class FaultPlan:
-    """Hold the faults of one world and count those that struck. Safe for several threads."""
+    """The faults of one world and count those that struck. Safe for several threads."""
 
     def __init__(self, seed: int = 0) -> None:
         self._faults: list[Fault] = []
@@ -112,7 +112,7 @@ class FaultPlan:
             self._faults.clear()
 
     def take(self, operation: str, now: datetime | None = None) -> Fault | None:
-        """Give the fault that strikes this call of an operation, if any, and count it.
+        """Return the fault that strikes this call of an operation, if any, and count it.
 
         Where several could, the one that was planned first does. Faults that were over at ``now`` are forgotten.
         """

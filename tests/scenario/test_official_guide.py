@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.core.case_events import CaseEventKind
 from reconciler.core.model import SkipReason, Verb
-from reconciler.sandbox.coralogix.records import EventKey
 from reconciler.sandbox.servicenow.tables.schema import Lifecycle, task_schema
 from tests.scenario.configured import ConfiguredWorld
 
@@ -107,7 +107,7 @@ def test_only_resolved_cases_are_closed() -> None:
     world.servicenow.people.close(world.sys_id(case_id))
     report = world.cycle()
     assert [action.path for action in report.plan.actions] == [(Verb.RESOLVE, Verb.CLOSE)]
-    changes = [event.data for event in world.coralogix.ledger.events(case_id) if event.key is EventKey.STATUS]
+    changes = [event.data for event in world.coralogix.ledger.events(case_id) if event.key is CaseEventKind.STATUS]
     assert [change["to"] for change in changes][-2:] == ["RESOLVED", "CLOSED"]
 
 

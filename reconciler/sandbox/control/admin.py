@@ -26,11 +26,11 @@ TOKEN_HEADER = "x-sandbox-token"  # noqa: S105 - the name of a header
 
 
 class BadCallError(ValueError):
-    """Say what is wrong with a request."""
+    """What is wrong with a request."""
 
 
 class StrangerError(Exception):
-    """Say why somebody gets no answer, and with which status."""
+    """Why somebody gets no answer, and with which status."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
@@ -51,7 +51,7 @@ class AdminFace:
         self._behind = behind
 
     def answer(self, request: Request) -> Response:
-        """Give the answer to one request."""
+        """Return the answer to one request."""
         if not request.path.startswith(PREFIX):
             return self._behind.answer(request)
         try:

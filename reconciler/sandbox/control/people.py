@@ -78,7 +78,7 @@ class People:
             raise RefusedActError(str(refusal)) from refusal
 
     def act_on_record(self, ref: str, act: str) -> TableRow:
-        """Do one of RECORD_ACTS and give the record afterwards; raise UnknownRefError, RefusedActError."""
+        """Do one of RECORD_ACTS and return the record afterwards; raise UnknownRefError, RefusedActError."""
         world = self._sandbox.servicenow
         with world.lock:
             sys_id = self.find_record(ref)
@@ -97,7 +97,7 @@ class People:
         self._sandbox.faults.add(fault)
 
     def find_case(self, ref: str) -> str:
-        """Give the id of the Case that a reference means; raise UnknownRefError."""
+        """Return the id of the Case that a reference means; raise UnknownRefError."""
         try:
             return self._sandbox.coralogix.ledger.case(_as_key(ref)).id
         except NoSuchCaseError:
@@ -111,7 +111,7 @@ class People:
             raise UnknownRefError(f"{row['number']} belongs to no Case") from missing
 
     def find_record(self, ref: str) -> str:
-        """Give the sys_id of the record that a reference means; raise UnknownRefError."""
+        """Return the sys_id of the record that a reference means; raise UnknownRefError."""
         row = self._row(ref)
         if row is not None:
             return row["sys_id"]

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid5
 
+from reconciler.core.case_events import CaseEventKind
 from reconciler.core.model import Case
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.lifecycle import ACKNOWLEDGED, ACTIVE, RESOLVED
@@ -24,7 +25,6 @@ from reconciler.sandbox.coralogix.records import (
     Change,
     Delivery,
     Event,
-    EventKey,
     JournalEntry,
     NoSuchCaseError,
     StepRefusedError,
@@ -36,7 +36,7 @@ RESOLVERS: Mapping[str, str] = {"user": "cxUser"}
 
 
 class CaseLedger:
-    """Hold Cases, events, deliveries and the journal of one team. Safe for several threads."""
+    """Cases, events, deliveries and the journal of one team. Safe for several threads."""
 
     def __init__(self, clock: SandboxClock, knobs: CaseKnobs) -> None:
         self.clock = clock
@@ -47,7 +47,7 @@ class CaseLedger:
         self.shelf = CaseShelf(knobs)
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
         self._deliveries: defaultdict[str, list[Delivery]] = defaultdict(list)
-        self._next_key_number = self.knobs.first_key_number
+        self._next_key_number = 1
         self._ids_made = 0
 
     def use(self, knobs: CaseKnobs) -> None:
@@ -56,12 +56,12 @@ class CaseLedger:
             self.knobs = self.shelf.knobs = knobs
 
     def case(self, case_id: str) -> Case:
-        """Give a Case as it is, hidden or not; raise NoSuchCaseError."""
+        """Return a Case as it is, hidden or not; raise NoSuchCaseError."""
         with self.lock:
             return self.shelf.row(case_id).case
 
     def visible_case(self, case_id: str) -> Case:
-        """Give a Case as a program's key sees it: a hidden one raises NoSuchCaseError."""
+        """Return a Case as a program's key sees it: a hidden one raises NoSuchCaseError."""
         with self.lock:
             case = self.shelf.row(case_id).case
             if case.id in self.shelf.hidden:
@@ -69,17 +69,17 @@ class CaseLedger:
             return case
 
     def cases(self) -> list[Case]:
-        """Give every Case in the order of creation, hidden ones too."""
+        """Return every Case in the order of creation, hidden ones too."""
         with self.lock:
             return self.shelf.cases()
 
     def visible_cases(self) -> list[Case]:
-        """Give every Case that a program's key sees, in the order of creation."""
+        """Return every Case that a program's key sees, in the order of creation."""
         with self.lock:
             return [case for case in self.shelf.cases() if case.id not in self.shelf.hidden]
 
     def list_cases(self, query: ListQuery, *, stale: bool = False) -> Listing:
-        """Give one page as a program's key sees it; ``stale`` shows an older world. Raises BadTokenError."""
+        """Return one page as a program's key sees it; ``stale`` shows an older world. Raises BadTokenError."""
         lag_seconds = self.knobs.stale_list_seconds if stale else self.knobs.list_lag_seconds
         with self.lock:
             now = self.clock.now()
@@ -87,7 +87,7 @@ class CaseLedger:
             return self.shelf.page(query, now=now, as_of=as_of)
 
     def events(self, case_id: str) -> list[Event]:
-        """Give all events of a Case, oldest first; raise NoSuchCaseError."""
+        """Return all events of a Case, oldest first; raise NoSuchCaseError."""
         with self.lock:
             return list(self._events[self.shelf.row(case_id).case.id])
 
@@ -101,7 +101,7 @@ class CaseLedger:
         raise NoSuchCaseError(event_id)
 
     def deliveries(self, case_id: str) -> list[Delivery]:
-        """Give what the official integration was told of a Case; nothing for an unknown one."""
+        """Return what the official integration was told of a Case; nothing for an unknown one."""
         with self.lock:
             try:
                 return list(self._deliveries[self.shelf.row(case_id).case.id])
@@ -109,7 +109,7 @@ class CaseLedger:
                 return []
 
     def console_url(self, case_id: str) -> str:
-        """Give the address of a Case in the console; its form is made up, as the real one is not documented."""
+        """Return the address of a Case in the console; its form is made up, as the real one is not documented."""
         return f"https://sandbox.app.coralogix.example/#/cases/{case_id}"
 
     def find(self, case_id: str, actor: Actor, verb: str) -> Case:
@@ -121,7 +121,7 @@ class CaseLedger:
             raise
 
     def move(self, case: Case, status: str, actor: Actor, verb: str, reason: str) -> Case:
-        """Give a Case another status, with the times and the key that go with it."""
+        """Return a Case another status, with the times and the key that go with it."""
         now = self.shown(self.clock.now())
         fields: dict[str, Any] = {"status": status}
         if status == ACTIVE:  # of a Case that comes back, nothing of its earlier end is left
@@ -159,7 +159,7 @@ class CaseLedger:
         self.note(actor, verb, case, to_status=changed.status, changed=True)
         return changed
 
-    def add_event(self, case_id: str, actor: Actor, key: EventKey | None, data: Mapping[str, Any]) -> None:
+    def add_event(self, case_id: str, actor: Actor, key: CaseEventKind | None, data: Mapping[str, Any]) -> None:
         """Add one event, now; without a key, none."""
         if key is not None:
             event = Event(id=self.new_id(), case_id=case_id, actor=actor, time=self.clock.now(), key=key, data=data)
@@ -177,7 +177,7 @@ class CaseLedger:
         return len(self._deliveries[case_id])
 
     def refuse(self, actor: Actor, verb: str, case: Case, why: str) -> StepRefusedError:
-        """Record a refusal and give the error to raise."""
+        """Record a refusal and return the error to raise."""
         self._write_journal(actor, verb, case.id, case.status, case.status, accepted=False, changed=False, detail=why)
         return StepRefusedError(why)
 
@@ -235,19 +235,19 @@ class CaseLedger:
         return f"CASE-{number}"
 
 
-EVENT_KEYS: Mapping[Change, EventKey] = {
-    Change.STATUS: EventKey.STATUS,
-    Change.PRIORITY: EventKey.PRIORITY,
-    Change.ASSIGNEE: EventKey.ASSIGNED,
-    Change.TITLE: EventKey.TITLE,
-    Change.REASON: EventKey.REASON,
-    Change.COMMENT: EventKey.COMMENT,
-    Change.KPI: EventKey.KPI,
+EVENT_KEYS: Mapping[Change, CaseEventKind] = {
+    Change.STATUS: CaseEventKind.STATUS,
+    Change.PRIORITY: CaseEventKind.PRIORITY,
+    Change.ASSIGNEE: CaseEventKind.ASSIGNED,
+    Change.TITLE: CaseEventKind.TITLE,
+    Change.REASON: CaseEventKind.REASON,
+    Change.COMMENT: CaseEventKind.COMMENT,
+    Change.KPI: CaseEventKind.KPI,
 }
 """A change of an indicator has no event of its own."""
 
 
-def _event_key(change: Change, data: Mapping[str, Any]) -> EventKey | None:
+def _event_key(change: Change, data: Mapping[str, Any]) -> CaseEventKind | None:
     if change is Change.ASSIGNEE and not data["to"]:
-        return EventKey.UNASSIGNED
+        return CaseEventKind.UNASSIGNED
     return EVENT_KEYS.get(change)

@@ -30,7 +30,7 @@ class Profile(StrEnum):
 
 
 class Step(StrEnum):
-    """Name a change of status; the last five are taken by the system alone."""
+    """A change of status; the last five are taken by the system alone."""
 
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"

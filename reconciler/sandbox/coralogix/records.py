@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
+from reconciler.core.case_events import CaseEventKind
+
 NAMESPACE = UUID("5b7f2f3a-0f4e-5a53-9d1e-8f6f7a3c2b10")
 """All ids of a world are computed in this namespace, so that a world can be played again."""
 
@@ -22,7 +24,7 @@ COMMENT_LIMIT = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Say who acts; ``kind`` is the key of the API: ``user``, ``system``, ``apiKey``, ``serviceNow``, ``slack``."""
+    """Who acts; ``kind`` is the key of the API: ``user``, ``system``, ``apiKey``, ``serviceNow``, ``slack``."""
 
     kind: str
     id: str = ""
@@ -48,7 +50,7 @@ def as_actor(by: Actor | str) -> Actor:
 
 
 class Change(StrEnum):
-    """Name what can change in a Case, for the knob that says what moves its update time."""
+    """What can change in a Case, for the knob that says what moves its update time."""
 
     STATUS = "status"
     PRIORITY = "priority"
@@ -60,30 +62,12 @@ class Change(StrEnum):
     COMMENT = "comment"
 
 
-class EventKey(StrEnum):
-    """Name the kinds of events by their key in ``eventData``."""
-
-    CREATED = "created"
-    STATUS = "statusChanged"
-    ASSIGNED = "assigned"
-    UNASSIGNED = "unassigned"
-    PRIORITY = "priorityDetailsChanged"
-    TITLE = "titleChangedEvent"
-    REASON = "resolutionReasonChangedEvent"
-    COMMENT = "comment"
-    KPI = "kpiBreached"
-    NOTIFIED = "notificationSent"
-    NOT_NOTIFIED = "notificationFailed"
-    ASSIGN_FAILED = "changeAssigneeFailed"
-
-
 @dataclass(frozen=True, kw_only=True)
 class CaseKnobs:
     """Choose between behaviours that no public source settles; the defaults are the likeliest."""
 
     seed: int = 0
     """another seed gives other Case ids"""
-    first_key_number: int = 1
     offset_tokens: bool = False
     """page tokens count rows, so that rows which move are skipped or repeated; else they name the last row"""
     fresh_update_time_null: bool = False
@@ -109,13 +93,13 @@ class CaseKnobs:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Hold one event of a Case; ``data`` has our own short words, which the wire form spells out."""
+    """One event of a Case; ``data`` has our own short words, which the wire form spells out."""
 
     id: str
     case_id: str
     actor: Actor
     time: datetime
-    key: EventKey
+    key: CaseEventKind
     data: Mapping[str, Any] = field(default_factory=dict)
     edited_at: datetime | None = None
 

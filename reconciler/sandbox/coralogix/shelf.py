@@ -45,7 +45,7 @@ def _everything(_: Case) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """Say what to list; the token goes with the same field, direction and conditions as the page before."""
+    """What to list; the token goes with the same field, direction and conditions as the page before."""
 
     field: SortField = SortField.CREATED
     ascending: bool = False
@@ -57,7 +57,7 @@ class ListQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Hold one page as the service would give it."""
+    """One page as the service would give it."""
 
     cases: tuple[Case, ...]
     next_token: str | None
@@ -67,7 +67,7 @@ class Listing:
 
 @dataclass(slots=True)
 class CaseRow:
-    """Hold one Case and the exact times by which it is ordered, now and before."""
+    """One Case and the exact times by which it is ordered, now and before."""
 
     case: Case
     created: datetime
@@ -95,7 +95,7 @@ class CaseShelf:
         return row
 
     def cases(self) -> list[Case]:
-        """Give every Case in the order of creation, the hidden ones too."""
+        """Return every Case in the order of creation, the hidden ones too."""
         return [row.case for row in self._rows.values()]
 
     def add(self, case: Case, *, created: datetime, updated: datetime | None) -> None:
@@ -126,7 +126,7 @@ class CaseShelf:
         self.hidden.discard(case_id)
 
     def page(self, query: ListQuery, *, now: datetime, as_of: datetime | None = None) -> Listing:
-        """Give one page, of the present or of the world as it was; raise BadTokenError."""
+        """Return one page, of the present or of the world as it was; raise BadTokenError."""
         if as_of is None and query.field in TIME_FIELDS:
             return self._take(query, self._orders[query.field], lambda case_id: self._rows[case_id].case)
         cases, keys = self._snapshot(query.field, now, as_of or now)
@@ -140,7 +140,7 @@ class CaseShelf:
         return (self._null_rank, "", case_id) if moment is None else (1, _time_text(moment), case_id)
 
     def _snapshot(self, order: SortField, now: datetime, as_of: datetime) -> tuple[dict[str, Case], list[SortKey]]:
-        """Give the Cases that stood at that time and their keys, sorted."""
+        """Return the Cases that stood at that time and their keys, sorted."""
         cases: dict[str, Case] = {}
         keys: list[SortKey] = []
         for row in self._rows.values():
@@ -236,7 +236,7 @@ def _walk(keys: Sequence[SortKey], start: int, *, ascending: bool) -> Iterator[S
 
 
 def _word_texts(case: Case) -> Mapping[SortField, str]:
-    """Give texts that sort as the words mean; descending shows P1 first (the description's own example)."""
+    """Return texts that sort as the words mean; descending shows P1 first (the description's own example)."""
     number = case.priority.removeprefix("P")
     return {
         SortField.PRIORITY: str(9 - int(number)) if number.isdecimal() else "0",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid5
 
+from reconciler.core.case_events import CaseEventKind
 from reconciler.core.model import Case, Entity, Indicator
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.indicators import complete
@@ -26,7 +27,6 @@ from reconciler.sandbox.coralogix.records import (
     Change,
     Delivery,
     Event,
-    EventKey,
     NoSuchCaseError,
     as_actor,
 )
@@ -72,7 +72,7 @@ class CoralogixWorld:
         indicators: Sequence[Indicator] = (),
         parent_id: str = "",
     ) -> str:
-        """Open a Case, at once active or still pending, and give its id."""
+        """Open a Case, at once active or still pending, and return its id."""
         with self.lock:
             now = self.clock.now()
             updated = None if self.ledger.knobs.fresh_update_time_null else now
@@ -93,12 +93,12 @@ class CoralogixWorld:
                 parent_id=parent_id,
             )
             self.ledger.shelf.add(case, created=now, updated=updated)
-            self.ledger.add_event(case.id, SYSTEM, EventKey.CREATED, {"priority": priority})
+            self.ledger.add_event(case.id, SYSTEM, CaseEventKind.CREATED, {"priority": priority})
             self.ledger.note(SYSTEM, "create", case, changed=True)
             return case.id
 
     def step(self, case_id: str, step: Step, by: Actor | str = PERSON, reason: str = "") -> Case:
-        """Take one step of the lifecycle and give the Case as it is afterwards."""
+        """Take one step of the lifecycle and return the Case as it is afterwards."""
         actor = as_actor(by)
         with self.lock:
             case = self.ledger.find(case_id, actor, step)
@@ -113,7 +113,7 @@ class CoralogixWorld:
             return self.ledger.move(case, status, actor, step, reason)
 
     def ignore(self, case_id: str, step: Step, by: Actor | str, detail: str) -> Case:
-        """Record a step that was asked for and accepted without any effect, and give the unchanged Case."""
+        """Record a step that was asked for and accepted without any effect, and return the unchanged Case."""
         actor = as_actor(by)
         with self.lock:
             case = self.ledger.find(case_id, actor, step)
@@ -153,7 +153,7 @@ class CoralogixWorld:
         return self.step(case_id, Step.REACTIVATE, SYSTEM)
 
     def set_status(self, case_id: str, status: str, by: Actor | str = SYSTEM, reason: str = "") -> Case:
-        """Give a Case any status, also one that no description names, whatever the profile says of that step."""
+        """Return a Case any status, also one that no description names, whatever the profile says of that step."""
         actor = as_actor(by)
         with self.lock:
             case = self.ledger.find(case_id, actor, "set_status")
@@ -188,24 +188,16 @@ class CoralogixWorld:
             return self.ledger.change(case, actor, "set_priority", Change.PRIORITY, fields, data=data)
 
     def set_title(self, case_id: str, title: str, by: Actor | str = PERSON) -> Case:
-        """Give a Case another title."""
+        """Return a Case another title."""
         return self._edit(case_id, Change.TITLE, "title", title, by)
 
     def set_reason(self, case_id: str, reason: str, by: Actor | str = PERSON) -> Case:
-        """Give a Case another resolution reason."""
+        """Return a Case another resolution reason."""
         return self._edit(case_id, Change.REASON, "resolution_reason", reason, by)
 
     def assign(self, case_id: str, user_id: str, by: Actor | str = PERSON) -> Case:
         """Assign a Case to a user's UUID; an empty one unassigns it."""
         return self._edit(case_id, Change.ASSIGNEE, "assignee", user_id, by)
-
-    def set_indicators(self, case_id: str, indicators: Sequence[Indicator]) -> Case:
-        """Replace the alerts and signals behind a Case; the service makes no event of that."""
-        with self.lock:
-            case = self.ledger.find(case_id, SYSTEM, "set_indicators")
-            completed = tuple(complete(one, case.created_at, self.ledger.shown) for one in indicators)
-            fields = {"indicators": completed}
-            return self.ledger.change(case, SYSTEM, "set_indicators", Change.INDICATOR, fields, data={})
 
     def breach_kpi(self, case_id: str, kpi: str = "TIME_TO_ACKNOWLEDGE") -> Case:
         """Note that a Case missed one of its targets."""
@@ -216,7 +208,7 @@ class CoralogixWorld:
             return self.ledger.change(case, SYSTEM, "breach_kpi", Change.KPI, fields, data=data)
 
     def comment(self, case_id: str, text: str, by: Actor | str = PERSON) -> Event:
-        """Write a comment on a Case and give its event."""
+        """Write a comment on a Case and return its event."""
         actor = as_actor(by)
         with self.lock:
             case = self.ledger.find(case_id, actor, "comment")
@@ -230,15 +222,17 @@ class CoralogixWorld:
             told = self.ledger.add_delivery(case.id, Delivery(time=self.clock.now(), evidence_url=evidence_url))
             if evidence_url:
                 request = str(uuid5(NAMESPACE, f"{case.id}/{told}"))
-                self.ledger.add_event(case.id, SYSTEM, EventKey.NOTIFIED, {"request": request})
+                self.ledger.add_event(case.id, SYSTEM, CaseEventKind.NOTIFIED, {"request": request})
             else:
-                self.ledger.add_event(case.id, SYSTEM, EventKey.NOT_NOTIFIED, {"error": "the instance did not answer"})
+                self.ledger.add_event(
+                    case.id, SYSTEM, CaseEventKind.NOT_NOTIFIED, {"error": "the instance did not answer"}
+                )
 
     def assign_by_email(self, case_id: str, email: str, by: Actor | str = SERVICE_NOW) -> None:
         """Try to assign a Case to somebody whom Coralogix does not know, as an integration may; it leaves an event."""
         with self.lock:
             case = self.ledger.find(case_id, as_actor(by), "assign_by_email")
-            self.ledger.add_event(case.id, as_actor(by), EventKey.ASSIGN_FAILED, {"email": email})
+            self.ledger.add_event(case.id, as_actor(by), CaseEventKind.ASSIGN_FAILED, {"email": email})
             self.ledger.note(as_actor(by), "assign_by_email", case, changed=False, detail="nobody has this address")
 
     def delete(self, case_id: str) -> None:
@@ -281,7 +275,7 @@ class CoralogixWorld:
 
     def _comment(self, event_id: str) -> Event:
         event = self.ledger.event(event_id)
-        if event.key is not EventKey.COMMENT:
+        if event.key is not CaseEventKind.COMMENT:
             raise NoSuchCaseError(event_id)
         return event
 

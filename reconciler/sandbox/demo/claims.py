@@ -128,7 +128,7 @@ def least_writes(sandbox: Sandbox, needed: int) -> Claim:
 
 
 def reopened(journal: Iterable[Write]) -> frozenset[str]:
-    """Give the records that people moved back across resolved and that nobody resolved since."""
+    """Return the records that people moved back across resolved and that nobody resolved since."""
     alone: set[str] = set()
     for write in journal:
         if _reopens(write):

@@ -58,7 +58,7 @@ def _arrived(request: requests.PreparedRequest) -> Request:
 
 
 def _received(answer: Response, *, is_cut: bool) -> urllib3.HTTPResponse:
-    """Give an answer as urllib3 reads it from a socket; of one that is cut, the half that came."""
+    """Return an answer as urllib3 reads it from a socket; of one that is cut, the half that came."""
     length = len(answer.body)
     return urllib3.HTTPResponse(
         body=BytesIO(answer.body[: length // 2] if is_cut else answer.body),

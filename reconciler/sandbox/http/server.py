@@ -66,12 +66,12 @@ class SandboxServer:
 
     @property
     def port(self) -> int:
-        """Give the port that is listened on."""
+        """Return the port that is listened on."""
         return int(self._listener.server_address[1])
 
     @property
     def url(self) -> str:
-        """Give the base URL, without a slash at its end."""
+        """Return the base URL, without a slash at its end."""
         scheme = "https" if self._listener.tls else "http"
         return f"{scheme}://{self.host}:{self.port}"
 
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - names of the standard library
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Give the world's time for the ``Date`` header."""
+        """Return the world's time for the ``Date`` header."""
         moment = self.server.now() if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
         return format_datetime(moment.astimezone(UTC), usegmt=True)
 

@@ -33,7 +33,7 @@ _HOLDERS = ("case", "cases", "event", "events", "result")
 
 
 def dressed(response: Response, fault: Fault, request: Request, now: datetime) -> Response:
-    """Give the answer of a fault with its ``Retry-After``, and with the request in it where the fault echoes."""
+    """Return the answer of a fault with its ``Retry-After``, and with the request in it where the fault echoes."""
     if response.fault is not None:
         return response
     if response.status in PATIENCE_STATUSES and (wait := _wait(fault, now)):
@@ -42,7 +42,7 @@ def dressed(response: Response, fault: Fault, request: Request, now: datetime) -
 
 
 def made_odd(response: Response, fault: Fault | None) -> Response:
-    """Give a good answer as a fault of ``ODD_ANSWERS`` has it; with any other fault, or none, as it is."""
+    """Return a good answer as a fault of ``ODD_ANSWERS`` has it; with any other fault, or none, as it is."""
     match fault.kind if fault else None:
         case FaultKind.ABSURD_HEADERS:
             return replace(response, headers={**response.headers, **ABSURD_HEADERS})
@@ -103,7 +103,7 @@ def _lines(request: Request) -> Iterator[str]:
 
 
 def _secrets(request: Request) -> Iterator[str]:
-    """Give what a request shows of its credentials, in every form in which they come back."""
+    """Yield what a request shows of its credentials, in every form in which they come back."""
     form = request.body.decode(errors="replace")
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         yield unquote_plus(form)

@@ -13,7 +13,7 @@ from reconciler.sandbox.faults import Fault
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Hold one request as it arrived. Header names are lower-case."""
+    """One request as it arrived. Header names are lower-case."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """Hold one answer; ``fault`` asks the server to spoil it on the wire after the face did its work."""
+    """One answer; ``fault`` asks the server to spoil it on the wire after the face did its work."""
 
     status: int
     body: bytes = b""
@@ -55,7 +55,7 @@ class Face(Protocol):
     """Answer requests for one service. Must be safe for several threads."""
 
     def answer(self, request: Request) -> Response:
-        """Give the answer to one request; never raise."""
+        """Return the answer to one request; never raise."""
         ...
 
 

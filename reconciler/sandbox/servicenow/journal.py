@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """Name what a write does to a record."""
+    """What a write does to a record."""
 
     INSERT = "insert"
     UPDATE = "update"
@@ -23,7 +23,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Say who acts on a world, and by which way in."""
+    """Who acts on a world, and by which way in."""
 
     user_name: str
     roles: frozenset[str] = frozenset({"itil"})
@@ -36,7 +36,7 @@ class Actor:
 
     @property
     def is_admin(self) -> bool:
-        """Say whether this is an administrator."""
+        """Return whether this is an administrator."""
         return "admin" in self.roles
 
 
@@ -68,7 +68,7 @@ class Write:
 
     @property
     def changed_nothing(self) -> bool:
-        """Say whether the write was accepted and had no effect."""
+        """Return whether the write was accepted and had no effect."""
         return self.accepted and self.operation is Operation.UPDATE and not self.changed and not self.noted
 
 

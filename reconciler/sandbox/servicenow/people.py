@@ -51,11 +51,11 @@ class People:
         self._lock = lock
 
     def open_incident(self, short_description: str, *, by: str = AGENT, table: str = INCIDENT, **fields: str) -> str:
-        """Open a record by hand, one that no program asked for, and give its sys_id; raise Denial when refused."""
+        """Open a record by hand, one that no program asked for, and return its sys_id; raise Denial when refused."""
         return self._writes.insert(table, {"short_description": short_description, **fields}, self.actor(by))["sys_id"]
 
     def assign(self, sys_id: str, to: str = AGENT, *, by: str = AGENT) -> None:
-        """Give a record to a user; an empty name takes it from whoever has it."""
+        """Assign a record to a user; an empty name unassigns it."""
         self._change(sys_id, {"assigned_to": self._tables.user_id(to) if to else ""}, self.actor(by))
 
     def progress(self, sys_id: str, *, by: str = AGENT) -> None:
@@ -138,7 +138,7 @@ class People:
     # --- how they do it -------------------------------------------------------------------------------------
 
     def actor(self, user_name: str) -> Actor:
-        """Give a person who works in forms."""
+        """Return a person who works in forms."""
         return Actor(user_name=user_name, roles=frozenset({"admin" if user_name == ADMIN else "itil"}))
 
     def _close_info(self, close_code: str | None, close_notes: str) -> dict[str, str]:

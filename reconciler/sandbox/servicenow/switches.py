@@ -13,7 +13,7 @@ from typing import Literal
 
 
 class Rewrite(StrEnum):
-    """Name what an instance makes of values that it takes: rules, columns and collations that have their own mind."""
+    """What an instance makes of values that it takes: rules, columns and collations that have their own mind."""
 
     QUESTION_MARKS = "question_marks"
     """a database of three-byte characters keeps ``????`` for each sign beyond them, such as an emoji"""
@@ -31,7 +31,7 @@ class Rewrite(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Switches:
-    """Hold one value for each behaviour that differs between instances."""
+    """One value for each behaviour that differs between instances."""
 
     literal_tz: Literal["utc", "user"] = "utc"
     """how a plain datetime in an encoded query is read"""

@@ -53,7 +53,7 @@ class CoralogixFace:
         self._rights = frozenset(Right(word) for word in permissions)
 
     def answer(self, request: Request) -> Response:
-        """Give the answer to one request, with the world's time as its ``Date``."""
+        """Return the answer to one request, with the world's time as its ``Date``."""
         response = self._answer(request)
         date = format_datetime(self.world.clock.now(), usegmt=True)
         return Response(
@@ -124,7 +124,7 @@ def error(status: int, message: str) -> Response:
 
 
 def strike(fault: Fault, response: Response) -> Response | None:
-    """Give the answer that a fault makes of a good one; None for a kind that leaves it an answer."""
+    """Return the answer that a fault makes of a good one; None for a kind that leaves it an answer."""
     if fault.kind in WIRE_KINDS:
         return Response(status=response.status, body=response.body, headers=response.headers, fault=fault)
     return SPOILED.get(fault.kind)

@@ -32,7 +32,7 @@ SORT_FIELDS: Mapping[str, SortField] = {
 
 
 class Host(Protocol):
-    """Name what a handler needs of the face that calls it."""
+    """What a handler needs of the face that calls it."""
 
     world: CoralogixWorld
     writer: CaseWriter
@@ -41,7 +41,7 @@ class Host(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RouteCall:
-    """Hold one valid request."""
+    """One valid request."""
 
     id: str
     """the Case or event id of the path; empty where the path has none"""
@@ -55,7 +55,7 @@ Handler = Callable[[Host, RouteCall], JsonObject]
 
 
 def list_cases(host: Host, call: RouteCall) -> JsonObject:
-    """Give one page of Cases."""
+    """Return one page of Cases."""
     order = call.body.get("orderBy") or {}
     pages = call.body.get("pagination") or {}
     query = ListQuery(
@@ -77,7 +77,7 @@ def list_cases(host: Host, call: RouteCall) -> JsonObject:
 
 
 def get_case(host: Host, call: RouteCall) -> JsonObject:
-    """Give one Case."""
+    """Return one Case."""
     return _show(host, host.world.ledger.visible_case(call.id))
 
 
@@ -141,7 +141,7 @@ def sync_thread(host: Host, call: RouteCall) -> JsonObject:
 
 
 def deep_links(host: Host, call: RouteCall) -> JsonObject:
-    """Give the addresses of one Case in the console."""
+    """Return the addresses of one Case in the console."""
     case = host.world.ledger.visible_case(call.id)
     return {
         "deepLinks": {"detail": host.world.ledger.console_url(case.id), "alertIndicators": {}, "impactedEntities": []}
@@ -149,13 +149,13 @@ def deep_links(host: Host, call: RouteCall) -> JsonObject:
 
 
 def list_events(host: Host, call: RouteCall) -> JsonObject:
-    """Give all events of one Case."""
+    """Return all events of one Case."""
     case = host.world.ledger.visible_case(call.id)
     return {"events": [host.writer.event(event) for event in host.world.ledger.events(case.id)]}
 
 
 def get_event(host: Host, call: RouteCall) -> JsonObject:
-    """Give one event."""
+    """Return one event."""
     return {"event": host.writer.event(host.world.ledger.event(call.id))}
 
 
@@ -205,7 +205,7 @@ def grouping_keys(host: Host, _: RouteCall) -> JsonObject:
 
 
 def active_settings(_: Host, __: RouteCall) -> JsonObject:
-    """Give the settings of the team: resolved Cases are closed after a week."""
+    """Return the settings of the team: resolved Cases are closed after a week."""
     lifecycle = {
         "suppressionPeriod": "0s",
         "resolutionSnoozePeriod": "0s",

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid5
 
+from reconciler.core.case_events import CaseEventKind
 from reconciler.core.model import Case, Entity, Indicator, JsonObject
-from reconciler.sandbox.coralogix.records import NAMESPACE, Actor, CaseKnobs, Delivery, Event, EventKey
+from reconciler.sandbox.coralogix.records import NAMESPACE, Actor, CaseKnobs, Delivery, Event
 from reconciler.sandbox.coralogix.shelf import duration_ms
 
 FUTURE_MEMBERS: JsonObject = {"muteState": "MUTE_STATE_UNMUTED", "futureMember": {"anything": [1, "two"]}}
@@ -251,21 +252,21 @@ ACTOR_WRITERS: Mapping[str, Callable[[Actor], JsonObject]] = {
 }
 """How each kind of actor is written; ``system`` is an empty object, so it has no writer here."""
 
-EVENT_WRITERS: Mapping[EventKey, Callable[[Mapping[str, Any]], JsonObject]] = {
-    EventKey.CREATED: lambda data: {"priority": f"CASE_PRIORITY_{data['priority']}"},
-    EventKey.STATUS: lambda data: {
+EVENT_WRITERS: Mapping[CaseEventKind, Callable[[Mapping[str, Any]], JsonObject]] = {
+    CaseEventKind.CREATED: lambda data: {"priority": f"CASE_PRIORITY_{data['priority']}"},
+    CaseEventKind.STATUS: lambda data: {
         "oldStatus": f"CASE_STATUS_{data['from']}",
         "newStatus": f"CASE_STATUS_{data['to']}",
     },
-    EventKey.PRIORITY: lambda data: {"from": _priorities(*data["from"]), "to": _priorities(*data["to"])},
-    EventKey.ASSIGNED: _assignment,
-    EventKey.UNASSIGNED: _assignment,
-    EventKey.TITLE: _given,
-    EventKey.REASON: _given,
-    EventKey.COMMENT: lambda data: {"unsafeText": data["text"], "attachments": []},
-    EventKey.KPI: _kpi_breach,
-    EventKey.NOTIFIED: lambda data: {"notificationRequestId": data["request"], "notifications": []},
-    EventKey.NOT_NOTIFIED: _given,
-    EventKey.ASSIGN_FAILED: lambda data: {"unknownAssigneeError": {"unknownAssigneeEmail": data["email"]}},
+    CaseEventKind.PRIORITY: lambda data: {"from": _priorities(*data["from"]), "to": _priorities(*data["to"])},
+    CaseEventKind.ASSIGNED: _assignment,
+    CaseEventKind.UNASSIGNED: _assignment,
+    CaseEventKind.TITLE: _given,
+    CaseEventKind.REASON: _given,
+    CaseEventKind.COMMENT: lambda data: {"unsafeText": data["text"], "attachments": []},
+    CaseEventKind.KPI: _kpi_breach,
+    CaseEventKind.NOTIFIED: lambda data: {"notificationRequestId": data["request"], "notifications": []},
+    CaseEventKind.NOT_NOTIFIED: _given,
+    CaseEventKind.ASSIGN_FAILED: lambda data: {"unknownAssigneeError": {"unknownAssigneeEmail": data["email"]}},
 }
 """How the data of each kind of event is written."""

@@ -17,7 +17,7 @@ PREFIX = "/mgmt/openapi/5"
 
 
 class Right(StrEnum):
-    """Name a permission of a key; resolve and close share one (OpenAPI descriptions)."""
+    """A permission of a key; resolve and close share one (OpenAPI descriptions)."""
 
     READ = "case:Read"
     ACKNOWLEDGE = "case:Acknowledge"
@@ -30,7 +30,7 @@ class Right(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """Say what one verb on one path does."""
+    """What one verb on one path does."""
 
     method: str
     path: str

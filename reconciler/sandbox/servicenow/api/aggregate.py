@@ -16,7 +16,7 @@ CHOOSERS = (("min", min), ("max", max))
 
 
 def stats(world: ServiceNowWorld, table: str, rows: Sequence[TableRow], asked: Mapping[str, str]) -> object:
-    """Give the result of one request over the rows that match; groups stand in the order of their values."""
+    """Return the result of one request over the rows that match; groups stand in the order of their values."""
     schema = world.tables.named(table).schema
     group_by = [name for name in field_list(asked.get("sysparm_group_by", "")) if name in schema.names]
     if not group_by:

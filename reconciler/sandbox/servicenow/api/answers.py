@@ -54,12 +54,12 @@ def page(status: int, html: str) -> Response:
 
 
 def lands(fault: Fault) -> bool:
-    """Say whether a request takes effect in spite of a fault."""
+    """Return whether a request takes effect in spite of a fault."""
     return fault.after_effect and fault.kind not in NEVER_APPLIED
 
 
 def struck(fault: Fault, answer: Response | None) -> Response:
-    """Give what a client sees of a fault; ``answer`` is what it would have seen, where the request was carried out."""
+    """Return what a client sees of a fault; ``answer`` is the normal answer, if the request was carried out."""
     if fault.kind in ON_THE_WIRE:
         return Response(status=200, fault=fault)
     match fault.kind:

@@ -18,7 +18,7 @@ SHARED_FIELDS = (*KEY_PARTS, "message_key", "description", "additional_info")
 
 
 def accept_event(world: ServiceNowWorld, event: Mapping[str, object], actor: Actor) -> TableRow:
-    """Store one event, bring its alert up to date, and give the event's row; raise Denial when it is refused."""
+    """Store one event, bring its alert up to date, and return the event's row; raise Denial when it is refused."""
     with world.lock:
         values = raw_values(event)
         values["message_key"] = values.get("message_key") or "".join(values.get(part, "") for part in KEY_PARTS)
@@ -27,7 +27,7 @@ def accept_event(world: ServiceNowWorld, event: Mapping[str, object], actor: Act
 
 
 def _meet_alert(world: ServiceNowWorld, event: Mapping[str, str], actor: Actor) -> str:
-    """Open, repeat, reopen or close the alert of an event and give its sys_id; a clear without an alert makes none."""
+    """Open, repeat, reopen or close the alert of an event; return its sys_id, empty for a clear without an alert."""
     clears = event.get("severity") == CLEAR or event.get("resolution_state") == "Closing"
     alert = _alert(world, event["message_key"])
     values = {name: event[name] for name in SHARED_FIELDS if event.get(name)}

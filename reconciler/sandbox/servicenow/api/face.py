@@ -72,7 +72,7 @@ class ServiceNowFace:
         self._cookie = f"JSESSIONID={secrets.token_hex(16).upper()}; Path=/; HttpOnly"
 
     def answer(self, request: Request) -> Response:
-        """Give the answer to one request."""
+        """Return the answer to one request."""
         with self.world.lock:
             # Proxies that let only GET and POST through are got past with this header (``c_RESTAPI``).
             asked = replace(request, method=request.headers.get("x-http-method-override", request.method).upper())
@@ -110,7 +110,7 @@ class ServiceNowFace:
         return replace(response, headers={**headers, **response.headers})
 
     def _rate(self) -> tuple[Mapping[str, str], Response | None]:
-        """Count a request and give the rate headers, and the answer where it is one too many."""
+        """Count a request and return the rate headers, and the answer where it is one too many."""
         rule = self.rate_rule
         if rule is None:
             return {}, None
@@ -203,7 +203,7 @@ class ServiceNowFace:
         effect: Callable[[FaultKind | None], Response],
         target: Target | None,
     ) -> Response | None:
-        """Give the answer that a fault spoils; None where the request was never carried out."""
+        """Return the answer that a fault spoils; None where the request was never carried out."""
         is_write = target is not None or request.path == EVENT_PATH
         if is_write and not lands(fault):
             self._lose(request, target or Target(version="", table="em_event"), fault.kind)

@@ -15,7 +15,7 @@ from reconciler.sandbox.servicenow.writing.effects import raw_values
 
 
 def typed_values(world: ServiceNowWorld, table: str, asked: Mapping[str, object]) -> dict[str, str]:
-    """Give the raw values that a person means."""
+    """Return the raw values that a person means."""
     return {name: _meant(world, table, name, value) for name, value in raw_values(asked).items()}
 
 

@@ -76,7 +76,7 @@ class Logins:
         self._failures: Counter[str] = Counter()
 
     def user_of(self, request: Request) -> ApiUser | None:
-        """Give the user whose credentials a request bears; None when they are absent, wrong, expired or locked out."""
+        """Return the user of a request's credentials; None when they are absent, wrong, expired or locked out."""
         key = request.headers.get("x-sn-apikey", "")
         if key:
             return next((user for user in self._users.values() if user.api_key == key), None)
@@ -88,7 +88,7 @@ class Logins:
         return None
 
     def is_locked(self, user_name: str) -> bool:
-        """Say whether an account is locked out."""
+        """Return whether an account is locked out."""
         return self._failures[user_name] >= LOCKED_AFTER
 
     def unlock(self, user_name: str) -> None:
@@ -125,7 +125,7 @@ class Logins:
                 return None
 
     def _current(self, user_name: str, client: OAuthClient) -> _Grant:
-        """Give the grant that still lives, or a new one that keeps the refresh token of the last."""
+        """Return the grant that still lives, or a new one that keeps the refresh token of the last."""
         mine = [one for one in self._grants if (one.user_name, one.client_id) == (user_name, client.client_id)]
         if mine and mine[-1].expires_at > self._now():
             return mine[-1]
@@ -172,7 +172,7 @@ class Logins:
 
 
 def _client_credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
-    """Give a client's id and secret from the form, or from a Basic header, percent-encoded there (RFC 6749)."""
+    """Return a client's id and secret from the form, or from a Basic header, percent-encoded there (RFC 6749)."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if "client_id" in form or scheme.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")

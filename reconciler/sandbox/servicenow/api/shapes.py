@@ -22,7 +22,7 @@ NOTE_LABELS = {"work_notes": "Work notes", "comments": "Additional comments"}
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Say how rows are to be written."""
+    """How rows are to be written."""
 
     fields: tuple[str, ...] = ()
     """empty: every field"""
@@ -46,7 +46,7 @@ class Shaper:
         return {name: self._walk(schema, row, name) for name in names if self._exists(schema, name)}
 
     def display(self, table: str, row: TableRow, name: str) -> str:
-        """Give the display value of one field."""
+        """Return the display value of one field."""
         return self._display_text(self._world.tables.named(table).schema, row, name)
 
     def _exists(self, schema: Schema, name: str) -> bool:
@@ -109,7 +109,7 @@ class Shaper:
         return (moment + self._world.switches.user_zone).strftime(TIME_FORMAT)
 
     def _stream(self, row: TableRow, name: str) -> str:
-        """Give the entries of a journal field, newest first, each headed by local time and author."""
+        """Return the entries of a journal field, newest first, each headed by local time and author."""
         wanted = {name} if name in JOURNALS else JOURNALS
         entries = [
             f"{self._heading(one)}\n{one['value']}"

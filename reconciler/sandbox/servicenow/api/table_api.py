@@ -30,7 +30,7 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Name the resource that a request is for."""
+    """The resource that a request is for."""
 
     version: str
     """``v1``, ``v2``, or empty for the latest"""
@@ -40,7 +40,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class _Page:
-    """Hold the rows of one listing, hidden ones taken out, and how many match in all."""
+    """The rows of one listing, hidden ones taken out, and how many match in all."""
 
     rows: tuple[TableRow, ...]
     total: int | None
@@ -86,7 +86,7 @@ class TableApi:
         return Response(status=204)
 
     def stats(self, request: Request, table: str) -> Response:
-        """Count rows and give the least or greatest values of fields, in all or by groups."""
+        """Count rows and return the least or greatest values of fields, in all or by groups."""
         rows = self._world.access.search(table, query_of(request))
         return Response.json(200, {"result": stats(self._world, table, rows, request.query)})
 
@@ -129,7 +129,7 @@ class TableApi:
         return sum(self._world.access.can_see(table, row) for row in found)
 
     def _shown(self, table: str, rows: list[TableRow]) -> tuple[TableRow, ...]:
-        """Give what an ACL leaves of some rows: hidden ones are absent, or empty."""
+        """Return what an ACL leaves of some rows: hidden ones are absent, or empty."""
         empty = self._world.switches.unreadable_row == "empty"
         seen = (row if self._world.access.can_see(table, row) else TableRow() for row in rows)
         return tuple(row for row in seen if row or empty)
@@ -161,7 +161,7 @@ def json_object(request: Request) -> Mapping[str, object]:
 
 
 def base_url(request: Request) -> str:
-    """Give the address under which the client knows this instance."""
+    """Return the address under which the client knows this instance."""
     return f"http://{request.headers.get('host', 'localhost')}"
 
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 
 class Operator(StrEnum):
-    """Name the operators, each by its first spelling."""
+    """The operators, each by its first spelling."""
 
     EQUALS = "="
     NOT_EQUALS = "!="
@@ -86,13 +86,13 @@ Block = tuple[Group, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """Hold one parsed query: a row matches when it satisfies one block."""
+    """One parsed query: a row matches when it satisfies one block."""
 
     blocks: tuple[Block, ...] = ((),)
     order: tuple[Sort, ...] = ()
 
     def without_conditions(self) -> Query:
-        """Give the query as a server reads it that understands none of its conditions: every row, in its order."""
+        """Return the query as a server reads it that understands none of its conditions: every row, in its order."""
         return replace(self, blocks=((),))
 
 

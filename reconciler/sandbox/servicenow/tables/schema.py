@@ -22,7 +22,7 @@ STATE_WORDS = ("new", "in_progress", "on_hold", "resolved", "closed", "canceled"
 
 
 class TableRow(dict[str, str]):
-    """Hold the raw values of one record; a field that is not there is empty. Never changed once it is stored."""
+    """The raw values of one record; a field that is not there is empty. Never changed once it is stored."""
 
     def __missing__(self, key: str) -> str:
         """Read an absent field as empty text."""
@@ -31,7 +31,7 @@ class TableRow(dict[str, str]):
 
 @dataclass(frozen=True, kw_only=True)
 class Lifecycle:
-    """Name the state values of one task table; an empty value means that the table has no such state."""
+    """The state values of one task table; an empty value means that the table has no such state."""
 
     new: str = "1"
     in_progress: str = "2"
@@ -48,18 +48,18 @@ class Lifecycle:
 
     @property
     def over(self) -> frozenset[str]:
-        """Give the states in which a record is no longer active."""
+        """Return the states in which a record is no longer active."""
         return frozenset({self.closed, self.canceled} - {""}) | self.also_over
 
     def word(self, state: str) -> str:
-        """Give ``new``, ``in_progress``, … for a state value; the value itself where nothing explains it."""
+        """Return ``new``, ``in_progress``, … for a state value; the value itself where nothing explains it."""
         words = {getattr(self, word): word for word in STATE_WORDS}
         words |= dict.fromkeys(self.also_over, "canceled")
         return words.get(state, state) if state else ""
 
     @property
     def settled(self) -> frozenset[str]:
-        """Give the states that need close information."""
+        """Return the states that need close information."""
         return frozenset({self.resolved, self.closed} - {""})
 
 

@@ -29,7 +29,7 @@ _ITEMS = ("checkout", "payments", "orders-db")
 
 @lru_cache(maxsize=64)
 def seed_rows(switches: Switches) -> Mapping[str, tuple[TableRow, ...]]:
-    """Give the first rows of each table, by table name."""
+    """Return the first rows of each table, by table name."""
     return {
         "sys_user": tuple(user_row(name, full, number) for number, (name, full) in enumerate(_USERS.items())),
         "sys_user_group": tuple(

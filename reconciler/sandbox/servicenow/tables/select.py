@@ -27,7 +27,7 @@ Fold = Callable[[str], str]
 
 @dataclass(frozen=True, kw_only=True)
 class QueryRules:
-    """Say how queries over one table are read for one user. Hashable, so that compiled queries can be kept."""
+    """How queries over one table are read for one user. Hashable, so that compiled queries can be kept."""
 
     schema: Schema
     unreadable: frozenset[str] = frozenset()
@@ -37,7 +37,7 @@ class QueryRules:
     """how far from UTC plain datetimes are"""
 
     def knows(self, field: str) -> bool:
-        """Say whether a query may name this field."""
+        """Return whether a query may name this field."""
         return field in self.schema.names and field not in self.unreadable
 
     def fold(self, text: str) -> str:
@@ -58,7 +58,7 @@ class _Compiled:
 
 
 def select(table: Table, query: Query, reading: QueryRules) -> Iterator[TableRow]:
-    """Give the matching rows in the order asked for; without one, in no order to rely on."""
+    """Yield the matching rows in the order asked for; without one, in no order to rely on."""
     compiled = _compile(query, reading)
     candidates = _indexed(table, compiled)
     if candidates is None and compiled.order == KEYSET:
@@ -167,7 +167,7 @@ def _range(block: tuple[Group, ...], reading: QueryRules) -> tuple[OrderKey, str
 
 
 def _literal(condition: Condition, reading: QueryRules) -> str:
-    """Give a condition's value in raw form: a datetime in UTC, other text folded."""
+    """Return a condition's value in raw form: a datetime in UTC, other text folded."""
     if condition.field not in DATETIMES or not reading.literal_zone:
         return reading.fold(condition.value)
     try:

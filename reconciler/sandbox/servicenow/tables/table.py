@@ -31,7 +31,7 @@ class Table:
 
     @property
     def version(self) -> int:
-        """Give a number that grows with every change."""
+        """Return a number that grows with every change."""
         return len(self._replaced)
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Table:
         return iter(self._rows.values())
 
     def get(self, sys_id: str) -> TableRow | None:
-        """Give one row, or None."""
+        """Return one row, or None."""
         return self._rows.get(sys_id.lower())
 
     def put(self, row: TableRow, at: datetime) -> None:
@@ -62,17 +62,17 @@ class Table:
         self._unindex(key, before)
 
     def correlated(self, correlation_id: str) -> list[TableRow]:
-        """Give the rows that bear a ``correlation_id``, compared without case."""
+        """Return the rows that bear a ``correlation_id``, compared without case."""
         return [self._rows[key] for key in self._by_correlation.get(correlation_id.lower(), ())]
 
     def ordered(self, start: OrderKey = ("", "")) -> Iterator[TableRow]:
-        """Give the rows from an order key on, by ``(sys_updated_on, sys_id)``."""
+        """Yield the rows from an order key on, by ``(sys_updated_on, sys_id)``."""
         keys = self._sorted_keys()
         for position in range(bisect_left(keys, start), len(keys)):
             yield self._rows[keys[position][1]]
 
     def as_of(self, at: datetime) -> Table:
-        """Give the table as it was at a time."""
+        """Return the table as it was at a time."""
         rows: dict[str, TableRow | None] = dict(self._rows)
         for moment, key, before in reversed(self._replaced):
             if moment <= at:

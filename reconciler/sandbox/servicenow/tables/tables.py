@@ -33,7 +33,7 @@ class _Late:
 
 
 class Tables:
-    """Hold the tables of one instance. ``lock`` is that of the whole instance; each call takes it for itself.
+    """The tables of one instance. ``lock`` is that of the whole instance; each call takes it for itself.
 
     A row becomes visible by the shared clock, whatever the instance's own clock says.
     """
@@ -57,7 +57,7 @@ class Tables:
                 self._tables["sys_choice"].put(row, self._clock.now())
 
     def named(self, name: str) -> Table:
-        """Give one table with everything that is committed by now; raise Denial for an unknown name."""
+        """Return one table with everything that is committed by now; raise Denial for an unknown name."""
         with self._lock:
             self.commit_due()
             found = self._tables.get(name)
@@ -66,7 +66,7 @@ class Tables:
             return found
 
     def tasks(self) -> list[Table]:
-        """Give the tables whose records people work on."""
+        """Return the tables whose records people work on."""
         with self._lock:
             self.commit_due()
             return [table for table in self._tables.values() if table.schema.lifecycle is not None]
@@ -77,14 +77,14 @@ class Tables:
         return next((place for place in places if place.get(sys_id) is not None), places[0])
 
     def record(self, sys_id: str) -> TableRow:
-        """Give one task record of whatever table; raise LookupError when there is none."""
+        """Return one task record of whatever table; raise LookupError when there is none."""
         row = self.holding(sys_id).get(sys_id)
         if row is None:
             raise LookupError(f"no record {sys_id}")
         return row
 
     def choices(self, table: str, field: str) -> Mapping[str, str]:
-        """Give value -> label of a choice list as ``sys_choice`` has it now; empty where a field has none."""
+        """Return value -> label of a choice list as ``sys_choice`` has it now; empty where a field has none."""
         with self._lock:
             rows = self._tables["sys_choice"]
             if self._choices[0] != rows.version:
@@ -92,7 +92,7 @@ class Tables:
             return self._choices[1].get((table, field), {})
 
     def user_id(self, user_name: str) -> str:
-        """Give the sys_id of a user, who is hired on the spot where nobody has that name."""
+        """Return the sys_id of a user, who is hired on the spot where nobody has that name."""
         with self._lock:
             users = self.named("sys_user")
             for row in users:
@@ -103,7 +103,7 @@ class Tables:
             return hired["sys_id"]
 
     def next_number(self, prefix: str) -> str:
-        """Give the next record number of a table, by its prefix; none is given twice."""
+        """Return the next record number of a table, by its prefix; none is given twice."""
         number = FIRST_NUMBER + self._counters[prefix]
         self._counters[prefix] += 1
         return f"{prefix}{number:07d}"

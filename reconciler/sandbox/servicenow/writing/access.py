@@ -55,18 +55,18 @@ class Access:
         self._unwritable[table] = frozenset(unwritable)
 
     def can_see(self, table: str, row: TableRow) -> bool:
-        """Say whether the API's user may read a row."""
+        """Return whether the API's user may read a row."""
         closed = {"sys_journal_field": self._switches.journal_acl, "sys_audit": self._switches.audit_acl}
         if closed.get(table) == "on":
             return False
         return not self._hidden or row["sys_id"].lower() not in self._hidden
 
     def unreadable(self, table: str) -> frozenset[str]:
-        """Give the fields of a table that the API's user may not read."""
+        """Return the fields of a table that the API's user may not read."""
         return self._unreadable[table]
 
     def unwritable(self, table: str) -> frozenset[str]:
-        """Give the fields of a table that the API's user may not write."""
+        """Return the fields of a table that the API's user may not write."""
         return self._unwritable[table]
 
     # --- reading --------------------------------------------------------------------------------------------
@@ -80,12 +80,12 @@ class Access:
             return row
 
     def search(self, table: str, query: Query) -> tuple[TableRow, ...]:
-        """Give every row that matches, hidden ones included: an ACL is applied after a page is cut."""
+        """Return every row that matches, hidden ones included: an ACL is applied after a page is cut."""
         with self._lock:
             return tuple(select(self.listing(table), query, self.query_rules(table)))
 
     def listing(self, table: str, *, stale: bool = False) -> Table:
-        """Give the table that a listing reads; ``stale`` shows it as it was ``list_lag`` ago.
+        """Return the table that a listing reads; ``stale`` shows it as it was ``list_lag`` ago.
 
         Raises Denial for a table that the API's user may not read.
         """

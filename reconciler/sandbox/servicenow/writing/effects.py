@@ -52,7 +52,7 @@ def taken_values(
     unwritable: frozenset[str],
     actor: Actor,
 ) -> dict[str, str]:
-    """Give what is left of a write's values once the service has dropped in silence what it drops.
+    """Return what is left of a write's values once the service has dropped in silence what it drops.
 
     Raises Denial where a switch says that the service speaks up instead.
     """
@@ -83,7 +83,7 @@ def _is_listed(listed: Mapping[str, str], value: str, switches: Switches, actor:
 
 
 def with_effects(schema: Schema, before: TableRow, values: Mapping[str, str], *, user_id: str, now: str) -> TableRow:
-    """Give the row after a write: the values, and what the service's own rules make of them.
+    """Return the row after a write: the values, and what the service's own rules make of them.
 
     ``before`` is empty on a create. ``now`` is raw time text; ``user_id`` the sys_id of who writes.
     """

@@ -22,7 +22,7 @@ NOT_TEXT = DATETIMES | INTEGERS | BOOLEANS | {"sys_id", "number", "correlation_i
 
 
 def kept_value(schema: Schema, name: str, value: str, switches: Switches) -> str:
-    """Give what a column keeps of a value; raise Denial where the instance refuses what is too long."""
+    """Return what a column keeps of a value; raise Denial where the instance refuses what is too long."""
     if name in BOOLEANS:
         return str(value.strip().lower() in {"true", "1"}).lower() if value else ""
     for rewrite in Rewrite:

@@ -36,7 +36,7 @@ class Rule:
 
 
 class Rules:
-    """Hold the rules of one instance, and ask them all about a write."""
+    """The rules of one instance, and ask them all about a write."""
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
@@ -87,7 +87,7 @@ def policy_denial(labels: tuple[str, ...]) -> Denial:
 
 
 def close_info_missing(schema: Schema, row: TableRow) -> tuple[str, ...]:
-    """Give the labels that the close-info policy misses in a record."""
+    """Return the labels that the close-info policy misses in a record."""
     cycle = schema.lifecycle
     if cycle is None or row["state"] not in cycle.settled:
         return ()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reconciler.core.case_events import CaseEventKind
 from reconciler.core.model import Case
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.records import (
@@ -17,7 +18,6 @@ from reconciler.sandbox.coralogix.records import (
     BadTokenError,
     CaseKnobs,
     Change,
-    EventKey,
     NoSuchCaseError,
     StepRefusedError,
     person,
@@ -264,7 +264,7 @@ def test_a_change_of_nothing_leaves_no_event() -> None:
     case_id = world.create_case("one")
     world.clock.advance(seconds=5)
     world.set_title(case_id, "one")
-    assert [event.key for event in world.ledger.events(case_id)] == [EventKey.CREATED]
+    assert [event.key for event in world.ledger.events(case_id)] == [CaseEventKind.CREATED]
     assert world.ledger.case(case_id).updated_at == START
     assert (world.journal[-1].verb, world.journal[-1].accepted, world.journal[-1].changed) == ("set_title", True, False)
 
@@ -306,4 +306,4 @@ def test_several_threads_change_one_world() -> None:
     for thread in threads:
         thread.join()
     assert sorted(case.id for case in listed(world, SortField.UPDATED)) == sorted(ids)
-    assert sum(event.key is EventKey.COMMENT for case_id in ids for event in world.ledger.events(case_id)) == 80
+    assert sum(event.key is CaseEventKind.COMMENT for case_id in ids for event in world.ledger.events(case_id)) == 80
