@@ -143,6 +143,7 @@ class FreshReading:
             token = page.next_token
             if is_past or not token:
                 return found
+            # Tokens of the API may count rows; a loop would never end by itself.
             if token in seen:
                 self.incomplete.append("Coralogix gave the same page twice: its listing does not end")
                 return found

@@ -1,4 +1,4 @@
-"""The command ``reconciler``: its global options, its commands, and what becomes of an error."""
+"""The command ``reconciler``: global options, commands, and error handling."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def main() -> None:
         _say(f"reconciler: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # Whoever read the output is gone (`| head`). Python would fail once more when it flushes at the exit.
+        # The reader of the output is gone (`| head`). Without this, Python fails again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

@@ -37,15 +37,15 @@ SNAPSHOT_NAMES = frozenset(
     {"number", "sys_id", "table", "connector", "state", "state_word", "assigned_to", "updated_by"}
     | {"created_at", "updated_at", "reopen_count"}
 )
-"""What a template may name of an ``incident`` that is always there, or is no column of its table."""
+"""Names of ``incident`` in templates that need not be read as extra columns."""
 
 
 SideObserver = Callable[[str, HttpRecord], None]
-"""Is told of each request with the side that it went to, in the thread that sent it."""
+"""Called for each request with its side, in the thread that sent it."""
 
 
 def ignore_side(side: str, record: HttpRecord) -> None:
-    """Observe nothing."""
+    """Ignore a request."""
 
 
 def build_context(
@@ -57,7 +57,7 @@ def build_context(
     told: SideObserver = ignore_side,
     time: ClientClock | None = None,
 ) -> Context:
-    """Build everything that a cycle works with; ``told`` hears of each request. Nothing is sent yet."""
+    """Build everything that a cycle works with; ``told`` is called for each request. Nothing is sent yet."""
     stop = stop or threading.Event()
     requests = RequestLog()
     wire = Wire(
@@ -92,7 +92,7 @@ def build_context(
 
 
 def engine_settings(config: Config) -> Settings:
-    """Return the numbers of a cycle, as a config has them."""
+    """Return the settings of a cycle from a config."""
     return Settings(
         case_overlap=config.schedule.case_overlap,
         incident_overlap=config.schedule.incident_overlap,
@@ -111,7 +111,7 @@ def engine_settings(config: Config) -> Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """What all clients share: the log of requests, the question whether to stop, and what may leave."""
+    """What all clients share: who is told of requests, the stop event, and what may be sent."""
 
     observe: Observer = ignore_record
     told: SideObserver = ignore_side
@@ -120,10 +120,10 @@ class Wire:
     time: ClientClock = field(default_factory=ClientClock)
     keep_bodies: bool = False
     reads_only: bool = False
-    """hold back every request that could write"""
+    """send no request that could write"""
 
     def observer(self, side: str) -> Observer:
-        """Return what is told of each request to one side."""
+        """Return the observer of one side's requests."""
 
         def observe(record: HttpRecord) -> None:
             self.observe(record)
@@ -133,7 +133,7 @@ class Wire:
 
 
 def coralogix_service(config: CoralogixConfig, wire: Wire) -> HttpService:
-    """Build what all clients of Coralogix share: one login, one pace."""
+    """Build the HTTP service that all clients of Coralogix share: one login, one pace."""
     settings = _settings(config.base_url, config, wire)
     login = bearer_login(config.api_key.reveal())
     observe = wire.observer("coralogix")
@@ -204,7 +204,7 @@ def _reveal(secret: Secret | None) -> str:
 
 
 def secret_values(config: Config) -> tuple[str, ...]:
-    """Read every secret that a config names as it is now, to tell whether one changed; raise ConfigError."""
+    """Read the present value of every secret in a config, to detect a change; raise ConfigError."""
     named = [config.coralogix.api_key]
     for one in config.servicenow.values():
         named += [secret for secret in (one.password, one.client_secret, one.api_key) if secret is not None]
@@ -213,6 +213,6 @@ def secret_values(config: Config) -> tuple[str, ...]:
 
 
 def keep_config(config: Config, store: Store) -> None:
-    """Keep the text of the config that is in force from now on; it names the places of secrets, and holds none."""
+    """Store the text of the config that takes effect now; it names where secrets are kept, and holds none."""
     if config.source is not None:
         store.journal.note_config(config.policy_hash, config.source.read_text(encoding="utf-8-sig"), utc_now())

@@ -1,6 +1,6 @@
 """A click group that imports a command's module only when the command is used.
 
-The first line of each help text stands here, so that ``--help`` needs none of them.
+The first line of each help text is given with the name, so that ``--help`` imports none of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGE = "reconciler.cli.commands"
 
 
 def take_global_options(command: click.Command) -> None:
-    """Let a command, and all below it, take the global options too; one that has such an option keeps its own."""
+    """Add the global options to a command and its subcommands; an option of the same name is kept."""
     taken = {name for parameter in command.params for name in parameter.opts}
     command.params += [option for option in global_options() if not taken & set(option.opts)]
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
@@ -36,7 +36,7 @@ class LazyGroup(click.Group):
         self._lazy = lazy or {}
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; where JSON was asked for, the error that ends it is the document on standard output."""
+        """Run a command; with ``--json`` an error is also written as a document to standard output."""
         try:
             return super().invoke(ctx)
         except ReconcilerError as error:

@@ -17,19 +17,19 @@ class Globals:
 
     config: Path | None = None
     log_level: str = ""
-    """empty where nobody chose one: then INFO, or what suits a command that answers a person"""
+    """empty where none was chosen: then INFO, or WARNING for commands that answer a person"""
     log_format: str = "text"
 
 
 JSON_ASKED = "reconciler.json"
-"""The word in a call's ``meta`` that says that it was made with ``--json``."""
+"""The key in a click context's ``meta`` that is true with ``--json``."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def global_options(*, outermost: bool = False) -> list[click.Parameter]:
-    """Make the three options that are taken before the command and after it; there they stay out of its help.
+    """Make the three options that are accepted before and after the command; after it they are hidden in its help.
 
-    Only the outermost read the environment: what is typed before the command must not be undone behind it.
+    Only the outermost ones read the environment, so that the environment never overrides what was typed.
     """
     return [
         _GlobalOption("config", click.Path(path_type=Path), "The config file (reconciler.toml).", outermost=outermost),
@@ -49,7 +49,7 @@ def global_options(*, outermost: bool = False) -> list[click.Parameter]:
 
 
 class _GlobalOption(click.Option):
-    """One of the options in ``Globals``: where it is given, it holds for its command and all below."""
+    """One of the options in ``Globals``; it applies to its command and all subcommands."""
 
     def __init__(self, name: str, kind: click.ParamType[Any], words: str, *, outermost: bool) -> None:
         is_from_environment = outermost and name != "config"
@@ -72,7 +72,7 @@ def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
 
 
 def _note(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> bool:
-    """Tell the outermost group that JSON was asked for, so that an error is written as JSON too."""
+    """Record that JSON was asked for, so that an error is written as JSON too."""
     ctx.meta[JSON_ASKED] = is_asked
     return is_asked
 

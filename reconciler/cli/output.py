@@ -1,4 +1,4 @@
-"""What people read of a cycle: its report, and the same in one line."""
+"""Print the report of a cycle, and summarise it in one line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def print_report(report: CycleReport, *, is_brief: bool = False) -> None:
 
 
 def summary(report: CycleReport) -> str:
-    """Say in one line how a cycle went."""
+    """Return one line that says how a cycle went."""
     seconds = (report.finished_at - report.started_at).total_seconds()
     name = _NAMES.get(report.kind, report.kind.value)
     return f"{name} {report.result.value} in {seconds:.1f} s, {counts(report)}"
 
 
 def counts(report: CycleReport) -> str:
-    """Say in numbers what a cycle read, did and left."""
+    """Return the numbers of a cycle: read, done, left."""
     parts = [
         f"{report.pulled_cases} Cases and {report.pulled_incidents} records read",
         f"{len(report.plan.actions)} planned",

@@ -1,4 +1,4 @@
-"""What a person did to the program, written down for audits: who, where, with which words."""
+"""Record commands for the audit: who ran them, where, with which arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def os_user() -> str:
 
 
 def note_command(store: Store, what: str, detail: str = "") -> None:
-    """Write down that this command was given, and what came of it. No option of a command takes a secret."""
+    """Record that this command was run, and its result. No command-line option takes a secret."""
     arguments = shlex.join(sys.argv[1:])
     deed = OperatorAction(what=what, os_user=os_user(), host=socket.gethostname(), arguments=arguments, detail=detail)
     store.journal.note_person(deed, utc_now())

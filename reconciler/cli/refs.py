@@ -55,7 +55,7 @@ class Ref(click.ParamType[str]):
 
         try:
             names = self._names(ctx, incomplete)
-        except (ReconcilerError, OSError):  # a person who types must not be told of it here
+        except (ReconcilerError, OSError):  # a completion must not print errors
             return []
         return [CompletionItem(name, help=title or None) for name, title in names.items()]
 

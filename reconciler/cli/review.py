@@ -1,6 +1,6 @@
-"""What a reviewer needs of a plan or of a cycle: each action with its Case, route and place, and each field's change.
+"""Show a plan or a cycle for review: each action with its Case, route and record, and each field's change.
 
-The same facts in three faces: blocks for reading, one line each (``--brief``), and Markdown for a change ticket.
+Three formats: blocks for reading, one line each (``--brief``), and Markdown for a change ticket.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.engine.report import CycleReport
 
 NOTHING = "nothing to do"
 MOST_NAMES = 4
-"""so many fields are named in one line; more are counted"""
+"""at most this many fields are named in one line; more are counted"""
 _OWN_COLUMNS = frozenset({"number", "state", "assigned_to", "correlation_id", "correlation_display"})
 """fields of a record that stand on the Incident itself, not among its further fields"""
 _RESULT_STYLES = {
@@ -44,7 +44,7 @@ class FieldChange:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewRow:
-    """Bring together what a person needs to judge one action."""
+    """One action with what a person needs to judge it."""
 
     action: Action
     title: str
@@ -55,12 +55,12 @@ class ReviewRow:
 
     @property
     def case(self) -> str:
-        """Name the Case as people do."""
+        """Return the Case's key, or its id."""
         return self.action.case_key or self.action.case_id
 
     @property
     def record(self) -> str:
-        """Name the record; one that is not made yet has the beginning of the id that it will have."""
+        """Return the record's number; before it exists the beginning of its future id."""
         return self.action.number or (f"{self.action.sys_id[:8]}… (new)" if self.action.sys_id else "")
 
     @property
@@ -70,20 +70,20 @@ class ReviewRow:
 
     @property
     def steps(self) -> str:
-        """Say which way the side goes, and for a Case by which verbs."""
+        """Return from which stage to which, and for a Case by which verbs."""
         from_word = self.action.from_stage.word if self.action.from_stage else "-"
         by = f" ({', then '.join(self.action.path)})" if self.action.path else ""
         return f"{from_word} → {self.action.to_stage.word}{by}"
 
 
 def reviewed_plan(report: CycleReport) -> list[ReviewRow]:
-    """Bring each action of a plan together with what was known when it was decided."""
+    """Return each action of a plan with what was known when it was decided."""
     routes = _routes(report)
     return [_reviewed(action, report, routes) for action in report.plan.actions]
 
 
 def reviewed_outcomes(report: CycleReport) -> list[ReviewRow]:
-    """Bring each action that was carried out together with how it ended."""
+    """Return each action that was carried out with its result."""
     routes = _routes(report)
     return [_reviewed(outcome.action, report, routes, outcome) for outcome in report.outcomes]
 
@@ -129,7 +129,7 @@ def _state(name: str, value: str | None) -> str | None:
     return f"{value} ({word})" if word else value
 
 
-# -- the three faces -----------------------------------------------------------------------------------------------
+# -- the three formats ---------------------------------------------------------------------------------------------
 
 
 def blocks(rows: Iterable[ReviewRow], skips: Iterable[Skip]) -> list[str]:
@@ -194,5 +194,5 @@ def _markdown_block(row: ReviewRow) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Make foreign text harmless in a table of Markdown: one line, no bar, no markup."""
+    """Escape foreign text for a Markdown table: one line, no bar, no markup."""
     return "".join(f"\\{sign}" if sign in "|\\`*_<>[]#" else sign for sign in one_line(text))

@@ -1,4 +1,4 @@
-"""What a command does first: set up the log, read the config or what looking needs of it, open the database."""
+"""The first steps of a command: set up the log, read the config (or only part of it), open the database."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 OBSERVING = "observe: everything is read and planned, nothing is sent"
 TOLD_BY_THE_ANSWER = frozenset({"reconciler.engine.news"})
-"""The loggers whose lines say what the answer of a command says to a person."""
+"""Loggers whose lines repeat what a command prints for a person."""
 
 
 def start(options: Globals, *, quiet: bool = False) -> None:
     """Set up logging as the global options say.
 
-    ``quiet`` is for commands that answer people: unless a level is chosen they log warnings alone, and none that their
-    answer tells.
+    ``quiet`` is for commands that answer people: unless a level is chosen they log only warnings, and none that their
+    output repeats.
     """
     if quiet and not options.log_level:
         configure_logging(level="WARNING", log_format=LogFormat(options.log_format), left_out=TOLD_BY_THE_ANSWER)
@@ -40,7 +40,7 @@ def start(options: Globals, *, quiet: bool = False) -> None:
 def read_config(options: Globals, *, needs_secrets: bool = True) -> Config:
     """Find and load the config; raise ConfigError with every problem at once.
 
-    Without ``needs_secrets`` a secret that is not there is no problem: nothing will be sent.
+    Without ``needs_secrets`` a missing secret is allowed, since nothing will be sent.
     """
     from reconciler.config.load import load_config  # noqa: PLC0415 - heavy, and not needed to look
 
@@ -48,7 +48,7 @@ def read_config(options: Globals, *, needs_secrets: bool = True) -> Config:
 
 
 def glance(options: Globals) -> Glance:
-    """Find the config and read of it what looking needs; raise ConfigError with every problem at once."""
+    """Find the config and read the part that read-only commands need; raise ConfigError with every problem at once."""
     return glance_at(find_config(options.config, os.environ), os.environ)
 
 
@@ -63,6 +63,6 @@ def read_store(path: Path) -> Iterator[Store]:
 
 @contextmanager
 def open_store(path: Path, lock: DatabaseLock | None = None) -> Iterator[Store]:
-    """Open the database for writing, and close it afterwards; one that was not closed in order is read whole."""
+    """Open the database for writing, and close it afterwards; check every page if it was not closed properly."""
     with Store.open(path, now=utc_now(), check=lock is not None and lock.was_left_open) as store:
         yield store

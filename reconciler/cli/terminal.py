@@ -1,8 +1,8 @@
-"""The one way to a terminal: ``print_lines``, ``say``, ``print_json`` and the progress bar.
+"""All output to a terminal: ``print_lines``, ``say``, ``print_json`` and the progress bar.
 
-A text of a service may hold signs that move the cursor or turn the writing. Here each is written as an escape, so that
-nobody can forget it; a test holds every other module of this room to that. Where output is no terminal nothing is
-coloured and nothing is cut; on a terminal tables wrap to its width, in colours unless ``NO_COLOR`` is set.
+A text of a service may hold control characters that move the cursor or change the text direction. They are escaped
+here, and a test checks that no other module of this room prints. Without a terminal nothing is coloured and nothing is
+cut; on a terminal tables wrap to its width, in colours unless ``NO_COLOR`` is set.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def print_json_line(document: JsonObject) -> None:
 
 
 def _harmless_json(document: JsonObject, *, indent: int | None) -> str:
-    """Write JSON with every sign that a terminal obeys as an escape of JSON, which stands for the same sign."""
+    """Return JSON with every control character as a JSON escape, which means the same character."""
     lines = json.dumps(document, indent=indent, ensure_ascii=False).split("\n")
     return "\n".join(UNSAFE.sub(lambda sign: json.dumps(sign[0])[1:-1], line) for line in lines)
 
 
 class SafeText(str):
-    """Text that was made harmless before it was given a colour, so that its colour reaches the terminal."""
+    """Text that was escaped already, so that the colour codes in it are not escaped."""
 
     __slots__ = ()
 
@@ -62,7 +62,7 @@ def paint(text: object, style: str = "") -> SafeText:
 
 
 def side_by_side(*parts: SafeText) -> SafeText:
-    """Join painted texts to one line."""
+    """Join texts to one line."""
     return SafeText("  ".join(part for part in parts if part))
 
 
@@ -73,28 +73,28 @@ def print_lines(*lines: object) -> None:
 
 
 def write_text(text: str) -> None:
-    """Write a piece of a document that is no document for people to standard output; on a terminal made harmless."""
+    """Write part of a file format to standard output; escape it only on a terminal."""
     if sys.stdout.isatty():
         text = "\n".join(escape_controls(line) for line in text.splitlines()) + "\n"
     click.echo(text, nl=False)
 
 
 def say(*lines: object) -> None:
-    """Tell a person something on standard error, each on one line, whatever it holds."""
+    """Write lines for a person to standard error, each on one line, whatever it holds."""
     for line in lines:
         click.echo(as_called(escape_controls(str(line))), err=True)
 
 
 def as_called(text: str) -> str:
-    """Name the program in what a person is told to type as it was called: where it is a module, so is what is told."""
+    """Write commands in a message as the program was called: with ``python -m`` if it runs as a module."""
     is_module = Path(sys.argv[0]).name == "__main__.py"
     return text.replace("`reconciler ", "`python -m reconciler ") if is_module else text
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, is_plain: bool = False) -> list[str]:
-    """Lay rows out in columns, each text whole and, where there is room, on one line; return the lines.
+    """Lay out rows in columns and return the lines; no text is cut.
 
-    ``is_plain`` is for what is not shown on this terminal, so that its width and colours do not count.
+    ``is_plain`` ignores this terminal's width and colours, for output that is shown elsewhere.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     return _wrapped(headers, cells) if sys.stdout.isatty() and not is_plain else _in_columns([list(headers), *cells])
@@ -128,7 +128,7 @@ def _wrapped(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
 
 
 class ProgressBar:
-    """Show on a terminal how far a long call has come; silent elsewhere, and for the first two seconds."""
+    """A progress bar on a terminal; silent elsewhere, and for the first two seconds."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -145,7 +145,7 @@ class ProgressBar:
         self._shown = True
 
     def clear(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the bar."""
         if self._shown:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

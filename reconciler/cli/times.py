@@ -1,4 +1,4 @@
-"""The time: the clock, and WHEN on the command line, a duration back from now or an instant."""
+"""The clock, and times on the command line: a duration back from now, or an instant."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def utc_now() -> datetime:
-    """Return the time; the only clock that the commands use."""
+    """Return the present time; the only clock that the commands use."""
     return datetime.now(UTC)
 
 
 def oldest_read_allowed(poll: timedelta) -> timedelta:
-    """Return the age at which a side's last whole read is too old: three polls, but two minutes at least."""
+    """Return the age from which a side's last whole read counts as too old: three polls, at least two minutes."""
     return max(3 * poll, timedelta(minutes=2))
 
 

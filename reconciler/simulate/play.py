@@ -179,6 +179,7 @@ class Playback:
     def _run(self, at: datetime, *, is_check: bool) -> CycleReport:
         context, number = self.simulation.context, f"simulated-{self.cycles + 1:06d}"
         if not is_check:
+            # Drift checks are scheduled by this file, so that most of them can be counted instead of run.
             context = replace(context, settings=replace(context.settings, drift_check_every=NEVER))
         report = run_cycle(context, CycleRequest(lists_skips=False), cycle_id=number)
         if isinstance(report.error, Refused):

@@ -53,6 +53,7 @@ _PUT_INCIDENT = """INSERT INTO incidents
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sys_id, table_name, connector) DO UPDATE SET
     number = excluded.number, state = excluded.state, case_id = excluded.case_id,
     updated_at = excluded.updated_at, snapshot = excluded.snapshot, changed_at = excluded.changed_at"""
+# The lowest stage of a Case without a stage (it waits for activation) counts as 1, open.
 _PUT_CASE_ON_LINK = """INSERT INTO links
     (case_id, first_seen_at, changed_at, case_stage, case_peak, was_active, case_low, out_of_step_since)
     VALUES (:case_id, :now, :now, :stage, :stage, :was_active, coalesce(:stage, 1),

@@ -55,6 +55,7 @@ _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_ke
     :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at, :sent,
     (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'
         AND event_id IS NULL))"""
+# The record is named as it is now: an instance may have replaced the sys_id that we chose.
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL
     RETURNING cycle_id"""

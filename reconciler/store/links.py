@@ -40,6 +40,7 @@ LINK_LIST = ", ".join(f"l.{name}" for name in LINK_COLUMNS)
 
 RECORD_SNAPSHOT = "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
 
+# json_each: one parameter whatever the number of ids, and the order of the list is kept by its key.
 _PAIRS = f"""SELECT {LINK_LIST}, c.snapshot AS case_text, i.snapshot AS incident_text FROM json_each(?) j
     JOIN links l ON l.case_id = j.value
     JOIN cases c ON c.case_id = l.case_id

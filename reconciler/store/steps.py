@@ -158,6 +158,7 @@ def _keep(conn: sqlite3.Connection, one: Answered, cycle_id: str, now: str, prun
         if not _was_pruned(conn, one.case_id, step, pruned_before):
             kept += put_notifications(conn, [_notification(one, step, cycle_id, now)])
     doubt = ", ".join(sorted(f"{each.field} {each.seen} {each.told}" for each in one.differences))
+    # Only a disagreement that is the same at two readings is stored; the first may be a change in between.
     if doubt and doubt != one.due.doubt:
         conn.execute(_DOUBTED, (doubt, *one.due.place))
         return kept

@@ -185,6 +185,7 @@ class Metrics(Collector):
 
     def write(self, path: Path) -> None:
         """Replace the text file atomically, for node_exporter's textfile collector; raise OSError where that fails."""
+        # In the same folder, since a rename is atomic only within one file system.
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             beside.write_bytes(self.text())

@@ -1,4 +1,4 @@
-"""The command ``apply``: a saved plan, carried out if it is still what would be planned."""
+"""The command ``apply``: carry out a saved plan, if it is still what would be planned."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def apply(options: Globals, file: Path, limits_on: bool, as_json: bool, brief: b
 
 
 def read_saved(file: Path) -> JsonObject:
-    """Read a saved plan; raise ConfigError when it is none."""
+    """Read a saved plan; raise ConfigError where the file is not one."""
     try:
         saved = json.loads(file.read_text())
         is_plan = saved["version"] == DOCUMENT_VERSION and {"hash", "basis"} <= saved.keys()

@@ -1,4 +1,4 @@
-"""The command ``holds``: what waits for a person, and the requests that a person can make.
+"""The command ``holds``: show what waits for a person, and leave requests about it.
 
 Rules of this file: it works beside a running daemon, so it takes no lock and changes no link itself; it stores
 a request, and the next cycle applies it.
@@ -57,7 +57,7 @@ WHAT_TO_DO: Mapping[SkipReason, str] = {
 """Reason -> one sentence for the person who looks at the hold."""
 
 RECREATED = frozenset({SkipReason.INCIDENT_MISSING, SkipReason.CASE_MOVED_BACK})
-"""What a new record can be the answer to."""
+"""The reasons for which a new record can be made."""
 _WAITS_FOR: Mapping[HoldRequestKind, str] = {
     HoldRequestKind.RETRY: "a person",
     HoldRequestKind.IGNORE: "a person",

@@ -122,9 +122,9 @@ def is_of_database(file: Path, database: Path) -> bool:
 
 
 def save(file: Path, document: JsonObject) -> None:
-    """Write a plan under its name at once and whole, or not at all; through a link, into a pipe or device as it comes.
+    """Write a plan file atomically; a link, pipe or device is written to directly.
 
-    A link is followed and stays one: ``/dev/stdout`` is a link, and root could replace it.
+    Links are followed, not replaced: ``/dev/stdout`` is a link, and root could replace it.
     """
     text = json.dumps(document, indent=2)
     if file.is_symlink() or (file.exists() and not file.is_file()):

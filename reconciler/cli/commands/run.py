@@ -67,7 +67,7 @@ def run(options: Globals) -> int:
 
 
 def tick(context: Context, telling: Telling, cycle_id: str) -> TickResult:
-    """Run one cycle of the daemon and say how it went; a store that fails is the end."""
+    """Run one cycle of the daemon and return its result; a failed store ends the daemon."""
     try:
         report = run_cycle(context, CycleRequest(lists_skips=False), cycle_id=cycle_id)
     except StoreError as error:
@@ -86,7 +86,7 @@ def tick(context: Context, telling: Telling, cycle_id: str) -> TickResult:
 
 
 def _take_part(context: Context, telling: Telling) -> None:
-    """Run the next part of a backfill that was handed over, if there is one; its command is told what came of it."""
+    """Run the next part of a backfill that was handed over, if any, and store its result for the command."""
     cycle_id = new_cycle_id()
     with bind_cycle(cycle_id):
         try:
@@ -100,6 +100,6 @@ def _take_part(context: Context, telling: Telling) -> None:
 
 
 def news_counts(report: CycleReport) -> Mapping[str, int]:
-    """Count what makes a cycle news when it differs from the one before."""
+    """Return the counts that make a cycle news when they differ from the last cycle's."""
     done = len(report.outcomes) - report.failed
     return {"planned": len(report.plan.actions), "done": done, "failed": report.failed, "held": report.held}

@@ -26,7 +26,7 @@ from reconciler.store.values import Lag, StatusSummary
 
 REDRAWN_EVERY_SECONDS = 2.0
 LAG_OF = timedelta(days=1)
-"""of which time the lag is told"""
+"""the period over which the lag is shown"""
 
 
 @click.command()
@@ -90,7 +90,7 @@ def _chain(store: Store) -> JsonObject:
 
 
 def _lag_document(lags: Sequence[Lag], objective: timedelta) -> JsonObject:
-    """Sum up how long changes took to the other side."""
+    """Summarise how long changes took to the other side."""
     seconds = sorted(lag.seconds for lag in lags)
     return {
         "p50_seconds": _quantile(seconds, 0.5),
@@ -100,12 +100,12 @@ def _lag_document(lags: Sequence[Lag], objective: timedelta) -> JsonObject:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    """Return the value that this share of the others does not exceed; None of none."""
+    """Return a quantile of sorted values; None where there are none."""
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
 
 
 def _complaints(document: JsonObject, allowed: timedelta) -> list[str]:
-    """Say which sides were not read whole lately."""
+    """Return which sides were not read whole lately."""
     limit = allowed.total_seconds()
     return [
         f"{name}: last read whole {_ago(side)}, {limit:.0f} s are allowed"
@@ -153,14 +153,14 @@ def status_document(summary: StatusSummary, now: datetime) -> JsonObject:
 
 
 def _brake(summary: StatusSummary) -> str | None:
-    """Return the words of the refusal that the last cycle ended with, as long as no later one went through."""
+    """Return why the last cycle was refused; None if it was not."""
     last = summary.last_cycle
     is_refused = last is not None and last["result"] == CycleResult.REFUSED.value
     return str(last["refused_because"]) if last and is_refused else None
 
 
 def sides_document(store: Store, ceilings: Mapping[str, float], now: datetime) -> JsonObject:
-    """Say of each side when it was last read whole, and how it wants to be treated.
+    """Return when each side was last read whole, and its pauses and pace.
 
     ``ceilings`` has the pace that the config allows to each, in requests a second.
     """

@@ -1,1 +1,1 @@
-"""What the commands share that run cycles: one, the parts of a backfill, the daemon's one after the other."""
+"""What the commands that run cycles share: a single cycle, a backfill in parts, the daemon."""

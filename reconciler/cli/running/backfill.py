@@ -1,4 +1,4 @@
-"""A backfill as a person runs it: told beforehand, in parts, by this process or by the daemon that works already."""
+"""Run a backfill for a person: estimate it, then run it in parts, here or in the running daemon."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from reconciler.store.store import Store
 from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
 LOOK_SECONDS = 0.5
-"""How often the command looks what became of what it handed over."""
+"""How often the command checks the progress of what it handed over."""
 SEEN_EVERY_SECONDS = 10.0
 _KEY = re.compile(r"[A-Za-z]+-[0-9]+")
 
@@ -47,7 +47,7 @@ class BackfillOptions:
 
     as_json: bool
     is_brief: bool
-    """count what was done, and name what was not"""
+    """only count successes; name failures"""
     is_sure: bool
     """do not ask"""
 
@@ -55,8 +55,8 @@ class BackfillOptions:
 def backfill(options: Globals, asked: BackfillRequest, way: BackfillOptions) -> int:
     """Run a backfill to its end, show what came of it, and return the exit code.
 
-    One in parts is handed to the daemon where that works on the database. SIGTERM and Ctrl-C let the part in hand end
-    its action; a second one ends the process at once.
+    With ``batch`` it is handed to the daemon if one works on the database. SIGTERM and Ctrl-C let the action in hand
+    finish; a second one ends the process at once.
     """
     start(options, quiet=True)
     config = read_config(options)
@@ -76,7 +76,7 @@ def backfill(options: Globals, asked: BackfillRequest, way: BackfillOptions) -> 
 
 
 def _locked(held: ExitStack, path: Path, asked: BackfillRequest) -> DatabaseLock | None:
-    """Take the database; None where a daemon has it that this backfill can be handed to. Raises Locked."""
+    """Lock the database; return None where a daemon has it that can run this backfill. Raises Locked."""
     try:
         return held.enter_context(DatabaseLock(path, command="reconciler once"))
     except Locked as error:
@@ -89,7 +89,7 @@ def _locked(held: ExitStack, path: Path, asked: BackfillRequest) -> DatabaseLock
 
 
 def _known_refs(store: Store, refs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the Case id of each REF that is remembered; an id or key that is not yet stays as it is."""
+    """Return the Case id of each REF that is remembered; an unknown id or key is kept as it is."""
     found: list[str] = []
     problems: list[str] = []
     for ref in refs:
@@ -110,7 +110,7 @@ def _known_refs(store: Store, refs: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_wanted(config: Config, store: Store, asked: BackfillRequest, way: BackfillOptions) -> bool:
-    """Say what a backfill will cost, and ask whether to go on where a person is there to answer."""
+    """Show the estimated cost of a backfill, and ask on a terminal whether to go on."""
     progress = ProgressBar()
     context = build_context(config, store, progress=progress)
     about = estimate(context, asked, pause_seconds=config.schedule.poll.total_seconds())
@@ -121,7 +121,7 @@ def _is_wanted(config: Config, store: Store, asked: BackfillRequest, way: Backfi
 
 
 def estimate_lines(about: Estimate) -> list[str]:
-    """Tell an estimate."""
+    """Return the lines that describe an estimate."""
     batches = f"{about.parts} batches" if about.parts > 1 else "one batch"
     words = (
         f"some {about.cases} Cases have no record and may get one: about {about.to_servicenow} requests to ServiceNow "
@@ -144,7 +144,7 @@ def _duration(seconds: float) -> str:
 
 @dataclass
 class _BackfillOutput:
-    """Collect the documents of the parts, tell each as it ends, and the whole at the end."""
+    """Collect the documents of the parts; print each as it ends, and the whole at the end."""
 
     way: BackfillOptions
     documents: list[JsonObject] = field(default_factory=list)
@@ -157,7 +157,7 @@ class _BackfillOutput:
             print_lines(*_part_lines(len(self.documents), document, is_brief=self.way.is_brief))
 
     def end(self) -> int:
-        """Tell how it ended, and return the exit code."""
+        """Print how it ended, and return the exit code."""
         whole = whole_document(self.documents, self.progress) | {"by_daemon": self.by_daemon}
         if self.way.as_json:
             print_json(whole)
@@ -222,7 +222,7 @@ def _by_itself(
 def _by_the_daemon(
     config: Config, store: Store, asked: BackfillRequest, told: _BackfillOutput, stop: threading.Event
 ) -> _BackfillOutput:
-    """Hand a backfill to the daemon, and wait until it is over, or until the daemon is gone."""
+    """Hand a backfill to the daemon, and wait until it is over or the daemon is gone."""
     told.by_daemon = True
     handed = store.backfills.hand_over(asked.document(), told.progress.document(), utc_now())
     say("handed to the daemon, which takes a batch after each of its cycles; Ctrl-C asks for no further batch")

@@ -1,4 +1,4 @@
-"""What the commands that run one cycle share: from the config to the cycle's report, and its exit code."""
+"""Run one cycle for a command: from the config to the report and the exit code."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
 
 
 def refusals_of(config: Config, store: Store, report: CycleReport) -> list[str]:
-    """Say why a plan would not be let through as it is."""
+    """Return why a plan would be refused, if it would."""
     limits = config.policies.limits
     objection = brakes.objection(store, limits, config.policy_hash, report.plan)
     return [*over_limits(report.plan, limits), *filter(None, [objection])]
 
 
 def _is_noted(request: CycleRequest) -> bool:
-    """Return whether a person asked for more than one more cycle: a backfill, a saved plan, no brakes."""
+    """Return whether the command is recorded for the audit: a backfill, a saved plan, or without limits."""
     is_backfill = request.since is not None or request.include_resolved
     return is_backfill or request.expected is not None or not request.limits_on
 
@@ -76,5 +76,5 @@ def end(report: CycleReport) -> int:
 
 
 def say_stopping() -> None:
-    """Tell a person that the first SIGTERM or Ctrl-C was understood."""
+    """Confirm the first SIGTERM or Ctrl-C to a person."""
     say("reconciler: stopping after the action in hand; once more ends it at once")

@@ -1,7 +1,7 @@
-"""What the daemon works with: the config in force, and the context that was built from it.
+"""The daemon's config in force, and the context built from it.
 
-Rules of this file: a new context takes the place of the old one between two cycles, whole or not at all; what cannot be
-read leaves the old one in force, and the words say why.
+Rules of this file: a new context replaces the old one between two cycles, completely or not at all; a config that
+cannot be read leaves the old one in force, and the log says why.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class LiveContext:
-    """The context in force; make a new one when the config is read anew or a secret changed on disk.
+    """The context in force; a new one is built when the config is reloaded or a secret changed on disk.
 
     ``reload`` is for the main thread, ``current`` for the one that runs the cycles.
     """
@@ -48,11 +48,11 @@ class LiveContext:
         self._take(config)
 
     def timetable(self) -> Timetable:
-        """Say when cycles run by the config in force."""
+        """Return the timetable of the config in force."""
         return Timetable(poll_seconds=self._config.schedule.poll.total_seconds())
 
     def reload(self) -> Timetable:
-        """Take up the config on disk; raise ConfigError, and change nothing, where that cannot be."""
+        """Load the config from disk; raise ConfigError, and change nothing, where it cannot be used."""
         config = self._read()
         mine, named = self._config.state.path, config.state.path
         if mine != named:
@@ -84,7 +84,7 @@ class LiveContext:
         self._context, self._config, self._secrets, self._unread = context, config, secrets, ""
 
     def _take_up_secrets(self) -> None:
-        """Log in anew where a secret is another one than before."""
+        """Build a new context if a secret changed."""
         if secret_values(self._config) == self._secrets:
             self._unread = ""
             return
@@ -92,7 +92,7 @@ class LiveContext:
         logger.info("a secret changed on disk and is taken up")
 
     def _tell_once(self, words: str) -> None:
-        """Warn of a secret that cannot be read, which may be in the middle of being replaced; not in every cycle."""
+        """Warn once of a secret that cannot be read; it may be in the middle of being replaced."""
         if words != self._unread:
             logger.warning("a secret cannot be read, the one before stays in use", extra={"because": words})
         self._unread = words

@@ -1,1 +1,1 @@
-"""Who is told of each cycle beside the log."""
+"""Report each cycle beside the log: metrics, and messages to people."""

@@ -81,7 +81,7 @@ def measure_request(metrics: Metrics, side: str, record: HttpRecord) -> None:
 
 
 def measure_cycle(metrics: Metrics, report: CycleReport, context: Context) -> None:
-    """Count a cycle and what it did, and take down how things stand after it."""
+    """Count a cycle and what it did, and set the gauges."""
     _measure_end(metrics, report.result, report.finished_at)
     metrics.observe(m.CYCLE_DURATION, (report.finished_at - report.started_at).total_seconds())
     metrics.set(m.BRAKE, report.result is CycleResult.REFUSED)
@@ -99,7 +99,7 @@ def measure_failure(metrics: Metrics, now: datetime) -> None:
 
 
 def measure_sides(metrics: Metrics, context: Context, limits: Mapping[str, float], now: datetime) -> None:
-    """Take down how each side wants to be treated; ``limits`` has the pace that the config allows to each."""
+    """Set the pace and pauses of each side; ``limits`` has the pace that the config allows."""
     states = {name: side.state for name, side in context.sides().items()}
     silent = {name: state.silent_until for name, state in states.items()}
     metrics.set_all(m.PACE, {name: state.requests_per_second or limits[name] for name, state in states.items()})

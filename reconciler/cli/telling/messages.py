@@ -1,8 +1,8 @@
-"""What a person is told in a message: new holds, a brake, a side that is down, and that it is over.
+"""Messages to people: new holds, a brake, a side that is down, and recoveries.
 
-Rules of this file: what is news is what stands now against what was told last, which the database remembers: nothing is
-told twice, also over a restart, and what comes close together is one message. What is remembered is written before the
-message leaves, and taken back where no address took it.
+Rules of this file: news is the difference between the present state and what was told last, which the database stores:
+nothing is told twice, also over a restart, and news close together is one message. It is stored as told before the
+message is sent, and taken back if no address accepted it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from reconciler.telemetry.log import escape_controls, redact
 from reconciler.telemetry.notifications import HeartbeatSender, Message, MessageSender, Severity, apprise_delivery
 
 TOLD = "notify.told"
-"""The fact under which it is remembered what was told."""
+"""The key of the fact that holds what was told."""
 LEAST_PAUSE = timedelta(seconds=30)
-"""Between two messages; what comes meanwhile is one with the next."""
+"""Between two messages; news in between goes into the next."""
 MOST_LISTED = 10
 MOST_CHARACTERS = 300
-"""of the words of one hold"""
+"""of the detail of one hold"""
 END_LIMIT_SECONDS = 10.0
-"""So long a program that ends waits for messages that are under way."""
+"""How long an ending program waits for messages that are being sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ToldSoFar:
-    """Remember what a person knows."""
+    """What people were told so far."""
 
     holds_until: str = ""
     """those that began after this time were not told yet"""
@@ -46,7 +46,7 @@ class ToldSoFar:
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """How things stand after a cycle, as far as somebody is told of it."""
+    """The state after a cycle, as far as messages depend on it."""
 
     at: datetime
     holds: Sequence[Row]
@@ -56,12 +56,12 @@ class News:
     released: bool
     """a cycle went through, so that a brake is over"""
     down_since: Mapping[str, datetime]
-    """the sides that were not read whole for longer than is borne, and since when"""
+    """the sides that were not read whole for longer than ``down_minutes``, and since when"""
     read: frozenset[str]
 
 
 class Messages:
-    """Tell people by every address of one config; ``close`` ends it. For the thread that runs the cycles."""
+    """Send messages to every address of one config until ``close``. For the thread that runs the cycles."""
 
     def __init__(self, config: NotifyConfig, store: Store, *, source: str) -> None:
         self._config = config
@@ -75,7 +75,7 @@ class Messages:
         """the messages that nobody may have taken yet, each with what was told before it"""
 
     def cycle_ended(self, report: CycleReport, unread_since: Mapping[str, datetime]) -> None:
-        """Tell what is news; ``unread_since`` has when each side was last read whole."""
+        """Send what is new; ``unread_since`` has when each side was last read whole."""
         if self._heartbeat and report.error is None and report.result is not CycleResult.STOPPED:
             self._heartbeat.beat()
         now = report.finished_at
@@ -95,7 +95,7 @@ class Messages:
                 sender.put(message)
 
     def close(self, *, wait: bool) -> None:
-        """Let what is under way arrive, for a while where ``wait`` says so; what did not is told by the next start."""
+        """End the senders, waiting a while with ``wait``; what was not sent is told after the next start."""
         ending: list[MessageSender | HeartbeatSender] = [*self._senders, *filter(None, [self._heartbeat])]
         for each in ending:
             each.close()
@@ -142,7 +142,7 @@ def senders_of(config: NotifyConfig) -> tuple[MessageSender, ...]:
 
 
 def told_after(news: News, told: ToldSoFar) -> ToldSoFar:
-    """Say what a person knows once all that is news was told."""
+    """Return what people know once the news was told."""
     until = max((str(row["since"]) for row in news.holds), default=told.holds_until)
     brake = bool(news.brake) or (told.brake and not news.released)
     down = {*told.down, *news.down_since} - news.read
@@ -150,7 +150,7 @@ def told_after(news: News, told: ToldSoFar) -> ToldSoFar:
 
 
 def compose(news: News, told: ToldSoFar, on: frozenset[Occasion], *, source: str) -> Message | None:
-    """Write one message of all that is news and asked for; None where nothing is."""
+    """Compose one message from all news that the config asks for; None where there is none."""
     parts: list[tuple[str, str]] = []
     down = sorted(news.down_since.keys() - {*told.down} - news.read)
     if Occasion.DOWN in on:
@@ -174,7 +174,7 @@ def compose(news: News, told: ToldSoFar, on: frozenset[Occasion], *, source: str
 
 
 def source_of(config_file: Path | None) -> str:
-    """Say where a message comes from."""
+    """Return the host and config file that a message comes from."""
     named = f", {config_file.absolute()}" if config_file else ""
     return f"From {socket.gethostname()}{named}"
 

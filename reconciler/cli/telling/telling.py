@@ -1,7 +1,7 @@
-"""Tell of each cycle as the config in force says: Prometheus, by an address or a text file; people, by messages.
+"""Report each cycle as the config in force says: metrics for Prometheus, messages to people.
 
-Rules of this file: what the config does not ask for is not loaded; nothing here fails or delays a cycle; what a new
-config asks for is taken up whole or not at all.
+Rules of this file: what the config does not ask for is not imported; nothing here fails or delays a cycle; a new config
+is applied completely or not at all.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Telling:
     # -- the config ------------------------------------------------------------------------------------------------
 
     def take_up(self, config: Config) -> None:
-        """Go by a config from now on; raise ConfigError, and change nothing, where what it asks for cannot be had."""
+        """Apply a config; raise ConfigError, and change nothing, where what it asks for is not possible."""
         asked = config.metrics
         if asked.textfile is not None and not asked.textfile.parent.is_dir():
             raise ConfigError([f"[metrics] textfile: there is no folder {asked.textfile.parent}; make it first"])
@@ -75,6 +75,7 @@ class Telling:
                 messages.close(wait=False)
             raise
         self._server, self._made_of = server, made_of
+        # A message may be composed in the cycle's thread at this moment.
         with self._sending:
             before, self._messages = self._messages, messages
         if before is not None and before is not messages:
@@ -97,7 +98,7 @@ class Telling:
         return self._measuring or Measuring(asked.textfile)
 
     def _messages_of(self, config: Config) -> tuple[Messages | None, tuple[object, ...]]:
-        """Return who sends messages by a config, and what that was made of: the one before, where nothing changed."""
+        """Return the sender of messages for a config, and what it was made of; the old one if nothing changed."""
         notify = config.notify
         secrets = (*notify.urls, *([notify.heartbeat] if notify.heartbeat else []))
         made_of = (notify, *(secret.reveal() for secret in secrets))
@@ -108,7 +109,7 @@ class Telling:
         return Messages(notify, self._store, source=source_of(config.source)), made_of
 
     def _moved_server(self, listen: ListenAddress | None, measuring: Measuring | None) -> MetricsServer | None:
-        """Return the server at the address that is asked for; the one before goes on where that cannot be had."""
+        """Return the server for an address; where it cannot be used, the old server is started again."""
         before = self._server
         asked = (listen.host, listen.port) if listen else None
         if before is not None and before.asked == asked:
@@ -130,12 +131,12 @@ class Telling:
     # -- each cycle ------------------------------------------------------------------------------------------------
 
     def request(self, side: str, record: HttpRecord) -> None:
-        """Hear of a request; safe for any thread."""
+        """Note a request; safe for any thread."""
         if self._measuring is not None:
             self._measuring.request(side, record)
 
     def cycle_ended(self, report: CycleReport, context: Context) -> None:
-        """Tell of a cycle."""
+        """Report a cycle."""
         self._read_at = {**self._read_at, **dict.fromkeys(report.read_whole, report.finished_at)}
         try:
             self._measure(report, context)
@@ -147,12 +148,12 @@ class Telling:
             log.exception("nobody could be told of a cycle")
 
     def cycle_failed(self) -> None:
-        """Tell of a cycle that ended without a report."""
+        """Report a cycle that ended without a report of its own."""
         if self._measuring is not None:
             self._measuring.failure(utc_now())
 
     def complaints(self) -> Sequence[str]:
-        """Say which sides were not read whole lately; safe for any thread."""
+        """Return which sides were not read whole lately; safe for any thread."""
         now, limit_seconds = utc_now(), self._allowed.total_seconds()
         ages = {name: self._age_seconds(name, now) for name in self._limits}
         return [

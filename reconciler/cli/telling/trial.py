@@ -1,4 +1,4 @@
-"""Whether messages would arrive: what ``check`` says of ``[notify]``, and its test message."""
+"""Check ``[notify]`` for ``check``, and send its test message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_notify(config: Config, *, is_asked: bool) -> None:
 
 
 def send_tests(config: Config) -> tuple[Finding, ...]:
-    """Send a test message by each address, and call the heartbeat's; raise ConfigError for what is none."""
+    """Send a test message to each address and call the heartbeat; raise ConfigError for an invalid address."""
     from reconciler.cli.telling.messages import source_of  # noqa: PLC0415 - only where it is asked for
     from reconciler.telemetry.notifications import (  # noqa: PLC0415 - only where it is asked for
         HeartbeatSender,

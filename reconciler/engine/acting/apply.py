@@ -146,6 +146,7 @@ class Applier:
             if target is not None and action.kind is ActionKind.ADOPT_INCIDENT:
                 acting[_ended_at_once(_perform(performer, action, work.pair, target, seq))] = (work, seq)
                 continue
+            # In a copy of the context, so that the worker's log lines carry the cycle's id.
             task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
             acting[pool.submit(task)] = (work, seq)
 

@@ -143,6 +143,7 @@ class OAuthLogin:
         lifetime = _lifetime_seconds(answer.get("expires_in"))
         self._access = access
         self._refresh = refresh if isinstance(refresh, str) else ""
+        # A token that lives less than two minutes is renewed after half of that.
         self._renew_at = self._monotonic() + max(lifetime - RENEW_EARLY_SECONDS, lifetime / 2)
 
 

@@ -322,8 +322,8 @@ class HttpService:
             headers={"Content-Type": sending.content_type} if sending.body is not None else None,
             auth=_Signature(headers),
             timeout=(settings.connect_seconds, settings.read_seconds),
-            allow_redirects=False,
-            stream=True,
+            allow_redirects=False,  # a redirected POST would be repeated as a GET, or sent to a login page
+            stream=True,  # so that size and time of the answer are limited while it is read
         ) as response:
             body = self._body(response)
         own_id = headers.get(self._habits.sends_id)
@@ -402,6 +402,7 @@ def _shown(record: HttpRecord) -> Mapping[str, object]:
 
 def _open_session(settings: HttpSettings, adapter: BaseAdapter | None, *, keeps_cookies: bool) -> requests.Session:
     session = requests.Session()
+    # Proxies and certificates were read once (environment_settings); a .netrc would replace our login.
     session.trust_env = False
     session.proxies = dict(settings.proxies)
     session.verify = settings.ca_bundle or True

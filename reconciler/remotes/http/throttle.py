@@ -92,6 +92,7 @@ class Throttle:
                     return TurnedAway(
                         words="the service asked to be left alone, and one request is to show that it is over"
                     )
+                # By thread, since a thread has one request under way; `leave` of that thread ends the probe.
                 self._probing = threading.get_ident()
             return self._complaints
 

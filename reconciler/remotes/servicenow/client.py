@@ -194,7 +194,7 @@ class ServiceNowClient:
             "sysparm_query": asked,
             "sysparm_limit": str(limit),
             "sysparm_suppress_pagination_header": "true",
-            "sysparm_no_count": "false",
+            "sysparm_no_count": "false",  # the count shows rows that an access rule hides
         }
         return self._http.request(Operation.READ, "GET", self._path(table), query=parameters)
 
@@ -274,7 +274,7 @@ class ServiceNowClient:
 def _parameters(fields: Sequence[str]) -> dict[str, str]:
     return {
         "sysparm_fields": ",".join(fields),
-        "sysparm_display_value": "false",
+        "sysparm_display_value": "false",  # display values depend on the user's language and time zone
         "sysparm_exclude_reference_link": "true",
     }
 

@@ -58,6 +58,7 @@ def connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise StoreError(f"SQLite {oldest} or newer is needed; this Python has {sqlite3.sqlite_version}")
+    # isolation_level=None: Python's sqlite3 would otherwise begin transactions by itself, and deferred ones.
     return sqlite3.connect(target, uri=uri, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False, isolation_level=None)
 
 
@@ -89,6 +90,8 @@ def open_file(path: Path, *, check: bool) -> sqlite3.Connection:
             if check:
                 check_pages(connection, str(path))
             refuse_foreign(connection, str(path))
+            # WAL: who reads beside the daemon never blocks it. FULL: a power cut loses no journal row whose write was
+            # sent.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             configure(connection)

@@ -116,6 +116,7 @@ class DatabaseLock:
 
     def _locked_file(self) -> int:
         """Open the file, lock it and sign it; close it again if any of that fails."""
+        # NOFOLLOW: a link in its place could point at another program's file. NONBLOCK: a pipe there must not block us.
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,1 +1,1 @@
-"""The commands for who has to prove something."""
+"""The commands for auditors."""

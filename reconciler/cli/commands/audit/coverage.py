@@ -71,7 +71,7 @@ def coverage_command(
 
 def _read(config: Config, store: Store, asked: CoverageRequest) -> Coverage:
     progress = ProgressBar()
-    # Whatever the config says: nothing that could write leaves.
+    # Observe mode, whatever the config says: nothing that could write is sent.
     context = build_context(replace(config, mode=Mode.OBSERVE), store)
     resume_sides(context)
     reading = FreshReading(
@@ -168,7 +168,7 @@ def _row(one: CoverageFinding) -> list[str]:
 
 
 def unsettled_words(found: Coverage) -> str:
-    """Say in one line what is not settled, and what to do."""
+    """Return one line that says what is wrong, and what to do."""
     parts = [] if found.is_complete else ["not complete: look at the rights of the key and the user"]
     parts += (
         [] if found.is_clean else [f"{len(found.exceptions)} exceptions: `reconciler explain REF` tells each story"]

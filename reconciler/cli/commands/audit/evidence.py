@@ -26,6 +26,6 @@ def read_evidence(path: Path) -> Iterator[Store]:
 
 
 def end_refused(words: str) -> None:
-    """End with 3 behind a result that stands on standard output already; ``words`` go to standard error alone."""
+    """End with 3 after the result was printed; ``words`` go to standard error only."""
     say(f"reconciler: {words}")
     click.get_current_context().exit(Refused.exit_code)

@@ -28,9 +28,9 @@ from reconciler.core.policies.routing import count_taken, in_order
 from reconciler.preflight.probes import Finding, Verdict
 
 CASES_COUNTED = 5000
-"""so many remembered Cases, those first seen last, are shown to each route"""
+"""at most this many remembered Cases, the last ones first seen, are tried on each route"""
 ENOUGH_CASES = 20
-"""from so many on, a route that takes none is told"""
+"""from this many on, a route that takes none is a warning"""
 
 
 @click.command()
@@ -94,7 +94,7 @@ def _require_live(live: bool, given: Mapping[str, bool]) -> None:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Return 2 if a setting has to be changed, 1 if trying again or another password may help."""
+    """Return 2 if a setting has to be changed, 1 if trying again or another password may help, else 0."""
     failed = [one for one in findings if one.verdict is Verdict.FAILED]
     if any(not one.may_pass for one in failed):
         return ConfigError.exit_code
@@ -177,7 +177,7 @@ def _route(route: Route, config: Config) -> JsonObject:
 
 
 def ask_for_write_probe(config: Config, *, is_agreed: bool) -> None:
-    """Let a person say that records may be made; raise ConfigError where nobody did, or nothing may be written."""
+    """Ask for consent to make records; raise ConfigError without it, or in observe mode."""
     if config.observes:
         raise ConfigError(['--write-probe makes a record, and the config says mode = "observe"'])
     places = [

@@ -1,7 +1,7 @@
 """The command ``demo``: the story of the sandbox, told with the real clients over real HTTP.
 
-Everything is as in ``once``, except that the clock is the sandbox's own, which the story moves so that nobody waits,
-and that the database is deleted afterwards. What is claimed at the end is asked of the two services.
+Everything is as in ``once``, except that the clock is the sandbox's own, moved by the story so that nobody waits, and
+that the database is deleted afterwards. The claims at the end are checked against the two services.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PlayedChapter:
 
 @dataclass
 class Demo:
-    """Tell the story on one sandbox with one context. Use once."""
+    """Play the story on one sandbox with one context. Use once."""
 
     sandbox: Sandbox
     context: Context
@@ -59,7 +59,7 @@ class Demo:
     told: list[PlayedChapter] = field(default_factory=list)
 
     def tell(self, story: Sequence[Chapter]) -> None:
-        """Play every chapter, and let a cycle fall after each."""
+        """Play every chapter, each followed by a cycle."""
         self.screen.opening()
         for number, chapter in enumerate(story, start=1):
             self.screen.chapter(number, chapter)
@@ -91,7 +91,7 @@ def stay_away(_sandbox: Sandbox) -> None:
 
 
 def perform(screen: Screen, *, before_check: Callable[[Sandbox], object] = stay_away) -> tuple[Demo, tuple[Claim, ...]]:
-    """Tell the story from start to end and check it; ``before_check`` may still act on the services."""
+    """Play the story from start to end and check it; ``before_check`` may still act on the services."""
     with _stage(screen) as played:
         played.tell(STORY)
         before_check(played.sandbox)
@@ -108,7 +108,7 @@ def _stage(screen: Screen) -> Iterator[Demo]:
         config = parse_config(text, environ=known, folder=Path(folder))
         with open_store(config.state.path) as store:
             context = build_context(config, store, time=_told_time(sandbox.clock))
-            # One write at a time, so that the record numbers are the same in every telling.
+            # One write at a time, so that the record numbers are the same in every run.
             context = replace(
                 context, clock=sandbox.clock.now, settings=replace(context.settings, workers=1, workers_of={})
             )
@@ -144,7 +144,7 @@ def demo(options: Globals, as_json: bool, speed: float) -> int:
       reconciler demo
       reconciler demo --speed 3
     """
-    # The story has a service that asks for patience; what the program logs of it would be no part of the story.
+    # In the story a service answers 429; the warnings about it would only distract.
     start(options if options.log_level else replace(options, log_level="ERROR"))
     played, claims = perform(_screen(as_json, speed))
     if as_json:

@@ -1,4 +1,4 @@
-"""How the demo looks: with colours and pauses on a terminal, plain and at once elsewhere, or not at all.
+"""Show the demo: with colours and pauses on a terminal, plain elsewhere, or not at all.
 
 At most 110 columns. Rich is imported here alone, and this file by the demo alone.
 """
@@ -60,7 +60,7 @@ class Screen:
         """Pause, so that people can read; a pipe needs no pause."""
 
     def opening(self) -> None:
-        """Say what is about to be shown."""
+        """Show what the demo is about."""
         self.show(Text(OPENING))
 
     def chapter(self, number: int, chapter: Chapter) -> None:

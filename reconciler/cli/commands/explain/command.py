@@ -68,7 +68,7 @@ def tell(options: Globals, store: Store, case_id: str) -> tuple[JsonObject, Mapp
 
 
 def _policies(options: Globals) -> Policies | None:
-    """Read the policies in force; None where the config is wrong, which hides nothing of what happened."""
+    """Read the policies in force; None where the config is wrong: the history can be shown without it."""
     try:
         return read_config(options, needs_secrets=False).policies
     except ConfigError:

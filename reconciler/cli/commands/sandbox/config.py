@@ -1,4 +1,4 @@
-"""The config with which the reconciler works on a sandbox: complete, and in need of nothing else."""
+"""A complete config for working on a sandbox."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The scripting face of a running sandbox: one subcommand, one request to its ``/sandbox/`` path.
+"""Commands that control a running sandbox: each sends one request to its ``/sandbox/`` path.
 
-What a sandbox answers decides the exit code: an unknown reference is wrong usage (2), a step that a service refuses is
-refused (3), no sandbox is a failure (1).
+The answer decides the exit code: an unknown reference is wrong usage (2), a step that the service refuses is refused
+(3), no sandbox is a failure (1).
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ TAKEN_NAMES = frozenset({"incident", *(schema.name for schema in (*PLAIN_TABLES,
 
 
 def _table_names(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse what is no name of a table, or is one that every sandbox has."""
+    """Refuse an invalid table name, and one that every sandbox has."""
     for name in names:
         if not TABLE_NAME.fullmatch(name):
             raise click.BadParameter(f"{name!r} is no name of a table, such as u_outage")
@@ -155,7 +155,7 @@ def _write_secret(path: Path, value: str) -> None:
 
 
 def _next_steps(served: Served, folder: Path | None, credentials: Credentials, token: str) -> Sequence[str]:
-    """Say where the services are, what opens them, and what to type in another terminal."""
+    """Return where the services are, their credentials, and what to type in another terminal."""
     config = shlex.quote(str(folder.absolute() / CONFIG_NAME) if folder else CONFIG_NAME)
     exports = [] if folder else [(one.variable, one.value) for one in secrets_of(credentials).values()]
     exports += [(URL_VARIABLE, served.case_url), (TOKEN_VARIABLE, token)]

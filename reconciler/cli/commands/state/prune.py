@@ -48,6 +48,7 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
         with open_store(path) as store:
             counts = store.maintenance.prune(retention, now=utc_now())
             note_command(store, "state prune", ", ".join(f"{count} of {table}" for table, count in counts.items()))
+    # Deleting leaves free pages in the file; VACUUM needs the lock, so a running daemon keeps the size.
     compacted = not dry_run and any(counts.values()) and _compact(path)
     document = {
         "version": DOCUMENT_VERSION,
