@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.config.file import database_path, is_file_path, parsed, text_of
-from reconciler.config.shape.keys import KEYS, LAG_OBJECTIVE_SECONDS, MODES, POLL_SECONDS, REQUESTS_PER_SECOND
+from reconciler.config.shape.keys import KEYS, MODES
+from reconciler.core.usual import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from reconciler.config.secrets import Secret
-from reconciler.config.shape.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
 from reconciler.core.policies.policies import Policies
@@ -67,18 +66,18 @@ class CoralogixConfig:
 
     base_url: str
     """``https://host``, without a slash at the end; of the region where one is named"""
-    region: str | None = None
+    region: str | None
     """in lower case; None when the address was given instead"""
     api_key: Secret
-    partial_view: PartialView = PartialView.REFUSE
-    deep_links: bool = False
+    partial_view: PartialView
+    deep_links: bool
     """read each new Case's address in the console, for one more request"""
-    requests_per_second: float = REQUESTS_PER_SECOND
+    requests_per_second: float
     """a ceiling"""
-    workers: int = 8
+    workers: int
     """how many Cases are written side by side"""
-    ca_bundle: Path | None = None
-    proxy: str | None = None
+    ca_bundle: Path | None
+    proxy: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,20 +88,20 @@ class ServiceNowConfig:
     """the connector's name, as routes and links have it"""
     instance_url: str
     """``https://host``, without a slash at the end"""
-    auth: Auth = Auth.BASIC
-    username: str = ""
-    password: Secret | None = None
-    client_id: str = ""
-    client_secret: Secret | None = None
-    api_key: Secret | None = None
-    states: Mapping[str, str] = field(default_factory=dict)
+    auth: Auth
+    username: str
+    password: Secret | None
+    client_id: str
+    client_secret: Secret | None
+    api_key: Secret | None
+    states: Mapping[str, str]
     """raw state value -> state word, beside the usual ones"""
-    requests_per_second: float = REQUESTS_PER_SECOND
+    requests_per_second: float
     """a ceiling"""
-    workers: int = 8
+    workers: int
     """how many records are written side by side"""
-    ca_bundle: Path | None = None
-    proxy: str | None = None
+    ca_bundle: Path | None
+    proxy: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +109,7 @@ class StateConfig:
     """Configure the database: where it is, and what is kept in it."""
 
     path: Path
-    keep_bodies: bool = False
+    keep_bodies: bool
     """keep request bodies, redacted, beside each write"""
 
 
@@ -118,11 +117,11 @@ class StateConfig:
 class AuditConfig:
     """Configure what is kept for audits."""
 
-    hides_values: bool = False
+    hides_values: bool
     """of the values that are written only hashes are kept"""
-    case_events: bool = True
+    case_events: bool
     """read the own events of each Case that changed"""
-    servicenow_history: bool = False
+    servicenow_history: bool
     """read ``sys_audit`` for each record that changed"""
 
 
@@ -130,8 +129,8 @@ class AuditConfig:
 class RetentionConfig:
     """Configure for how long old rows are kept; None is for ever."""
 
-    requests: timedelta | None = timedelta(days=30)
-    history: timedelta | None = None
+    requests: timedelta | None
+    history: timedelta | None
     """actions, notifications and cycles"""
 
 
@@ -148,8 +147,8 @@ class ListenAddress:
 class MetricsConfig:
     """Configure where metrics can be read; nothing is measured where neither is given."""
 
-    listen: ListenAddress | None = None
-    textfile: Path | None = None
+    listen: ListenAddress | None
+    textfile: Path | None
 
 
 class Occasion(StrEnum):
@@ -165,12 +164,12 @@ class Occasion(StrEnum):
 class NotifyConfig:
     """Configure who is told by messages, and of what."""
 
-    urls: tuple[Secret, ...] = ()
+    urls: tuple[Secret, ...]
     """addresses of Apprise"""
-    on: frozenset[Occasion] = frozenset(Occasion)
-    down: timedelta = timedelta(minutes=10)
+    on: frozenset[Occasion]
+    down: timedelta
     """how long a side may stay unread"""
-    heartbeat: Secret | None = None
+    heartbeat: Secret | None
     """an address that is called after each whole cycle"""
 
 
@@ -178,14 +177,14 @@ class NotifyConfig:
 class ScheduleConfig:
     """Configure when a cycle runs, and how far each pull looks behind its cursor."""
 
-    poll: timedelta = timedelta(seconds=POLL_SECONDS)
-    lag_objective: timedelta = timedelta(seconds=LAG_OBJECTIVE_SECONDS)
+    poll: timedelta
+    lag_objective: timedelta
     """how long a change may take to the other side: what ``status`` and alerts compare with"""
-    case_overlap: timedelta = timedelta(seconds=600)
-    incident_overlap: timedelta = timedelta(seconds=300)
-    first_lookback: timedelta = timedelta(hours=24)
+    case_overlap: timedelta
+    incident_overlap: timedelta
+    first_lookback: timedelta
     """also in ``Policies``, where it decides"""
-    drift_check: timedelta = timedelta(minutes=15)
+    drift_check: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +193,7 @@ class Config:
 
     owner: str
     """the mark on every record we make (``correlation_display``)"""
-    mode: Mode = Mode.ACT
+    mode: Mode
     coralogix: CoralogixConfig
     servicenow: Mapping[str, ServiceNowConfig]
     """connector name -> instance, in the order of the file; never empty"""

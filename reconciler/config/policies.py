@@ -21,6 +21,7 @@ from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEPS, WORD_STAGES
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import (
+    DEFAULT,
     EVENT_TABLE,
     INCIDENT_TABLE,
     Inbound,
@@ -33,16 +34,16 @@ from reconciler.core.policies.policies import (
     WayBack,
 )
 
-DEFAULT = "default"
-"""The policies that a route has when it names none; they are there even when no table is."""
 ONE_WAY = "none"
 USUAL_CONNECTOR = "main"
 
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _OURS = frozenset({"correlation_id", "correlation_display"})
 _COMPUTED: Mapping[str, str] = {
-    "state": "the state moves by the steps: write it in on_acknowledge, on_resolve or on_close",
-    "incident_state": "the state moves by the steps: write it in on_acknowledge, on_resolve or on_close",
+    **dict.fromkeys(
+        ("state", "incident_state"),
+        "the state moves by the steps: write it in on_acknowledge, on_resolve or on_close",
+    ),
     "priority": "ServiceNow computes it: write impact and urgency",
     **dict.fromkeys(
         sorted(JOURNAL_FIELDS),

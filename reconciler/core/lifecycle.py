@@ -19,6 +19,9 @@ CASE_STAGES: dict[str, Stage] = {
     "CLOSED": Stage.CLOSED,
 }
 
+OPEN_STATUSES = (PENDING, *(status for status, stage in CASE_STAGES.items() if stage < Stage.CLOSED))
+"""Those from which a Case still moves."""
+
 STATE_WORDS: dict[str, str] = {
     "1": "new",
     "2": "in_progress",

@@ -222,6 +222,10 @@ class Absence:
     times: int
 
 
+SERVICENOW_TIME = "%Y-%m-%d %H:%M:%S"
+"""Its times, in UTC, in a field as in an event. Source: ServiceNow, "Send events via web service"."""
+LONGEST_REASON = 500
+"""So many characters Coralogix takes as the reason of one resolve."""
 NOTE_ARRIVED = -1
 """In ``Link.noted``: below every ``sys_mod_count``, so that the note counts as sent whatever the record shows."""
 

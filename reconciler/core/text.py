@@ -11,6 +11,8 @@ import re
 from html.entities import html5
 
 CUT_MARK = "…"
+REDACTED = "[redacted]"
+"""What stands where a secret was."""
 GUARDED_NAME = (
     r"(?:api[_-]?key|x-sn-apikey|pass(?:word|wd|phrase)?|credentials?|authorization"
     r"|client[_-]?secret|secret|(?:access_|refresh_|id_)?token)"

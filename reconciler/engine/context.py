@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import CycleFailed
 from reconciler.core.model import Action, Link, System
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
+from reconciler.core.usual import CASE_OVERLAP_SECONDS, DRIFT_CHECK_MINUTES, INCIDENT_OVERLAP_SECONDS, WORKERS
 from reconciler.engine.report import CycleResult
 from reconciler.engine.request_log import RequestLog, intended
 from reconciler.remotes.ports import CaseClient, CaseEventClient, IncidentClient, RecordHistoryClient, Side
@@ -20,9 +21,9 @@ from reconciler.store.values import CycleCounts, Decided, FinishedAction, Pulled
 class Settings:
     """The settings of a cycle."""
 
-    case_overlap: timedelta = timedelta(seconds=600)
-    incident_overlap: timedelta = timedelta(seconds=300)
-    drift_check_every: timedelta = timedelta(minutes=15)
+    case_overlap: timedelta = timedelta(seconds=CASE_OVERLAP_SECONDS)
+    incident_overlap: timedelta = timedelta(seconds=INCIDENT_OVERLAP_SECONDS)
+    drift_check_every: timedelta = timedelta(minutes=DRIFT_CHECK_MINUTES)
     accept_partial_view: bool = False
     case_page_rows: int = 100
     """a quiet cycle reads one page of each listing, so pages are small"""
@@ -34,7 +35,7 @@ class Settings:
     short_rows: int = 100
     """an overlap of up to this many rows is cheap, and is read in every cycle"""
     ask_deep_links: bool = False
-    workers: int = 8
+    workers: int = WORKERS
     """parallel actions, in total for all sides that ``workers_of`` leaves out; those of one link are always in order"""
     workers_of: Mapping[str, int] = field(default_factory=dict)
     """side -> its own number of parallel actions"""

@@ -13,11 +13,10 @@ from math import ceil
 from reconciler.core.lifecycle import CASE_STAGES
 from reconciler.core.model import Case, Stage
 from reconciler.core.policies.policies import EVENT_TABLE
-from reconciler.engine.acting.lookups import NAMES_AT_ONCE
 from reconciler.engine.context import Context
 from reconciler.engine.parts import BackfillRequest, part_size
 from reconciler.engine.reading.pull import case_pages
-from reconciler.remotes.ports import CaseOrder
+from reconciler.remotes.ports import NAMES_A_REQUEST, CaseOrder
 
 MOST_PAGES = 10
 """At most this many pages are counted; the rest is extrapolated."""
@@ -55,7 +54,7 @@ def estimate(context: Context, asked: BackfillRequest, *, pause_seconds: float) 
     parts = max(1, ceil(cases / size)) if size else 1
     looks = 2 if any(one.existing for one in context.policies.inbound.values()) else 1
     pages = ceil(listed / context.settings.all_cases_page_rows)
-    to_servicenow = cases + looks * ceil(cases / NAMES_AT_ONCE) + parts * READS_A_PART
+    to_servicenow = cases + looks * ceil(cases / NAMES_A_REQUEST) + parts * READS_A_PART
     workers = max(context.settings.workers_of.values(), default=context.settings.workers)
     return Estimate(
         cases=cases,

@@ -18,7 +18,7 @@ from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Question, until_answered
-from reconciler.core.planning.rules import at_newest
+from reconciler.core.planning.rules import at_newest, rivals
 from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
@@ -234,11 +234,7 @@ def _difference(case: Case, incident: Incident, case_stage: Stage | None, incide
 
 
 def _duplicates(case: Case, records: Sequence[Incident]) -> Uncertainty:
-    names = ", ".join(
-        sorted(f"{record.number} ({record.connector}/{record.table}, {record.sys_id})" for record in records)
-    )
-    until = "the next cycle holds it until one is left that bears key and mark"
-    why = f"these records bear this Case's key: {names}; {until}"
+    why = f"{rivals(records)}; the next cycle holds it until one is left that bears key and mark"
     return Uncertainty(
         kind=UncertaintyKind.DUPLICATES, record=records[0].number, case_id=case.id, case_key=case.key, why=why
     )

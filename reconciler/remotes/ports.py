@@ -20,6 +20,12 @@ from reconciler.core.told import RecordChange
 if TYPE_CHECKING:
     from reconciler.core.policies.existing import Terms
 
+IDS_A_REQUEST = 200
+"""Some 7,000 characters of a query; ServiceNow refuses an address of 20,000 (PySNC's own test)."""
+NAMES_A_REQUEST = 50
+CASES_A_PAGE = 200
+RECORDS_A_PAGE = 500
+"""Where the caller asks for no other number."""
 CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
 """The words for a listing that an access policy cut."""
 
@@ -121,7 +127,7 @@ class CaseClient(Protocol):
         *,
         order: CaseOrder,
         page_token: str | None = None,
-        page_size: int = 200,
+        page_size: int = CASES_A_PAGE,
         statuses: Sequence[str] = (),
         created_from: datetime | None = None,
     ) -> CasePage:
@@ -239,7 +245,7 @@ class IncidentClient(Protocol):
         ...
 
     def changed(
-        self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500
+        self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = RECORDS_A_PAGE
     ) -> IncidentPage:
         """List records that bear our mark, by ``(sys_updated_on, sys_id)``, from ``since`` on or behind ``after``.
 

@@ -34,7 +34,7 @@ from reconciler.store.database.codec import (
     snapshot_text,
     time_text,
 )
-from reconciler.store.links import CHUNK, RecordKey, links_of_records, read_pairs, record_key
+from reconciler.store.links import CHUNK, PLAN_AGAIN, RecordKey, links_of_records, read_pairs, record_key
 from reconciler.store.values import SideCounts, StageRules
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ _PUT_STAGES = """UPDATE links SET case_stage = :case_stage, incident_stage = :in
     incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:incident_stage, 0)), 0),
     out_of_step_since = CASE WHEN :case_stage IS :incident_stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
     WHERE case_id = :case_id"""
-_PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
 _STEPS_DUE = """INSERT INTO steps_due (source, connector, table_name, id, since, is_new) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET tries = 0, next_at = '', doubt = '', is_new = min(is_new, excluded.is_new)"""
 _REWRITE_CASE = "UPDATE cases SET snapshot = ? WHERE case_id = ?"
@@ -281,7 +280,7 @@ def _put_incidents(
             for link in links.get(each.key, ())
         ],
     )
-    context.conn.executemany(_PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
+    context.conn.executemany(PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
 
 
 def _case_notes(context: IngestContext, seen: _Seen[str, Case]) -> Iterator[Notification]:

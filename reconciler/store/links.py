@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CHUNK = 500
 """How many rows are looked up in one statement."""
+PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
 LINK_LIST = ", ".join(f"l.{name}" for name in LINK_COLUMNS)
 """The columns of a Link, for a query that calls the table ``l``."""
 
@@ -288,4 +289,4 @@ class Links:
         listed = list(case_ids)
         self._db.need(case_ids=listed)
         with self._db.transaction() as conn:
-            conn.executemany("UPDATE links SET needs_plan = 1 WHERE case_id = ?", [(each,) for each in listed])
+            conn.executemany(PLAN_AGAIN, [(each,) for each in listed])

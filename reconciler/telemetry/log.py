@@ -20,12 +20,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
 
-from reconciler.core.text import GUARDED_NAME, escape_controls
+from reconciler.core.text import GUARDED_NAME, REDACTED, escape_controls
 
 __all__ = ["LogFormat", "bind_cycle", "configure_logging", "escape_controls", "new_cycle_id", "redact"]
 
 _HANDLER_NAME = "reconciler"
-_REDACTED = "[redacted]"
 _cycle_id: ContextVar[str | None] = ContextVar("cycle_id", default=None)
 
 
@@ -107,18 +106,18 @@ _REDACTIONS = (
             r"""(?i)((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,40}api-?key)(["']?\s*[:=]\s*)"""
             r"""("[^"]*"|'[^']*'|[^\r\n"'}]+)"""
         ),
-        rf"\1\2{_REDACTED}",
+        rf"\1\2{REDACTED}",
     ),
-    (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{6,}"), rf"\1 {_REDACTED}"),
-    (re.compile(r"(?i)\b(basic)\s+(?=\S*[0-9=])[A-Za-z0-9+/]{6,}={0,2}"), rf"\1 {_REDACTED}"),
+    (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{6,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"(?i)\b(basic)\s+(?=\S*[0-9=])[A-Za-z0-9+/]{6,}={0,2}"), rf"\1 {REDACTED}"),
     # name=value of a query or a form, and "name": "value" of JSON or a printed dict
     (
         re.compile(rf"""(?i)({GUARDED_NAME})(=|["']\s*:\s*)("[^"]*"|'[^']*'|[^\s"'&,;}}]+)"""),
-        rf"\1\2{_REDACTED}",
+        rf"\1\2{REDACTED}",
     ),
-    (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{_REDACTED}@"),
+    (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{REDACTED}@"),
     # Coralogix marks its keys: https://coralogix.com/docs/user-guides/account-management/api-keys/api-keys/
-    (re.compile(r"\bcx[a-z]{2}_\w{8,}"), _REDACTED),
+    (re.compile(r"\bcx[a-z]{2}_\w{8,}"), REDACTED),
 )
 _SECRET_FACT = re.compile(rf"(?i)(?:.*_)?(?:authorization|cookie|{GUARDED_NAME})")
 
@@ -146,7 +145,7 @@ def _facts(record: logging.LogRecord) -> dict[str, object]:
 
 def _fact(name: str, value: object) -> object:
     if _SECRET_FACT.fullmatch(name):
-        return _REDACTED
+        return REDACTED
     return value if isinstance(value, int | float | None) else redact(str(value))
 
 

@@ -22,8 +22,8 @@ WRITING_FAULTS = (
     fault(
         "a record is bound that lost its key meanwhile",
         "perform:Performer._adopt",
-        "here.is_ours",
-        "found.sys_id",
+        "if here.lost_mark:\n    return self._hold(action, here, here.lost_mark)",
+        "",
         f"{UNDER_WAY}::test_the_key_goes_between_look_up_and_adoption",
     ),
     fault(

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.cli.telling import messages
 from reconciler.cli.telling.messages import Messages
-from reconciler.config.model import NotifyConfig
+from reconciler.config.model import NotifyConfig, Occasion
 from reconciler.config.secrets import Secret
 from reconciler.sandbox.faults import FaultKind
 from tests.receiver import Receiver
@@ -30,6 +30,8 @@ def started(world: World, *receivers: Receiver, heartbeat: Receiver | None = Non
     """Give what tells people, as a process that starts now has it."""
     config = NotifyConfig(
         urls=tuple(a_secret(f"json://{one.address}/") for one in receivers),
+        on=frozenset(Occasion),
+        down=timedelta(minutes=10),
         heartbeat=a_secret(f"http://{heartbeat.address}/beat") if heartbeat else None,
     )
     return Messages(config, world.store, source="From here")

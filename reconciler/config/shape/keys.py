@@ -49,8 +49,4 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
 }
 """Table -> its keys; ``*`` is any name or list position."""
 
-POLL_SECONDS = 30
-LAG_OBJECTIVE_SECONDS = 120
-REQUESTS_PER_SECOND = 100.0
-"""What the file means where it leaves these out."""
 MODES = ("act", "observe")

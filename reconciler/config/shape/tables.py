@@ -12,8 +12,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reconciler.config.shape.keys import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 from reconciler.config.shape.lines import KeyPath
+from reconciler.core.expressions.conditions import ALWAYS
+from reconciler.core.policies.policies import DEFAULT, INCIDENT_TABLE, Inbound, Limits
+from reconciler.core.usual import (
+    CASE_OVERLAP_SECONDS,
+    DRIFT_CHECK_MINUTES,
+    FIRST_LOOKBACK_HOURS,
+    INCIDENT_OVERLAP_SECONDS,
+    LAG_OBJECTIVE_SECONDS,
+    POLL_SECONDS,
+    REQUESTS_PER_SECOND,
+    WORKERS,
+)
 
 RIGHT_WAYS = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 """The three ways to say where a secret is."""
@@ -104,7 +115,7 @@ class CoralogixTable(RemoteTable):
     partial_view: Literal["refuse", "accept"] = "refuse"
     deep_links: bool = False
     requests_per_second: Rate = REQUESTS_PER_SECOND
-    workers: Workers = 8
+    workers: Workers = WORKERS
 
 
 class ServiceNowTable(RemoteTable):
@@ -118,7 +129,7 @@ class ServiceNowTable(RemoteTable):
     client_secret: SecretPlace = None
     states: StateWords = {}
     requests_per_second: Rate = REQUESTS_PER_SECOND
-    workers: Workers = 8
+    workers: Workers = WORKERS
 
 
 class StateTable(Table):
@@ -164,32 +175,32 @@ class ScheduleTable(Table):
 
     poll_seconds: Annotated[int, Field(ge=1, le=86_400)] = POLL_SECONDS
     lag_objective_seconds: Annotated[int, Field(ge=1, le=86_400)] = LAG_OBJECTIVE_SECONDS
-    case_overlap_seconds: OverlapSeconds = 600
-    incident_overlap_seconds: OverlapSeconds = 300
-    first_lookback_hours: Annotated[int, Field(ge=0, le=87_600)] = 24
-    drift_check_minutes: Annotated[int, Field(ge=1, le=10_080)] = 15
+    case_overlap_seconds: OverlapSeconds = CASE_OVERLAP_SECONDS
+    incident_overlap_seconds: OverlapSeconds = INCIDENT_OVERLAP_SECONDS
+    first_lookback_hours: Annotated[int, Field(ge=0, le=87_600)] = FIRST_LOOKBACK_HOURS
+    drift_check_minutes: Annotated[int, Field(ge=1, le=10_080)] = DRIFT_CHECK_MINUTES
 
 
 class LimitsTable(Table):
     """Describe the keys of ``[limits]``."""
 
-    max_creates_per_cycle: Count = 100
-    max_case_resolves_per_cycle: Count = 100
-    max_incident_resolves_per_cycle: Count = 200
-    max_changes_on_new_config: Count = 50
+    max_creates_per_cycle: Count = Limits.max_creates_per_cycle
+    max_case_resolves_per_cycle: Count = Limits.max_case_resolves_per_cycle
+    max_incident_resolves_per_cycle: Count = Limits.max_incident_resolves_per_cycle
+    max_changes_on_new_config: Count = Limits.max_changes_on_new_config
 
 
 class RouteTable(Table):
     """Describe the keys of one ``[[route]]``."""
 
     name: str = "everything"
-    when: str = "true"
+    when: str = ALWAYS
     labels: dict[str, Annotated[list[str], BeforeValidator(_values), _TEXT_OR_TEXTS]] = {}
     priorities: list[Literal["P1", "P2", "P3", "P4", "P5"]] | None = None
     fallback: bool = False
     connector: str | None = None
-    inbound: str = "default"
-    outbound: str = "default"
+    inbound: str = DEFAULT
+    outbound: str = DEFAULT
 
 
 class ReferenceTable(Table):
@@ -203,12 +214,12 @@ class ReferenceTable(Table):
 class InboundTable(Table):
     """Describe the keys of one ``[inbound.NAME]``."""
 
-    table: str = "incident"
-    create_when: str = "true"
+    table: str = INCIDENT_TABLE
+    create_when: str = ALWAYS
     existing: str | None = None
-    update_when: str = "true"
+    update_when: str = ALWAYS
     on_reactivate: Literal["note", "new_record", "hold"] = "note"
-    reactivations_per_day: Annotated[int, Field(ge=1, le=1000)] = 5
+    reactivations_per_day: Annotated[int, Field(ge=1, le=1000)] = Inbound.reactivations_per_day
     fields: FieldTemplates = {}
     on_create: FieldTemplates = {}
     on_acknowledge: StepTemplates = {}
@@ -225,7 +236,7 @@ class OutboundTable(Table):
     acknowledge_on: list[str] = []
     resolve_on: list[str] = []
     close_on: list[str] = []
-    when: str = "true"
+    when: str = ALWAYS
     reason: str | None = None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
-from reconciler.core.expressions.filters import LONGEST_TEXT, TooMuch, as_text
+from reconciler.core.expressions.filters import LONGEST_TEXT, TooMuch, as_text, too_long
 from reconciler.core.text import clean, without_code_blocks
 
 MOST_TURNS = 5_000
@@ -56,7 +56,7 @@ class Budget:
         text = as_text(value)
         self._characters += len(text)
         if self._characters > 2 * LONGEST_TEXT:
-            raise TooMuch(f"the template gives more than {LONGEST_TEXT} characters")
+            raise too_long()
         return without_code_blocks(clean(text), more_follows=True) if self.guards_values else text
 
 

@@ -17,6 +17,7 @@ from jinja2 import Undefined
 
 from reconciler.core.expressions import tera
 from reconciler.core.expressions.label_values import EntityText, LabelValue
+from reconciler.core.model import SERVICENOW_TIME
 from reconciler.core.text import CUT_MARK, without_code_blocks, without_html
 from reconciler.core.text import cut as cut_text
 from reconciler.core.text import one_line as put_on_one_line
@@ -25,7 +26,6 @@ LONGEST_TEXT = 65_536
 LARGEST_NUMBER = 1e15
 """Beyond it a float no longer holds every whole number."""
 MOST_DIGITS = 15
-SERVICENOW_TIME = "%Y-%m-%d %H:%M:%S"
 _DATE_FORMAT = re.compile(r"(?:[^%]|%[A-Za-z%])*")
 
 
@@ -113,7 +113,7 @@ def replace(value: Any, old: str, new: str) -> str:
     if not old:
         raise TemplateFailed("replace wants a text to look for")
     if len(text) + text.count(old) * len(new) > LONGEST_TEXT:
-        raise _too_long()
+        raise too_long()
     return text.replace(old, new)
 
 
@@ -205,7 +205,7 @@ def _joined(separator: str, members: Iterable[Any]) -> str:
         parts.append(_plain(member))
         size += len(parts[-1]) + len(separator)
         if size > LONGEST_TEXT + len(separator):
-            raise _too_long()
+            raise too_long()
     return separator.join(parts)
 
 
@@ -217,11 +217,12 @@ def must_be_there(value: Any) -> None:
 
 def _not_too_long(text: str) -> str:
     if len(text) > LONGEST_TEXT:
-        raise _too_long()
+        raise too_long()
     return text
 
 
-def _too_long() -> TooMuch:
+def too_long() -> TooMuch:
+    """Make the error of a template that gives more than it may."""
     return TooMuch(f"the template gives more than {LONGEST_TEXT} characters")
 
 

@@ -84,10 +84,14 @@ def _translated(token: re.Match[str]) -> str:
 
 def _escape(found: str) -> str:
     if re.fullmatch(r"\\[0-9]", found):
-        raise ValueError(f"a pattern has no back-references or conditions here: {found}")
+        raise _is_reference(found)
     if found[1] in _ONLY_RE2:
         raise ValueError(f"the pattern is not understood: {found} has no meaning")
     return f"[{_UNICODE[found]}]" if found in _UNICODE else found
+
+
+def _is_reference(found: str) -> ValueError:
+    return ValueError(f"a pattern has no back-references or conditions here: {found}")
 
 
 def _count(found: str, numbers: str) -> str:
@@ -100,7 +104,7 @@ def _refuse(token: re.Match[str]) -> None:
     """Refuse what the crate has not, and what only looks like a repetition."""
     found = token.group()
     if token["other"]:
-        raise ValueError(f"a pattern has no back-references or conditions here: {found}")
+        raise _is_reference(found)
     if token["ahead"]:
         raise ValueError(f"a pattern has no look-around here: {found}…)")
     if token["possessive"]:

@@ -16,7 +16,7 @@ from jinja2 import meta, nodes
 
 from reconciler.core.expressions.budget import Budget
 from reconciler.core.expressions.context import example_context
-from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, TooMuch
+from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, TooMuch, too_long
 from reconciler.core.expressions.jinja_sandbox import BUDGET, ENVIRONMENT, guarded, read
 from reconciler.core.expressions.names import find_name, roots_with_twins
 from reconciler.core.expressions.vocabulary import check_comparison, check_test, path_of
@@ -114,7 +114,7 @@ def _collect(pieces: Any) -> str:
         held.append(piece)
         size += len(piece)
         if size > LONGEST_TEXT:
-            raise TooMuch(f"the template gives more than {LONGEST_TEXT} characters")
+            raise too_long()
     return "".join(held)
 
 

@@ -13,7 +13,17 @@ from typing import assert_never
 
 from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, TemplateFailed, render_fields
 from reconciler.core.identity import SYS_ID
-from reconciler.core.model import Action, ActionKind, FieldNote, Incident, Link, SkipReason, Stage, Verb
+from reconciler.core.model import (
+    SERVICENOW_TIME,
+    Action,
+    ActionKind,
+    FieldNote,
+    Incident,
+    Link,
+    SkipReason,
+    Stage,
+    Verb,
+)
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.merge import merge_fields
 from reconciler.core.planning.plan import Decision, Question
@@ -22,8 +32,6 @@ from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, 
 from reconciler.core.policies.policies import Inbound, Reference
 from reconciler.core.text import cut
 
-EVENT_TIME = "%Y-%m-%d %H:%M:%S"
-"""GMT. Source: ServiceNow, "Send events via web service"."""
 LONGEST_DESCRIPTION = 4000
 CLOSE_INFO = frozenset({"close_code", "close_notes"})
 """Never overwritten where the record has them: somebody who knew more wrote them."""
@@ -224,7 +232,7 @@ def draft_event(here: Standing) -> Draft:
         fields={
             **said,
             "message_key": case.id,
-            "time_of_event": (case.updated_at or case.created_at).strftime(EVENT_TIME),
+            "time_of_event": (case.updated_at or case.created_at).strftime(SERVICENOW_TIME),
             "additional_info": json.dumps({"case_id": case.id, "case_key": case.key or ""}, sort_keys=True),
         },
         written=said,
@@ -249,7 +257,7 @@ def adopted(here: Standing, knowledge: Knowledge) -> Link:
 def _note(here: Standing) -> Action:
     """Tell the people who work on a record that its Case is active again."""
     name = here.case.key or here.case.id
-    words = f"{name} is active again in Coralogix since {here.case.reactivated_at:%Y-%m-%d %H:%M:%S} UTC."
+    words = f"{name} is active again in Coralogix since {here.case.reactivated_at:{SERVICENOW_TIME}} UTC."
     return Action(
         **here.about,
         kind=ActionKind.ADD_WORK_NOTE,

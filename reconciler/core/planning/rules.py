@@ -294,9 +294,7 @@ def unread(here: Standing, _: Knowledge) -> Skip | None:
 
 def not_ours(here: Standing, _: Knowledge) -> Skip | None:
     """Hold a record that somebody took key or mark from: it may be another's by now."""
-    if here.incident is None or here.is_event or here.is_ours:
-        return None
-    return here.skip(SkipReason.REJECTED, f"{here.incident.number} does not bear this Case's key and our mark any more")
+    return here.skip(SkipReason.REJECTED, here.lost_mark) if here.lost_mark and not here.is_event else None
 
 
 OBSTACLES: tuple[Rule, ...] = (
@@ -314,11 +312,14 @@ OBSTACLES: tuple[Rule, ...] = (
 
 
 def duplicates(here: Standing, records: Iterable[Incident]) -> Skip:
+    """Hold a Case whose key several records bear."""
+    return here.skip(SkipReason.DUPLICATE_INCIDENTS, rivals(records))
+
+
+def rivals(records: Iterable[Incident]) -> str:
     """Name every record that bears one Case's key."""
-    names = ", ".join(
-        sorted(f"{record.number} ({record.connector}/{record.table}, {record.sys_id})" for record in records)
-    )
-    return here.skip(SkipReason.DUPLICATE_INCIDENTS, f"these records bear this Case's key: {names}")
+    names = (f"{record.number} ({record.connector}/{record.table}, {record.sys_id})" for record in records)
+    return f"these records bear this Case's key: {', '.join(sorted(names))}"
 
 
 def _absent(here: Standing, reason: SkipReason, times: int, system: str, name: str) -> Skip:

@@ -114,6 +114,13 @@ class Standing:
         """Say whether the record bears this Case's key and our mark."""
         return self.incident is not None and self.policies.is_ours(self.incident, self.case.id)
 
+    @property
+    def lost_mark(self) -> str:
+        """Say that a record does not bear this Case's key and our mark any more; empty while it does."""
+        if self.incident is None or self.is_ours:
+            return ""
+        return f"{self.incident.number} does not bear this Case's key and our mark any more"
+
     @cached_property
     def further(self) -> tuple[Incident, ...]:
         """Give the records that are this Case's as well; a copy in another instance is no rival of the linked one.

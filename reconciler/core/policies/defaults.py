@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.core.expressions.filters import TemplateFailed
 from reconciler.core.expressions.templates import Template
-from reconciler.core.model import Stage
+from reconciler.core.model import LONGEST_REASON, Stage
 from reconciler.core.policies.policies import Reference
 from reconciler.core.text import cut
 
@@ -24,12 +24,8 @@ __all__ = [
     "DEFAULT_REASON",
     "DEFAULT_REFERENCES",
     "DEFAULT_STEPS",
-    "LONGEST_REASON",
     "resolution_reason",
 ]
-
-LONGEST_REASON = 500
-"""What Coralogix takes as the reason of one resolve."""
 
 _SHORT_DESCRIPTION = """\
 {% filter one_line | cut(160) %}

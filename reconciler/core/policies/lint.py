@@ -16,12 +16,9 @@ from reconciler.core.findings import Code
 from reconciler.core.lifecycle import STEPS
 from reconciler.core.model import Case
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES
-from reconciler.core.policies.policies import Inbound, Policies, Route
+from reconciler.core.policies.policies import DEFAULT, Inbound, Policies, Route
 from reconciler.core.policies.requirements import parts_of
 from reconciler.core.policies.routing import in_order
-
-DEFAULT = "default"
-"""This policy is there even when the file has no table for it, so it may go unused."""
 
 _LABEL = re.compile(r"""\bcase\.labels(?:\.(\w+)|\[(?:"([^"]+)"|'([^']+)'|`([^`]+)`)\])""")
 """A label that a condition names."""
@@ -88,7 +85,7 @@ def _unused(policies: Policies) -> Iterator[Doubt]:
     }
     there = {"inbound": policies.inbound, "outbound": policies.outbound, "servicenow": policies.connectors}
     for kind, names in there.items():
-        for name in sorted(set(names) - used[kind] - {DEFAULT}):
+        for name in sorted(set(names) - used[kind] - {DEFAULT}):  # it is there even without a table
             yield Doubt(code=Code.UNUSED, words=f"[{kind}.{name}] is used by no route")
 
 

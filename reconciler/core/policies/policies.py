@@ -15,7 +15,10 @@ from reconciler.core.expressions.templates import Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEP_TO, WORD_STAGES, Step, case_stage
 from reconciler.core.model import Case, Incident, Link, Stage
 from reconciler.core.policies.existing import Existing
+from reconciler.core.usual import FIRST_LOOKBACK_HOURS
 
+DEFAULT = "default"
+"""The policy that a route uses where it names none, and that is there unless the config has its own."""
 INCIDENT_TABLE = "incident"
 EVENT_TABLE = "em_event"
 
@@ -149,7 +152,7 @@ class Policies:
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """connector -> raw state value -> state word, beside the usual ones"""
     limits: Limits = field(default_factory=Limits)
-    first_lookback: timedelta = timedelta(hours=24)
+    first_lookback: timedelta = timedelta(hours=FIRST_LOOKBACK_HOURS)
 
     def is_ours(self, incident: Incident, case_id: str) -> bool:
         """Say whether a record bears this Case's key and our mark; no other is ever written or linked."""

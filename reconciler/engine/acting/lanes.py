@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Action, ActionKind, Incident, Pair
 from reconciler.core.planning.plan import Decision
+from reconciler.remotes.ports import IDS_A_REQUEST
 from reconciler.store.values import Decided
 
 LINKS_READ_AT_ONCE = 50
-"""Records are read just before they are written, this many in one request."""
-RECORDS_READ_AT_ONCE = 200
-"""The number where records are only adopted, which needs no write after the reading."""
+"""Records are read just before they are written, this many in one request. Where they are only adopted, which needs
+no write after the reading, one request reads as many as it holds."""
 FRESH_FOR = timedelta(seconds=5)
 """A record read longer ago is read again by itself: on a slow instance the last of a batch waits long."""
 SHARED = ""
@@ -76,7 +76,7 @@ class _Lane:
     def next_batch(self) -> Iterator[Decision]:
         """Take the links whose records are read together."""
         taken = writes = 0
-        while self.backlog and writes < LINKS_READ_AT_ONCE and taken < RECORDS_READ_AT_ONCE:
+        while self.backlog and writes < LINKS_READ_AT_ONCE and taken < IDS_A_REQUEST:
             decision = self.backlog.popleft()
             taken += 1
             writes += any(action.kind is not ActionKind.ADOPT_INCIDENT for action in decision.actions)

@@ -18,6 +18,7 @@ from reconciler.core.planning.plan import Decision, Plan, Question, until_answer
 from reconciler.core.policies.existing import Terms
 from reconciler.core.policies.policies import Policies
 from reconciler.engine.context import Context
+from reconciler.remotes.ports import IDS_A_REQUEST, NAMES_A_REQUEST
 from reconciler.store.store import Store
 from reconciler.store.values import Pulled
 
@@ -25,9 +26,6 @@ log = logging.getLogger(__name__)
 
 NAMES_BELIEVED_FOR = timedelta(days=1)
 """Groups and people are renamed, replaced and retired; a name that was looked up longer ago is looked up again."""
-NAMES_AT_ONCE = 50
-CASES_AT_ONCE = 200
-"""At most this many are asked for in one request."""
 MOST_SINGLED_OUT = 10
 """If more look-ups of a cycle than this are incomplete, the connector counts as failed."""
 
@@ -101,7 +99,7 @@ class Lookups:
                 ask = partial(self._look_up_names, connector, table, name_field)
             else:
                 ask = partial(self._look_up_records, connector, table)
-            size = NAMES_AT_ONCE if name_field else CASES_AT_ONCE
+            size = NAMES_A_REQUEST if name_field else IDS_A_REQUEST
             for number, batch in enumerate(batches(sorted(names), size)):
                 self.context.step(f"looking into {table}", number * size, len(names))
                 self._in_halves(connector, table, batch, ask)

@@ -192,8 +192,8 @@ class Performer:
     def _adopt(self, action: Action, here: Standing, fresh: Incident | None) -> Outcome:
         found = fresh or self.connectors[action.connector].get(action.table, action.sys_id)
         here = here.seeing(incident=found)
-        if not here.is_ours:
-            return self._hold(action, here, f"{found.number} does not bear this Case's key and our mark any more")
+        if here.lost_mark:
+            return self._hold(action, here, here.lost_mark)
         link = here.bound().link
         if found.mod_count == 0:  # what the plan saw: nobody wrote it since
             link = replace(link, written=action.written)
@@ -212,8 +212,8 @@ class Performer:
         is_stuck = here.link.tries is not None and here.link.tries.fingerprint == action.fingerprint
         before = client.get(action.table, action.sys_id) if is_stuck or fresh is None else fresh
         here = here.seeing(incident=before)
-        if not here.is_ours:
-            return self._hold(action, here, f"{before.number} does not bear this Case's key and our mark any more")
+        if here.lost_mark:
+            return self._hold(action, here, here.lost_mark)
         now = self._still(action, here, INCIDENT_CHANGES)
         if now is None:
             return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", incident=before)

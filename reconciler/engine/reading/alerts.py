@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from reconciler.core.batches import batches
 from reconciler.core.errors import Malformed
 from reconciler.core.lifecycle import STATE_WORDS
-from reconciler.core.model import Incident, JsonObject, Link, System
-from reconciler.core.planning.drafts import EVENT_TIME
+from reconciler.core.model import SERVICENOW_TIME, Incident, JsonObject, Link, System
 from reconciler.core.policies.policies import EVENT_TABLE, WayBack
 from reconciler.engine.context import Context
 from reconciler.store.values import Pulled
@@ -108,4 +107,4 @@ def _word(way_back: WayBack, alert: JsonObject, row: JsonObject) -> str:
 
 
 def _time(text: object) -> datetime:
-    return datetime.strptime(str(text), EVENT_TIME).replace(tzinfo=UTC)
+    return datetime.strptime(str(text), SERVICENOW_TIME).replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import Malformed, Missing, RemoteError
+from reconciler.core.lifecycle import OPEN_STATUSES
 from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.context import Context
@@ -20,7 +21,6 @@ from reconciler.engine.reading.cases import read_cases
 from reconciler.engine.reading.pull import whole_case_pages
 from reconciler.store.values import Pulled
 
-OPEN_STATUSES = ("PENDING_ACTIVATION", "ACTIVE", "ACKNOWLEDGED", "RESOLVED")
 FULL_RANGE = timedelta(days=30)
 """The nightly check reads every Case of this age, whatever its status."""
 

@@ -19,7 +19,7 @@ from reconciler.core.errors import Malformed, Missing, Rejected, RemoteError
 from reconciler.core.model import System
 from reconciler.core.told import differences, told_of_case, told_of_record
 from reconciler.engine.context import Context
-from reconciler.remotes.ports import CaseEventClient, CaseEvents, RecordHistory, RecordHistoryClient
+from reconciler.remotes.ports import IDS_A_REQUEST, CaseEventClient, CaseEvents, RecordHistory, RecordHistoryClient
 from reconciler.store.steps import Answered, Due
 from reconciler.store.values import Pulled
 
@@ -32,7 +32,6 @@ LONGEST_WAIT = timedelta(minutes=5)
 """A cycle of more writes reads only what has waited for so long: the steps are still there in the next one."""
 MOST_IN_A_CYCLE = 5000
 READ_AT_ONCE = 40
-RECORDS_AT_ONCE = 200
 LONGEST_PAUSE_MINUTES = 60
 REFUSAL_BELIEVED_FOR = timedelta(days=1)
 """A right that a user does not have is not asked for again sooner."""
@@ -133,7 +132,7 @@ def _by_table(due: Sequence[Due]) -> Iterator[tuple[str, Sequence[Due]]]:
     """Give the records of each table in batches that one request holds."""
     for table in sorted({one.table for one in due}):
         here = [one for one in due if one.table == table]
-        yield from ((table, batch) for batch in batches(here, RECORDS_AT_ONCE))
+        yield from ((table, batch) for batch in batches(here, IDS_A_REQUEST))
 
 
 def _keep_records(context: Context, due: Sequence[Due], history: RecordHistory) -> None:

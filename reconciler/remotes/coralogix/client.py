@@ -15,17 +15,16 @@ from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed, Rejected
 from reconciler.core.identity import CASE_ID
 from reconciler.core.lifecycle import CASE_STAGES, PENDING
-from reconciler.core.model import Case, JsonObject, System
+from reconciler.core.model import LONGEST_REASON, Case, JsonObject, System
 from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Operation, Reply
-from reconciler.remotes.ports import CaseOrder, CasePage, Side
+from reconciler.remotes.ports import CASES_A_PAGE, CaseOrder, CasePage, Side
 
 Item = TypeVar("Item", Case, CaseEvent)
 
 PREFIX = "/mgmt/openapi/5"
 """The version is pinned: 3 and 4 have other shapes under the same names."""
-REASON_LIMIT = 500
 PAGE_LIMIT = 1000
 _READABLE_ID = re.compile(r"[A-Z]+-[0-9]+")
 _END_OF_TIME = "2100-01-01T00:00:00Z"
@@ -48,7 +47,7 @@ class CoralogixClient:
         *,
         order: CaseOrder,
         page_token: str | None = None,
-        page_size: int = 200,
+        page_size: int = CASES_A_PAGE,
         statuses: Sequence[str] = (),
         created_from: datetime | None = None,
     ) -> CasePage:
@@ -75,8 +74,8 @@ class CoralogixClient:
 
     def resolve(self, case_id: str, reason: str) -> Case:
         """Resolve one Case; a reason of more than 500 characters is refused before anything is sent."""
-        if len(reason) > REASON_LIMIT:
-            raise _refused(f"a resolution reason has at most {REASON_LIMIT} characters, this one {len(reason)}")
+        if len(reason) > LONGEST_REASON:
+            raise _refused(f"a resolution reason has at most {LONGEST_REASON} characters, this one {len(reason)}")
         return self._advance("PUT", "resolved", case_id, {"reason": reason} if reason else {})
 
     def close(self, case_id: str) -> Case:

@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from reconciler.core.text import REDACTED
 from reconciler.remotes.http.outcomes import Answer, read_json
-from reconciler.remotes.http.redaction import BLOT
 
 SHORTEST_IN_REFUSALS = 4
 SHORTEST_IN_DATA = 8
@@ -50,7 +50,7 @@ class Echoes:
 
     def blotted(self, text: str) -> str:
         """Return a text without the secrets."""
-        return self._pattern.sub(BLOT, text) if self._pattern else text
+        return self._pattern.sub(REDACTED, text) if self._pattern else text
 
     def blotted_value(self, value: Any) -> Any:
         """Return a JSON value without the secrets, names of members included."""

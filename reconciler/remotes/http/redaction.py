@@ -6,10 +6,9 @@ import json
 import re
 from typing import Any
 
-from reconciler.core.text import GUARDED_NAME
+from reconciler.core.text import GUARDED_NAME, REDACTED
 from reconciler.remotes.http.outcomes import Call, Operation
 
-BLOT = "[redacted]"
 _SECRET_NAME = re.compile(GUARDED_NAME, re.IGNORECASE)
 
 
@@ -23,7 +22,9 @@ def kept_body(call: Call, body: bytes | None) -> str:
 def _without_secrets(value: Any) -> Any:
     match value:
         case dict():
-            return {name: BLOT if _SECRET_NAME.search(name) else _without_secrets(part) for name, part in value.items()}
+            return {
+                name: REDACTED if _SECRET_NAME.search(name) else _without_secrets(part) for name, part in value.items()
+            }
         case list():
             return [_without_secrets(part) for part in value]
         case _:

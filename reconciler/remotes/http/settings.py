@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.core.model import HttpRecord, System
+from reconciler.core.usual import REQUESTS_PER_SECOND, WORKERS
 
 Observer = Callable[[HttpRecord], None]
 """Is told of each request, in the thread that sent it."""
@@ -35,12 +36,12 @@ class HttpSettings:
     """longest whole answer, from the first byte sent to the last received"""
     max_answer_bytes: int = 64 * 1024 * 1024
     """unpacked"""
-    requests_per_second: float = 100.0
+    requests_per_second: float = REQUESTS_PER_SECOND
     """a ceiling: the service's complaints make the pace slower"""
     burst: int = 20
     read_attempts: int = 3
     """how often a read is sent before its failure counts; a write is never sent again"""
-    pool_size: int = 8
+    pool_size: int = WORKERS
     keep_bodies: bool = False
     """report what each request sent, without secrets"""
     reads_only: bool = False

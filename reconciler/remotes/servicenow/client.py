@@ -17,7 +17,7 @@ from reconciler.core.model import Incident, JsonObject, System
 from reconciler.core.policies.existing import Terms
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import CANCELLED, Operation, Reply, clean
-from reconciler.remotes.ports import IncidentPage, Position, Side
+from reconciler.remotes.ports import IDS_A_REQUEST, NAMES_A_REQUEST, RECORDS_A_PAGE, IncidentPage, Position, Side
 from reconciler.remotes.servicenow import encoded_query as queries
 from reconciler.remotes.servicenow.codec import (
     asked_fields,
@@ -29,9 +29,6 @@ from reconciler.remotes.servicenow.codec import (
     value_of,
 )
 
-IDS_PER_REQUEST = 200
-"""About 7,000 characters of a query; an address of 20,000 is refused (PySNC's own test)."""
-NAMES_PER_REQUEST = 50
 ROWS_PER_REQUEST = 200
 SMALL_PAGE = 50
 QUERY_CHARACTERS = 6000
@@ -59,7 +56,7 @@ class ServiceNowClient:
         self._extra_fields = extra_fields or {}
 
     def changed(
-        self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = 500
+        self, table: str, *, since: datetime | None, after: Position | None = None, limit: int = RECORDS_A_PAGE
     ) -> IncidentPage:
         """List records that bear our mark by change; an empty page is the end.
 
@@ -76,7 +73,7 @@ class ServiceNowClient:
         """Return the records that bear our mark and one of these Case ids; raise PartialTruth where rows are hidden."""
         wanted = frozenset(map(queries.checked_case_id, case_ids))
         found: list[Incident] = []
-        for batch in batches(sorted(wanted), IDS_PER_REQUEST):
+        for batch in batches(sorted(wanted), IDS_A_REQUEST):
             asked = f"{self._ours}^{queries.one_of('correlation_id', batch)}"
             rows, hidden = self.every_row(table, asked, self._fields(table), lambda row: self._is_asked(row, wanted))
             if hidden:
@@ -127,7 +124,7 @@ class ServiceNowClient:
         """Read records by id; those that are missing, hidden or not understood are left out."""
         wanted = {queries.checked_sys_id(sys_id).lower() for sys_id in sys_ids}
         found: list[Incident] = []
-        for batch in batches(list(dict.fromkeys(sys_ids)), IDS_PER_REQUEST):
+        for batch in batches(list(dict.fromkeys(sys_ids)), IDS_A_REQUEST):
             asked = queries.one_of("sys_id", batch)
             rows, _ = self.every_row(
                 table, asked, self._fields(table), lambda row: value_of(row, "sys_id").lower() in wanted
@@ -157,7 +154,7 @@ class ServiceNowClient:
         """Find active rows by name; a name that differs in case alone is the same name, as in the instance."""
         askable = [name for name in dict.fromkeys(names) if queries.is_askable(name)]
         listable = [name for name in askable if queries.is_listable(name)]
-        conditions = [queries.one_of(name_field, batch) for batch in batches(listable, NAMES_PER_REQUEST)]
+        conditions = [queries.one_of(name_field, batch) for batch in batches(listable, NAMES_A_REQUEST)]
         conditions += [queries.equals(name_field, name) for name in askable if not queries.is_listable(name)]
         wanted = {name.strip().casefold() for name in askable}
         bearers: dict[str, set[str]] = {}

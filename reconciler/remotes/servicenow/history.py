@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from reconciler.core.batches import batches
 from reconciler.core.model import JsonObject
 from reconciler.core.told import RecordChange
-from reconciler.remotes.ports import RecordHistory
+from reconciler.remotes.ports import IDS_A_REQUEST, RecordHistory
 from reconciler.remotes.servicenow import encoded_query as queries
-from reconciler.remotes.servicenow.client import IDS_PER_REQUEST, ServiceNowClient
+from reconciler.remotes.servicenow.client import ServiceNowClient
 from reconciler.remotes.servicenow.codec import partial, same_text, value_of
 
 TABLE = "sys_audit"
@@ -34,7 +34,7 @@ class ServiceNowHistoryClient:
         wanted = {queries.checked_sys_id(sys_id).lower() for sys_id in sys_ids}
         changes: defaultdict[str, list[RecordChange]] = defaultdict(list)
         hidden = 0
-        for batch in batches(sorted(wanted), IDS_PER_REQUEST):
+        for batch in batches(sorted(wanted), IDS_A_REQUEST):
             asked = f"{queries.equals('tablename', queries.checked_name(table))}^{queries.one_of('documentkey', batch)}"
             rows, unseen = self._client.every_row(
                 TABLE,

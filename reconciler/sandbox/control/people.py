@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from reconciler.core.model import Case
 from reconciler.sandbox.both import Sandbox
+from reconciler.sandbox.coralogix.api.requests import PRIORITIES
 from reconciler.sandbox.coralogix.api.routes import ROUTES
 from reconciler.sandbox.coralogix.lifecycle import Step
 from reconciler.sandbox.coralogix.records import PERSON, SYSTEM, TITLE_LIMIT, NoSuchCaseError, StepRefusedError
@@ -34,7 +35,6 @@ RECORD_ACTS: Mapping[str, Callable[[FormUsers, str], None]] = {
     "cancel": FormUsers.cancel,
     "reopen": FormUsers.reopen,
 }
-PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 OPERATIONS = tuple(
     sorted(
         {route.operation for route in ROUTES}

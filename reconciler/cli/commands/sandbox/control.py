@@ -23,7 +23,8 @@ from reconciler.config.addresses import service_address
 from reconciler.core.errors import ConfigError, ReconcilerError, Refused
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.control.admin import TOKEN_HEADER
-from reconciler.sandbox.control.people import CASE_ACTS, PRIORITIES, RECORD_ACTS
+from reconciler.sandbox.control.people import CASE_ACTS, RECORD_ACTS
+from reconciler.sandbox.coralogix.api.requests import PRIORITIES
 from reconciler.sandbox.faults import FaultKind
 
 ANSWER_SECONDS = 10.0

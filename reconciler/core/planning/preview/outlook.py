@@ -76,7 +76,7 @@ def _record_stays(here: Standing) -> Iterator[str]:
         off = STEP_TO[here.case_at].inbound
         yield f"[inbound.{here.link.inbound}] {off} is off, so a Case that is {here.case_at.word} asks nothing"
     elif here.asks_of_record <= here.incident_peak:
-        yield f"the record stood at {here.incident_peak.word} before; only a higher stage is news to it"
+        yield _no_news("the record", here.incident_peak)
 
 
 def _case_stays(here: Standing) -> Iterator[str]:
@@ -90,7 +90,11 @@ def _case_stays(here: Standing) -> Iterator[str]:
         step = STEP_TO[here.incident_at].outbound
         yield f"[outbound.{name}] {step} holds none of the record's words: {words}"
     elif here.asks_of_case <= here.case_peak:
-        yield f"the Case stood at {here.case_peak.word} before; only a higher stage is news to it"
+        yield _no_news("the Case", here.case_peak)
+
+
+def _no_news(side: str, peak: Stage) -> str:
+    return f"{side} stood at {peak.word} before; only a higher stage is news to it"
 
 
 def _would_move(here: Standing) -> Iterator[str]:

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from reconciler.core.model import HttpRecord, System
+from reconciler.core.text import REDACTED
 from reconciler.remotes.http.auth import basic_login
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Call, Operation
-from reconciler.remotes.http.redaction import BLOT, kept_body
+from reconciler.remotes.http.redaction import kept_body
 from reconciler.remotes.http.settings import HttpSettings
 from reconciler.sandbox.http.server import SandboxServer
 from reconciler.sandbox.http.wire import Request, Response
@@ -23,7 +24,7 @@ def call(operation: Operation) -> Call:
 def test_a_write_is_kept_without_its_secrets() -> None:
     body = {"short_description": "a", "u_password": "b", "nested": [{"apiKey": "c", "state": "6"}]}
     kept = json.loads(kept_body(call(Operation.CREATE), json.dumps(body).encode()))
-    assert kept == {"short_description": "a", "u_password": BLOT, "nested": [{"apiKey": BLOT, "state": "6"}]}
+    assert kept == {"short_description": "a", "u_password": REDACTED, "nested": [{"apiKey": REDACTED, "state": "6"}]}
 
 
 def test_reads_and_empty_bodies_are_not_kept() -> None:
