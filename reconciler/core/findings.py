@@ -35,6 +35,7 @@ class Code(StrEnum):
     RECORD_WRITE = "RC030"
     CHOSEN_ID = "RC031"
     EXISTING = "RC032"
+    NO_TABLE = "RC033"
     MESSAGE = "RC040"
     UNREACHED_ROUTE = "RC101"
     UNUSED = "RC102"
@@ -105,7 +106,7 @@ PAGES: Mapping[Code, Page] = {
     ),
     Code.TABLE_READ: Page(
         title="a table may not be read",
-        cause="an access rule keeps it from this user, or the table is not there",
+        cause="an access rule keeps it from this user",
         to_do="give the user the right to read it, with every field that is named (for `incident`: the role `itil`, or "
         "`sn_incident_read`)",
     ),
@@ -165,6 +166,11 @@ PAGES: Mapping[Code, Page] = {
         cause="`[inbound.NAME] existing` names a field that the table does not have or that this user may not read, or "
         "does not name the Case",
         to_do="name fields of the table, and `case.id` or `case.key`",
+    ),
+    Code.NO_TABLE: Page(
+        title="the instance has no such table",
+        cause="a mistyped table in the config, or a plugin that this instance does not have",
+        to_do="write the table's name (not its label) where the config names it; the finding has the nearest one",
     ),
     Code.MESSAGE: Page(
         title="a test message, or the call of the heartbeat, did not arrive",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 
 from reconciler.core.errors import ConditionDropped, RemoteError
@@ -33,6 +34,10 @@ PROPERTIES = (
     "glide.rest.choice.allow_non_existing_value",
     "glide.ui.autoclose.time",
 )
+INVALID_TABLE = "Invalid table"
+"""ServiceNow's words, with 400, for a table that it does not have."""
+MOST_TABLES = 1000
+USUAL_TABLES = ("incident", "problem", "change_request", "sc_task", "sn_si_incident", "sys_user", "sys_user_group")
 _TIMES = "set the time zone of this user to GMT, or give it the right to read sys_updated_on; do not run before"
 _OWN_ROW = ("user_name", "time_zone", "date_format", "time_format")
 _WRITE_PROBE = "`check --live --write-probe` proves what this user may do"
@@ -92,6 +97,10 @@ class RecordProbes:
         return self.side.passed("login", f"as {self.user_name}, time zone {zone}, date and time format {shown}")
 
     def _table(self, table: str) -> Iterator[Finding]:
+        no_table = self._no_table(table)
+        if no_table:
+            yield no_table
+            return
         probes: Mapping[str, Callable[[str, str], Finding]] = {
             "times": self._times,
             "future": self._future,
@@ -111,6 +120,26 @@ class RecordProbes:
             ask = partial(self._existing, label, table)
             yield self.side.attempt(label, ask, _READ.format(table=table), code=Code.TABLE_READ)
         yield from self._listing(table)
+
+    def _no_table(self, table: str) -> Finding | None:
+        """Return the finding that the instance does not have a table, with the nearest that it has."""
+        try:
+            self.client.rows(table, "", fields=("sys_id",), limit=1)
+        except RemoteError as error:
+            if INVALID_TABLE in error.words:
+                near = get_close_matches(table, self._known_tables(table), 1, 0.6)
+                advice = f"did you mean {near[0]}?" if near else "write the name of a table that it has"
+                words = f"Invalid table: the instance has no table {table}"
+                return self.side.failed(f"{table}: table", words, advice, code=Code.NO_TABLE)
+        return None
+
+    def _known_tables(self, table: str) -> Sequence[str]:
+        """Return the tables that may be meant: the usual ones, and those of the instance where it lists them."""
+        try:
+            rows = self.client.rows("sys_db_object", f"nameSTARTSWITH{table[:2]}", fields=("name",), limit=MOST_TABLES)
+        except RemoteError:
+            return USUAL_TABLES
+        return (*(str(row.get("name", "")) for row in rows), *USUAL_TABLES)
 
     # -- what a pull stands on -----------------------------------------------------------------------------------
 
@@ -233,7 +262,9 @@ class RecordProbes:
                     named.setdefault((row.table, row.name_field), {})[row.name] = row
         for (table, name_field), rows in named.items():
             label = f"{table}: names"
-            yield self.side.attempt(label, partial(self._names, label, table, name_field, rows), code=Code.TABLE_READ)
+            yield self._no_table(table) or self.side.attempt(
+                label, partial(self._names, label, table, name_field, rows), code=Code.TABLE_READ
+            )
 
     def _names(self, label: str, table: str, name_field: str, rows: Mapping[str, NamedRow]) -> Finding:
         found = self.client.reference(table, name_field, sorted(rows))

@@ -13,6 +13,14 @@ READS = "tests/contract/test_reads_only.py"
 
 GOING_LIVE = (
     fault(
+        "a table that is not there is called a lack of rights",
+        "preflight.records:RecordProbes._no_table",
+        "INVALID_TABLE in error.words",
+        "False",
+        "tests/unit/preflight/test_probes.py::"
+        "test_a_table_that_the_instance_does_not_have_is_one_failure_with_the_nearest_name",
+    ),
+    fault(
         "observe mode lets writes leave",
         "http.client:HttpService._hold_back_writes",
         "self._settings.reads_only",

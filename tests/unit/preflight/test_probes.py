@@ -22,13 +22,16 @@ from reconciler.sandbox.coralogix.api.routes import Right
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.api.face import RateRule
+from reconciler.sandbox.servicenow.journal import Actor
 from reconciler.sandbox.servicenow.switches import Switches
+from reconciler.sandbox.servicenow.tables.schema import plain_schema
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from tests.builders import CASE_ID, NOW, OWNER, an_inbound, compiled, policies
 from tests.clients import CasesInProcess, IncidentsInProcess
 from tests.world import FIELDS
 
 USER = "coralogix.sync"
+ADMIN = Actor(user_name="admin", roles=frozenset({"admin"}), script=True)
 
 
 @dataclass
@@ -119,6 +122,28 @@ def test_a_mapped_field_that_does_not_exist_is_named() -> None:
     found = Instance(fields=(*FIELDS, "u_missing")).findings()
     assert verdicts(found, Verdict.FAILED) == {"fields"}
     assert found["fields"].words.endswith("u_missing")
+
+
+@pytest.mark.parametrize(
+    ("table", "own", "advice"),
+    [
+        ("problm", "", "did you mean problem?"),
+        ("u_cx_cas", "u_cx_case", "did you mean u_cx_case?"),
+        ("zzz", "", "write the name of a table that it has"),
+    ],
+)
+def test_a_table_that_the_instance_does_not_have_is_one_failure_with_the_nearest_name(
+    table: str, own: str, advice: str
+) -> None:
+    instance = Instance(rules=policies(inbound=an_inbound(table=table)))
+    if own:
+        instance.world.tables.register(plain_schema("sys_db_object", "name"))
+        instance.world.writes.insert("sys_db_object", {"name": own}, ADMIN)
+    found = instance.findings()
+    assert verdicts(found, Verdict.FAILED) == {f"{table}: table"}
+    only = found[f"{table}: table"]
+    assert (only.code, only.words) == (Code.NO_TABLE, f"Invalid table: the instance has no table {table}")
+    assert only.advice == advice
 
 
 def test_rows_that_are_hidden_make_the_pull_fail() -> None:
