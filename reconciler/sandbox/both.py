@@ -7,7 +7,7 @@ everybody on this machine is given fresh ones.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -99,17 +99,22 @@ class Sandbox:
 
 
 def _furnish(world: ServiceNowWorld, offers: Offers) -> None:
-    """Add the further task tables, and the names that are to be looked up."""
+    """Add the further task tables, and the names that are to be looked up; one that is there already stays the only."""
     for schema in (*further_task_tables(), *map(custom_table, offers.tables)):
         world.tables.register(schema)
-    for name in offers.groups:
+    for name in _new(world, "sys_user_group", offers.groups):
         world.writes.insert("sys_user_group", {"name": name, "active": "true"}, SCRIPT)
-    for name in offers.users:
+    for name in _new(world, "sys_user", offers.users):
         user_name = ".".join(name.lower().split())
         world.writes.insert("sys_user", {"user_name": user_name, "name": name, "active": "true"}, SCRIPT)
-    for name in offers.items:
+    for name in _new(world, "cmdb_ci_service", offers.items):
         row = world.writes.insert("cmdb_ci_service", {"name": name, "sys_class_name": "cmdb_ci_service"}, SCRIPT)
         world.writes.insert("cmdb_ci", row, SCRIPT)  # the same row, by the same id: one table extends the other
+
+
+def _new(world: ServiceNowWorld, table: str, names: Iterable[str]) -> list[str]:
+    known = {row["name"] for row in world.tables.named(table)}
+    return [name for name in dict.fromkeys(names) if name not in known]
 
 
 @dataclass(frozen=True, kw_only=True)
