@@ -29,7 +29,8 @@ WHAT_TO_DO: Mapping[SkipReason, str] = {
         "somebody reopened the Incident; when the work on it is over, resolve it there, and both sides go on from that"
     ),
     SkipReason.CASE_MOVED_BACK: (
-        "the Case is open again after it was resolved; resolve it in Coralogix when it is over, and both sides go on"
+        "the Case is open again after it was resolved; resolve it in Coralogix when it is over, and both sides go on; "
+        "or `reconciler holds recreate` gives it a new record"
     ),
     SkipReason.REJECTED: (
         "mend what its words name: in the service (a mandatory field, a rule, a right), then `reconciler holds retry`; "
