@@ -16,7 +16,7 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+"
 
 
 def service_address(text: str, *, ours: str) -> str:
-    """Check the address of a service and give it without a slash at the end.
+    """Check the address of a service and return it without a slash at the end.
 
     ``ours`` is the path that the program adds. Raises ValueError with one sentence. Plain ``http://`` is accepted on
     loopback alone, where the sandbox and tests live.
@@ -52,7 +52,7 @@ def listen_address(text: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine by its name or number alone; nothing is looked up."""
+    """Return whether a host is this machine by its name or number alone; nothing is looked up."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

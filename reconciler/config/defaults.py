@@ -38,7 +38,7 @@ _CLEAR: Mapping[str, str] = {"severity": "0", "resolution_state": "Closing"}
 
 @dataclass(frozen=True, kw_only=True)
 class Usual:
-    """Hold the defaults of one target table; a step that is None is off unless the file gives it a state."""
+    """The defaults of one target table; a step that is None is off unless the file gives it a state."""
 
     fields: Mapping[str, str] = field(default_factory=dict)
     on_create: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Usual:
 
 
 def for_table(table: str, states: Mapping[str, str]) -> Usual:
-    """Give the defaults of a target table whose own states, raw value to word, are these."""
+    """Return the defaults of a target table whose own states, raw value to word, are these."""
     if table == EVENT_TABLE:
         return Usual(fields=_EVENT_FIELDS, steps={"on_acknowledge": {}, "on_resolve": _CLEAR, "on_close": _CLEAR})
     if table == INCIDENT_TABLE:

@@ -109,7 +109,7 @@ def database_path(given: str | None, *, folder: Path, environ: Mapping[str, str]
 
 
 def is_file_path(given: str, path: Path) -> bool:
-    """Say whether ``[state] path`` is the path of a file; one where nothing is yet may become a file."""
+    """Return whether ``[state] path`` is the path of a file; one where nothing is yet may become a file."""
     try:
         return bool(given.strip()) and "\0" not in given and not path.is_dir()
     except OSError:  # none that the system can take

@@ -20,7 +20,7 @@ from reconciler.core.usual import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_
 
 @dataclass(frozen=True, kw_only=True)
 class Glance:
-    """Hold what is shown of a config."""
+    """What is shown of a config."""
 
     database: Path
     poll: timedelta
@@ -55,7 +55,7 @@ def glance_at(path: Path, environ: Mapping[str, str]) -> Glance:
 
 
 def _glance(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> Glance | None:
-    """Give None where anything that is needed is missing or of a wrong kind."""
+    """Return None where anything that is needed is missing or of a wrong kind."""
     state, schedule = data.get("state", {}), data.get("schedule", {})
     sides = {"coralogix": data.get("coralogix"), **_tables(data.get("servicenow"))}
     if len(sides) == 1 or not all(  # a config without a connector has ``coralogix`` alone

@@ -136,7 +136,7 @@ class RetentionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ListenAddress:
-    """Name an address of this machine."""
+    """An address of this machine."""
 
     host: str
     port: int
@@ -189,7 +189,7 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Hold everything that one config file says."""
+    """Everything that one config file says."""
 
     owner: str
     """the mark on every record we make (``correlation_display``)"""
@@ -209,7 +209,7 @@ class Config:
 
     @property
     def observes(self) -> bool:
-        """Say whether nothing is sent that could write."""
+        """Return whether nothing is sent that could write."""
         return self.mode is Mode.OBSERVE
 
     @property

@@ -34,7 +34,7 @@ class Secret:
     read: Callable[[], str] = field(repr=False, compare=False)
 
     def reveal(self) -> str:
-        """Give the value as it is now; raise ConfigError when it cannot be read any more."""
+        """Return the value as it is now; raise ConfigError when it cannot be read any more."""
         try:
             return self.read()
         except ValueError as error:

@@ -54,7 +54,7 @@ _STAGE_WORDS: Mapping[str, str] = {stage.word: word for stage, word in STAGE_WOR
 
 @dataclass(frozen=True, kw_only=True)
 class FileContext:
-    """Hold what reading a file needs beside the file itself: folder, environment, problems."""
+    """What reading a file needs beside the file itself: folder, environment, problems."""
 
     folder: Path
     """where relative paths start"""
@@ -96,7 +96,7 @@ class FileContext:
 
 
 def _is_file(path: Path) -> bool:
-    """Say whether there is a file; there is none of a name that the system cannot take."""
+    """Return whether there is a file; there is none of a name that the system cannot take."""
     try:
         return path.is_file()
     except OSError:
@@ -294,5 +294,5 @@ def schedule(table: ScheduleTable) -> ScheduleConfig:
 
 
 def _no_secret() -> Secret:
-    """Give a placeholder for a secret that is missing."""
+    """Return a placeholder for a secret that is missing."""
     return Secret(source="nowhere", read=str)

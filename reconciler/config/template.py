@@ -8,7 +8,7 @@ SECRETS = ("coralogix_api_key", "servicenow_password")
 
 
 def config_template(*, systemd: bool = False) -> str:
-    """Give a commented config that names every key with its default, and is valid as it stands.
+    """Return a commented config that names every key with its default, and is valid as it stands.
 
     It asks for the environment variables ``CORALOGIX_API_KEY`` and ``SERVICENOW_PASSWORD``; for ``systemd``, for the
     credentials of the same names in lower case, as the shipped units load them.

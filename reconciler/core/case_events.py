@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class CaseEventKind(StrEnum):
-    """Name the kinds of events by their key in ``eventData``."""
+    """The kinds of events by their key in ``eventData``."""
 
     CREATED = "created"
     STATUS = "statusChanged"
@@ -29,7 +29,7 @@ class CaseEventKind(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Name who can act on a Case by the key in ``actor``."""
+    """Who can act on a Case by the key in ``actor``."""
 
     SYSTEM = "system"
     USER = "user"
@@ -44,7 +44,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseActor:
-    """Say who did something to a Case; of a console user the service tells the id alone."""
+    """Who did something to a Case; of a console user the service tells the id alone."""
 
     kind: str
     """an ActorKind, or a word that is newer than this program; empty where the service does not say"""
@@ -54,13 +54,13 @@ class CaseActor:
 
     @property
     def label(self) -> str:
-        """Give the actor as one word for journals: ``system``, ``apiKey:Sync key``; empty where nobody is named."""
+        """Return the actor as one word for journals: ``system``, ``apiKey:Sync key``; empty where nobody is named."""
         return ":".join(word for word in (self.kind, self.name or self.id) if word)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseEvent:
-    """Hold one event of a Case. Enum words are short: ``ACTIVE``, ``P1``."""
+    """One event of a Case. Enum words are short: ``ACTIVE``, ``P1``."""
 
     id: str
     """lower-case UUID"""

@@ -26,13 +26,13 @@ from collections.abc import Sequence
 
 
 class ReconcilerError(Exception):
-    """Be the root of every error that this program raises on purpose."""
+    """The root of every error that this program raises on purpose."""
 
     exit_code = 1
 
 
 class ConfigError(ReconcilerError):
-    """Name every problem of a config or of a call at once."""
+    """Every problem of a config or of a call at once."""
 
     exit_code = 2
 

@@ -55,7 +55,7 @@ ASSIGNED = "assigned"
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Name one step forward as each part of the program calls it."""
+    """One step forward as each part of the program calls it."""
 
     stage: Stage
     """where it leads"""
@@ -82,7 +82,7 @@ _ACTIVE_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
 
 
 def shows_activity(case: Case) -> bool:
-    """Say whether a Case is, or bears a sign of having been, active.
+    """Return whether a Case is, or bears a sign of having been, active.
 
     A Case has a key only once it was active (Coralogix Cases API v5), and only an active one is acknowledged. A Case
     may be resolved without ever having been active, so ``RESOLVED`` alone is no sign.

@@ -23,7 +23,7 @@ class Stage(IntEnum):
 
     @property
     def word(self) -> str:
-        """Give the word of the public contract: ``open``, ``acknowledged``, ``resolved``, ``closed``."""
+        """Return the word of the public contract: ``open``, ``acknowledged``, ``resolved``, ``closed``."""
         return self.name.lower()
 
     @classmethod
@@ -33,7 +33,7 @@ class Stage(IntEnum):
 
 
 class Verb(StrEnum):
-    """Name what can be asked of a Case."""
+    """What can be asked of a Case."""
 
     ACKNOWLEDGE = "acknowledge"
     RESOLVE = "resolve"
@@ -41,14 +41,14 @@ class Verb(StrEnum):
 
 
 class System(StrEnum):
-    """Name the two services, as journals and errors do."""
+    """The two services, as journals and errors do."""
 
     CORALOGIX = "coralogix"
     SERVICENOW = "servicenow"
 
 
 class ActionKind(StrEnum):
-    """Name what one action does."""
+    """What one action does."""
 
     CREATE_INCIDENT = "create_incident"
     ADOPT_INCIDENT = "adopt_incident"
@@ -60,7 +60,7 @@ class ActionKind(StrEnum):
 
 
 class Result(StrEnum):
-    """Say how one action ended."""
+    """How one action ended."""
 
     DONE = "done"
     ALREADY = "already"
@@ -70,7 +70,7 @@ class Result(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Say why a link gets no action; the words are fixed by the public contract."""
+    """Why a link gets no action; the words are fixed by the public contract."""
 
     PENDING_ACTIVATION = "pending_activation"
     NOT_ROUTED = "not_routed"
@@ -103,7 +103,7 @@ HOLD_REASONS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Entity:
-    """Name a service or database that a Case says is impacted."""
+    """A service or database that a Case says is impacted."""
 
     kind: str
     """``service`` or ``database``"""
@@ -130,7 +130,7 @@ class Indicator:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Hold one Coralogix Case as it was last seen. Enum words are short: ``ACTIVE``, ``P1``, ``SECURITY``."""
+    """One Coralogix Case as it was last seen. Enum words are short: ``ACTIVE``, ``P1``, ``SECURITY``."""
 
     id: str
     """lower-case UUID; the only key"""
@@ -165,7 +165,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """Hold one ServiceNow record as it was last seen. Every value is the raw text of the Table API."""
+    """One ServiceNow record as it was last seen. Every value is the raw text of the Table API."""
 
     connector: str
     table: str
@@ -191,12 +191,12 @@ class Incident:
 
     @property
     def held(self) -> Mapping[str, str]:
-        """Give its value of every field that a policy may write, but for its state."""
+        """Return its value of every field that a policy may write, but for its state."""
         return {**self.fields, "assigned_to": self.assigned_to}
 
     @property
     def was_reopened(self) -> bool:
-        """Say whether it counts reopenings, so that it was resolved once, even if no pull saw it."""
+        """Return whether it counts reopenings, so that it was resolved once, even if no pull saw it."""
         return self.reopen_count > 0
 
 
@@ -304,7 +304,7 @@ class Link:
 
     @property
     def stands_for_case(self) -> tuple[str, str, str, str] | None:
-        """Give (connector, table, ``sys_id``, number) of the record of this Case, ours or one by other means.
+        """Return (connector, table, ``sys_id``, number) of the record of this Case, ours or one by other means.
 
         None where there is no record. ``elsewhere`` tells which of both it is.
         """
@@ -315,7 +315,7 @@ class Link:
 
     @property
     def agreed(self) -> Stage | None:
-        """Give the highest stage that both sides were seen to have reached."""
+        """Return the highest stage that both sides were seen to have reached."""
         if self.case_peak is None or self.incident_peak is None:
             return None
         return min(self.case_peak, self.incident_peak)
@@ -335,7 +335,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Say one thing to do to one side of one link."""
+    """One thing to do to one side of one link."""
 
     kind: ActionKind
     case_id: str
@@ -358,7 +358,7 @@ class Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Skip:
-    """Say why one Case gets no action."""
+    """Why one Case gets no action."""
 
     case_id: str
     case_key: str | None
@@ -378,7 +378,7 @@ class FieldNote:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Say how one action ended and what each side looks like now, where that was seen."""
+    """How one action ended and what each side looks like now, where that was seen."""
 
     action: Action
     result: Result

@@ -82,7 +82,7 @@ def without_code_blocks(text: str, *, more_follows: bool = False) -> str:
 
 
 def has_code_block(text: str) -> bool:
-    """Say whether a text has a mark that a journal would show as HTML."""
+    """Return whether a text has a mark that a journal would show as HTML."""
     return _CODE_BLOCK.search(text) is not None
 
 

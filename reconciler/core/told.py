@@ -28,7 +28,7 @@ Known = tuple[str, str, datetime | None]
 
 @dataclass(frozen=True, kw_only=True)
 class ToldStep:
-    """Hold one step as its service wrote it down."""
+    """One step as its service wrote it down."""
 
     id: str
     """the service's own id of the entry"""
@@ -47,13 +47,13 @@ class ToldStep:
 
     @property
     def known(self) -> Known:
-        """Give what tells this step from every other."""
+        """Return what tells this step from every other."""
         return (self.id, self.event, self.at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreement:
-    """Say in what a service's own account and its snapshot do not agree."""
+    """In what a service's own account and its snapshot do not agree."""
 
     field: str
     seen: str
@@ -120,7 +120,7 @@ def differences(case: Case, events: Sequence[CaseEvent]) -> tuple[Disagreement, 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordChange:
-    """Hold one entry of ServiceNow's own audit: one field of one record."""
+    """One entry of ServiceNow's own audit: one field of one record."""
 
     id: str
     sys_id: str

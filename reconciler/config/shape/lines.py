@@ -32,7 +32,7 @@ def key_lines(text: str) -> Mapping[KeyPath, int]:
 
 
 def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
-    """Give the line of a path, or of the nearest table around it; 1 when nothing of it stands in the text."""
+    """Return the line of a path, or of the nearest table around it; 1 when nothing of it stands in the text."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -63,7 +63,7 @@ class _Scan:
         return self.lines
 
     def _header(self) -> KeyPath:
-        """Step over ``[a.b]`` or ``[[a.b]]`` and give the table that it opens."""
+        """Step over ``[a.b]`` or ``[[a.b]]`` and return the table that it opens."""
         of_list = self.text.startswith("[[", self.at)  # TOML allows no blank between the two
         line = self._line_here()
         self.at += 2 if of_list else 1
@@ -92,7 +92,7 @@ class _Scan:
         self._value(path)
 
     def _key(self) -> KeyPath:
-        """Step over a key, dotted or not, and give its parts as the text means them."""
+        """Step over a key, dotted or not, and return its parts as the text means them."""
         parts: list[str] = []
         while match := _KEY.match(self.text, self.at):
             parts.append(_unquoted(match[1]))

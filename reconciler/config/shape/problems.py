@@ -37,7 +37,7 @@ class Problems:
             self._found[path] = one_line(words)
 
     def at(self, path: KeyPath) -> bool:
-        """Say whether a place, or one around it, has a problem."""
+        """Return whether a place, or one around it, has a problem."""
         return any(path[:length] in self._found for length in range(1, len(path) + 1))
 
     def told(self) -> tuple[str, ...]:

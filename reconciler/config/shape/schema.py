@@ -15,7 +15,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def config_schema() -> JsonObject:
-    """Give the JSON Schema of the config file."""
+    """Return the JSON Schema of the config file."""
     schema = _without_null(File.model_json_schema())
     return {"$schema": DIALECT, **schema, "title": "reconciler.toml", "description": "Config of the reconciler."}
 

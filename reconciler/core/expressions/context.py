@@ -21,7 +21,7 @@ Context = Mapping[str, Any]
 
 
 def case_context(case: Case) -> dict[str, Any]:
-    """Give what an expression over a Case sees: ``case``, and Notification Center's ``_context`` and ``alertDef``."""
+    """Return what an expression over a Case sees: ``case``, and Notification Center's ``_context`` and ``alertDef``."""
     labels = _labels(case.labels)
     return {
         "case": _held(_case_texts(case)) | _case_parts(case, labels),
@@ -31,7 +31,7 @@ def case_context(case: Case) -> dict[str, Any]:
 
 
 def incident_context(incident: Incident, word: str | None) -> dict[str, Any]:
-    """Give what an expression over a record sees beside the Case: ``incident``; ``word`` names its state."""
+    """Return what an expression over a record sees beside the Case: ``incident``; ``word`` names its state."""
     own = {
         "number": incident.number,
         "sys_id": incident.sys_id,
@@ -134,7 +134,7 @@ def _labels(labels: Mapping[str, tuple[str, ...]]) -> dict[str, LabelValue]:
 
 
 def _held(values: Mapping[str, str | None]) -> dict[str, Any]:
-    """Leave out what a Case does not have, and give each name its twin."""
+    """Leave out what a Case does not have, and return each name its twin."""
     return with_twins({name: value for name, value in values.items() if value})
 
 
@@ -206,7 +206,7 @@ EXAMPLE_INCIDENT = Incident(
 
 @cache
 def example_context() -> Context:
-    """Give what every root holds in the example."""
+    """Return what every root holds in the example."""
     return case_context(EXAMPLE_CASE) | incident_context(EXAMPLE_INCIDENT, "resolved")
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 
 class LabelValue(tuple[str, ...]):
-    """Hold the values of one label or grouping: text where text is asked for, a list where it is indexed.
+    """The values of one label or grouping: text where text is asked for, a list where it is indexed.
 
     A label of one value behaves as that text: ``labels["routing.team"] == "sre"``. Where a label repeats, any one
     value that fits is enough: for ``==``, ``in``, and the tests on text. ``!=`` is the opposite of ``==``.
@@ -20,7 +20,7 @@ class LabelValue(tuple[str, ...]):
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        """Say whether one of the values is this text, or the whole list is that list."""
+        """Return whether one of the values is this text, or the whole list is that list."""
         if isinstance(other, str):
             return any(value == other for value in self)
         return tuple.__eq__(self, tuple(other)) if isinstance(other, list | tuple) else False
@@ -34,7 +34,7 @@ class LabelValue(tuple[str, ...]):
         return tuple.__hash__(self)
 
     def __contains__(self, item: object) -> bool:
-        """Say whether one of the values contains this text, as ``in`` does with text."""
+        """Return whether one of the values contains this text, as ``in`` does with text."""
         return isinstance(item, str) and any(item in value for value in self)
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class LabelValue(tuple[str, ...]):
 
 
 class EntityText(str):
-    """Hold an impacted entity: the text is its name, and its parts are ``name``, ``kind`` and ``detail``.
+    """An impacted entity: the text is its name, and its parts are ``name``, ``kind`` and ``detail``.
 
     So ``case.impacted_entities is containing("payments-api")`` works, and a template may print each part.
     """
@@ -64,9 +64,9 @@ class EntityText(str):
 
     @property
     def name(self) -> str:
-        """Give the plain name."""
+        """Return the plain name."""
         return str(self)
 
     def part(self, name: str) -> str | None:
-        """Give one part by name; None when there is none of that name."""
+        """Return one part by name; None when there is none of that name."""
         return {"name": str(self), "kind": self.kind, "detail": self.detail}.get(name)

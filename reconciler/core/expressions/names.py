@@ -56,7 +56,7 @@ class Name:
 
     @property
     def own_parts(self) -> dict[str, Name]:
-        """Give the parts without their camelCase twins."""
+        """Return the parts without their camelCase twins."""
         twins = {camel(part) for part in self.parts if "_" in part}
         return {step: part for step, part in self.parts.items() if step not in twins}
 
@@ -69,7 +69,7 @@ def camel(name: str) -> str:
 
 
 def with_twins(parts: Mapping[str, T]) -> dict[str, T]:
-    """Give every snake_case name its camelCase twin; a name that begins with ``_`` has none."""
+    """Return every snake_case name its camelCase twin; a name that begins with ``_`` has none."""
     return dict(parts) | {camel(name): part for name, part in parts.items() if not name.startswith("_")}
 
 

@@ -38,7 +38,7 @@ _ONLY_RE2 = frozenset("CQEZ<>")
 
 
 class Pattern:
-    """Hold one compiled pattern."""
+    """One compiled pattern."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled

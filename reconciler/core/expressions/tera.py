@@ -17,28 +17,28 @@ MOST_COMPARED = 1_000_000
 
 
 class Undecided(ValueError):
-    """Say why an expression has no answer: a missing value, or an operation that its values do not allow."""
+    """Why an expression has no answer: a missing value, or an operation that its values do not allow."""
 
 
 def is_number(value: object) -> bool:
-    """Say whether a value is a number; true and false are none."""
+    """Return whether a value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def truthy(value: object) -> bool:
-    """Say whether ``and``, ``or`` and ``not`` count a value as true: not false, zero or empty."""
+    """Return whether ``and``, ``or`` and ``not`` count a value as true: not false, zero or empty."""
     if isinstance(value, LabelValue):
         return any(value)
     return bool(value)
 
 
 def comparable(left: object, right: object) -> bool:
-    """Say whether ``==`` and ``!=`` mean anything: between a number and another kind both are false."""
+    """Return whether ``==`` and ``!=`` mean anything: between a number and another kind both are false."""
     return is_number(left) == is_number(right)
 
 
 def equal(left: object, right: object) -> bool:
-    """Say whether two values are the same; a truth value equals no number."""
+    """Return whether two values are the same; a truth value equals no number."""
     if isinstance(left, LabelValue) and isinstance(right, LabelValue):
         return not set(left).isdisjoint(right)
     if isinstance(left, bool) != isinstance(right, bool):
@@ -47,14 +47,14 @@ def equal(left: object, right: object) -> bool:
 
 
 def ordered(left: object, right: object) -> tuple[float, float]:
-    """Give two numbers to be ordered; raise Undecided for anything else."""
+    """Return two numbers to be ordered; raise Undecided for anything else."""
     if not (is_number(left) and is_number(right)):
         raise Undecided("<, <=, > and >= compare numbers only")
     return left, right  # type: ignore[return-value]  # is_number has just said so
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """Give the texts that a test looks at; raise Undecided for what is no text."""
+    """Return the texts that a test looks at; raise Undecided for what is no text."""
     if isinstance(value, LabelValue):
         return tuple(value)
     if isinstance(value, str):
@@ -121,7 +121,7 @@ def length(value: object) -> int:
 
 
 def member(value: object, index: int) -> Any:
-    """Give one member of a list; raise Undecided when it has none there."""
+    """Return one member of a list; raise Undecided when it has none there."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise Undecided("first and last want a list")
     if not value:

@@ -25,7 +25,7 @@ _ORDERS = frozenset({"gt", "gteq", "lt", "lteq"})
 
 
 def path_of(node: nodes.Node) -> list[str | int] | None:
-    """Give a path of constant steps; None for anything else."""
+    """Return a path of constant steps; None for anything else."""
     match node:
         case nodes.Name(name=name):
             return [name]

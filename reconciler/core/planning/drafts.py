@@ -39,7 +39,7 @@ CLOSE_INFO = frozenset({"close_code", "close_notes"})
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """Hold fields on their way to a record, and what stands between."""
+    """Fields on their way to a record, and what stands between."""
 
     kind: ActionKind = ActionKind.UPDATE_INCIDENT
     from_stage: Stage | None = None
@@ -190,7 +190,7 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
 
 
 def _is_noted(here: Standing, target: Stage | None) -> bool:
-    """Say whether the note of a step was sent: for certain, or, where that is not known, the record moved since."""
+    """Return whether the note of a step was sent: for certain, or, where that is not known, the record moved since."""
     before = here.link.noted.get(target.word) if target else None
     return before is not None and here.incident is not None and here.incident.mod_count > before
 
@@ -289,7 +289,7 @@ def _case_step(here: Standing, to_stage: Stage) -> Action:
 
 
 def _templates(inbound: Inbound, stage: Stage) -> Mapping[str, Template]:
-    """Give all that says how a Case looks that is at a stage; what the step gives counts most."""
+    """Return all that says how a Case looks that is at a stage; what the step gives counts most."""
     return {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
 
 

@@ -17,7 +17,7 @@ SETTLE_AFTER = timedelta(seconds=300)
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
-    """Hold what is known at the moment of a decision."""
+    """What is known at the moment of a decision."""
 
     now: datetime
     origin: datetime

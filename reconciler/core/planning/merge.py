@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class MergeResult(StrEnum):
-    """Say what becomes of one field."""
+    """What becomes of one field."""
 
     WRITE = "write"
     ALREADY = "already"
@@ -24,7 +24,7 @@ class MergeResult(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """Hold what a merge of several fields comes to."""
+    """What a merge of several fields comes to."""
 
     changes: Mapping[str, str] = field(default_factory=dict)
     """what to write"""
@@ -74,6 +74,6 @@ def merge_fields(
 
 
 def normal(value: str) -> str:
-    """Give the form in which two values are compared."""
+    """Return the form in which two values are compared."""
     unified = value.replace("\r\n", "\n").replace("\r", "\n")
     return "\n".join(line.rstrip() for line in unified.split("\n")).rstrip()

@@ -68,7 +68,7 @@ def until_answered(
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Hold what was decided for one link."""
+    """What was decided for one link."""
 
     link: Link
     actions: tuple[Action, ...] = ()
@@ -78,13 +78,13 @@ class Decision:
 
     @property
     def is_rejected(self) -> bool:
-        """Say whether the link is, or has to be, held because something was refused."""
+        """Return whether the link is, or has to be, held because something was refused."""
         return self.skip is not None and self.skip.reason is SkipReason.REJECTED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Hold everything that one cycle would do, in order, and everything that it would not, with the reason."""
+    """Everything that one cycle would do, in order, and everything that it would not, with the reason."""
 
     decisions: tuple[Decision, ...] = ()
     standing_skips: tuple[Skip, ...] = ()

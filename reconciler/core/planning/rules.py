@@ -26,7 +26,7 @@ Rule = Callable[[Standing, Knowledge], Skip | None]
 
 
 def verdict_on(here: Standing, knowledge: Knowledge) -> Verdict:
-    """Give the verdict on a pair. One that a person said to leave alone, or that is held, waits for a change first."""
+    """Return the verdict on a pair. One that is ignored by a person's request, or held, waits for a change first."""
     if here.is_left_alone:
         return Leave(here=here.on(replace(here.link, hold=None)))
     here = here.on(replace(here.link, ignored_fingerprint="", hold=here.hold))
@@ -116,7 +116,7 @@ ADMISSION: tuple[Rule, ...] = (
 
 
 def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
-    """Give the link of a Case that gets a record, with its route; or say why it gets none."""
+    """Return the link of a Case that gets a record, with its route; or say why it gets none."""
     kept_out = next((found for rule in ADMISSION if (found := rule(here, knowledge))), None)
     route = None if kept_out else here.route
     if route is None or here.keeps_its_place:
@@ -133,7 +133,7 @@ def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
 
 
 def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
-    """Say whether a Case is due by its age; what is over counts as open where it was when it was first seen."""
+    """Return whether a Case is due by its age; what is over counts as open where it was when it was first seen."""
     created, stage = here.case.created_at, here.case_at
     looked_back_to = knowledge.origin - here.policies.first_lookback
     is_before_the_end = knowledge.until is None or created <= knowledge.until
@@ -336,7 +336,7 @@ def _absent(here: Standing, reason: SkipReason, times: int, system: str, name: s
 
 
 def _gets_next_record(here: Standing, knowledge: Knowledge) -> bool:
-    """Say whether a Case that is active again gets a new record; never while the one before is still open."""
+    """Return whether a Case that is active again gets a new record; never while the one before is still open."""
     reactivated_at, inbound = here.case.reactivated_at, here.inbound
     if here.is_event or inbound.on_reactivate is not OnReactivate.NEW_RECORD or reactivated_at is None:
         return False
@@ -383,7 +383,7 @@ def withheld(here: Standing) -> Skip | None:
 
 
 def has_note(here: Standing) -> bool:
-    """Say whether people who work on a record are told, once, that its Case is active again."""
+    """Return whether people who work on a record are told, once, that its Case is active again."""
     is_off = here.is_event or here.inbound.on_reactivate is OnReactivate.HOLD
     if is_off or here.incident is None or here.case.reactivated_at is None or not here.is_case_back:
         return False

@@ -24,7 +24,7 @@ from reconciler.core.policies.routing import route_for
 
 
 class About(TypedDict):
-    """Name the fields of an action that say which pair it is about."""
+    """The fields of an action that say which pair it is about."""
 
     case_id: str
     case_key: str | None
@@ -41,7 +41,7 @@ _OF_BOTH_SIDES = ("route", "case_stage", "word", "context", "in_step")
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Hold what one look at a pair shows."""
+    """What one look at a pair shows."""
 
     pair: Pair
     policies: Policies
@@ -50,32 +50,32 @@ class Standing:
 
     @property
     def link(self) -> Link:
-        """Give the link of the pair."""
+        """Return the link of the pair."""
         return self.pair.link
 
     @property
     def case(self) -> Case:
-        """Give the Case of the pair."""
+        """Return the Case of the pair."""
         return self.pair.case
 
     @property
     def incident(self) -> Incident | None:
-        """Give the linked record, None until it was seen."""
+        """Return the linked record, None until it was seen."""
         return self.pair.incident
 
     @property
     def is_event(self) -> bool:
-        """Say whether the link's record is an alert behind events."""
+        """Return whether the link's record is an alert behind events."""
         return self.link.table == EVENT_TABLE
 
     @property
     def inbound(self) -> Inbound:
-        """Give the policy that the record goes by; raise KeyError where ``lost_rules`` says that it is gone."""
+        """Return the policy that the record goes by; raise KeyError where ``lost_rules`` says that it is gone."""
         return self.policies.inbound[self.link.inbound]
 
     @property
     def outbound(self) -> Outbound | None:
-        """Give the policy that the Case goes by; None where the link is one-way."""
+        """Return the policy that the Case goes by; None where the link is one-way."""
         return self.policies.outbound.get(self.link.outbound)
 
     @cached_property
@@ -85,12 +85,12 @@ class Standing:
 
     @cached_property
     def route(self) -> Route | None:
-        """Give the route that takes the Case today; an existing link goes by the one that it remembers."""
+        """Return the route that takes the Case today; an existing link goes by the one that it remembers."""
         return route_for(self.case, self.policies.routes)
 
     @property
     def chosen_id(self) -> str:
-        """Give the ``sys_id`` that a record of this link gets when it is made."""
+        """Return the ``sys_id`` that a record of this link gets when it is made."""
         return record_id(self.policies.owner, self.case.id, self.link.generation)
 
     @cached_property
@@ -100,18 +100,18 @@ class Standing:
 
     @property
     def is_left_alone(self) -> bool:
-        """Say whether a person said to leave the pair alone, and nothing changed since."""
+        """Return whether a person said to leave the pair alone, and nothing changed since."""
         return self.link.ignored_fingerprint == self.fingerprint
 
     @property
     def hold(self) -> Hold | None:
-        """Give the hold of the link, if nothing changed since it began."""
+        """Return the hold of the link, if nothing changed since it began."""
         hold = self.link.hold
         return hold if hold and hold.fingerprint == self.fingerprint else None
 
     @cached_property
     def is_ours(self) -> bool:
-        """Say whether the record bears this Case's key and our mark."""
+        """Return whether the record bears this Case's key and our mark."""
         return self.incident is not None and self.policies.is_ours(self.incident, self.case.id)
 
     @property
@@ -123,7 +123,7 @@ class Standing:
 
     @cached_property
     def further(self) -> tuple[Incident, ...]:
-        """Give the records that are this Case's as well; a copy in another instance is no rival of the linked one.
+        """Return the records that are this Case's as well; a copy in another instance is no rival of the linked one.
 
         Instances are cloned over each other (PROD over TEST), ids, keys and marks included. Nor is a record that was
         left as it is when the link went on with the next one.
@@ -139,30 +139,30 @@ class Standing:
 
     @property
     def keeps_its_place(self) -> bool:
-        """Say whether a record was made, or a create was sent, by rules that the link remembers."""
+        """Return whether a record was made, or a create was sent, by rules that the link remembers."""
         link = self.link
         return bool(link.inbound and (link.create_in_doubt_since or link.earlier or self.further))
 
     @property
     def may_have_record(self) -> bool:
-        """Say whether a record was, or may have been, made: then it stays where that is."""
+        """Return whether a record was, or may have been, made: then it stays where that is."""
         return bool(self.further) or self.keeps_its_place
 
     # -- where they stand --------------------------------------------------------------------------------------
 
     @cached_property
     def case_stage(self) -> Stage | None:
-        """Give the Case's stage; None when it is pending or its status unknown."""
+        """Return the Case's stage; None when it is pending or its status unknown."""
         return self.policies.case_stage(self.case)
 
     @cached_property
     def incident_stage(self) -> Stage | None:
-        """Give the record's stage; None when there is no record or its state is unknown."""
+        """Return the record's stage; None when there is no record or its state is unknown."""
         return self.policies.incident_stage(self.link, self.incident) if self.incident else None
 
     @cached_property
     def word(self) -> str | None:
-        """Give the record's state word; None when there is no record or nothing explains its state."""
+        """Return the record's state word; None when there is no record or nothing explains its state."""
         return self.policies.state_word(self.link, self.incident) if self.incident else None
 
     @cached_property
@@ -172,22 +172,22 @@ class Standing:
 
     @cached_property
     def is_over(self) -> bool:
-        """Say whether the record is Closed or Canceled: then it is never written again."""
+        """Return whether the record is Closed or Canceled: then it is never written again."""
         return self.incident is not None and self.policies.is_over(self.link, self.incident)
 
     @property
     def case_at(self) -> Stage:
-        """Give the Case's stage; one that cannot be placed counts as open."""
+        """Return the Case's stage; one that cannot be placed counts as open."""
         return self.case_stage or Stage.OPEN
 
     @property
     def incident_at(self) -> Stage:
-        """Give the record's stage; one that cannot be placed counts as open."""
+        """Return the record's stage; one that cannot be placed counts as open."""
         return self.incident_stage or Stage.OPEN
 
     @cached_property
     def case_peak(self) -> Stage:
-        """Give the highest stage of the Case, as far as we or the Case itself know, this look included.
+        """Return the highest stage of the Case, as far as we or the Case itself know, this look included.
 
         A Case that was re-activated since it was first seen, or since its record was made, was resolved once, and one
         that was acknowledged since then was acknowledged once, even if no pull of this database saw it.
@@ -205,36 +205,36 @@ class Standing:
 
     @cached_property
     def incident_peak(self) -> Stage:
-        """Give the highest stage of the record, as far as we or the record itself know, this look included."""
+        """Return the highest stage of the record, as far as we or the record itself know, this look included."""
         was_reopened = self.incident is not None and self.incident.was_reopened
         reached = Stage.RESOLVED if was_reopened else Stage.OPEN
         return max(self.incident_at, self.link.incident_peak or Stage.OPEN, reached)
 
     @property
     def agreed(self) -> Stage | None:
-        """Give the highest stage that both sides were seen to have reached."""
+        """Return the highest stage that both sides were seen to have reached."""
         return self.link.agreed
 
     @property
     def is_case_back(self) -> bool:
-        """Say whether the Case was moved back across ``resolved``."""
+        """Return whether the Case was moved back across ``resolved``."""
         return self.case_at < Stage.RESOLVED <= self.case_peak
 
     @property
     def is_incident_back(self) -> bool:
-        """Say whether the record was moved back across ``resolved``."""
+        """Return whether the record was moved back across ``resolved``."""
         return self.incident is not None and self.incident_at < Stage.RESOLVED <= self.incident_peak
 
     # -- what each asks of the other ---------------------------------------------------------------------------
 
     @cached_property
     def asks_of_record(self) -> Stage:
-        """Give the stage to which the Case, by the inbound policy, brings its record."""
+        """Return the stage to which the Case, by the inbound policy, brings its record."""
         return highest_step(self.inbound, self.case_at)
 
     @cached_property
     def asks_of_case(self) -> Stage | None:
-        """Give the stage that the record asks of its Case, if the outbound policy listens; None for nothing."""
+        """Return the stage that the record asks of its Case, if the outbound policy listens; None for nothing."""
         if self.outbound is None or self.incident is None:
             return None
         asked = asked_of_case(self.words, self.outbound)
@@ -242,12 +242,12 @@ class Standing:
 
     @property
     def record_goes_to(self) -> Stage | None:
-        """Give the stage to which the record is brought: one at which it never stood; None for nowhere."""
+        """Return the stage to which the record is brought: one at which it never stood; None for nowhere."""
         return self.asks_of_record if self.asks_of_record > self.incident_peak else None
 
     @property
     def case_goes_to(self) -> Stage | None:
-        """Give the stage to which the Case is brought: one at which it never stood; None for nowhere."""
+        """Return the stage to which the Case is brought: one at which it never stood; None for nowhere."""
         asked = self.asks_of_case
         return asked if asked is not None and asked > self.case_peak else None
 
@@ -258,7 +258,7 @@ class Standing:
 
     @property
     def reason(self) -> tuple[str, str]:
-        """Give the reason with which the Case would be resolved, as sent and in full; empty for a one-way link."""
+        """Return the reason with which the Case would be resolved, as sent and in full; empty for a one-way link."""
         return resolution_reason(self.outbound.reason, self.context) if self.outbound else ("", "")
 
     @cached_property
@@ -269,13 +269,13 @@ class Standing:
 
     @cached_property
     def context(self) -> Mapping[str, object]:
-        """Give what conditions and templates may read: the Case, and its record where there is one."""
+        """Return what conditions and templates may read: the Case, and its record where there is one."""
         case = case_context(self.case)
         return {**case, **incident_context(self.incident, self.word or "")} if self.incident else case
 
     @cached_property
     def in_step(self) -> Mapping[str, str]:
-        """Give the fields that follow the Case, rendered; raise TemplateFailed where one cannot be."""
+        """Return the fields that follow the Case, rendered; raise TemplateFailed where one cannot be."""
         return render_fields(self.inbound.fields, self.context)
 
     # -- what is made of it ------------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ class Standing:
 
     @property
     def about(self) -> About:
-        """Give what every action on this pair says: its Case, and the record that was seen, or that the link names."""
+        """Return what every action on this pair names: its Case, and the record that was seen or linked."""
         at = self.incident or self.link
         return About(
             case_id=self.case.id,
@@ -336,12 +336,12 @@ class Standing:
 
 
 def highest_step(inbound: Inbound, stage: Stage) -> Stage:
-    """Give the highest stage up to ``stage`` to which the policy brings a record."""
+    """Return the highest stage up to ``stage`` to which the policy brings a record."""
     return max(step for step in Stage if step <= stage and inbound.step(step) is not None)
 
 
 def asked_of_case(words: frozenset[str], outbound: Outbound) -> Stage | None:
-    """Give the highest stage that a record's words ask of its Case; None when they ask nothing.
+    """Return the highest stage that a record's words ask of its Case; None when they ask nothing.
 
     A word asks for the step of its own list alone. Where ``close_on`` does not hold ``closed``, a closed record
     counts as resolved, since it may have passed Resolved between two pulls.

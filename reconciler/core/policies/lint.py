@@ -36,7 +36,7 @@ BARE_CASE = Case(
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """Say what in a config can hardly be meant."""
+    """What in a config can hardly be meant."""
 
     code: Code
     words: str
@@ -73,7 +73,7 @@ def _covers(before: Route, route: Route) -> bool:
 
 
 def takes_all(route: Route) -> bool:
-    """Say whether a route takes every Case that comes to it."""
+    """Return whether a route takes every Case that comes to it."""
     return route.when.source.strip() in {"", "true"} and not route.labels and not route.priorities
 
 
@@ -99,7 +99,7 @@ def _of_inbound(inbound: Inbound, routes: Sequence[Route]) -> Iterator[Doubt]:
 
 
 def barest(route: Route) -> Case:
-    """Give the Case with the least on it that a route takes: the labels that it names, and no other."""
+    """Return the Case with the least on it that a route takes: the labels that it names, and no other."""
     named = {name for found in _LABEL.findall(route.when.source) for name in found if name}
     labels = {**dict.fromkeys(named, ("some",)), **{key: values[:1] for key, values in route.labels.items()}}
     return replace(BARE_CASE, labels=labels, priority=next(iter(route.priorities), BARE_CASE.priority))

@@ -24,7 +24,7 @@ EVENT_TABLE = "em_event"
 
 
 class WayBack(StrEnum):
-    """Say where the way back of an event target is read."""
+    """Where the way back of an event target is read."""
 
     NONE = "none"
     ALERT = "alert"
@@ -33,7 +33,7 @@ class WayBack(StrEnum):
 
 
 class OnReactivate(StrEnum):
-    """Say what becomes of the record's side when a resolved Case is active again."""
+    """What becomes of the record's side when a resolved Case is active again."""
 
     NOTE = "note"
     """one work note on the record"""
@@ -49,7 +49,7 @@ OVER_WORDS = frozenset({"closed", "canceled"})
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Say how the name that a template gives for a reference field becomes a ``sys_id``."""
+    """How the name that a template gives for a reference field becomes a ``sys_id``."""
 
     table: str
     """where the name is looked up, e.g. ``sys_user_group``"""
@@ -77,7 +77,7 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Inbound:
-    """Say what a Case makes of its record. A step that is None is switched off."""
+    """What a Case makes of its record. A step that is None is switched off."""
 
     name: str
     table: str = INCIDENT_TABLE
@@ -103,7 +103,7 @@ class Inbound:
     """state words of a table that is not ``incident``; beside those of the connector"""
 
     def step(self, stage: Stage) -> Mapping[str, Template] | None:
-        """Give the fields that bring a record to a stage; None where that step is switched off."""
+        """Return the fields that bring a record to a stage; None where that step is switched off."""
         if stage is Stage.OPEN:
             return {}
         templates: Mapping[str, Template] | None = getattr(self, STEP_TO[stage].inbound)
@@ -112,7 +112,7 @@ class Inbound:
 
 @dataclass(frozen=True, kw_only=True)
 class Outbound:
-    """Say which words of a record ask which step of its Case."""
+    """Which words of a record ask which step of its Case."""
 
     name: str
     acknowledge_on: frozenset[str] = frozenset()
@@ -123,14 +123,14 @@ class Outbound:
     """the resolution reason of the Case, from ``incident`` and ``case``"""
 
     def listens(self, step: Step) -> frozenset[str]:
-        """Give the words that ask a step of the Case; none where the step is off."""
+        """Return the words that ask a step of the Case; none where the step is off."""
         words: frozenset[str] = getattr(self, step.outbound)
         return words
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Hold the brakes: a plan that needs more is refused whole."""
+    """The brakes: a plan that needs more is refused whole."""
 
     max_creates_per_cycle: int = 100
     max_case_resolves_per_cycle: int = 100
@@ -141,7 +141,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Policies:
-    """Hold everything that a decision depends on beside what is remembered."""
+    """Everything that a decision depends on beside what is remembered."""
 
     owner: str
     routes: tuple[Route, ...]
@@ -155,7 +155,7 @@ class Policies:
     first_lookback: timedelta = timedelta(hours=FIRST_LOOKBACK_HOURS)
 
     def is_ours(self, incident: Incident, case_id: str) -> bool:
-        """Say whether a record bears this Case's key and our mark; no other is ever written or linked."""
+        """Return whether a record bears this Case's key and our mark; no other is ever written or linked."""
         return incident.correlation_id == case_id and incident.correlation_display == self.owner
 
     def lost_rules(self, link: Link) -> str:
@@ -211,10 +211,10 @@ class Policies:
         return stage
 
     def is_over(self, link: Link, incident: Incident) -> bool:
-        """Say whether a record is Closed or Canceled and so is never written again."""
+        """Return whether a record is Closed or Canceled and so is never written again."""
         return self.state_word(link, incident) in OVER_WORDS
 
 
 def _is_assigned(link: Link, incident: Incident) -> bool:
-    """Say whether somebody took a record; what a template of ours put into ``assigned_to`` is no person's act."""
+    """Return whether somebody took a record; what a template of ours put into ``assigned_to`` is no person's act."""
     return bool(incident.assigned_to) and incident.assigned_to != link.kept.get("assigned_to")

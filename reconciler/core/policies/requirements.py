@@ -16,7 +16,7 @@ from reconciler.core.policies.policies import INCIDENT_TABLE, Inbound, Policies
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """Hold one value that a policy sends as it stands in the config."""
+    """One value that a policy sends as it stands in the config."""
 
     field: str
     value: str
@@ -26,7 +26,7 @@ class Sent:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class NamedRow:
-    """Hold one row that a policy refers to by its name."""
+    """One row that a policy refers to by its name."""
 
     table: str
     name_field: str
@@ -36,7 +36,7 @@ class NamedRow:
 
 
 def parts_of(inbound: Inbound) -> Mapping[str, Mapping[str, Template]]:
-    """Give the templates of a policy by the name of their table in the config, steps that are off left out."""
+    """Return the templates of a policy by the name of their table in the config, steps that are off left out."""
     steps = {step.inbound: inbound.step(step.stage) for step in STEPS}
     parts = {"fields": inbound.fields, "on_create": inbound.on_create, **steps}
     return {name: part for name, part in parts.items() if part is not None}
@@ -65,12 +65,12 @@ def named_rows(inbound: Inbound) -> Iterator[NamedRow]:
 
 
 def is_fixed(template: Template) -> bool:
-    """Say whether a template gives the same for every Case."""
+    """Return whether a template gives the same for every Case."""
     return "{" not in template.source
 
 
 def inbound_policies(policies: Policies, connector: str, table: str) -> tuple[Inbound, ...]:
-    """Give the inbound policies with which routes write to one table of one connector."""
+    """Return the inbound policies with which routes write to one table of one connector."""
     names = dict.fromkeys(route.inbound for route in policies.routes if route.connector == connector)
     return tuple(policies.inbound[name] for name in names if policies.inbound[name].table == table)
 

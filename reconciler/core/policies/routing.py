@@ -17,7 +17,7 @@ from reconciler.core.policies.policies import Route
 
 @dataclass(frozen=True, kw_only=True)
 class RouteTrace:
-    """Say why one route did or did not take a Case."""
+    """Why one route did or did not take a Case."""
 
     route: str
     fallback: bool
@@ -36,12 +36,12 @@ class RouteTrace:
 
 
 def in_order(routes: Sequence[Route]) -> list[Route]:
-    """Give the routes in the order in which they are tried: fallback routes last, else as they stand."""
+    """Return the routes in the order in which they are tried: fallback routes last, else as they stand."""
     return sorted(routes, key=lambda route: route.fallback)
 
 
 def route_for(case: Case, routes: Sequence[Route]) -> Route | None:
-    """Give the route that takes a Case; None when none does."""
+    """Return the route that takes a Case; None when none does."""
     context = case_context(case)
     for route in in_order(routes):
         if next(failures(case, route, context), None) is None:

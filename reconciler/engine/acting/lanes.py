@@ -106,7 +106,7 @@ class Lanes:
                 yield name, list(lane.next_batch())
 
     def looked_at(self, name: str, works: Iterable[Work]) -> None:
-        """Return the links of one batch, ready to be worked on."""
+        """Queue the links of one batch, whose records were read, to be worked on."""
         self._lanes[name].is_reading = False
         self._lanes[name].ready.extend(works)
 

@@ -259,7 +259,7 @@ class Performer:
         )
 
     def _wrote_last(self, action: Action, record: Incident) -> bool:
-        """Say whether the last write to a record of ours is ours, so that it holds what was made of our values.
+        """Return whether the last write to a record of ours is ours, so that it holds what was made of our values.
 
         Where the login names no user (a token, a key), it is the one who made the record.
         """
@@ -343,12 +343,12 @@ class Performer:
 
 
 def _reached(here: Standing, verb: Verb) -> bool:
-    """Say whether a Case stands where a verb leads, or beyond."""
+    """Return whether a Case stands where a verb leads, or beyond."""
     return here.case_stage is not None and here.case_stage >= STEP_OF[verb].stage
 
 
 def _arrived(action: Action, here: Standing, before: Incident) -> bool:
-    """Say whether a write did what it was for: the stage is reached, or the record was changed at all."""
+    """Return whether a write did what it was for: the stage is reached, or the record was changed at all."""
     after = here.incident
     if action.kind is ActionKind.ADVANCE_INCIDENT or after is None:
         return here.incident_stage is not None and here.incident_stage >= action.to_stage

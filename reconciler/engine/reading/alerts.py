@@ -45,7 +45,7 @@ def pull_alerts(context: Context, connector: str) -> Pulled:
 
 
 def _followed(context: Context, connector: str) -> Mapping[WayBack, list[Link]]:
-    """Give the open event links of a connector by the way back that their policy has."""
+    """Return the open event links of a connector by the way back that their policy has."""
     policies = context.policies.inbound.values()
     if all(policy.table != EVENT_TABLE or policy.way_back is WayBack.NONE for policy in policies):
         return {}
@@ -60,7 +60,7 @@ def _followed(context: Context, connector: str) -> Mapping[WayBack, list[Link]]:
 def _rows(
     context: Context, connector: str, way_back: WayBack, links: Sequence[Link]
 ) -> Iterator[tuple[Link, JsonObject, JsonObject]]:
-    """Give each link with its alert and the row that tells its state: the alert, or the Incident it led to."""
+    """Yield each link with its alert and the row that tells its state: the alert, or the Incident it led to."""
     client = context.connectors[connector]
     by_key = {link.case_id: link for link in links}
     query = f"message_keyIN{','.join(by_key)}^ORDERBYsys_id"

@@ -20,7 +20,7 @@ RecordKey = tuple[str, str, str]
 
 @dataclass(kw_only=True)
 class Reading:
-    """Hold what became of the records of one table that were asked for."""
+    """What became of the records of one table that were asked for."""
 
     found: list[Incident] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)

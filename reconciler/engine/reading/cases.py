@@ -11,7 +11,7 @@ from reconciler.store.values import Pulled
 
 
 def read_cases(context: Context, case_ids: Sequence[str]) -> frozenset[str]:
-    """Read and remember these Cases as they are now, whatever their times say; give those that answered 404.
+    """Read and remember these Cases as they are now, whatever their times say; return those that answered 404.
 
     One that is there and cannot be read stops nothing: it stays as it is remembered. Raises AuthFailed.
     """

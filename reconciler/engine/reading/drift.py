@@ -26,7 +26,7 @@ FULL_RANGE = timedelta(days=30)
 
 
 def is_due(last: str, now: datetime, every: timedelta) -> bool:
-    """Say whether a check that last ran at ``last`` (ISO 8601) is due; also when the clock was ahead then."""
+    """Return whether a check that last ran at ``last`` (ISO 8601) is due; also when the clock was ahead then."""
     return not timedelta() <= now - datetime.fromisoformat(last) < every
 
 
@@ -61,7 +61,7 @@ def _list_cases(context: Context, *, full: bool) -> dict[str, Case]:
 
 
 def _compare_records(context: Context, links: Sequence[Link], down: dict[str, RemoteError]) -> list[Link]:
-    """Read and remember the records of these links; give the links whose record answered 404."""
+    """Read and remember the records of these links; return the links whose record answered 404."""
     asked = {
         (link.sys_id, link.table, link.connector): link
         for link in links
@@ -89,7 +89,7 @@ def recheck_absent(context: Context, pairs: Sequence[Pair]) -> None:
 
 
 def _is_suspect(link: Link, connectors: Container[str]) -> bool:
-    """Say whether a 404 has to be asked for again, and can be: its connector is still in the config."""
+    """Return whether a 404 has to be asked for again, and can be: its connector is still in the config."""
     absences = (link.case_absence, link.incident_absence if link.connector in connectors else None)
     return any(absence is not None and absence.times == 1 for absence in absences)
 

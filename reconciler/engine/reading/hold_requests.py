@@ -37,7 +37,7 @@ def apply_hold_requests(context: Context) -> None:
 
 
 def granted(request: HoldRequest, pair: Pair, rules: StageRules) -> Link:
-    """Give a link as a request makes it; a new record is made only where the one before is not open any more."""
+    """Return a link as a request makes it; a new record is made only where the one before is not open any more."""
     link = pair.link
     match request.kind:
         case HoldRequestKind.RECREATE:

@@ -57,7 +57,7 @@ DOUBTFUL_READS_PER_CYCLE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class SidePull:
-    """Hold what one side's pull brought; ``partial`` says why it is not the whole truth."""
+    """What one side's pull brought; ``partial`` says why it is not the whole truth."""
 
     pulled: Pulled
     partial: str = ""
@@ -391,7 +391,7 @@ def _read_records(
 
 
 def _sound_end(page: IncidentPage) -> Position | None:
-    """Give the position behind the last row of a page that is not ahead of the service's own clock."""
+    """Return the position behind the last row of a page that is not ahead of the service's own clock."""
     if page.last is None or not _is_ahead(page.last.updated_at, page.server_time):
         return page.last
     rows = [one for one in page.incidents if not _is_ahead(one.updated_at, page.server_time)]

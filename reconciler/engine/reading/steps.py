@@ -129,7 +129,7 @@ def _read_records(
 
 
 def _by_table(due: Sequence[Due]) -> Iterator[tuple[str, Sequence[Due]]]:
-    """Give the records of each table in batches that one request holds."""
+    """Yield the records of each table in batches that one request holds."""
     for table in sorted({one.table for one in due}):
         here = [one for one in due if one.table == table]
         yield from ((table, batch) for batch in batches(here, IDS_A_REQUEST))
@@ -196,7 +196,7 @@ def _pause(context: Context, side: str) -> None:
 
 
 def _is_paused(context: Context, side: str) -> bool:
-    """Say whether a side is left alone: it gave nothing lately, or complained in this cycle."""
+    """Return whether a side is left alone: it gave nothing lately, or complained in this cycle."""
     if context.sides()[side].is_troubled:
         return True
     pause = context.store.facts.get(_pause_fact(side))

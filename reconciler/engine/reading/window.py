@@ -19,7 +19,7 @@ from reconciler.store.values import Cursor
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Say how far back a pull looks."""
+    """How far back a pull looks."""
 
     overlap: timedelta
     first_lookback: timedelta
@@ -32,7 +32,7 @@ class Window:
     """an overlap of so many rows costs nothing to speak of, and is read each time"""
 
     def first_floor(self, server_time: datetime | None) -> datetime:
-        """Give the oldest time that the first start looks at."""
+        """Return the oldest time that the first start looks at."""
         return (self.origin or server_time or self.now) - self.first_lookback - self.overlap
 
 
@@ -68,26 +68,26 @@ class Reach:
         return json.dumps(times | rest, sort_keys=True)
 
     def is_deep_due(self, window: Window) -> bool:
-        """Say whether the overlap is read again this time; where it is short, always."""
+        """Return whether the overlap is read again this time; where it is short, always."""
         waited = window.now - self.deep_at
         return self.deep_rows <= window.short_rows or waited < timedelta(0) or waited >= window.overlap / 2
 
 
 def is_unfinished(cursor: Cursor) -> bool:
-    """Say whether a listing stopped in the middle and goes on in the next cycle."""
+    """Return whether a listing stopped in the middle and goes on in the next cycle."""
     reach = Reach.of(cursor)
     return reach is not None and reach.unfinished
 
 
 def deep_floor(cursor: Cursor | None, window: Window, server_time: datetime | None) -> datetime:
-    """Give the oldest time that a deep reading has to see."""
+    """Return the oldest time that a deep reading has to see."""
     reach = Reach.of(cursor)
     floor = reach.deep_head - window.overlap if reach else window.first_floor(server_time)
     return min(floor, window.since) if window.since else floor
 
 
 def shallow_floor(cursor: Cursor | None, window: Window) -> datetime | None:
-    """Give the time down to which this reading may be shallow; None where it has to be deep."""
+    """Return the time down to which this reading may be shallow; None where it has to be deep."""
     reach = Reach.of(cursor)
     if cursor is None or reach is None or window.since or reach.is_deep_due(window):
         return None
@@ -95,7 +95,7 @@ def shallow_floor(cursor: Cursor | None, window: Window) -> datetime | None:
 
 
 def reads_much(cursor: Cursor | None, window: Window, page_rows: int) -> bool:
-    """Say whether more than a page is to be expected: at the start, in a long overlap, and after a pause."""
+    """Return whether more than a page is to be expected: at the start, in a long overlap, and after a pause."""
     reach = Reach.of(cursor)
     if reach is None or window.since or window.now - reach.deep_at > window.overlap:
         return True
@@ -103,7 +103,7 @@ def reads_much(cursor: Cursor | None, window: Window, page_rows: int) -> bool:
 
 
 def resume_position(cursor: Cursor | None, window: Window) -> Position | None:
-    """Give the position behind which an ordered listing goes on; None where it is read in depth."""
+    """Return the position behind which an ordered listing goes on; None where it is read in depth."""
     reach = Reach.of(cursor)
     if cursor is None or cursor.time is None or reach is None or window.since:
         return None

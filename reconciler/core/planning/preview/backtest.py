@@ -23,7 +23,7 @@ FOLLOWS = "follows its Case"
 
 
 class DifferenceKind(StrEnum):
-    """Name what differs between two configs for one Case."""
+    """What differs between two configs for one Case."""
 
     RECORD_MORE = "record_more"
     RECORD_FEWER = "record_fewer"
@@ -39,7 +39,7 @@ class DifferenceKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """Hold what one config makes of one Case."""
+    """What one config makes of one Case."""
 
     why_none: str = ""
     """why it gets no record; empty when it gets one"""
@@ -55,7 +55,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Say one thing that would have been different for one Case."""
+    """One thing that would have been different for one Case."""
 
     case_id: str
     case_key: str | None
@@ -68,7 +68,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """Hold what a replay over many Cases comes to."""
+    """What a replay over many Cases comes to."""
 
     cases: int
     records_before: int
@@ -139,7 +139,7 @@ def _withheld(pair: Pair, link: Link, policies: Policies) -> str:
 
 
 def _by_name(link: Link, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:
-    """Give what a link remembers having written, with rows by the name under which they were looked up."""
+    """Return what a link remembers having written, with rows by the name under which they were looked up."""
     inbound = policies.inbound.get(link.inbound)
     tables = {field: rule.table for field, rule in inbound.references.items()} if inbound else {}
     names = {(connector, table, sys_id): name for (connector, table, name), sys_id in knowledge.references.items()}

@@ -30,7 +30,7 @@ LINKED_AND_NOT_ROUTED = "the policy that it names is there again and lets the re
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """Say what comes next for one link."""
+    """What comes next for one link."""
 
     actions: tuple[Action, ...] = ()
     skip: Skip | None = None

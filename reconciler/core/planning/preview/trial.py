@@ -26,7 +26,7 @@ from reconciler.core.policies.routing import RouteTrace, explain_routes
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """Hold one field of one part of a policy; either a value or the problem with it."""
+    """One field of one part of a policy; either a value or the problem with it."""
 
     part: str
     field: str
@@ -36,7 +36,7 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class Rehearsal:
-    """Say what a config makes of one Case as it is now."""
+    """What a config makes of one Case as it is now."""
 
     case: Case
     routes: tuple[RouteTrace, ...]
