@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from reconciler.core.model import Result, SkipReason, Stage
 from reconciler.store.store import Store
 from tests.world import World, results
@@ -71,27 +73,8 @@ def test_a_database_of_yesterday_makes_nothing_twice_and_moves_nothing_back(tmp_
     assert world.state(made) == "6"
 
 
-def test_what_was_reopened_since_yesterday_is_left_alone(tmp_path: Path) -> None:
-    stage = Yesterday(tmp_path)
-    world = stage.world
-    (known,) = linked(world)
-    stage.keep()
-    new = world.new_case("made since")
-    world.run_until_quiet()
-    for case_id in (known, new):
-        world.coralogix.resolve(case_id)
-    world.run_until_quiet()
-    for case_id in (known, new):
-        world.servicenow.people.reopen(world.sys_id(case_id))
-    written = world.writes()
-    stage.put_back()
-    world.run_until_quiet()
-    assert [world.both(case_id) for case_id in (known, new)] == [("RESOLVED", "2")] * 2
-    assert [world.skip(case_id) for case_id in (known, new)] == [SkipReason.INCIDENT_REOPENED] * 2
-    assert world.writes() == written
-
-
-def test_a_case_that_was_reactivated_since_yesterday_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", ["record", "case"])
+def test_what_came_back_since_yesterday_is_left_alone(tmp_path: Path, side: str) -> None:
     stage = Yesterday(tmp_path)
     world = stage.world
     (known,) = linked(world)
@@ -102,13 +85,20 @@ def test_a_case_that_was_reactivated_since_yesterday_is_left_alone(tmp_path: Pat
         world.coralogix.recover(case_id)
     world.run_until_quiet()
     for case_id in (known, new):
-        world.coralogix.reactivate(case_id)
+        if side == "record":
+            world.servicenow.people.reopen(world.sys_id(case_id))
+        else:
+            world.coralogix.reactivate(case_id)
+    stands, reason, notes = {
+        "record": (("RESOLVED", "2"), SkipReason.INCIDENT_REOPENED, 0),
+        "case": (("ACTIVE", "6"), SkipReason.CASE_MOVED_BACK, 1),
+    }[side]
     written = world.writes()
     stage.put_back()
     world.run_until_quiet()
-    assert [world.both(case_id) for case_id in (known, new)] == [("ACTIVE", "6")] * 2
-    assert [world.skip(case_id) for case_id in (known, new)] == [SkipReason.CASE_MOVED_BACK] * 2
-    assert world.writes() == written + 2, "one note on each record"
+    assert [world.both(case_id) for case_id in (known, new)] == [stands] * 2
+    assert [world.skip(case_id) for case_id in (known, new)] == [reason] * 2
+    assert world.writes() == written + 2 * notes
 
 
 def test_a_backfill_since_yesterday_is_taken_up_again(tmp_path: Path) -> None:

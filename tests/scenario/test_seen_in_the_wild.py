@@ -142,6 +142,7 @@ def test_hidden_rows() -> None:
     world.strike_records(FaultKind.HIDDEN_ROWS, "records.list", times=2)
     report = world.cycle()
     assert (report.exit_code, report.plan.actions) == (3, ())
+    assert "does not show" in str(report.error)
     assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
     world.run_until_quiet()
     assert world.both(case_id) == ("RESOLVED", "6")

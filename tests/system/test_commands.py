@@ -199,19 +199,6 @@ def cursors_of_cases(cursors: Mapping[str, str]) -> list[str]:
     return [cursors["cases.created"], cursors["cases.updated"]]
 
 
-def test_rows_that_are_counted_and_not_shown_stop_the_cycle(bench: Bench) -> None:
-    case_id = bench.new_case()
-    bench.run_until_quiet()
-    cursors = bench.cursors()
-    bench.world.servicenow.people.resolve(bench.sys_id(case_id))
-    bench.strike(FaultKind.HIDDEN_ROWS, "records.list", times=None)
-    ran = bench.run("once")
-    assert ran.code == 3
-    assert "does not show" in ran.one_message()
-    assert bench.cursors() == cursors
-    assert bench.status(case_id) == "ACTIVE"
-
-
 def test_a_rejected_write_is_held_and_the_others_are_done(bench: Bench) -> None:
     bench.new_case("Poison")
     fine = bench.new_case("Fine")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
-from reconciler.store.database import connection
 from tests.system.support import Bench
 
 
@@ -60,19 +56,3 @@ def test_a_terminal_that_lacks_a_character_ends_no_call(spawned: Bench) -> None:
     ran = spawned.run("once", PYTHONIOENCODING="ascii")
     assert (ran.code, ran.err) == (0, "")
     assert spawned.query("SELECT result FROM audit_actions") == [{"result": "done"}]
-
-
-def test_the_daemon_outlives_another_writer(bench: Bench) -> None:
-    """Somebody holds the database for longer than it waits: that cycle fails, and a later one goes on."""
-    bench.numbers[f"{connection.__name__}.BUSY_TIMEOUT_SECONDS"] = 0.1
-    with bench.started("run") as daemon:
-        daemon.read_until("cycle done")
-        with closing(sqlite3.connect(bench.database, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            assert "another process is writing" in daemon.read_until("cycle failed")
-            other.execute("ROLLBACK")
-        case_id = bench.new_case()
-        daemon.read_until("1 planned")
-        daemon.terminate()
-        assert daemon.end()[0] == 0
-    assert bench.record(case_id)["state"] == "1"
