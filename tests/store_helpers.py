@@ -47,9 +47,9 @@ def remember(
     return store.snapshots.remember(pulled, stage_rules=JUDGE, cycle_id=cycle_id, now=now)
 
 
-def settle(store: Store, settled: Decided) -> None:
-    """Settle one link."""
-    store.links.keep_decisions([settled], NOW)
+def decide_on(store: Store, decided: Decided) -> None:
+    """Store what was decided about one link."""
+    store.links.keep_decisions([decided], NOW)
 
 
 def begin_action(store: Store, action: Action, *, cycle_id: str, now: datetime) -> int:

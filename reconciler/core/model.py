@@ -98,7 +98,7 @@ HOLD_REASONS = frozenset(
         SkipReason.UNKNOWN_STATE,
     }
 )
-"""The reasons that wait for a person; the others pass by themselves or are settled for good."""
+"""The reasons that wait for a person; the others pass by themselves or stay for good."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,8 +65,8 @@ def store_observed(context: Context, decisions: Sequence[Decision], remembered: 
     ``remembered`` is each link as it is stored.
     """
     is_first = has_only_observed(context)
-    settled = [one for one in decisions if not (is_first or needs_plan(one))]
-    store_decisions(context, settled)
+    finished = [one for one in decisions if not (is_first or needs_plan(one))]
+    store_decisions(context, finished)
     kept = [
         Decided(
             link=replace(remembered[one.link.case_id], elsewhere=one.link.elsewhere),

@@ -52,7 +52,7 @@ PLAYS: Mapping[str, Play] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Production:
-    """The config that is rehearsed: its policies, and the settings of a cycle."""
+    """The config that is simulated: its policies, and the settings of a cycle."""
 
     policies: Policies
     policy_hash: str

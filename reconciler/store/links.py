@@ -108,15 +108,15 @@ def put_link(conn: sqlite3.Connection, link: Link, now: datetime) -> None:
 
 def put_decisions(conn: sqlite3.Connection, decisions: Iterable[Decided], now: datetime) -> int:
     """Store what was decided about links, inside the caller's transaction; return how many of them are known."""
-    rows = [_settled_values(settled, time_text(now)) for settled in decisions]
+    rows = [_decided_values(one, time_text(now)) for one in decisions]
     return conn.executemany(_SETTLE, rows).rowcount if rows else 0
 
 
-def _settled_values(settled: Decided, now: str) -> dict[str, SqlValue]:
-    skip = settled.skip
+def _decided_values(decided: Decided, now: str) -> dict[str, SqlValue]:
+    skip = decided.skip
     return {
-        **link_values(settled.link),
-        "needs_plan": int(settled.needs_plan),
+        **link_values(decided.link),
+        "needs_plan": int(decided.needs_plan),
         "reason": None if skip is None else skip.reason.value,
         "detail": None if skip is None else skip.detail,
         "now": now,
@@ -241,7 +241,7 @@ class Links:
             return read_claims(self._db.connection, case_ids)
 
     def standing_skips(self) -> tuple[Skip, ...]:
-        """Return the skips that were settled and still stand, by reason and Case."""
+        """Return the skips that were stored and still stand, by reason and Case."""
         self._db.need_found(_SKIPPED)
         return tuple(
             Skip(case_id=case_id, case_key=case_key, reason=SkipReason(reason), detail=detail)

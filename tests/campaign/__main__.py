@@ -63,11 +63,11 @@ def _kinds(words: str) -> AbstractSet[Kind]:
 def _one(seed: str, kinds: AbstractSet[Kind], *, is_shrunk: bool) -> int:
     schedule = generate(seed, kinds)
     played = play(schedule)
-    if is_shrunk and played.findings:
-        schedule = shrink(schedule, {finding.promise for finding in played.findings})
+    if is_shrunk and played.violations:
+        schedule = shrink(schedule, {violation.promise for violation in played.violations})
         played = play(schedule)
-    print(story(schedule, played.events, played.findings))
-    return 1 if played.findings else 0
+    print(story(schedule, played.events, played.violations))
+    return 1 if played.violations else 0
 
 
 def summary(tally: Tally, seconds: float) -> str:

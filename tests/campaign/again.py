@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from reconciler.sandbox.servicenow.journal import Operation, Write
-from tests.campaign.invariants import Finding
+from tests.campaign.invariants import Violation
 from tests.campaign.schedule import Hosts
 from tests.campaign.stage import Stage
 from tests.campaign.trace import Copied
@@ -21,7 +21,7 @@ OPEN_STATES = frozenset({"1", "2", "3"})
 WORDS = "is active again in Coralogix since"
 
 
-def again_findings(stage: Stage) -> Iterator[Finding]:
+def again_violations(stage: Stage) -> Iterator[Violation]:
     """Name each record that was made beside an open one, and each re-activation that was told twice."""
     is_restored = any(isinstance(event, Copied) and event.back for event in stage.events)
     shows_notes = stage.setting.switches.note_bumps != "no"
@@ -34,13 +34,13 @@ def again_findings(stage: Stage) -> Iterator[Finding]:
             yield from _told_twice(writes)
 
 
-def _beside_open(writes: Iterable[Write], case_id: str) -> Iterator[Finding]:
+def _beside_open(writes: Iterable[Write], case_id: str) -> Iterator[Violation]:
     """Follow the records that a daemon made for one Case."""
     is_open: dict[str, bool] = {}
     for write in writes:
         is_made = write.via_api and write.operation is Operation.INSERT
         if is_made and any(is_open.values()):
-            yield Finding("made a record beside one that is open", f"{case_id}: {write}")
+            yield Violation("made a record beside one that is open", f"{case_id}: {write}")
         if is_made or (write.sys_id in is_open and not _opens_again(write)):
             is_open[write.sys_id] = write.state_after in OPEN_STATES and not _loses_its_key(write)
 
@@ -54,8 +54,8 @@ def _loses_its_key(write: Write) -> bool:
     return not is_new and bool({"correlation_id", "correlation_display"} & write.changed.keys())
 
 
-def _told_twice(writes: Iterable[Write]) -> Iterator[Finding]:
+def _told_twice(writes: Iterable[Write]) -> Iterator[Violation]:
     told = Counter((write.sys_id, write.asked["work_notes"]) for write in writes if "work_notes" in write.asked)
     for (sys_id, words), count in told.items():
         if WORDS in words and count > 1:
-            yield Finding("told a re-activation twice", f"{sys_id}: {words} ({count} times)")
+            yield Violation("told a re-activation twice", f"{sys_id}: {words} ({count} times)")

@@ -39,8 +39,8 @@ class Tally:
         self.requests += sum(isinstance(event, Request) for event in played.events)
         self.struck += played.struck
         self.races += played.races
-        if played.findings:
-            self.failed[number] = tuple(finding.promise for finding in played.findings)
+        if played.violations:
+            self.failed[number] = tuple(violation.promise for violation in played.violations)
 
     def add(self, other: Tally) -> None:
         """Count what another tally counted."""

@@ -14,7 +14,7 @@ from reconciler.sandbox.coralogix.records import JournalEntry, NoSuchCaseError
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.servicenow.journal import Operation, Write
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
-from tests.campaign.invariants import OWNER, Finding
+from tests.campaign.invariants import OWNER, Violation
 from tests.scenario.oracle import CASE_STAGES, RECORD_STAGES, Stage
 
 
@@ -41,10 +41,10 @@ class Ending(Protocol):
         ...
 
 
-def ended_apart(ending: Ending) -> list[Finding]:
+def ended_apart(ending: Ending) -> list[Violation]:
     """Name the Cases that have no record, several of ours, or one that does not stand where they stand."""
     return [
-        Finding(promise, case_id)
+        Violation(promise, case_id)
         for case, case_id in ending.case_ids.items()
         for promise in _apart(ending.coralogix, ending.home_of(case), case_id, ending.started_at)
     ]

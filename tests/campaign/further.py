@@ -18,7 +18,7 @@ from reconciler.sandbox.servicenow.tables.schema import INCIDENT
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.sandbox.servicenow.writing.rewriting import kept_value
 from tests.campaign.ending import only_forward
-from tests.campaign.invariants import Finding
+from tests.campaign.invariants import Violation
 from tests.campaign.stage import Stage
 from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Read, Request, side_of
 
@@ -34,7 +34,7 @@ PLAIN = (API_KEY, API_PASSWORD, BASIC)
 SECRETS = frozenset({*PLAIN, *(quote(one, safe="") for one in PLAIN), base64.b64encode(API_KEY.encode()).decode()})
 
 
-def further_findings(stage: Stage) -> Iterator[Finding]:
+def further_violations(stage: Stage) -> Iterator[Violation]:
     """Name what was broken of all this."""
     yield from impatient(stage.events)
     yield from pressed(stage.events)
@@ -45,7 +45,7 @@ def further_findings(stage: Stage) -> Iterator[Finding]:
         yield from told_secrets(stage)
 
 
-def impatient(events: Iterable[Event]) -> Iterator[Finding]:
+def impatient(events: Iterable[Event]) -> Iterator[Violation]:
     """Name each request to a side that had asked to be left alone; a process that was killed need not remember it."""
     told: Counter[tuple[int, str]] = Counter()
     databases: dict[int, int] = {}
@@ -57,7 +57,7 @@ def impatient(events: Iterable[Event]) -> Iterator[Finding]:
                 side = event.told_to_wait or side_of(event)
                 told[databases[event.host], side] = told[databases[event.host], side] + 1 if event.told_to_wait else 0
                 if told[databases[event.host], side] == MOST_TOLD + 1:
-                    yield Finding("asked a side again that had asked to be left alone", f"{side}: {event}")
+                    yield Violation("asked a side again that had asked to be left alone", f"{side}: {event}")
             case Ended(why="killed"):
                 told = _without(told, databases[event.host])
             case Copied(back=True):
@@ -70,7 +70,7 @@ def _without(told: Counter[tuple[int, str]], database: int) -> Counter[tuple[int
     return Counter({key: count for key, count in told.items() if key[0] != database})
 
 
-def pressed(events: Iterable[Event]) -> Iterator[Finding]:
+def pressed(events: Iterable[Event]) -> Iterator[Violation]:
     """Name each write to an instance whose writes had hung twice in the same cycle."""
     hung: Counter[tuple[int, str]] = Counter()
     for event in events:
@@ -79,13 +79,13 @@ def pressed(events: Iterable[Event]) -> Iterator[Finding]:
                 hung = Counter({key: count for key, count in hung.items() if key[0] != event.host})
             case Request():
                 if hung[event.host, event.connector] >= MOST_HUNG and not event.operation.startswith("cases"):
-                    yield Finding("wrote to an instance whose writes had hung twice", str(event))
+                    yield Violation("wrote to an instance whose writes had hung twice", str(event))
                 hung[event.host, event.connector] += event.hung
             case _:
                 pass
 
 
-def misplaced(events: Iterable[Event], homes: Mapping[str, str]) -> Iterator[Finding]:
+def misplaced(events: Iterable[Event], homes: Mapping[str, str]) -> Iterator[Violation]:
     """Name each write to a record on another instance than the one to which its Case goes."""
     bears: dict[str, str] = {}
     for event in events:
@@ -96,10 +96,10 @@ def misplaced(events: Iterable[Event], homes: Mapping[str, str]) -> Iterator[Fin
         elif isinstance(event, Request) and event.operation.startswith("records."):
             home = homes.get(event.case_id or bears.get(event.target, ""), event.connector)
             if home != event.connector:
-                yield Finding("written to a record of another connector than its Case's", str(event))
+                yield Violation("written to a record of another connector than its Case's", str(event))
 
 
-def left_behind(stage: Stage) -> Iterator[Finding]:
+def left_behind(stage: Stage) -> Iterator[Violation]:
     """Name each open pair whose record does not bear the title of its Case, though nobody else ever wrote one.
 
     A daemon that does not know what was written before it, or by another on another database, takes it for a person's.
@@ -112,7 +112,7 @@ def left_behind(stage: Stage) -> Iterator[Finding]:
         except NoSuchCaseError:
             continue
         if found.status in OPEN_STATUSES and _is_behind(stage.home_of(case), found):
-            yield Finding("the title of a record does not follow its Case", case_id)
+            yield Violation("the title of a record does not follow its Case", case_id)
 
 
 def _is_behind(world: ServiceNowWorld, case: Case) -> bool:
@@ -128,7 +128,7 @@ def _is_behind(world: ServiceNowWorld, case: Case) -> bool:
     return kept.removeprefix("[EMEA] ")[:40] not in " ".join(rows[0]["short_description"].split())
 
 
-def forgotten(stage: Stage) -> Iterator[Finding]:
+def forgotten(stage: Stage) -> Iterator[Violation]:
     """Name each open record that a database remembers in another state than it is in, after a day and a full check."""
     for number in range(len(stage.databases)):
         for case_id in stage.case_ids.values():
@@ -138,19 +138,19 @@ def forgotten(stage: Stage) -> Iterator[Finding]:
             with suppress(LookupError):
                 state = stage.world_of(pair.incident.connector).record(pair.incident.sys_id)["state"]
                 if state != pair.incident.state:
-                    yield Finding("a database remembers a record otherwise than it is", f"{case_id}: {state}")
+                    yield Violation("a database remembers a record otherwise than it is", f"{case_id}: {state}")
 
 
-def told_secrets(stage: Stage) -> Iterator[Finding]:
+def told_secrets(stage: Stage) -> Iterator[Violation]:
     """Name each table of a database, and each error, in which a secret came to rest."""
     for number, database in enumerate(stage.databases):
         tables = database.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:
             rows = database.connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own names
             if _holds_secret(str(value) for row in rows for value in row):
-                yield Finding("a secret came to rest in a database", f"database {number}, table {table}")
+                yield Violation("a secret came to rest in a database", f"database {number}, table {table}")
     if _holds_secret(event.why for event in stage.events if isinstance(event, Ended)):
-        yield Finding("a secret was told in an error", "")
+        yield Violation("a secret was told in an error", "")
 
 
 def _holds_secret(texts: Iterable[str]) -> bool:

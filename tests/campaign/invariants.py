@@ -31,7 +31,7 @@ VERBS: Mapping[str, Stage] = {
 NOTHING = "effected nothing"
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """Name one broken promise and where it was broken."""
 
     promise: str
@@ -121,7 +121,7 @@ class _Cycle:
 class _Judge:
     """Walk through the events of one schedule."""
 
-    findings: list[Finding] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
     races: Counter[str] = field(default_factory=Counter)
     known: defaultdict[int, _Known] = field(default_factory=lambda: defaultdict(_Known))
     saved: dict[int, _Known] = field(default_factory=dict)
@@ -214,7 +214,7 @@ class _Judge:
             broken = self._judge_update(request, cycle, cycle.fresh[request.target])
         else:
             broken = self._judge_verb(request, cycle, cycle.fresh[request.target])
-        self.findings += [Finding(promise, str(request)) for promise in broken]
+        self.violations += [Violation(promise, str(request)) for promise in broken]
         self.asked_at[request.host] = self.events
         if request.answer is not None:
             cycle.has_answer = cycle.has_answer or request.operation == "records.create"
@@ -339,9 +339,9 @@ def _bearing(cycle: _Cycle, case_id: str, request: Request) -> list[Shown]:
     return [shown for shown in here if shown.case_id == case_id and shown.mark == OWNER]
 
 
-def judge(events: Iterable[Event]) -> tuple[tuple[Finding, ...], Counter[str]]:
+def judge(events: Iterable[Event]) -> tuple[tuple[Violation, ...], Counter[str]]:
     """Give the promises that were broken on the way, and what was lost to races."""
     walk = _Judge()
     for event in events:
         walk.follow(event)
-    return tuple(walk.findings), walk.races
+    return tuple(walk.violations), walk.races

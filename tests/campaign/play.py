@@ -20,10 +20,10 @@ from traceback import format_exception
 from reconciler.audit.chain import verify
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.servicenow.copies import clone, restore, turn_back
-from tests.campaign.again import again_findings
+from tests.campaign.again import again_violations
 from tests.campaign.ending import ended_apart
-from tests.campaign.further import further_findings
-from tests.campaign.invariants import Finding, judge
+from tests.campaign.further import further_violations
+from tests.campaign.invariants import Violation, judge
 from tests.campaign.people import act
 from tests.campaign.promises import overwritten, unbraked
 from tests.campaign.schedule import (
@@ -65,7 +65,7 @@ REST = ((CALM_SECONDS, 2), (A_DAY_LATER_SECONDS, 1))
 class Played:
     """Hold what came of one schedule."""
 
-    findings: tuple[Finding, ...]
+    violations: tuple[Violation, ...]
     events: tuple[Event, ...]
     struck: Counter[str]
     kills: int
@@ -81,19 +81,19 @@ def play(schedule: Schedule) -> Played:
         found = _play(stage, schedule)
         found += overwritten(stage.events)
         found += unbraked(stage.events, schedule.setting.limit, stage.braked_cycles, stage.homes)
-        found += further_findings(stage)
-        found += again_findings(stage)
+        found += further_violations(stage)
+        found += again_violations(stage)
         found += _tampered(stage)
         found += told_otherwise(stage)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-        found = [Finding("an error that nobody expected", "".join(format_exception(error)))]
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the violation
+        found = [Violation("an error that nobody expected", "".join(format_exception(error)))]
     finally:
         stage.close()
-    findings, races = judge(stage.events)
+    violations, races = judge(stage.events)
     if schedule.setting.on_reactivate == "new_record":
-        findings = ()  # they are stated of Cases that have one record, and go on with that
+        violations = ()  # they are stated of Cases that have one record, and go on with that
     return Played(
-        findings=(*findings, *found),
+        violations=(*violations, *found),
         events=tuple(stage.events),
         struck=stage.faults.struck + stage.neighbour.faults.struck,
         kills=stage.kills,
@@ -102,7 +102,7 @@ def play(schedule: Schedule) -> Played:
     )
 
 
-def _play(stage: Stage, schedule: Schedule) -> list[Finding]:
+def _play(stage: Stage, schedule: Schedule) -> list[Violation]:
     """Play every step and the rest, and name what was not as it must be in the end."""
     _cycle(stage, Cycle())
     stage.clock.advance(seconds=1)
@@ -221,22 +221,22 @@ DEEDS: Mapping[type, Callable[..., None]] = {
 }
 
 
-def _end(stage: Stage) -> list[Finding]:
+def _end(stage: Stage) -> list[Violation]:
     """Bring the schedule to its rest, and name every cycle that should have been clean and quiet and was not."""
     stage.calm()
     stage.braked_cycles = stage.cycles
     stage.clock.advance(seconds=stage.shut_seconds)
-    found: list[Finding] = []
+    found: list[Violation] = []
     for seconds, clean_cycles in REST:
         stage.note(f"all is quiet for {seconds} seconds")
         unannounced = 0 if stage.announces_all else DRIFT_CHECK_SECONDS
         stage.clock.advance(seconds=seconds + stage.set_back_seconds + unannounced)
         stage.set_back_seconds = 0
         for _ in range(clean_cycles):
-            found += [finding for ended in _round(stage) for finding in _unclean(ended)]
+            found += [violation for ended in _round(stage) for violation in _unclean(ended)]
         waiting = {case_id for host in range(len(stage.databases)) for case_id in stage.rejected(host)}
         ends = _round(stage)
-        found += [finding for ended in ends for finding in (*_unclean(ended), *_restless(ended, waiting))]
+        found += [violation for ended in ends for violation in (*_unclean(ended), *_restless(ended, waiting))]
         if stage.announces_all and not stage.waits():
             found += ended_apart(stage)
     return found
@@ -254,19 +254,19 @@ def _round(stage: Stage) -> list[Ended]:
     return ends
 
 
-def _tampered(stage: Stage) -> list[Finding]:
+def _tampered(stage: Stage) -> list[Violation]:
     """Hold every row of evidence to the chain, whatever was killed and put back."""
     found = [verify(stage.store(host).ledger) for host in range(len(stage.databases))]
-    return [Finding("evidence is not as it was written", str(one.broken)) for one in found if not one.is_whole]
+    return [Violation("evidence is not as it was written", str(one.broken)) for one in found if not one.is_whole]
 
 
-def _unclean(ended: Ended) -> list[Finding]:
-    return [] if ended.well else [Finding("a quiet cycle failed", f"cycle {ended.number}: {ended.why}")]
+def _unclean(ended: Ended) -> list[Violation]:
+    return [] if ended.well else [Violation("a quiet cycle failed", f"cycle {ended.number}: {ended.why}")]
 
 
-def _restless(ended: Ended, waiting: set[str]) -> list[Finding]:
+def _restless(ended: Ended, waiting: set[str]) -> list[Violation]:
     """Name a plan that is not empty; a link that was rejected may be tried again whenever its time comes."""
     planned = [action for action in ended.planned if not any(case_id in action for case_id in waiting)]
     if not planned:
         return []
-    return [Finding("not at rest after its clean cycles", f"cycle {ended.number} plans {', '.join(planned)}")]
+    return [Violation("not at rest after its clean cycles", f"cycle {ended.number} plans {', '.join(planned)}")]

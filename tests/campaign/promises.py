@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.sandbox.servicenow.journal import Write
-from tests.campaign.invariants import Finding
+from tests.campaign.invariants import Violation
 from tests.campaign.trace import (
     MAIN,
     OTHER,
@@ -40,7 +40,7 @@ class _Fields:
     shown: dict[tuple[int, str], dict[str, str]] = field(default_factory=dict)
     """(host, record) -> its fields as that host's running cycle was shown them last"""
 
-    def follow(self, event: Event) -> Iterator[Finding]:
+    def follow(self, event: Event) -> Iterator[Violation]:
         """Take in one event; name each value that was written over one that no daemon of ours had put there."""
         match event:
             case Began():
@@ -60,12 +60,12 @@ class _Fields:
             if connector_of(target) == MAIN:
                 self.ours[target_of(OTHER, target), name] |= values
 
-    def _write(self, request: Request) -> Iterator[Finding]:
+    def _write(self, request: Request) -> Iterator[Violation]:
         before = self.shown.get((request.host, request.target), {})
         for name in filter(request.asked.__contains__, KEPT_IN_STEP):
             ours = self.ours[request.target, name]
             if request.operation == "records.update" and _folded(before, name) not in ours:
-                yield Finding("wrote over what a person had put there", f"{name}: {request}")
+                yield Violation("wrote over what a person had put there", f"{name}: {request}")
             ours.add(_folded(request.asked, name))
         for effect in request.effects:
             if isinstance(effect, Write):  # an instance may choose another id, and keep a value in its own way
@@ -79,7 +79,7 @@ def _folded(fields: Mapping[str, str], name: str) -> str:
     return " ".join(fields.get(name, "").split())
 
 
-def overwritten(events: Iterable[Event]) -> Iterator[Finding]:
+def overwritten(events: Iterable[Event]) -> Iterator[Violation]:
     """Name each write of a field in step over a value that was neither empty nor ours."""
     fields = _Fields()
     for event in events:
@@ -113,7 +113,7 @@ class _Count:
 
 def unbraked(
     events: Iterable[Event], limit: int, braked_cycles: int, homes: Mapping[str, str] | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Violation]:
     """Name each request beyond a brake, and each after a pull that failed or did not show everything.
 
     Cycles with a number above ``braked_cycles`` are those of the quiet end, which have no brakes. ``homes`` are the
@@ -133,9 +133,9 @@ def unbraked(
                 count.add(event)
                 home = (homes or {}).get(event.case_id, event.connector)
                 if blind := count.blind.get("cases") or count.blind.get(home):
-                    yield Finding("wrote although a pull had not come whole", f"{blind}: {event}")
+                    yield Violation("wrote although a pull had not come whole", f"{blind}: {event}")
                 if count.most > limit and count.number <= braked_cycles:
-                    yield Finding("went beyond a brake", str(event))
+                    yield Violation("went beyond a brake", str(event))
             case Ended():
                 running.pop(event.host, None)
             case _:

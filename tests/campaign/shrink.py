@@ -20,7 +20,7 @@ def shrink(schedule: Schedule, promises: AbstractSet[str]) -> Schedule:
 
 
 def _breaks(schedule: Schedule, promises: AbstractSet[str]) -> bool:
-    return any(finding.promise in promises for finding in play(schedule).findings)
+    return any(violation.promise in promises for violation in play(schedule).violations)
 
 
 def _smaller(schedule: Schedule) -> Iterator[Schedule]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.sandbox.servicenow.journal import Write
-from tests.campaign.invariants import Finding
+from tests.campaign.invariants import Violation
 from tests.campaign.schedule import Schedule
 from tests.campaign.trace import Acted, Began, Copied, Ended, Event, Read, Request, Shown
 
 
-def story(schedule: Schedule, events: Sequence[Event], findings: Sequence[Finding]) -> str:
+def story(schedule: Schedule, events: Sequence[Event], violations: Sequence[Violation]) -> str:
     """Tell what a schedule was, what happened in it and what it broke."""
     happened = "\n".join(f"  {tell(event)}" for event in events)
-    broken = "\n".join(f"  {finding.promise}\n    {finding.where}" for finding in findings) or "  nothing"
+    broken = "\n".join(f"  {violation.promise}\n    {violation.where}" for violation in violations) or "  nothing"
     return f"{schedule}\n\nwhat happened:\n{happened}\n\nwhat it broke:\n{broken}"
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tests.campaign.invariants import Finding
+from tests.campaign.invariants import Violation
 from tests.campaign.stage import Stage
 from tests.campaign.trace import Copied, Request
 
@@ -28,7 +28,7 @@ class Written(NamedTuple):
     """Case id, or connector and ``sys_id``; of a create, connector and Case id"""
 
 
-def told_otherwise(stage: Stage) -> Iterator[Finding]:
+def told_otherwise(stage: Stage) -> Iterator[Violation]:
     """Name each write that the services saw and a database does not tell, and the other way about."""
     for number in range(len(stage.databases)):
         hosts = [host for host in stage.hosts if stage.database_of(host) == number]
@@ -38,11 +38,11 @@ def told_otherwise(stage: Stage) -> Iterator[Finding]:
             yield from compare(asked, told, answered)
 
 
-def compare(asked: Sequence[Request], told: Counter[Written], answered: Counter[Written]) -> Iterator[Finding]:
+def compare(asked: Sequence[Request], told: Counter[Written], answered: Counter[Written]) -> Iterator[Violation]:
     """Hold what took effect to the rows, and the rows that say that a service answered well to what it was asked."""
     effected = Counter(_of_request(one) for one in asked if any(effect.accepted for effect in one.effects))
-    yield from (Finding("a write that a service saw is not told", str(one)) for one in effected - told)
-    yield from (Finding("a write is told that no service saw", str(one)) for one in answered - _all(asked))
+    yield from (Violation("a write that a service saw is not told", str(one)) for one in effected - told)
+    yield from (Violation("a write is told that no service saw", str(one)) for one in answered - _all(asked))
 
 
 def _all(asked: Sequence[Request]) -> Counter[Written]:

@@ -141,7 +141,7 @@ READING_FAULTS = (
         f"{UNDER_WAY}::test_two_records_with_one_key_found_by_the_look_up_alone",
     ),
     fault(
-        "a killed create counts as settled",
+        "a killed create counts as decided",
         "cycle:_in_doubt",
         "replace(link, create_in_doubt_since=begun.started_at)",
         "link",

@@ -12,9 +12,9 @@ import pytest
 
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
-from tests.campaign.again import again_findings
+from tests.campaign.again import again_violations
 from tests.campaign.campaign import run, seed_of
-from tests.campaign.further import further_findings, impatient, misplaced, pressed
+from tests.campaign.further import further_violations, impatient, misplaced, pressed
 from tests.campaign.generate import generate
 from tests.campaign.invariants import judge
 from tests.campaign.more import Kind
@@ -65,7 +65,7 @@ def test_a_seed_gives_the_same_schedule_and_the_same_story() -> None:
 
 def broken(*steps: Step, setting: Setting | None = None) -> list[str]:
     """Play steps and name what they broke."""
-    return [finding.promise for finding in play(Schedule(setting or Setting(), steps)).findings]
+    return [violation.promise for violation in play(Schedule(setting or Setting(), steps)).violations]
 
 
 # -- schedules that failed once ------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_a_reactivated_case_is_not_resolved_by_a_host_that_meets_it_late() -> No
     played = play(Schedule(Setting(hosts=Hosts.TWO_DATABASES), steps))
     asked = [event.operation for event in played.events if isinstance(event, Request)]
     assert asked == ["records.create", "records.update"]
-    assert played.findings == ()
+    assert played.violations == ()
 
 
 def test_a_case_that_came_back_between_two_pulls_is_left_alone() -> None:
@@ -214,13 +214,13 @@ def asks(**fields: str) -> Request:
     ],
 )
 def test_a_wrong_request_is_found(events: list[Event], promise: str) -> None:
-    findings, _ = judge([Began(host=0, database=0, number=1), *events])
-    assert [finding.promise for finding in findings] == [promise]
+    violations, _ = judge([Began(host=0, database=0, number=1), *events])
+    assert [violation.promise for violation in violations] == [promise]
 
 
 def test_a_right_request_is_not_condemned() -> None:
-    findings, _ = judge([Began(host=0, database=0, number=1), shows(a_record("1")), asks(state="2", impact="2")])
-    assert findings == ()
+    violations, _ = judge([Began(host=0, database=0, number=1), shows(a_record("1")), asks(state="2", impact="2")])
+    assert violations == ()
 
 
 @pytest.mark.gate
@@ -296,11 +296,11 @@ def test_a_record_beside_an_open_one_and_a_note_that_is_told_twice_are_found(how
     note = {"work_notes": "CASE-1 is active again in Coralogix since 2026-03-01 08:01:03 UTC."}
     made = {"correlation_id": case_id, "correlation_display": "Coralogix", "sys_id": "1" * 32}
     client.update("incident", stage.records_of(0)[0], note)
-    assert not list(again_findings(stage))
+    assert not list(again_violations(stage))
     client.update("incident", stage.records_of(0)[0], note)
     client.create("incident", made)
     told = {"note": "told a re-activation twice", "new_record": "made a record beside one that is open"}
-    assert [finding.promise for finding in again_findings(stage)] == [told[how]]
+    assert [violation.promise for violation in again_violations(stage)] == [told[how]]
     stage.close()
 
 
@@ -315,7 +315,7 @@ def stage() -> Iterator[Stage]:
 
 
 def found(stage: Stage) -> list[str]:
-    return [finding.promise for finding in further_findings(stage)]
+    return [violation.promise for violation in further_violations(stage)]
 
 
 def test_a_title_that_does_not_follow_is_found(stage: Stage) -> None:

@@ -25,7 +25,7 @@ def fill_in(config: Path, sandbox: Running) -> None:
         ("region", f'base_url = "{addresses[0]}"'),
         ("instance_url", f'instance_url = "{addresses[1]}"'),
         ("username", f'username = "{API_USER}"'),
-        ("# mode", 'mode = "observe"'),
+        ("mode", 'mode = "observe"'),
     ):
         text, changed = re.subn(rf"^{key} = .*$", line, text, count=1, flags=re.MULTILINE)
         assert changed, key

@@ -20,7 +20,7 @@ from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts, Decided
 from tests.builders import NOW, a_case, a_link, an_incident
-from tests.store_helpers import an_action, begin_action, case_id, finish_action, remember, settle, unguarded
+from tests.store_helpers import an_action, begin_action, case_id, decide_on, finish_action, remember, unguarded
 from tests.system.support import Bench
 
 LONG_AGO = NOW - timedelta(days=100)
@@ -190,7 +190,7 @@ def story(store: Store, number: int, at: datetime, *, closed: bool) -> None:
     store.journal.begin_cycle(cycle_id, kind="cycle", now=at, config_hash="h", program_version="1")
     remember(store, case, record, cycle_id=cycle_id, now=at)
     link = a_link(case_id=name, sys_id=record.sys_id, case_peak=stage, incident_peak=stage)
-    settle(store, Decided(link=link, needs_plan=False))
+    decide_on(store, Decided(link=link, needs_plan=False))
     action = an_action(case_id=name, sys_id=record.sys_id, kind=ActionKind.ADVANCE_INCIDENT)
     seq = begin_action(store, action, cycle_id=cycle_id, now=at)
     sent = HttpRecord(

@@ -61,9 +61,9 @@ def backfill(options: Globals, asked: BackfillRequest, way: BackfillOptions) -> 
     start(options, quiet=True)
     config = read_config(options)
     stop = threading.Event()
-    with ExitStack() as held:
-        lock = _locked(held, config.state.path, asked)
-        store = held.enter_context(open_store(config.state.path, lock))
+    with ExitStack() as stack:
+        lock = _locked(stack, config.state.path, asked)
+        store = stack.enter_context(open_store(config.state.path, lock))
         asked = replace(asked, refs=_known_refs(store, asked.refs))
         if not (asked.refs or _is_wanted(config, store, asked, way)):
             say("reconciler: nothing was done")
@@ -75,10 +75,10 @@ def backfill(options: Globals, asked: BackfillRequest, way: BackfillOptions) -> 
     return told.end()
 
 
-def _locked(held: ExitStack, path: Path, asked: BackfillRequest) -> DatabaseLock | None:
+def _locked(stack: ExitStack, path: Path, asked: BackfillRequest) -> DatabaseLock | None:
     """Lock the database; return None where a daemon has it that can run this backfill. Raises Locked."""
     try:
-        return held.enter_context(DatabaseLock(path, command="reconciler once"))
+        return stack.enter_context(DatabaseLock(path, command="reconciler once"))
     except Locked as error:
         holder = holder_of(path)
         if holder is None or holder.command != DAEMON_COMMAND:

@@ -64,7 +64,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseKnobs:
-    """Choose between behaviours that no public source settles; the defaults are the likeliest."""
+    """Choose between behaviours that no public source decides; the defaults are the likeliest."""
 
     seed: int = 0
     """another seed gives other Case ids"""

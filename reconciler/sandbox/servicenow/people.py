@@ -111,14 +111,14 @@ class People:
     def remove(self, sys_id: str, *, by: str = ADMIN) -> None:
         """Delete a record by hand."""
         with self._lock, suppress(Denial):
-            self._writes.delete(self._tables.holding(sys_id).schema.name, sys_id, self.actor(by))
+            self._writes.delete(self._tables.table_of(sys_id).schema.name, sys_id, self.actor(by))
 
     def copy(self, sys_id: str, *, by: str = AGENT) -> None:
         """Make a second record with the same ``correlation_id``, as a reopening by mail may."""
         with self._lock, suppress(Denial, LookupError):
             original = self._tables.record(sys_id)
             values = {name: original[name] for name in COPIED_FIELDS}
-            self._writes.insert(self._tables.holding(sys_id).schema.name, values, self.actor(by))
+            self._writes.insert(self._tables.table_of(sys_id).schema.name, values, self.actor(by))
 
     # --- jobs -----------------------------------------------------------------------------------------------
 
@@ -147,11 +147,11 @@ class People:
 
     def _change(self, sys_id: str, values: Mapping[str, str], actor: Actor) -> None:
         with self._lock, suppress(Denial):
-            self._writes.update(self._tables.holding(sys_id).schema.name, sys_id, values, actor)
+            self._writes.update(self._tables.table_of(sys_id).schema.name, sys_id, values, actor)
 
     def _enter_state(self, sys_id: str, word: str, values: Mapping[str, str], *, by: str) -> None:
         """Bring a record into the state that a word means on its table; where it means none, that is refused."""
-        schema = self._tables.holding(sys_id).schema
+        schema = self._tables.table_of(sys_id).schema
         state = str(getattr(schema.lifecycle or Lifecycle(), word))
         if state:
             self._change(sys_id, {"state": state, **values}, self.actor(by))

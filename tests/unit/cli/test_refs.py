@@ -15,7 +15,7 @@ from reconciler.core.model import Skip, SkipReason
 from reconciler.store.store import Store
 from reconciler.store.values import Decided
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_config, a_link, an_incident
-from tests.store_helpers import case_id, remember, settle
+from tests.store_helpers import case_id, decide_on, remember
 
 HELD = case_id(7)
 
@@ -31,7 +31,7 @@ def config(tmp_path: Path) -> str:
         held = replace(a_link(case_id=HELD), connector="us", sys_id="f" * 32)
         skip = Skip(case_id=HELD, case_key="CASE-77", reason=SkipReason.INCIDENT_REOPENED, detail="reopened")
         store.links.update_links([held], NOW)
-        settle(store, Decided(link=held, needs_plan=False, skip=skip))
+        decide_on(store, Decided(link=held, needs_plan=False, skip=skip))
     return str(file)
 
 

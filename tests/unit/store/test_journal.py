@@ -24,7 +24,7 @@ from reconciler.core.model import (
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts, Decided, FinishedAction, UnfinishedAction
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import JUDGE, LATER, an_action, begin_action, empty_store, finish_action, remember, settle
+from tests.store_helpers import JUDGE, LATER, an_action, begin_action, decide_on, empty_store, finish_action, remember
 
 REQUEST = HttpRecord(
     system=System.SERVICENOW,
@@ -42,7 +42,7 @@ REQUEST = HttpRecord(
 def store() -> Iterator[Store]:
     with empty_store() as opened:
         remember(opened, a_case(), an_incident())
-        settle(opened, Decided(link=a_link(), needs_plan=False))
+        decide_on(opened, Decided(link=a_link(), needs_plan=False))
         yield opened
 
 
@@ -55,7 +55,7 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
     action = an_action(path=(Verb.RESOLVE, Verb.CLOSE))
     store = Store.open(path, now=NOW)
     remember(store, a_case())
-    settle(store, Decided(link=a_link(), needs_plan=False))
+    decide_on(store, Decided(link=a_link(), needs_plan=False))
     seq = begin_action(store, action, cycle_id="c1", now=LATER)
     with Store.copy_of(path) as after_a_crash:
         begun = after_a_crash.journal.unfinished_actions()
@@ -125,7 +125,7 @@ def test_what_was_done_already_is_not_ours(store: Store) -> None:
 
 
 def test_adopting_a_known_record_sets_its_stage_and_peak(store: Store) -> None:
-    settle(store, Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=False))
+    decide_on(store, Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=False))
     action = an_action(kind=ActionKind.ADOPT_INCIDENT)
     seq = begin_action(store, action, cycle_id="c1", now=NOW)
     link = a_link(incident_peak=None)

@@ -15,7 +15,7 @@ from reconciler.core.model import HOLD_REASONS, Hold, Link, Skip, SkipReason, St
 from reconciler.store.store import Store
 from reconciler.store.values import Decided
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import LATER, case_id, empty_store, remember, settle
+from tests.store_helpers import LATER, case_id, decide_on, empty_store, remember
 
 HOLD = Hold(detail="Data policy", since=NOW, next_retry_at=LATER, attempts=1, fingerprint="b")
 
@@ -24,7 +24,7 @@ HOLD = Hold(detail="Data policy", since=NOW, next_retry_at=LATER, attempts=1, fi
 def store() -> Iterator[Store]:
     with empty_store() as opened:
         remember(opened, a_case(), an_incident())
-        settle(opened, Decided(link=a_link(), needs_plan=False))
+        decide_on(opened, Decided(link=a_link(), needs_plan=False))
         yield opened
 
 
@@ -51,22 +51,22 @@ def test_a_settled_link_rests_and_is_as_it_was_decided(store: Store) -> None:
 
 
 def test_a_held_link_is_planned_when_its_time_comes(store: Store) -> None:
-    settle(store, Decided(link=a_link(hold=HOLD), needs_plan=False, skip=skip(SkipReason.REJECTED)))
+    decide_on(store, Decided(link=a_link(hold=HOLD), needs_plan=False, skip=skip(SkipReason.REJECTED)))
     assert planned(store, LATER - timedelta(microseconds=1)) == []
     assert planned(store, LATER) == [CASE_ID]
-    settle(store, Decided(link=a_link(), needs_plan=False))
+    decide_on(store, Decided(link=a_link(), needs_plan=False))
     assert planned(store, LATER) == []
 
 
 def test_an_unsettled_link_is_always_planned(store: Store) -> None:
-    settle(store, Decided(link=a_link(create_in_doubt_since=NOW), needs_plan=False, skip=skip(SkipReason.SETTLING)))
+    decide_on(store, Decided(link=a_link(create_in_doubt_since=NOW), needs_plan=False, skip=skip(SkipReason.SETTLING)))
     assert planned(store) == [CASE_ID]
 
 
 def test_a_link_can_be_marked(store: Store) -> None:
-    settle(store, Decided(link=a_link(), needs_plan=True))
+    decide_on(store, Decided(link=a_link(), needs_plan=True))
     assert planned(store) == [CASE_ID]
-    settle(store, Decided(link=a_link(), needs_plan=False))
+    decide_on(store, Decided(link=a_link(), needs_plan=False))
     store.links.plan_again([CASE_ID])
     assert planned(store) == [CASE_ID]
 
@@ -111,7 +111,7 @@ def test_skip_since_is_kept_while_the_reason_stays(store: Store) -> None:
         assert story.skip_since == (at if detail != "two" else NOW)
     store.links.update_links([a_link(number="INC9")], LATER)
     assert store.links.standing_skips() == (skip(SkipReason.UNKNOWN_STATE, "three"),)
-    settle(store, Decided(link=a_link(), needs_plan=False))
+    decide_on(store, Decided(link=a_link(), needs_plan=False))
     assert store.links.standing_skips() == ()
     story = store.reports.story(CASE_ID)
     assert story is not None
@@ -181,7 +181,7 @@ def test_the_view_shows_words(store: Store) -> None:
 
 @pytest.mark.parametrize("reason", list(SkipReason))
 def test_every_reason_is_in_the_links_and_only_holds_in_the_holds(store: Store, reason: SkipReason) -> None:
-    settle(store, Decided(link=a_link(), needs_plan=False, skip=skip(reason, "why")))
+    decide_on(store, Decided(link=a_link(), needs_plan=False, skip=skip(reason, "why")))
     assert (link_row(store)["hold_reason"], link_row(store)["hold_detail"]) == (reason.value, "why")
     holds = store.database.named("SELECT * FROM audit_holds")
     assert [row["reason"] for row in holds] == [reason.value] * (reason in HOLD_REASONS)
@@ -192,7 +192,7 @@ def test_every_reason_is_in_the_links_and_only_holds_in_the_holds(store: Store, 
 
 def test_a_rejected_link_waits_since_its_first_rejection(store: Store) -> None:
     hold = replace(HOLD, since=NOW - timedelta(hours=1))
-    settle(store, Decided(link=a_link(hold=hold), needs_plan=False, skip=skip(SkipReason.REJECTED, "no")))
+    decide_on(store, Decided(link=a_link(hold=hold), needs_plan=False, skip=skip(SkipReason.REJECTED, "no")))
     [row] = store.database.named("SELECT * FROM audit_holds")
     assert row == {
         "case_id": CASE_ID,
@@ -206,7 +206,7 @@ def test_a_rejected_link_waits_since_its_first_rejection(store: Store) -> None:
 
 
 def test_settling_keeps_a_peak_that_is_given(store: Store) -> None:
-    settle(store, Decided(link=a_link(case_peak=Stage.RESOLVED), needs_plan=False))
+    decide_on(store, Decided(link=a_link(case_peak=Stage.RESOLVED), needs_plan=False))
     pair = store.links.pair(CASE_ID)
     assert pair is not None
     assert pair.link.case_peak is Stage.RESOLVED

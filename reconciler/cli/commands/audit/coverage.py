@@ -66,7 +66,7 @@ def coverage_command(
         _write_page(html, coverage_page(found, about))
     print_json(coverage_document(found, about)) if as_json else print_coverage(found)
     if not (found.is_complete and found.is_clean):
-        end_refused(unsettled_words(found))
+        end_refused(exception_words(found))
 
 
 def _read(config: Config, store: Store, asked: CoverageRequest) -> Coverage:
@@ -167,7 +167,7 @@ def _row(one: CoverageFinding) -> list[str]:
     return [one.kind.value, one.case_key or one.case_id, one.number or one.sys_id, one.since or "", one.words]
 
 
-def unsettled_words(found: Coverage) -> str:
+def exception_words(found: Coverage) -> str:
     """Return one line that says what is wrong, and what to do."""
     parts = [] if found.is_complete else ["not complete: look at the rights of the key and the user"]
     parts += (

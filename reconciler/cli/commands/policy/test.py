@@ -18,7 +18,7 @@ from reconciler.core.expressions.context import EXAMPLE_CASE
 from reconciler.core.model import Action, Case, JsonObject, Pair
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document, skip_document
-from reconciler.core.planning.preview.trial import Rehearsal, Rendered, answered, rehearse
+from reconciler.core.planning.preview.trial import Rendered, Trial, answered, try_out
 from reconciler.core.policies.policies import Policies
 from reconciler.engine.acting.lookups import remembered_references
 from reconciler.remotes.coralogix.codec import case_from_json
@@ -56,9 +56,9 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
         pair = store.links.pair(find_case(store, ref)) if ref else None
         knowledge = remembered_knowledge(store, config.policies)
     case = pair.case if pair else read_case(file) if file else EXAMPLE_CASE
-    rehearsal = rehearse(case, config.policies, knowledge, pair.incident if pair else None)
-    document = rehearsal_document(rehearsal, config) | {"link": _link(pair, config.policies, knowledge)}
-    print_json(document) if as_json else print_rehearsal(rehearsal, document)
+    trial = try_out(case, config.policies, knowledge, pair.incident if pair else None)
+    document = trial_document(trial, config) | {"link": _link(pair, config.policies, knowledge)}
+    print_json(document) if as_json else print_trial(trial, document)
 
 
 def remembered_knowledge(store: Store, policies: Policies) -> Knowledge:
@@ -78,17 +78,17 @@ def read_case(file: Path) -> Case:
         raise ConfigError([f"{file} is no Case as the Coralogix API gives it: {error}"]) from error
 
 
-def rehearsal_document(rehearsal: Rehearsal, config: Config) -> JsonObject:
-    """Write a rehearsal as the document of ``policy test --json``."""
-    link = rehearsal.link
+def trial_document(trial: Trial, config: Config) -> JsonObject:
+    """Write a trial as the document of ``policy test --json``."""
+    link = trial.link
     return {
         "version": DOCUMENT_VERSION,
-        "case": {"id": rehearsal.case.id, "key": rehearsal.case.key, "title": rehearsal.case.title},
+        "case": {"id": trial.case.id, "key": trial.case.key, "title": trial.case.title},
         "routes": [
             {"name": trace.route, "fallback": trace.fallback, "took": trace.took, "why": trace.words}
-            for trace in rehearsal.routes
+            for trace in trial.routes
         ],
-        "skip": skip_document(rehearsal.refusal) if rehearsal.refusal else None,
+        "skip": skip_document(trial.refusal) if trial.refusal else None,
         "target": {
             "connector": link.connector,
             "instance_url": config.servicenow[link.connector].instance_url,
@@ -98,11 +98,11 @@ def rehearsal_document(rehearsal: Rehearsal, config: Config) -> JsonObject:
         }
         if link
         else None,
-        "rendered": [_rendered(one) for one in rehearsal.rendered],
-        "request": action_document(rehearsal.request) if rehearsal.request else None,
-        "problem": rehearsal.problem or None,
-        "update_withheld": rehearsal.withheld or None,
-        "way_back": _way_back(rehearsal),
+        "rendered": [_rendered(one) for one in trial.rendered],
+        "request": action_document(trial.request) if trial.request else None,
+        "problem": trial.problem or None,
+        "update_withheld": trial.withheld or None,
+        "way_back": _way_back(trial),
     }
 
 
@@ -110,13 +110,13 @@ def _rendered(one: Rendered) -> JsonObject:
     return {"part": one.part, "field": one.field, "value": one.value, "problem": one.problem or None}
 
 
-def _way_back(rehearsal: Rehearsal) -> JsonObject | None:
-    if rehearsal.asks is None:
+def _way_back(trial: Trial) -> JsonObject | None:
+    if trial.asks is None:
         return None
     return {
-        "asks": {word: stage.word for word, stage in rehearsal.asks.items()},
-        "reason": rehearsal.reason,
-        "full_reason": rehearsal.full_reason if rehearsal.full_reason != rehearsal.reason else None,
+        "asks": {word: stage.word for word, stage in trial.asks.items()},
+        "reason": trial.reason,
+        "full_reason": trial.full_reason if trial.full_reason != trial.reason else None,
     }
 
 
@@ -135,27 +135,25 @@ def _link(pair: Pair | None, policies: Policies, knowledge: Knowledge) -> JsonOb
     }
 
 
-def print_rehearsal(rehearsal: Rehearsal, document: JsonObject) -> None:
-    """Show a rehearsal to a person."""
-    case = rehearsal.case
+def print_trial(trial: Trial, document: JsonObject) -> None:
+    """Show a trial to a person."""
+    case = trial.case
     print_lines(f"{case.key or case.id}  {case.title}", "")
-    print_lines(*table(("route", "verdict"), [(trace.route, trace.words) for trace in rehearsal.routes]))
-    if rehearsal.refusal:
-        words = f"no record: {rehearsal.refusal.reason.value}: {rehearsal.refusal.detail or ''}"
+    print_lines(*table(("route", "verdict"), [(trace.route, trace.words) for trace in trial.routes]))
+    if trial.refusal:
+        words = f"no record: {trial.refusal.reason.value}: {trial.refusal.detail or ''}"
         print_lines("", words)
-    if rehearsal.rendered:
-        rows = [
-            (one.part, one.field, f"FAILS: {one.problem}" if one.problem else one.value) for one in rehearsal.rendered
-        ]
+    if trial.rendered:
+        rows = [(one.part, one.field, f"FAILS: {one.problem}" if one.problem else one.value) for one in trial.rendered]
         print_lines("", *table(("part", "field", "value"), rows))
-    if rehearsal.problem:
-        print_lines("", f"nothing can be sent: {rehearsal.problem}")
-    if rehearsal.request:
-        _print_request(rehearsal.request, document["target"]["instance_url"])
-    if rehearsal.withheld:
-        print_lines("", f"a record that exists gets nothing now: {rehearsal.withheld}")
-    if rehearsal.asks is not None:
-        _print_way_back(rehearsal)
+    if trial.problem:
+        print_lines("", f"nothing can be sent: {trial.problem}")
+    if trial.request:
+        _print_request(trial.request, document["target"]["instance_url"])
+    if trial.withheld:
+        print_lines("", f"a record that exists gets nothing now: {trial.withheld}")
+    if trial.asks is not None:
+        _print_way_back(trial)
     if document["link"]:
         _print_link(document["link"])
 
@@ -166,10 +164,10 @@ def _print_request(action: Action, instance_url: str) -> None:
         print_lines(f"  {name} = {json.dumps(value, ensure_ascii=False)}")
 
 
-def _print_way_back(rehearsal: Rehearsal) -> None:
-    asked = [(word, stage.word) for word, stage in (rehearsal.asks or {}).items()]
+def _print_way_back(trial: Trial) -> None:
+    asked = [(word, stage.word) for word, stage in (trial.asks or {}).items()]
     print_lines("", *(table(("a record that is", "makes its Case"), asked) if asked else ["nothing comes back"]))
-    print_lines("", f"resolution reason: {rehearsal.reason}")
+    print_lines("", f"resolution reason: {trial.reason}")
 
 
 def _print_link(link: JsonObject) -> None:

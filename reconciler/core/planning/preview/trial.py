@@ -35,7 +35,7 @@ class Rendered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsal:
+class Trial:
     """What a config makes of one Case as it is now."""
 
     case: Case
@@ -58,17 +58,17 @@ class Rehearsal:
     """why a record that exists would get nothing from the Case now; empty where it would follow"""
 
 
-def rehearse(case: Case, policies: Policies, knowledge: Knowledge, incident: Incident | None = None) -> Rehearsal:
+def try_out(case: Case, policies: Policies, knowledge: Knowledge, incident: Incident | None = None) -> Trial:
     """Show what becomes of a Case that has no record yet; the reason is made from ``incident``, or an example."""
     routes = explain_routes(case, policies.routes)
     unlinked = Link(case_id=case.id, was_active=True, admitted=True)
     admitted = admit(Standing(pair=Pair(link=unlinked, case=case), policies=policies), knowledge)
     if isinstance(admitted, Skip):
-        return Rehearsal(case=case, routes=routes, refusal=admitted)
+        return Trial(case=case, routes=routes, refusal=admitted)
     decision = answered(Pair(link=admitted, case=case), policies, knowledge)
     outbound = policies.outbound.get(admitted.outbound)
     reason = _reason(case, admitted, policies, outbound, incident) if outbound else ("", "")
-    return Rehearsal(
+    return Trial(
         case=case,
         routes=routes,
         link=admitted,

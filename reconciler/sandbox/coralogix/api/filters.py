@@ -29,7 +29,7 @@ def condition(filters: JsonObject | None, world: CoralogixWorld) -> Condition:
         "connectorTypeFilters": lambda entries: _connectors(entries, world),
     }
     conditions = [makers[name](value) for name, value in (filters or {}).items() if value]
-    return lambda case: all(holds(case) for holds in conditions)
+    return lambda case: all(fits(case) for fits in conditions)
 
 
 def _words(prefix: str, attribute: str) -> Callable[[Sequence[str]], Condition]:
@@ -101,11 +101,11 @@ def _connectors(entries: Sequence[JsonObject], world: CoralogixWorld) -> Conditi
     types = {entry.get("connectorType") for entry in entries}
     without = any("noConnector" in entry for entry in entries)
 
-    def holds(case: Case) -> bool:
+    def fits(case: Case) -> bool:
         delivered = bool(world.ledger.deliveries(case.id))
         return (delivered and "CONNECTOR_TYPE_SERVICE_NOW" in types) or (without and not delivered)
 
-    return holds
+    return fits
 
 
 MAKERS: Mapping[str, Callable[[Any], Condition]] = {

@@ -188,8 +188,8 @@ def deliveries(host: Host, call: RouteCall) -> JsonObject:
 
 def filter_values(host: Host, call: RouteCall) -> JsonObject:
     """Count Cases by priority, category and status; the other groups stay empty."""
-    holds = condition(call.body.get("filters"), host.world)
-    cases = [case for case in host.world.ledger.cases() if holds(case)]
+    fits = condition(call.body.get("filters"), host.world)
+    cases = [case for case in host.world.ledger.cases() if fits(case)]
     empty = ("groupingAggregations", "labelAggregations", "flatLabelsAggregation", "alertIdAggregations")
     return {
         "priorityAggregations": _counts("priority", [f"CASE_PRIORITY_{case.priority}" for case in cases]),

@@ -207,8 +207,8 @@ def _is_member(field: str, fold: Fold, value: str) -> Test:
 
 def _not(make: Callable[[str, Fold, str], Test]) -> Callable[[str, Fold, str], Test]:
     def made(field: str, fold: Fold, value: str) -> Test:
-        holds = make(field, fold, value)
-        return lambda row: not holds(row)
+        fits = make(field, fold, value)
+        return lambda row: not fits(row)
 
     return made
 

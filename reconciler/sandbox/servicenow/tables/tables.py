@@ -71,14 +71,14 @@ class Tables:
             self.commit_due()
             return [table for table in self._tables.values() if table.schema.lifecycle is not None]
 
-    def holding(self, sys_id: str) -> Table:
+    def table_of(self, sys_id: str) -> Table:
         """Find the task table that holds a record; for one that is nowhere, ``incident``."""
         places = self.tasks()
         return next((place for place in places if place.get(sys_id) is not None), places[0])
 
     def record(self, sys_id: str) -> TableRow:
         """Return one task record of whatever table; raise LookupError when there is none."""
-        row = self.holding(sys_id).get(sys_id)
+        row = self.table_of(sys_id).get(sys_id)
         if row is None:
             raise LookupError(f"no record {sys_id}")
         return row

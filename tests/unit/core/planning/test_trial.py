@@ -8,7 +8,7 @@ from reconciler.core.expressions.conditions import Condition
 from reconciler.core.findings import Code
 from reconciler.core.model import ActionKind, Skip, SkipReason, Stage
 from reconciler.core.planning.preview.backtest import Difference, DifferenceKind, Replayed, replay
-from reconciler.core.planning.preview.trial import rehearse
+from reconciler.core.planning.preview.trial import try_out
 from reconciler.core.policies.lint import advice
 from reconciler.core.policies.policies import Policies, Reference
 from reconciler.core.policies.requirements import NamedRow, explained_states, named_rows, sent_values
@@ -34,16 +34,16 @@ def two_routes() -> Policies:
     return policies(routes=(urgent, a_route(name="rest", fallback=True)))
 
 
-class TestRehearsal:
+class TestTrial:
     def test_names_the_route_that_took_the_case_and_why_the_others_did_not(self) -> None:
-        shown = rehearse(a_case(priority="P3"), two_routes(), known())
+        shown = try_out(a_case(priority="P3"), two_routes(), known())
         assert [(trace.route, trace.took, trace.words) for trace in shown.routes] == [
             ("urgent", False, "when: it is false"),
             ("rest", True, "takes the Case"),
         ]
 
     def test_gives_the_whole_request(self) -> None:
-        shown = rehearse(a_case(), policies(), known())
+        shown = try_out(a_case(), policies(), known())
         assert shown.request is not None
         assert shown.request.kind is ActionKind.CREATE_INCIDENT
         assert shown.request.fields["correlation_id"] == CASE_ID
@@ -53,7 +53,7 @@ class TestRehearsal:
 
     def test_renders_each_field_of_each_step_and_one_failure_hides_no_other(self) -> None:
         failing = an_inbound(fields=compiled({}, u_team='{{ case.labels["team"] }}', urgency="2"))
-        shown = rehearse(a_case(), policies(inbound=failing), known())
+        shown = try_out(a_case(), policies(inbound=failing), known())
         by_place = {(one.part, one.field): one for one in shown.rendered}
         assert by_place["fields", "urgency"].value == "2"
         assert "team" in by_place["fields", "u_team"].problem
@@ -63,28 +63,28 @@ class TestRehearsal:
 
     def test_shows_a_row_that_would_be_looked_up_by_its_name(self) -> None:
         inbound = an_inbound(on_create=compiled({}, assignment_group="Network"))
-        shown = rehearse(a_case(), policies(inbound=inbound), known())
+        shown = try_out(a_case(), policies(inbound=inbound), known())
         assert shown.request is not None
         assert shown.request.fields["assignment_group"] == "<sys_user_group Network>"
         looked_up = known(references={("main", "sys_user_group", "Network"): "ab" * 16})
-        shown = rehearse(a_case(), policies(inbound=inbound), looked_up)
+        shown = try_out(a_case(), policies(inbound=inbound), looked_up)
         assert shown.request is not None
         assert shown.request.fields["assignment_group"] == "ab" * 16
 
     def test_says_why_there_is_no_record(self) -> None:
         narrow = policies(inbound=an_inbound(create_when=condition("case.priority == 'P1'")))
-        shown = rehearse(a_case(), narrow, known())
+        shown = try_out(a_case(), narrow, known())
         assert shown.refusal is not None
         assert shown.refusal.reason is SkipReason.NOT_ROUTED
         assert (shown.link, shown.request, shown.rendered) == (None, None, ())
 
     def test_an_old_case_is_shown_as_if_it_were_asked_for(self) -> None:
         old = a_case(created_at=a_case().created_at.replace(year=2020))
-        assert rehearse(old, policies(), known()).request is not None
+        assert try_out(old, policies(), known()).request is not None
 
     def test_tells_what_comes_back_and_with_which_reason(self) -> None:
         record = an_incident(number="INC7", fields={"close_code": "Known error", "close_notes": "as ever"})
-        shown = rehearse(a_case(), policies(outbound=an_outbound(close_on=frozenset())), known(), record)
+        shown = try_out(a_case(), policies(outbound=an_outbound(close_on=frozenset())), known(), record)
         assert shown.asks == {
             "assigned": Stage.ACKNOWLEDGED,
             "in_progress": Stage.ACKNOWLEDGED,
@@ -95,7 +95,7 @@ class TestRehearsal:
         assert shown.reason == "ServiceNow INC7, Known error: as ever"
 
     def test_nothing_comes_back_on_a_one_way_route(self) -> None:
-        shown = rehearse(a_case(), policies(routes=(a_route(outbound=""),)), known())
+        shown = try_out(a_case(), policies(routes=(a_route(outbound=""),)), known())
         assert (shown.asks, shown.reason) == (None, "")
 
 
@@ -103,10 +103,10 @@ def both_sides(source: str) -> Condition:
     return Condition.compile(source, ("case", "incident"))
 
 
-def test_a_rehearsal_says_whether_a_record_would_follow() -> None:
+def test_a_trial_says_whether_a_record_would_follow() -> None:
     rules = policies(inbound=an_inbound(update_when=both_sides("incident.state == '2'")))
-    assert "update_when of [inbound.default]" in rehearse(a_case(), rules, known(), an_incident(state="6")).withheld
-    assert rehearse(a_case(), rules, known(), an_incident(state="2")).withheld == ""
+    assert "update_when of [inbound.default]" in try_out(a_case(), rules, known(), an_incident(state="6")).withheld
+    assert try_out(a_case(), rules, known(), an_incident(state="2")).withheld == ""
 
 
 class TestReplay:
