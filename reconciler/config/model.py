@@ -23,7 +23,7 @@ from reconciler.core.policies.policies import Policies
 
 
 class Auth(StrEnum):
-    """List the ways to log in to ServiceNow."""
+    """The ways to log in to ServiceNow."""
 
     BASIC = "basic"
     OAUTH_PASSWORD = "oauth_password"  # noqa: S105 - the name of a grant
@@ -46,7 +46,7 @@ REGION_HOSTS: Mapping[str, str] = {
 
 
 class Mode(StrEnum):
-    """List what the program may do to the two services."""
+    """What the program may do to the two services."""
 
     ACT = "act"
     OBSERVE = "observe"
@@ -54,7 +54,7 @@ class Mode(StrEnum):
 
 
 class PartialView(StrEnum):
-    """List what a cycle may do when the key does not see every Case."""
+    """What a cycle may do when the key does not see every Case."""
 
     REFUSE = "refuse"
     ACCEPT = "accept"
@@ -62,7 +62,7 @@ class PartialView(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CoralogixConfig:
-    """Configure the connection to Coralogix."""
+    """The connection to Coralogix."""
 
     base_url: str
     """``https://host``, without a slash at the end; of the region where one is named"""
@@ -82,7 +82,7 @@ class CoralogixConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNowConfig:
-    """Configure the connection to one ServiceNow instance; ``AUTH_KEYS`` says which parts of the login are set."""
+    """The connection to one ServiceNow instance; ``AUTH_KEYS`` says which parts of the login are set."""
 
     name: str
     """the connector's name, as routes and links have it"""
@@ -106,7 +106,7 @@ class ServiceNowConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StateConfig:
-    """Configure the database: where it is, and what is kept in it."""
+    """The database: where it is, and what is kept in it."""
 
     path: Path
     keep_bodies: bool
@@ -115,7 +115,7 @@ class StateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditConfig:
-    """Configure what is kept for audits."""
+    """What is kept for audits."""
 
     hides_values: bool
     """of the values that are written only hashes are kept"""
@@ -127,7 +127,7 @@ class AuditConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionConfig:
-    """Configure for how long old rows are kept; None is for ever."""
+    """For how long old rows are kept; None is for ever."""
 
     requests: timedelta | None
     history: timedelta | None
@@ -145,14 +145,14 @@ class ListenAddress:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsConfig:
-    """Configure where metrics can be read; nothing is measured where neither is given."""
+    """Where metrics can be read; nothing is measured where neither is given."""
 
     listen: ListenAddress | None
     textfile: Path | None
 
 
 class Occasion(StrEnum):
-    """List what a person is told by a message."""
+    """What a person is told by a message."""
 
     HOLD = "hold"
     BRAKE = "brake"
@@ -162,7 +162,7 @@ class Occasion(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NotifyConfig:
-    """Configure who is told by messages, and of what."""
+    """Who is told by messages, and of what."""
 
     urls: tuple[Secret, ...]
     """addresses of Apprise"""
@@ -175,7 +175,7 @@ class NotifyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
-    """Configure when a cycle runs, and how far each pull looks behind its cursor."""
+    """When a cycle runs, and how far each pull looks behind its cursor."""
 
     poll: timedelta
     lag_objective: timedelta

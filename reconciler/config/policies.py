@@ -1,4 +1,4 @@
-"""The tables of routes and policies, made into the values that everything decides from.
+"""The tables of routes and policies, compiled into the values that decisions are made from.
 
 Every condition and template is compiled here, so that a mistake is told before anything acts. What a file leaves
 out has its default; what it switches off with ``false`` is left out.
@@ -118,7 +118,7 @@ def _check_narrowing(table: RouteTable, path: KeyPath, reading: FileContext) -> 
 
 
 def _connector(table: RouteTable, path: KeyPath, names: Sequence[str], reading: FileContext) -> str:
-    """Give the connector of a route: the named one, else the only one, else ``main``."""
+    """Return the connector of a route: the named one, else the only one, else ``main``."""
     if table.connector is not None:
         return _named(table.connector, (*path, "connector"), names, reading)
     if len(names) == 1:
@@ -130,7 +130,7 @@ def _connector(table: RouteTable, path: KeyPath, names: Sequence[str], reading: 
 
 
 def _outbound_name(table: RouteTable, path: KeyPath, file: File, reading: FileContext) -> str:
-    """Give the outbound policy of a route; empty when the route is one-way."""
+    """Return the outbound policy of a route; empty when the route is one-way."""
     if table.outbound == ONE_WAY:
         return ""
     return _named(table.outbound, (*path, "outbound"), [DEFAULT, *file.outbound, ONE_WAY], reading)
@@ -216,7 +216,7 @@ def _check_owned_once(table: InboundTable, path: KeyPath, reading: FileContext) 
 
 
 def _without(usual: Mapping[str, str], taken: Mapping[str, str | None]) -> Mapping[str, str]:
-    """Give the defaults less the fields that the file puts elsewhere."""
+    """Return the defaults less the fields that the file puts elsewhere."""
     return {field: source for field, source in usual.items() if taken.get(field) is None}
 
 

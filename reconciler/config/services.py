@@ -1,4 +1,4 @@
-"""The tables of the two services, of the database and of who is told, made into values.
+"""The tables of the two services, the database, metrics, messages and the schedule, made into values.
 
 Every function adds a problem for what is wrong and goes on with a harmless value; a file with a problem is never used.
 """

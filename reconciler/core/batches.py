@@ -1,4 +1,4 @@
-"""The one way to cut a sequence into pieces: what one request, or one statement, is asked about."""
+"""Cut a sequence into pieces of the size that one request, or one SQL statement, can take."""
 
 from __future__ import annotations
 

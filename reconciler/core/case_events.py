@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class CaseEventKind(StrEnum):
-    """The kinds of events by their key in ``eventData``."""
+    """The kinds of events, each by its key in ``eventData``."""
 
     CREATED = "created"
     STATUS = "statusChanged"

@@ -42,33 +42,33 @@ class ConfigError(ReconcilerError):
 
 
 class StoreError(ReconcilerError):
-    """Say that the database cannot be used, and why."""
+    """The database cannot be used; the message says why."""
 
 
 class StoreBusy(StoreError):
-    """Say that the database cannot be written for now: another process writes, the disk is full or read-only."""
+    """The database cannot be written for now: another process writes, the disk is full or read-only."""
 
 
 class Refused(ReconcilerError):
-    """Stop on purpose: the message has the numbers and the way out."""
+    """A stop on purpose: the message has the numbers and the way out."""
 
     exit_code = 3
 
 
 class Locked(Refused):
-    """Say that another process works on this database, and which one."""
+    """Another process works on this database; the message says which."""
 
 
 class HeldBack(Refused):
-    """Say that a request could have written something, and that nothing may be written now; it did not leave."""
+    """A request that could have written was not sent: nothing may be written now."""
 
 
 class CycleFailed(ReconcilerError):
-    """Say that a pull failed, so that nothing was planned for that side."""
+    """A pull failed, so nothing was planned for that side."""
 
 
 class Malformed(ReconcilerError):
-    """Say that one record of a service could not be understood.
+    """One record of a service could not be understood.
 
     ``raw`` is the record as it came, ``record_id`` its id where one could be read.
     """
@@ -80,7 +80,7 @@ class Malformed(ReconcilerError):
 
 
 class RemoteError(ReconcilerError):
-    """Carry what is known of a failed call, and never a body, a header, a query or a secret.
+    """A failed call: what is known of it, and never a body, a header, a query or a secret.
 
     ``path`` has no query. ``request_id`` is the service's own id of the request, where it gave one.
     ``words`` is the service's own explanation, cleaned and cut.
@@ -108,34 +108,34 @@ class RemoteError(ReconcilerError):
 
 
 class Transient(RemoteError):
-    """Say that nothing was written and that trying again may help."""
+    """Nothing was written, and trying again may help."""
 
 
 class Paused(Transient):
-    """Say that the service asked to be left alone, so that nothing was sent."""
+    """The service asked for a pause, so nothing was sent."""
 
 
 class Ambiguous(RemoteError):
-    """Say that a write may have landed: look before doing anything."""
+    """A write may have landed: look before doing anything."""
 
 
 class Rejected(RemoteError):
-    """Say that the service refused and will refuse the same again."""
+    """The service refused, and will refuse the same request again."""
 
 
 class Missing(Rejected):
-    """Say that the record does not exist, or is hidden from this user."""
+    """The record does not exist, or is hidden from this user."""
 
 
 class AuthFailed(RemoteError):
-    """Say that the credentials were refused."""
+    """The credentials were refused."""
 
 
 class PartialTruth(RemoteError):
-    """Say that an answer does not show everything, so that nothing may be concluded from it."""
+    """An answer is incomplete, so nothing may be concluded from what it lacks."""
 
     exit_code = 3
 
 
 class ConditionDropped(PartialTruth):
-    """Say that an answer shows what was not asked for, so that a condition was not understood."""
+    """An answer shows what was not asked for: the service dropped a condition of the query."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """Name what ``check`` can find; RC1xx are warnings about a config that runs."""
+    """What ``check`` can find; RC1xx are warnings about a config that runs."""
 
     LOGIN = "RC001"
     NO_ANSWER = "RC002"
@@ -48,7 +48,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Hold what one code means."""
+    """What one code means."""
 
     title: str
     cause: str

@@ -40,7 +40,7 @@ def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
 
 
 class _Scan:
-    """Scan one text once, from its first character to its last."""
+    """One scan of a text, from its first character to its last."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -22,7 +22,7 @@ _LONGEST_SHOWN = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Problems:
-    """Collect the problems of one file. What it collects grows; where it looks does not change."""
+    """The problems of one file, collected while it is read."""
 
     file: str
     lines: Mapping[KeyPath, int] = field(default_factory=dict)

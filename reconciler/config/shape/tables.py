@@ -81,7 +81,7 @@ class Table(BaseModel):
 
 
 class SecretTable(Table):
-    """Describe where a secret is kept; exactly one of the three keys is given."""
+    """Where a secret is kept; exactly one of the three keys is given."""
 
     env: str | None = None
     file: str | None = None
@@ -100,7 +100,7 @@ _TEXT_OR_TEXTS = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array",
 
 
 class RemoteTable(Table):
-    """Describe the keys that both services have."""
+    """The keys that both services have."""
 
     ca_bundle: str | None = None
     proxy: str | None = None
@@ -108,7 +108,7 @@ class RemoteTable(Table):
 
 
 class CoralogixTable(RemoteTable):
-    """Describe the keys of ``[coralogix]``."""
+    """The keys of ``[coralogix]``."""
 
     region: str | None = None
     base_url: str | None = None
@@ -119,7 +119,7 @@ class CoralogixTable(RemoteTable):
 
 
 class ServiceNowTable(RemoteTable):
-    """Describe the keys of one ``[servicenow.NAME]``."""
+    """The keys of one ``[servicenow.NAME]``."""
 
     instance_url: str | None = None
     auth: Literal["basic", "oauth_password", "oauth_client_credentials", "api_key"] = "basic"
@@ -133,14 +133,14 @@ class ServiceNowTable(RemoteTable):
 
 
 class StateTable(Table):
-    """Describe the keys of ``[state]``."""
+    """The keys of ``[state]``."""
 
     path: str | None = None
     keep_bodies: bool = False
 
 
 class AuditTable(Table):
-    """Describe the keys of ``[audit]``."""
+    """The keys of ``[audit]``."""
 
     case_events: bool = True
     servicenow_history: bool = False
@@ -148,21 +148,21 @@ class AuditTable(Table):
 
 
 class RetentionTable(Table):
-    """Describe the keys of ``[retention]``."""
+    """The keys of ``[retention]``."""
 
     requests_days: Annotated[int, Field(ge=0, le=36_500)] = 30
     history_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
 class MetricsTable(Table):
-    """Describe the keys of ``[metrics]``."""
+    """The keys of ``[metrics]``."""
 
     listen: str | None = None
     textfile: str | None = None
 
 
 class NotifyTable(Table):
-    """Describe the keys of ``[notify]``."""
+    """The keys of ``[notify]``."""
 
     urls: list[Annotated[SecretTable, BeforeValidator(_secret)]] = []
     on: list[Literal["hold", "brake", "down", "recovered"]] = ["hold", "brake", "down", "recovered"]
@@ -171,7 +171,7 @@ class NotifyTable(Table):
 
 
 class ScheduleTable(Table):
-    """Describe the keys of ``[schedule]``."""
+    """The keys of ``[schedule]``."""
 
     poll_seconds: Annotated[int, Field(ge=1, le=86_400)] = POLL_SECONDS
     lag_objective_seconds: Annotated[int, Field(ge=1, le=86_400)] = LAG_OBJECTIVE_SECONDS
@@ -182,7 +182,7 @@ class ScheduleTable(Table):
 
 
 class LimitsTable(Table):
-    """Describe the keys of ``[limits]``."""
+    """The keys of ``[limits]``."""
 
     max_creates_per_cycle: Count = Limits.max_creates_per_cycle
     max_case_resolves_per_cycle: Count = Limits.max_case_resolves_per_cycle
@@ -191,7 +191,7 @@ class LimitsTable(Table):
 
 
 class RouteTable(Table):
-    """Describe the keys of one ``[[route]]``."""
+    """The keys of one ``[[route]]``."""
 
     name: str = "everything"
     when: str = ALWAYS
@@ -204,7 +204,7 @@ class RouteTable(Table):
 
 
 class ReferenceTable(Table):
-    """Describe the keys of one reference field of ``[inbound.NAME.references]``."""
+    """The keys of one reference field of ``[inbound.NAME.references]``."""
 
     table: str | None = None
     name_field: str | None = None
@@ -212,7 +212,7 @@ class ReferenceTable(Table):
 
 
 class InboundTable(Table):
-    """Describe the keys of one ``[inbound.NAME]``."""
+    """The keys of one ``[inbound.NAME]``."""
 
     table: str = INCIDENT_TABLE
     create_when: str = ALWAYS
@@ -231,7 +231,7 @@ class InboundTable(Table):
 
 
 class OutboundTable(Table):
-    """Describe the keys of one ``[outbound.NAME]``; a list that is left out is off."""
+    """The keys of one ``[outbound.NAME]``; a list that is left out is off."""
 
     acknowledge_on: list[str] = []
     resolve_on: list[str] = []
@@ -241,7 +241,7 @@ class OutboundTable(Table):
 
 
 class File(Table):
-    """Describe the tables of the file."""
+    """The tables of the file."""
 
     owner: str = "Coralogix"
     mode: Literal["act", "observe"] = "act"
@@ -300,12 +300,12 @@ def table_at(path: KeyPath) -> type[Table] | None:
 
 
 def holds_secret(path: KeyPath) -> bool:
-    """Say whether a value at this place may be a secret, so that it is shown nowhere."""
+    """Return whether a value at this place may be a secret, so that it is shown nowhere."""
     return any(part in SECRET_KEYS for part in path)
 
 
 def bounds_at(path: KeyPath) -> tuple[Any, Any]:
-    """Give the least and the greatest number that a key may have."""
+    """Return the least and the greatest number that a key may have."""
     table = table_at(path[:-1])
     metadata = table.model_fields[str(path[-1])].metadata if table else []
     low = next((part.ge for part in metadata if hasattr(part, "ge")), None)

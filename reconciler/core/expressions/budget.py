@@ -19,7 +19,7 @@ _HOLDING_MEMBERS = (list, tuple, range, set, frozenset, KeysView, ValuesView, It
 
 
 class Budget:
-    """Count what one rendering does, and stop it when it is too much."""
+    """Counts what one rendering does, and stops it when it is too much."""
 
     def __init__(self, *, guards_values: bool = False) -> None:
         self.guards_values = guards_values
@@ -41,7 +41,7 @@ class Budget:
             raise TooMuch(f"the template takes more than {MOST_STEPS} steps")
 
     def whole(self, value: Any) -> Any:
-        """Give what a filter gave; what it would give one by one, as a list whose members are counted."""
+        """Return what a filter returned; an iterator as a list, with each of its members counted."""
         if not isinstance(value, Iterator):
             return value
         members = []

@@ -19,7 +19,7 @@ from reconciler.core.expressions.tera import Undecided
 from reconciler.core.expressions.vocabulary import check_comparison, check_test, never_true
 
 Evaluate = Callable[[Mapping[str, Any]], Any]
-"""Give the value of an expression in a context; raise Undecided where it has none."""
+"""Return the value of an expression in a context; raise Undecided where it has none."""
 
 DEEPEST = 120
 _MISSING = object()
@@ -36,7 +36,7 @@ _PLAIN_WORDS: Mapping[type[nodes.Node], str] = {
 
 @dataclass(kw_only=True)
 class Built:
-    """Hold a compiled expression and the names that it looks at."""
+    """A compiled expression and the names that it looks at."""
 
     run: Evaluate
     names: set[str] = field(default_factory=set)
@@ -62,7 +62,7 @@ def _depth(expression: nodes.Node) -> int:
 
 @dataclass
 class _Compiler:
-    """Turn nodes into functions, remembering the names that were met."""
+    """Turns nodes into functions, and remembers the names that it met."""
 
     roots: Sequence[str]
     names: set[str] = field(default_factory=set)
@@ -132,7 +132,7 @@ class _Compiler:
         return look_up
 
     def _steps(self, node: nodes.Node) -> tuple[list[str | int], list[Any]]:
-        """Give a path twice: as far as it is known now, and with functions where a key is itself looked up."""
+        """Return a path in two forms: as far as it is known now, and with functions for keys to be computed."""
         match node:
             case nodes.Name(name=name):
                 return [name], [name]

@@ -26,7 +26,7 @@ _TEXT_LITERAL = re.compile(r'"[^"]*"|\'[^\']*\'|`[^`]*`')
 
 @dataclass(frozen=True)
 class Condition:
-    """Hold one condition; make it with ``compile``. Two conditions are equal when their sources are."""
+    """One condition; make it with ``compile``. Two conditions are equal when their sources are."""
 
     source: str
     names: frozenset[str] = field(repr=False, compare=False)
@@ -45,7 +45,7 @@ class Condition:
         return cls(source, frozenset(built.names), tuple(built.doubts), built.run)
 
     def holds(self, context: Mapping[str, Any]) -> bool:
-        """Say whether the condition is true; a missing value, or a result that is not true or false, makes it false."""
+        """Return whether the condition is true; a missing value, or any result but true, makes it false."""
         try:
             return self._run(context) is True
         except Undecided:

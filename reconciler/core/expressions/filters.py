@@ -1,4 +1,4 @@
-"""The filters that templates have beside Jinja2's own, and in place of those that have no end.
+"""The filters that templates have beside Jinja2's own, and in place of those that could run without end.
 
 Every one is a plain function of its arguments; what cannot be done raises TemplateFailed with words for a person.
 A text that any of them gives is never longer than LONGEST_TEXT.
@@ -30,11 +30,11 @@ _DATE_FORMAT = re.compile(r"(?:[^%]|%[A-Za-z%])*")
 
 
 class TemplateFailed(ValueError):
-    """Say why a template could not be rendered for one Case, in words for a person."""
+    """Why a template could not be rendered for one Case, in words for a person."""
 
 
 class TooMuch(TemplateFailed):
-    """Say that a template does more, or makes something larger, than any template may."""
+    """A template does more, or makes something larger, than any template may."""
 
 
 def as_text(value: Any) -> str:
@@ -118,12 +118,12 @@ def replace(value: Any, old: str, new: str) -> str:
 
 
 def default(value: Any, /, fallback: Any = "", **named: Any) -> Any:
-    """Give the value, or the fallback where there is none; ``default(value="x")`` as in Tera works too."""
+    """Return the value, or the fallback where there is none; ``default(value="x")`` as in Tera works too."""
     return named.get("value", fallback) if isinstance(value, Undefined) else value
 
 
 def number(value: Any) -> int | float:
-    """Give a number that is not too large to count with; raise TemplateFailed for anything else."""
+    """Return a number that is not too large to count with; raise TemplateFailed for anything else."""
     must_be_there(value)
     if not tera.is_number(value):
         raise TemplateFailed(f"{as_text(value)!r} is no number: use int or float")

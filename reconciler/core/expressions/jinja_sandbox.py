@@ -68,7 +68,7 @@ _REFUSED: Mapping[type[nodes.Node], str] = {
 
 
 class UndefinedName(StrictUndefined):
-    """Stand for a value that a Case does not have: any use of it fails, naming it, but ``default`` and tests.
+    """A value that a Case does not have: any use of it but ``default`` and tests fails with its name.
 
     What is asked of a missing value is missing too, so that ``a.b.c | default("")`` works where ``a.b`` is missing.
     """

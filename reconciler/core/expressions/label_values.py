@@ -1,4 +1,4 @@
-"""Values with two faces, as conditions and templates meet them: a label that may repeat, a name that has parts.
+"""Values that act as text and as more than text: a label that may have several values, a name that has parts.
 
 Both are plain values: nothing here looks at a Case, and nothing is ever evaluated from their text.
 """

@@ -40,7 +40,7 @@ ANY_KEY = "*"
 
 @dataclass(frozen=True, kw_only=True)
 class Name:
-    """Describe one name: what it holds, and what can follow it."""
+    """One name: what it holds, and what can follow it."""
 
     about: str
     words: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ def camel(name: str) -> str:
 
 
 def with_twins(parts: Mapping[str, T]) -> dict[str, T]:
-    """Return every snake_case name its camelCase twin; a name that begins with ``_`` has none."""
+    """Add the camelCase twin of every snake_case name; a name that begins with ``_`` has none."""
     return dict(parts) | {camel(name): part for name, part in parts.items() if not name.startswith("_")}
 
 

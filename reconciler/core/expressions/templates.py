@@ -32,7 +32,7 @@ _FAILURES = (jinja2.TemplateError, ArithmeticError, LookupError, AttributeError,
 
 @dataclass(frozen=True)
 class Template:
-    """Hold one template; make it with ``compile``. Two templates are equal when their sources are."""
+    """One template; make it with ``compile``. Two templates are equal when their sources are."""
 
     source: str
     names: frozenset[str] = field(repr=False, compare=False)

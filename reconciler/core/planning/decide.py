@@ -25,7 +25,7 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       none does                                              create it, at the stage where the Case stands
 
     linked
-      an obstacle (``rules.OBSTACLES``, in their order)  nothing, with the obstacle's word
+      an obstacle (``rules.OBSTACLES``, in their order)      nothing, with the obstacle's word
       the record bears key and mark no more                  nothing: ``rejected``
       record: moved back across ``resolved``                 nothing: ``incident_reopened``
       record: closed or canceled                             nothing: ``incident_terminal`` where something differs
@@ -35,6 +35,10 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       Case: moved back across ``resolved``                   nothing: ``case_moved_back``; its record gets what
                                                              ``on_reactivate`` says: a note, or the next record
       Case: the record's words ask for more than its peak    advance it, verb by verb
+
+**Three steps.** ``Standing`` looks at the pair once and derives how both sides stand. ``rules`` applies the table and
+returns a verdict. ``drafts`` renders the fields and makes the actions of that verdict. A rule never renders, and a
+draft decides only what depends on the rendered fields: the rows that say "something differs".
 
 Everything here is a function of its arguments. The decision is asked twice for each action: when the plan is made, and
 again from what was read just before the write.

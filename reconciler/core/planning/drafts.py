@@ -1,7 +1,7 @@
 """What is sent, made from a verdict: the fields of a create, of a change and of an event, the note, the step of a Case.
 
 Rules of this file: only what differs from what the record holds; never a state below the one it has; a field
-that a person changed is left alone; a name becomes a ``sys_id`` or the link waits.
+that a person changed is left alone; a name is sent as a ``sys_id``, or nothing is sent until it is known.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _record_side(verdict: Follow, knowledge: Knowledge) -> Decision:
 
 
 def _sent(here: Standing, draft: Draft) -> Decision:
-    """Send a draft to the record, if there is nothing to ask, nothing wrong with it, and anything in it."""
+    """Make the action that sends a draft; none where something must be asked first, is wrong, or nothing differs."""
     if draft.questions:
         return Decision(link=here.link, questions=draft.questions)
     if draft.problem:
@@ -158,7 +158,7 @@ def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
 
 
 def _first_record(here: Standing) -> str:
-    """Name the record that a link had before; empty where this is its first."""
+    """Name the records that the link had before, for the description of the next; empty for the first."""
     before = [other.number for other in here.pair.others if other.sys_id in here.link.earlier]
     return f"{here.case.key or here.case.id} was active again after {', '.join(before)}." if before else ""
 
@@ -210,7 +210,7 @@ def _still_needed(fields: Mapping[str, str], incident: Incident, *, is_noted: bo
 def draft_event(here: Standing) -> Draft:
     """Draft what brings the alert behind an event target after its Case; one that was cleared is sent nothing more.
 
-    Every event carries all that is known, so that one that was lost is made good by the next. The ``message_key`` is
+    Every event carries all fields, so an event that was lost is made up for by the next. The ``message_key`` is
     the Case's id, so that a repeat meets the same alert.
     """
     link, case, inbound = here.link, here.case, here.inbound
@@ -289,7 +289,7 @@ def _case_step(here: Standing, to_stage: Stage) -> Action:
 
 
 def _templates(inbound: Inbound, stage: Stage) -> Mapping[str, Template]:
-    """Return all that says how a Case looks that is at a stage; what the step gives counts most."""
+    """Return every template for a Case at a stage; those of the step override the others."""
     return {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
 
 

@@ -1,4 +1,4 @@
-"""What a decision is made from beside the pair itself and the policies, and how long waits what was refused.
+"""What a decision is made from, beside the pair and the policies.
 
 ``Knowledge`` carries the answers to a plan's questions and the times that admission depends on.
 """

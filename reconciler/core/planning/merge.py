@@ -1,6 +1,6 @@
 """The three-way merge of a field that is kept in step: what the Case wants, what we last wrote, what the record holds.
 
-Rule of this file: a value that is not ours is never overwritten. What is not known is not ours either.
+Rule of this file: a value that is not ours is never overwritten. A value of which that is not known counts as not ours.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rules of a decision, in the order of the table that ``decide`` begins with.
 
-A rule reads a ``Standing`` and what is known beside it. It renders no field and makes no action: the rules come to one
-verdict, and what is sent is drafted from that, once, by ``drafts``.
+A rule reads a ``Standing`` and ``Knowledge``, and returns a skip with its reason, or None where it does not apply.
+Rules render no field and make no action: ``drafts`` does that once, from the verdict.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def lost_its_rules(here: Standing, _: Knowledge) -> Skip | None:
 
 
 def too_old(here: Standing, knowledge: Knowledge) -> Skip | None:
-    """Leave out what is older than this installation, unless a person asked for it."""
+    """Skip what is older than this installation, unless a person asked for it."""
     if here.link.admitted or here.may_have_record or _is_young_enough(here, knowledge):
         return None
     created = here.case.created_at.isoformat()
@@ -89,14 +89,14 @@ def too_old(here: Standing, knowledge: Knowledge) -> Skip | None:
 
 
 def not_routed(here: Standing, _: Knowledge) -> Skip | None:
-    """Leave out a Case that no route takes."""
+    """Skip a Case that no route takes."""
     if here.keeps_its_place or here.route:
         return None
     return here.skip(SkipReason.NOT_ROUTED, "no route took the Case")
 
 
 def not_wanted(here: Standing, _: Knowledge) -> Skip | None:
-    """Leave out a Case for which the policy of its route makes no record."""
+    """Skip a Case for which ``create_when`` of its route's policy is false."""
     route = None if here.may_have_record else here.route
     if route is None or here.policies.inbound[route.inbound].create_when.holds(here.context):
         return None
@@ -133,7 +133,7 @@ def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
 
 
 def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
-    """Return whether a Case is due by its age; what is over counts as open where it was when it was first seen."""
+    """Return whether a Case is young enough for a record; one that was open when first seen still counts as open."""
     created, stage = here.case.created_at, here.case_at
     looked_back_to = knowledge.origin - here.policies.first_lookback
     is_before_the_end = knowledge.until is None or created <= knowledge.until
@@ -286,7 +286,7 @@ def unknown_state(here: Standing, _: Knowledge) -> Skip | None:
 
 
 def unread(here: Standing, _: Knowledge) -> Skip | None:
-    """Wait for a record that was bound and not read yet; an alert need never be read."""
+    """Wait until a linked record was read once; an alert is never read."""
     if here.incident or here.is_event:
         return None
     return here.skip(SkipReason.SETTLING, "the record was not read yet")
@@ -346,7 +346,7 @@ def _gets_next_record(here: Standing, knowledge: Knowledge) -> bool:
 
 
 def _with_next_record(here: Standing) -> Standing:
-    """Let a pair go on with a record that is still to be made; the one before is left as it is."""
+    """Move a pair on to the next generation; the record before is left as it is."""
     before = (here.incident,) if here.incident else ()
     link = next_generation(here.link, here.case, here.case_at)
     pair = replace(here.pair, link=link, incident=None, others=(*here.pair.others, *before))
@@ -393,7 +393,7 @@ def has_note(here: Standing) -> bool:
 
 
 def moved_back(here: Standing) -> Skip | None:
-    """Notice a side that was moved back across ``resolved``: a reopened record, a Case that fired again."""
+    """Report a side that was moved back across ``resolved``: a reopened record, a Case that fired again."""
     if here.incident and here.is_incident_back:
         return here.skip(SkipReason.INCIDENT_REOPENED, f"{here.incident.number} was reopened and is left to people")
     if here.is_case_back:
@@ -402,7 +402,7 @@ def moved_back(here: Standing) -> Skip | None:
 
 
 def stands_back(here: Standing) -> Skip | None:
-    """Name a side that was moved back below ``resolved``, where that is why the sides are not equal."""
+    """Report a side that was moved back below ``resolved``, where that is why the sides are not equal."""
     if here.incident is None or here.case_at == here.incident_at:
         return None
     if here.incident_at < here.incident_peak:
@@ -417,7 +417,7 @@ def stands_back(here: Standing) -> Skip | None:
 
 
 def next_generation(link: Link, case: Case, stage: Stage) -> Link:
-    """Let a link go on with a record that is still to be made; where the Case stands now, it begins anew."""
+    """Move a link on to the next generation, with a record still to be made; its memory begins at the Case's stage."""
     told = (*link.reactivations, case.reactivated_at) if case.reactivated_at else link.reactivations
     return replace(
         link,
@@ -439,9 +439,9 @@ def next_generation(link: Link, case: Case, stage: Stage) -> Link:
 
 
 def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:
-    """Let a link that has no record yet go on with the newest of those that there are.
+    """Move a link without a record on to the newest generation whose record exists.
 
-    The database that knew of the next one may be lost, and those before it are no rivals of it.
+    After a database was lost, the records of earlier generations would else count as duplicates of the newest.
     """
     known = generations(owner, link.case_id, sys_ids)
     newest = max(known, default=1)

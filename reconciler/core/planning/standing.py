@@ -1,7 +1,7 @@
-"""How both sides of one link stand: looked at once, and read by every rule.
+"""How both sides of one link stand: derived once, and read by every rule.
 
-A ``Standing`` is a function of a pair and the policies alone, and derives each fact when it is first asked for. Whoever
-has one asks nobody again where a side is, how far it ever was, whether the record is ours or over, or what each side
+A ``Standing`` is a function of a pair and the policies alone, and derives each fact when it is first asked for. It is
+the one place that answers where a side is, how far it ever was, whether the record is ours or over, and what each side
 asks of the other.
 """
 
@@ -36,7 +36,7 @@ class About(TypedDict):
 
 
 _OF_BOTH_SIDES = ("route", "case_stage", "word", "context", "in_step")
-"""What hangs on the two sides and the inbound policy alone: the same with another link, and dear to derive."""
+"""What depends on the two sides and the inbound policy alone, and is expensive: a copy with another link keeps it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Standing:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Name what both sides look like; an action and a hold remember it."""
+        """Return a hash of what both sides look like; an action and a hold remember it."""
         return fingerprint(self.pair)
 
     @property
@@ -123,7 +123,7 @@ class Standing:
 
     @cached_property
     def further(self) -> tuple[Incident, ...]:
-        """Return the records that are this Case's as well; a copy in another instance is no rival of the linked one.
+        """Return the records that are this Case's as well; a copy in another instance does not count.
 
         Instances are cloned over each other (PROD over TEST), ids, keys and marks included. Nor is a record that was
         left as it is when the link went on with the next one.
@@ -322,7 +322,7 @@ class Standing:
 
     @property
     def about(self) -> About:
-        """Return what every action on this pair names: its Case, and the record that was seen or linked."""
+        """Return the fields that every action on this pair has: its Case, and its record or the one to be made."""
         at = self.incident or self.link
         return About(
             case_id=self.case.id,

@@ -1,4 +1,4 @@
-"""What the rules come to: the verdict on one pair, before a field of it is rendered."""
+"""The verdicts: what the rules decide about one pair, before a field is rendered."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ DEFAULT_REFERENCES: Mapping[str, Reference] = {
 
 
 def resolution_reason(template: Template, context: Mapping[str, Any]) -> tuple[str, str]:
-    """Give the reason for resolving a Case, at most 500 characters, and the full text for the audit.
+    """Return the reason for resolving a Case, at most 500 characters, and the full text for the audit.
 
     Never empty: where the template gives nothing, or cannot be rendered, the reason names the record; in the latter
     case the full text says what was wrong.

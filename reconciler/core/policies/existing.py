@@ -1,4 +1,4 @@
-"""Records that others made for a Case: the query of ``[inbound.NAME] existing``, made so that it cannot widen.
+"""Records that others made for a Case: the query of ``[inbound.NAME] existing``, which must never match more.
 
 Rules of this file: a query is conditions that must all hold, each of which we can check ourselves, since an instance
 drops a condition that it does not understand and answers more rows; a value that is empty asks for nothing, so it is
@@ -19,7 +19,7 @@ from reconciler.core.expressions.templates import Template
 
 
 class Operator(StrEnum):
-    """List the operators that a condition may have."""
+    """The operators that a condition may have."""
 
     EQUALS = "="
     NOT_EQUALS = "!="
@@ -58,18 +58,18 @@ _GRAMMAR = (
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """Ask one thing of one field; texts are compared without case and without blanks at their ends."""
+    """One condition on one field; texts are compared without case and without blanks at their ends."""
 
     field: str
     operator: Operator
     value: str = ""
 
     def fits(self, held: str) -> bool:
-        """Say whether an instance that understands this condition shows a record with this value."""
+        """Return whether an instance that understands this condition shows a record with this value."""
         return _FITS[self.operator](_folded(held), _folded(self.value))
 
     def names(self, held: str) -> bool:
-        """Say whether a record with this value is meant: ``CASE-1`` is no part of ``CASE-12``."""
+        """Return whether a record with this value is meant: ``CASE-1`` is no part of ``CASE-12``."""
         if self.operator not in NAMING or self.operator is Operator.EQUALS:
             return self.fits(held)
         whole = re.escape(_folded(self.value))
@@ -82,7 +82,7 @@ Terms = tuple[Term, ...]
 
 @dataclass(frozen=True)
 class Existing:
-    """Hold one query; make it with ``compile``."""
+    """One query; make it with ``compile``."""
 
     source: str
     conditions: tuple[tuple[str, Operator, Template], ...]

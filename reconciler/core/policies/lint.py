@@ -1,4 +1,4 @@
-"""What a valid config says that can hardly be meant: each a sentence with the place and what to write instead.
+"""What in a valid config is probably a mistake: each a sentence with the place and what to write instead.
 
 Nothing here is an error: every one of these configs runs, and does what it says.
 """
@@ -36,7 +36,7 @@ BARE_CASE = Case(
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """What in a config can hardly be meant."""
+    """What in a config is probably a mistake."""
 
     code: Code
     words: str
@@ -99,7 +99,7 @@ def _of_inbound(inbound: Inbound, routes: Sequence[Route]) -> Iterator[Doubt]:
 
 
 def barest(route: Route) -> Case:
-    """Return the Case with the least on it that a route takes: the labels that it names, and no other."""
+    """Return the emptiest Case that a route takes: with the labels that it names, and nothing else."""
     named = {name for found in _LABEL.findall(route.when.source) for name in found if name}
     labels = {**dict.fromkeys(named, ("some",)), **{key: values[:1] for key, values in route.labels.items()}}
     return replace(BARE_CASE, labels=labels, priority=next(iter(route.priorities), BARE_CASE.priority))

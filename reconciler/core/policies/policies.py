@@ -60,7 +60,7 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """Choose connector and policies for the Cases that it takes."""
+    """Which connector and policies the Cases that it takes get."""
 
     name: str
     when: Condition

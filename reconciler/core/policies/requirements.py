@@ -1,6 +1,6 @@
 """What a config relies on in an instance: choice values that are sent, states that are explained, rows by name.
 
-Only what stands in the config as it is can be known before a Case comes: a value that a template computes is not here.
+Only fixed values can be known before a Case comes; a value that a template computes is not here.
 """
 
 from __future__ import annotations

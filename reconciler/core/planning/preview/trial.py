@@ -123,7 +123,7 @@ def _told(knowledge: Knowledge, question: Question) -> Knowledge:
 
 
 def _asks(outbound: Outbound) -> Mapping[str, Stage]:
-    """Say of every word that a policy can hear what it asks."""
+    """Map every word that an outbound policy listens to, to the stage that it asks for."""
     own = frozenset[str]().union(*(outbound.listens(step) for step in STEPS))
     words = dict.fromkeys([ASSIGNED, *WORD_STAGES, *sorted(own)])
     asked = {word: asked_of_case(frozenset({word}), outbound) for word in words}
