@@ -31,6 +31,7 @@ from reconciler.store.database.codec import (
     case_from,
     incident_from,
     optional_text,
+    read_or_none,
     snapshot_text,
     time_text,
 )
@@ -189,7 +190,7 @@ def _compared(
         if text == known_text:
             yield _Seen(Novelty.SAME, key, None, thing, text)
             continue
-        before = None if known_text is None else read(known_text)
+        before = None if known_text is None else read_or_none(read, known_text, str(key))
         after = thing if before is None else keep(before, thing)
         novelty = _novelty(before, after, is_older)
         if novelty is Novelty.SAME and before is not None and snapshot_text(before) != known_text:

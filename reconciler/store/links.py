@@ -24,6 +24,7 @@ from reconciler.store.database.codec import (
     incident_from,
     link_from,
     link_values,
+    read_or_none,
     time_text,
 )
 from reconciler.store.database.connection import Database, guarded, rows_by_name
@@ -132,19 +133,25 @@ def record_key(thing: Incident | Link) -> RecordKey:
 
 
 def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str]) -> Iterator[Pair]:
-    """Yield the pairs of these Cases in their order; ids that are not known are left out."""
+    """Yield the pairs of these Cases in their order; ids that are not known, and damaged snapshots, are left out."""
     for chunk in batches(case_ids, CHUNK):
         claims = read_claims(conn, chunk)
         for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
-            yield _pair(row, claims)
+            pair = _pair(row, claims)
+            if pair:
+                yield pair
 
 
-def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair:
+def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair | None:
     link, incident_text = link_from(row), row["incident_text"]
+    case = read_or_none(case_from, row["case_text"], f"Case {link.case_id}")
+    incident = None if incident_text is None else read_or_none(incident_from, incident_text, f"record {link.number}")
+    if case is None or (incident_text is not None and incident is None):
+        return None
     return Pair(
         link=link,
-        case=case_from(row["case_text"]),
-        incident=None if incident_text is None else incident_from(incident_text),
+        case=case,
+        incident=incident,
         others=tuple(each for each in claims.get(link.case_id, ()) if record_key(each) != record_key(link)),
     )
 
@@ -154,7 +161,8 @@ def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, 
     found: dict[str, tuple[Incident, ...]] = {}
     for chunk in batches(case_ids, CHUNK):
         for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
-            found[case_id] = (*found.get(case_id, ()), incident_from(text))
+            incident = read_or_none(incident_from, text, f"a record of Case {case_id}")
+            found[case_id] = (*found.get(case_id, ()), *([incident] if incident else []))
     return found
 
 

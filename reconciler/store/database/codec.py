@@ -6,16 +6,20 @@ Every time is ISO 8601 UTC text of one width (``2025-01-31T09:30:00.000000Z``), 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from reconciler.core.errors import StoreError
 from reconciler.core.model import Absence, Case, Elsewhere, Hold, Incident, Link, Stage, Tries
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+log = logging.getLogger(__name__)
 
 SqlValue = str | int | None
 Thing = TypeVar("Thing", Case, Incident)
@@ -139,8 +143,12 @@ def link_values(link: Link) -> dict[str, SqlValue]:
 
 
 def link_from(row: Columns) -> Link:
-    """Read a Link from a row that has its columns, and perhaps others."""
-    return Link(**{name: read(row[column]) for name, column, _, read in _LINK_FIELDS})
+    """Read a Link from a row that has its columns, and perhaps others; raise StoreError for a damaged one."""
+    try:
+        return Link(**{name: read(row[column]) for name, column, _, read in _LINK_FIELDS})
+    except (ValueError, TypeError, LookupError) as error:
+        words = f"the link of Case {row['case_id']} is damaged in the database: put a backup back, or "
+        raise StoreError(words + "make every link anew from the services with `reconciler state rebuild`") from error
 
 
 # -- snapshots -----------------------------------------------------------------------------------------------------
@@ -168,6 +176,15 @@ def snapshot_text(thing: Case | Incident) -> str:
     """Write a Case or an Incident as JSON text."""
     text = _cases().dump_json(thing) if isinstance(thing, Case) else _incidents().dump_json(thing)
     return text.decode()
+
+
+def read_or_none(read: Callable[[str], Thing], text: str, name: str) -> Thing | None:
+    """Read a snapshot by its name; None, told in the log, for a damaged one, which the next reading replaces."""
+    try:
+        return read(text)
+    except ValueError:
+        log.warning("a snapshot is damaged and is left out until it is read again", extra={"snapshot": name})
+        return None
 
 
 def case_from(text: str) -> Case:

@@ -220,3 +220,28 @@ def test_the_number_of_links_is_that_of_their_rows_whatever_became_of_them(tmp_p
             store.maintenance.compact()
             assert store.reports.status_summary().links == count
         assert store.database.value("SELECT count(*) FROM links") == 3
+
+
+@pytest.mark.parametrize("place", ["cases", "incidents"])
+@pytest.mark.parametrize("damaged", ['{"id": 5', "null", '{"key": {}}'])
+def test_a_damaged_snapshot_is_told_leaves_out_its_own_case_and_is_replaced_by_the_next_reading(
+    store: Store, place: str, damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    case, other = a_case(), a_case(id=case_id(2))
+    record = an_incident()
+    remember(store, case, other, record)
+    store.links.update_links([a_link()], NOW)
+    with store.database.transaction() as conn:
+        conn.execute(f"UPDATE {place} SET snapshot = ? WHERE case_id = ?", (damaged, CASE_ID))  # noqa: S608
+    assert [pair.case.id for pair in store.links.all_pairs(open_only=False)] == [case_id(2)]
+    assert "a snapshot is damaged and is left out until it is read again" in caplog.messages
+    remember(store, case, record)
+    assert len(list(store.links.all_pairs(open_only=False))) == 2
+
+
+def test_a_damaged_link_is_named_with_what_to_do(store: Store) -> None:
+    remember(store, a_case())
+    with store.database.transaction() as conn:
+        conn.execute("UPDATE links SET written = '[1'")
+    with pytest.raises(StoreError, match=rf"the link of Case {CASE_ID} is damaged .* state rebuild"):
+        list(store.links.all_pairs(open_only=False))
