@@ -7,6 +7,7 @@ does not exist.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -178,7 +179,7 @@ class CaseProbes:
             return self.side.not_checked("settings", words, "case-config:Read shows them; nothing else needs it")
         lifecycle = (settings.get("caseSettings") or settings).get("caseLifecycle") or {}
         period = (lifecycle.get("autoClose") or {}).get("postResolutionPeriod")
-        return self.side.passed("settings", f"resolved Cases close by themselves after {period or 'a week'}")
+        return self.side.passed("settings", f"resolved Cases close by themselves after {_in_days(period)}")
 
     def _rights(self) -> Iterator[Finding]:
         """Try each verb on a Case that does not exist: 403 shows a missing right, 400 or 404 a right that is there."""
@@ -209,3 +210,12 @@ class CaseProbes:
             words = f"not refused: a Case that there is not was answered {error.status}, so {RIGHTS[name]} is there"
             return self.side.passed(name, words)
         return self.side.not_checked(name, str(error))
+
+
+def _in_days(period: object) -> str:
+    """Show a duration of Protocol Buffers, ``604800s``, in days; one of another form as it is."""
+    seconds = str(period or "").removesuffix("s")
+    if not re.fullmatch("[0-9]{1,9}", seconds):
+        return str(period or "a week")
+    days = int(seconds) / 86_400
+    return "1 day" if days == 1 else f"{days:g} days"

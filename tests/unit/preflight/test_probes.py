@@ -260,7 +260,7 @@ def test_a_usual_team_passes() -> None:
     assert verdicts(found, Verdict.NOT_CHECKED) == set()
     assert verdicts(found, Verdict.FAILED) == set()
     assert found["login"].words == "team acme, as sync"
-    assert "86400s" in found["settings"].words
+    assert found["settings"].words.endswith("after 1 day")
 
 
 def test_a_partial_view_fails_unless_it_is_on_purpose() -> None:
