@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -53,6 +54,7 @@ cli.params[:0] = global_options(outermost=True)
 
 def main() -> None:
     """Run the command line and end the process with the exit code of the public contract."""
+    gc.set_threshold(50_000)  # what is imported stays: to look through it again and again is a sixth of a short call
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that cannot be shown must not end a call
             stream.reconfigure(errors="backslashreplace")

@@ -12,6 +12,7 @@ from reconciler.config.model import Auth, Config, CoralogixConfig, PartialView, 
 from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import HttpRecord, System
+from reconciler.core.policies.defaults import DEFAULT_REASON
 from reconciler.core.policies.policies import Policies
 from reconciler.core.policies.requirements import parts_of
 from reconciler.engine.context import Context, Settings
@@ -155,7 +156,9 @@ def servicenow_client(config: ServiceNowConfig, policies: Policies, wire: Wire) 
 
 def mapped_fields(policies: Policies) -> Mapping[str, tuple[str, ...]]:
     """List, for each table, the fields that its policies write, and those that a condition or a reason reads."""
-    looked_at = [outbound.when.names | outbound.reason.names for outbound in policies.outbound.values()]
+    looked_at = [outbound.when.names for outbound in policies.outbound.values()]
+    # What the usual reason reads comes with every record.
+    looked_at += [one.reason.names for one in policies.outbound.values() if one.reason.source != DEFAULT_REASON]
     looked_at += [inbound.update_when.names for inbound in policies.inbound.values()]
     read = {name.removeprefix("incident.") for names in looked_at for name in names if name.startswith("incident.")}
     fields: dict[str, set[str]] = {}

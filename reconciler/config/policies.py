@@ -19,6 +19,7 @@ from reconciler.config.shape.tables import File, InboundTable, OutboundTable, Re
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEPS, WORD_STAGES
+from reconciler.core.policies.defaults import KNOWN_TEXTS
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import (
     DEFAULT,
@@ -299,10 +300,13 @@ def _outbound(name: str, table: OutboundTable, allowed: Sequence[str], reading: 
         name=name,
         **{key: frozenset(words) for key, words in lists.items()},
         when=_condition(table.when, (*path, "when"), reading, roots=("incident", "case")),
-        reason=_template(
-            defaults.REASON if table.reason is None else table.reason, (*path, "reason"), ("incident", "case"), reading
-        ),
+        reason=_reason(table, (*path, "reason"), reading),
     )
+
+
+def _reason(table: OutboundTable, path: KeyPath, reading: FileContext) -> Template:
+    roots = ("incident", "case")
+    return Template(defaults.REASON, roots) if table.reason is None else _template(table.reason, path, roots, reading)
 
 
 def _condition(source: str, path: KeyPath, reading: FileContext, roots: Sequence[str] = ("case",)) -> Condition:
@@ -314,6 +318,8 @@ def _condition(source: str, path: KeyPath, reading: FileContext, roots: Sequence
 
 
 def _template(source: str, path: KeyPath, roots: Sequence[str], reading: FileContext) -> Template:
+    if source in KNOWN_TEXTS:  # compiled when it is first used
+        return Template(source, roots)
     try:
         return Template.compile(source, roots=roots)
     except ValueError as error:

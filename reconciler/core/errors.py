@@ -18,6 +18,8 @@ ReconcilerError
    ├─ AuthFailed              stop this side for this cycle
    └─ PartialTruth            the answer does not show everything that was asked for
       └─ ConditionDropped     it shows what was not asked for
+
+A template that fails for one Case is a ValueError, ``TemplateFailed``: it is caught where templates are rendered.
 """
 
 from __future__ import annotations
@@ -139,3 +141,11 @@ class PartialTruth(RemoteError):
 
 class ConditionDropped(PartialTruth):
     """An answer shows what was not asked for: the service dropped a condition of the query."""
+
+
+class TemplateFailed(ValueError):
+    """Why a template could not be rendered for one Case, in words for a person."""
+
+
+class TooMuch(TemplateFailed):
+    """A template does more, or makes something larger, than any template may."""

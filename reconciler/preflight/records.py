@@ -12,9 +12,8 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 
-from reconciler.core.errors import ConditionDropped, RemoteError
+from reconciler.core.errors import ConditionDropped, RemoteError, TemplateFailed
 from reconciler.core.expressions.context import EXAMPLE_CASE, case_context
-from reconciler.core.expressions.templates import TemplateFailed
 from reconciler.core.findings import Code
 from reconciler.core.model import JsonObject
 from reconciler.core.policies.existing import Existing

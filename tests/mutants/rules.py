@@ -67,7 +67,7 @@ RULES = (
     ),
     fault(
         "a template that fails for every Case is let through",
-        "templates:_refuse_failing",
+        "jinja_sandbox:_refuse_failing",
         "looks_at_nothing or isinstance(failure, TooMuch)",
         "isinstance(failure, TooMuch)",
         "tests/unit/core/expressions/test_templates.py::test_what_can_never_be_right_is_refused_when_it_is_compiled",
@@ -102,7 +102,7 @@ RULES = (
     ),
     fault(
         "a condition's first sign is read unguarded",
-        "conditions:_read",
+        "compiler:_read",
         "TemplateSyntaxError",
         "RecursionError",
         f"{PROBLEMS}::test_whatever_is_wrong_is_a_problem_with_its_line",

@@ -12,6 +12,7 @@ import pytest
 from reconciler.store.store import Store
 from tests.builders import NOW, a_case, a_config
 from tests.store_helpers import remember
+from tests.system.support import Bench
 
 HEAVY = frozenset({"apscheduler", "jinja2", "pydantic", "requests", "rich", "sqlite_utils", "tenacity", "urllib3"})
 _LOADED = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
@@ -53,3 +54,16 @@ def test_looking_loads_nothing_that_only_acting_needs(folder: Path, words: tuple
 
 def test_explain_loads_policies_and_nothing_that_speaks_or_keeps_time(folder: Path) -> None:
     assert loaded(folder, "explain", "CASE-123") & (HEAVY - {"jinja2", "pydantic"}) == set()
+
+
+def test_a_quiet_cycle_compiles_no_template_that_a_config_leaves_as_it_is(bench: Bench) -> None:
+    assert bench.run("once").code == 0
+    command = bench.command("once")
+    ran = bench.run_plain([command[0], "-X", "importtime", *command[1:]])
+    assert ran.code == 0
+    assert {name.partition(".")[0] for name in _LOADED.findall(ran.err)} & HEAVY == {
+        "pydantic",
+        "requests",
+        "tenacity",
+        "urllib3",
+    }

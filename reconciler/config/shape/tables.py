@@ -77,7 +77,7 @@ def _or_false(kind: str) -> WithJsonSchema:
 class Table(BaseModel):
     """Check one table of the file: an unknown key, or a value of another type, is an error."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class SecretTable(Table):
@@ -240,6 +240,10 @@ class OutboundTable(Table):
     reason: str | None = None
 
 
+_EMPTY: Any = Field(default={}, validate_default=True)
+"""a table that is left out: read as one without keys, so that nothing is built before a file is read"""
+
+
 class File(Table):
     """The tables of the file."""
 
@@ -247,13 +251,13 @@ class File(Table):
     mode: Literal["act", "observe"] = "act"
     coralogix: CoralogixTable | None = None
     servicenow: dict[str, ServiceNowTable] = {}
-    state: StateTable = StateTable()
-    audit: AuditTable = AuditTable()
-    retention: RetentionTable = RetentionTable()
-    metrics: MetricsTable = MetricsTable()
-    notify: NotifyTable = NotifyTable()
-    schedule: ScheduleTable = ScheduleTable()
-    limits: LimitsTable = LimitsTable()
+    state: StateTable = _EMPTY
+    audit: AuditTable = _EMPTY
+    retention: RetentionTable = _EMPTY
+    metrics: MetricsTable = _EMPTY
+    notify: NotifyTable = _EMPTY
+    schedule: ScheduleTable = _EMPTY
+    limits: LimitsTable = _EMPTY
     route: list[RouteTable] = []
     inbound: dict[str, InboundTable] = {}
     outbound: dict[str, OutboundTable] = {}

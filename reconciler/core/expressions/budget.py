@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
-from reconciler.core.expressions.filters import LONGEST_TEXT, TooMuch, as_text, too_long
+from reconciler.core.errors import TooMuch
+from reconciler.core.expressions.filters import LONGEST_TEXT, as_text, too_long
 from reconciler.core.text import clean, without_code_blocks
 
 MOST_TURNS = 5_000

@@ -6,11 +6,13 @@ gives a value or raises Undecided; where Tera takes a missing value for false, t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jinja2 import nodes
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from jinja2.parser import Parser
 
 from reconciler.core.expressions import tera
 from reconciler.core.expressions.label_values import EntityText
@@ -22,6 +24,8 @@ Evaluate = Callable[[Mapping[str, Any]], Any]
 """Return the value of an expression in a context; raise Undecided where it has none."""
 
 DEEPEST = 120
+_READER = Environment(autoescape=True)
+_TEXT_LITERAL = re.compile(r'"[^"]*"|\'[^\']*\'|`[^`]*`')
 _MISSING = object()
 _PLAIN_WORDS: Mapping[type[nodes.Node], str] = {
     nodes.Const: "none",
@@ -44,12 +48,34 @@ class Built:
     """comparisons that can never be true, each in words"""
 
 
-def build(expression: nodes.Expr, roots: Sequence[str]) -> Built:
+def build(source: str, roots: Sequence[str]) -> Built:
     """Compile an expression; raise ValueError with one sentence for what a condition cannot say."""
+    expression = _read(source)
     if _depth(expression) > DEEPEST:
         raise ValueError(f"the condition is nested more than {DEEPEST} deep")
     compiler = _Compiler(roots)
     return Built(run=compiler.value(expression), names=compiler.names, doubts=compiler.doubts)
+
+
+def _read(source: str) -> nodes.Expr:
+    if "{{" in source or "{%" in source:
+        raise ValueError("write the condition alone, without {{ }}")
+    try:
+        parser = Parser(_READER, _TEXT_LITERAL.sub(_jinja_text, source.strip()), state="variable")
+        expression = parser.parse_expression()
+    except TemplateSyntaxError as error:
+        raise ValueError(f"the condition is not understood: {error.message}") from error
+    except RecursionError as error:
+        raise ValueError("the condition is nested too deeply") from error
+    if not parser.stream.eos:
+        raise ValueError(f"the condition is not understood from {parser.stream.current.value!r} on")
+    return expression
+
+
+def _jinja_text(literal: re.Match[str]) -> str:
+    """Write a text of Tera, which has no escapes, as one of Jinja2, which has."""
+    text = literal.group()[1:-1].replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _depth(expression: nodes.Node) -> int:

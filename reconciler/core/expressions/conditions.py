@@ -7,21 +7,17 @@ priority or category never is, are refused when the condition is compiled.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, TemplateSyntaxError, nodes
-from jinja2.parser import Parser
-
-from reconciler.core.expressions.compiler import Evaluate, build
 from reconciler.core.expressions.tera import Undecided
+
+if TYPE_CHECKING:
+    from reconciler.core.expressions.compiler import Evaluate
 
 LONGEST_CONDITION = 2000
 ALWAYS = "true"
-_READER = Environment(autoescape=True)
-_TEXT_LITERAL = re.compile(r'"[^"]*"|\'[^\']*\'|`[^`]*`')
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,13 @@ class Condition:
 
         Raises ValueError with one sentence: not understood, too long, an unknown name, a word that is never true.
         """
-        built = build(_read(source), roots)
+        if source.strip() in {"", ALWAYS}:  # what most routes have needs no Jinja2
+            return cls(source, frozenset(), (), lambda _: True)
+        if len(source) > LONGEST_CONDITION:
+            raise ValueError(f"the condition has {len(source)} characters, more than {LONGEST_CONDITION}")
+        from reconciler.core.expressions.compiler import build  # noqa: PLC0415 - loads Jinja2
+
+        built = build(source, roots)
         return cls(source, frozenset(built.names), tuple(built.doubts), built.run)
 
     def holds(self, context: Mapping[str, Any]) -> bool:
@@ -60,26 +62,3 @@ class Condition:
         if isinstance(result, bool):
             return "" if result else "it is false"
         return "it gives a value that is neither true nor false"
-
-
-def _read(source: str) -> nodes.Expr:
-    if len(source) > LONGEST_CONDITION:
-        raise ValueError(f"the condition has {len(source)} characters, more than {LONGEST_CONDITION}")
-    if "{{" in source or "{%" in source:
-        raise ValueError("write the condition alone, without {{ }}")
-    try:
-        parser = Parser(_READER, _TEXT_LITERAL.sub(_jinja_text, source.strip() or ALWAYS), state="variable")
-        expression = parser.parse_expression()
-    except TemplateSyntaxError as error:
-        raise ValueError(f"the condition is not understood: {error.message}") from error
-    except RecursionError as error:
-        raise ValueError("the condition is nested too deeply") from error
-    if not parser.stream.eos:
-        raise ValueError(f"the condition is not understood from {parser.stream.current.value!r} on")
-    return expression
-
-
-def _jinja_text(literal: re.Match[str]) -> str:
-    """Write a text of Tera, which has no escapes, as one of Jinja2, which has."""
-    text = literal.group()[1:-1].replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'

@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Undefined
 
+from reconciler.core.errors import TemplateFailed, TooMuch
 from reconciler.core.expressions import tera
 from reconciler.core.expressions.label_values import EntityText, LabelValue
 from reconciler.core.model import SERVICENOW_TIME
@@ -27,14 +28,6 @@ LARGEST_NUMBER = 1e15
 """Beyond it a float no longer holds every whole number."""
 MOST_DIGITS = 15
 _DATE_FORMAT = re.compile(r"(?:[^%]|%[A-Za-z%])*")
-
-
-class TemplateFailed(ValueError):
-    """Why a template could not be rendered for one Case, in words for a person."""
-
-
-class TooMuch(TemplateFailed):
-    """A template does more, or makes something larger, than any template may."""
 
 
 def as_text(value: Any) -> str:

@@ -8,24 +8,32 @@ and comparisons, the characters of all output. Nothing is computed while a templ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes, pass_context
+import jinja2
+from jinja2 import StrictUndefined, meta, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from reconciler.core.errors import TemplateFailed, TooMuch
 from reconciler.core.expressions import filters, tera
 from reconciler.core.expressions.budget import MOST_TURNS, Budget
-from reconciler.core.expressions.filters import LARGEST_NUMBER, TemplateFailed, TooMuch, as_text, number
+from reconciler.core.expressions.context import example_context
+from reconciler.core.expressions.filters import LARGEST_NUMBER, LONGEST_TEXT, as_text, number, too_long
+from reconciler.core.expressions.names import find_name, roots_with_twins
 from reconciler.core.expressions.patterns import rust_pattern
+from reconciler.core.expressions.vocabulary import check_comparison, check_test, path_of
+from reconciler.core.text import clean
 
 BUDGET = "_budget"
 MOST_BLOCKS = 15
 """Python, which Jinja2 makes of a template, has an end at 20."""
 MOST_DEPTH = 300
+_FAILURES = (jinja2.TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError)
 _ASKED_BY_JINJA = frozenset({"unsafe_callable", "alters_data"})
 _COUNTED = "_counted"
 _LOOKED_AT = "_looked_at"
@@ -308,3 +316,80 @@ ENVIRONMENT.filters = {name: _counting_filter(name) for name in _PLAIN.filters}
 ENVIRONMENT.filters |= {_COUNTED: _counted, _LOOKED_AT: _looked_at}
 ENVIRONMENT.tests = {name: _counting_test(name) for name in _PLAIN.tests}
 ENVIRONMENT.globals = {"range": _range}
+
+
+# -- templates ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """Hold what becomes of a template with braces."""
+
+    names: frozenset[str]
+    _template: jinja2.Template
+
+    def render(self, context: Mapping[str, Any], budget: Budget) -> str:
+        """Render it, clean and without blanks at its ends; raise TemplateFailed."""
+        try:
+            return clean(_collect(self._template.generate({**context, BUDGET: budget}))).strip()
+        except TemplateFailed:
+            raise
+        except _FAILURES as error:
+            raise TemplateFailed(str(error)) from error
+
+
+def compile_template(source: str, roots: Sequence[str]) -> Compiled:
+    """Compile a template over the given roots; raise ValueError with one sentence, as ``Template.compile`` says."""
+    try:
+        tree = read(source)
+        # Jinja2 computes what is constant in a tree that it looks through, so that gets a tree of its own.
+        free = meta.find_undeclared_variables(ENVIRONMENT.parse(source)) - set(ENVIRONMENT.globals)
+        names = _check_names(tree, free, roots)
+        template = ENVIRONMENT.from_string(guarded(tree))
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"the template is not understood: {error.message} (line {error.lineno})") from error
+    except (RecursionError, MemoryError, SyntaxError) as error:  # the last two are Python's, of what Jinja2 makes
+        raise ValueError("the template is nested too deeply") from error
+    compiled = Compiled(names=frozenset(names), _template=template)
+    _refuse_failing(compiled, looks_at_nothing=not free)
+    return compiled
+
+
+def _refuse_failing(compiled: Compiled, *, looks_at_nothing: bool) -> None:
+    try:
+        compiled.render(example_context(), Budget())
+    except TemplateFailed as failure:
+        # Else the example may lack something that another Case has.
+        if looks_at_nothing or isinstance(failure, TooMuch):
+            raise ValueError(str(failure)) from failure
+
+
+def _collect(pieces: Any) -> str:
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > LONGEST_TEXT:
+            raise too_long()
+    return "".join(held)
+
+
+def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> set[str]:
+    """Check every name that comes from outside the template, those in ``free``, and list them."""
+    for root in sorted(free - set(roots_with_twins(roots))):
+        find_name([root], roots)
+    known_roots = [root for root in roots if root in free]
+    for compared in tree.find_all(nodes.Compare):
+        check_comparison(compared, known_roots)
+    for tested in tree.find_all(nodes.Test):
+        if tested.args:
+            check_test(tested, known_roots)
+    names: set[str] = set()
+    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        path = None if id(node) in methods else path_of(node)
+        if path and path[0] in free:
+            find_name(path, roots)
+            names.add(".".join(str(step) for step in path[:2]))
+    return names

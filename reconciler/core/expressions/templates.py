@@ -9,36 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-from jinja2 import meta, nodes
-
-from reconciler.core.expressions.budget import Budget
-from reconciler.core.expressions.context import example_context
-from reconciler.core.expressions.filters import LONGEST_TEXT, TemplateFailed, TooMuch, too_long
-from reconciler.core.expressions.jinja_sandbox import BUDGET, ENVIRONMENT, guarded, read
-from reconciler.core.expressions.names import find_name, roots_with_twins
-from reconciler.core.expressions.vocabulary import check_comparison, check_test, path_of
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.text import clean, has_code_block, without_code_blocks
 
-__all__ = ["JOURNAL_FIELDS", "Template", "TemplateFailed", "render_fields"]
+if TYPE_CHECKING:
+    from reconciler.core.expressions.jinja_sandbox import Compiled
 
 JOURNAL_FIELDS = frozenset({"work_notes", "comments", "comments_and_work_notes"})
 """ServiceNow adds to these fields what is written, never reads it back, and shows ``[code]`` in them as HTML."""
 LONGEST_SOURCE = 10_000
-_FAILURES = (jinja2.TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Template:
-    """One template; make it with ``compile``. Two templates are equal when their sources are."""
+    """One template; two are equal when their sources are.
+
+    ``compile`` checks a text. One that is known to be right, as a default is, can be held without, and is compiled when
+    it is first used.
+    """
 
     source: str
-    names: frozenset[str] = field(repr=False, compare=False)
-    """what it looks at, as ``root.name``, e.g. ``incident.close_code``"""
-    _compiled: jinja2.Template | None = field(repr=False, compare=False)
-    """None for a text without braces, which is its own result"""
+    roots: Sequence[str] = field(default=("case",), repr=False, compare=False)
 
     @classmethod
     def compile(cls, source: str, roots: Sequence[str] = ("case",)) -> Template:
@@ -49,20 +43,23 @@ class Template:
         """
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"the template has {len(source)} characters, more than {LONGEST_SOURCE}")
-        if "{" not in source:
-            return cls(source, frozenset(), None)
-        try:
-            tree = read(source)
-            # Jinja2 computes what is constant in a tree that it looks through, so that gets a tree of its own.
-            free = meta.find_undeclared_variables(ENVIRONMENT.parse(source)) - set(ENVIRONMENT.globals)
-            names = _check_names(tree, free, roots)
-            compiled = ENVIRONMENT.from_string(guarded(tree))
-        except jinja2.TemplateSyntaxError as error:
-            raise ValueError(f"the template is not understood: {error.message} (line {error.lineno})") from error
-        except (RecursionError, MemoryError, SyntaxError) as error:  # the last two are Python's, of what Jinja2 makes
-            raise ValueError("the template is nested too deeply") from error
-        _refuse_failing(compiled, looks_at_nothing=not free)
-        return cls(source, frozenset(names), compiled)
+        template = cls(source, roots)
+        template._compiled  # noqa: B018 - what is wrong with it is told now
+        return template
+
+    @cached_property
+    def _compiled(self) -> Compiled | None:
+        """None for a text without braces, which is its own result."""
+        if "{" not in self.source:
+            return None
+        from reconciler.core.expressions.jinja_sandbox import compile_template  # noqa: PLC0415 - loads Jinja2
+
+        return compile_template(self.source, self.roots)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """List what it looks at, as ``root.name``, e.g. ``incident.close_code``."""
+        return self._compiled.names if self._compiled else frozenset()
 
     def render(self, context: Mapping[str, Any], *, journal: bool = False) -> str:
         """Render the template; with ``journal``, ``[code]`` marks that it does not make itself are made harmless.
@@ -71,9 +68,10 @@ class Template:
         """
         if self._compiled is None:
             return clean(self.source).strip()
+        from reconciler.core.expressions.budget import Budget  # noqa: PLC0415 - loads Jinja2, as the line above did
+
         own_marks = has_code_block(self.source)
-        budget = Budget(guards_values=journal and own_marks)
-        text = _rendered(self._compiled, {**context, BUDGET: budget})
+        text = self._compiled.render(context, Budget(guards_values=journal and own_marks))
         # A mark can come together from two values, so where none can be the template's own the whole is looked at.
         return without_code_blocks(text) if journal and not own_marks else text
 
@@ -87,52 +85,3 @@ def render_fields(templates: Mapping[str, Template], context: Mapping[str, Any])
         except TemplateFailed as failure:
             raise TemplateFailed(f"{name}: {failure}") from failure
     return rendered
-
-
-def _rendered(compiled: jinja2.Template, context: Mapping[str, Any]) -> str:
-    try:
-        return clean(_collect(compiled.generate(context))).strip()
-    except TemplateFailed:
-        raise
-    except _FAILURES as error:
-        raise TemplateFailed(str(error)) from error
-
-
-def _refuse_failing(compiled: jinja2.Template, *, looks_at_nothing: bool) -> None:
-    try:
-        _rendered(compiled, {**example_context(), BUDGET: Budget()})
-    except TemplateFailed as failure:
-        # Else the example may lack something that another Case has.
-        if looks_at_nothing or isinstance(failure, TooMuch):
-            raise ValueError(str(failure)) from failure
-
-
-def _collect(pieces: Any) -> str:
-    held: list[str] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size > LONGEST_TEXT:
-            raise too_long()
-    return "".join(held)
-
-
-def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> set[str]:
-    """Check every name that comes from outside the template, those in ``free``, and list them."""
-    for root in sorted(free - set(roots_with_twins(roots))):
-        find_name([root], roots)
-    known_roots = [root for root in roots if root in free]
-    for compared in tree.find_all(nodes.Compare):
-        check_comparison(compared, known_roots)
-    for tested in tree.find_all(nodes.Test):
-        if tested.args:
-            check_test(tested, known_roots)
-    names: set[str] = set()
-    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
-    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        path = None if id(node) in methods else path_of(node)
-        if path and path[0] in free:
-            find_name(path, roots)
-            names.add(".".join(str(step) for step in path[:2]))
-    return names

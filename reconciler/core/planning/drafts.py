@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, TemplateFailed, render_fields
+from reconciler.core.errors import TemplateFailed
+from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, render_fields
 from reconciler.core.identity import SYS_ID
 from reconciler.core.model import (
     SERVICENOW_TIME,

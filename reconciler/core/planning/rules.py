@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.core.expressions.templates import TemplateFailed
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.identity import generations
 from reconciler.core.lifecycle import PENDING
 from reconciler.core.model import Case, Elsewhere, Incident, Link, Skip, SkipReason, Stage

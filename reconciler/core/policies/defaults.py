@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.core.expressions.filters import TemplateFailed
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.templates import Template
 from reconciler.core.model import LONGEST_REASON, Stage
 from reconciler.core.policies.policies import Reference
@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_REASON",
     "DEFAULT_REFERENCES",
     "DEFAULT_STEPS",
+    "KNOWN_TEXTS",
     "resolution_reason",
 ]
 
@@ -132,6 +133,11 @@ ServiceNow {{ incident.number }}\
 
 Many instances edit and show close notes as HTML, and Coralogix shows a reason as it stands.
 """
+
+KNOWN_TEXTS = frozenset[str]().union(
+    *(texts.values() for texts in (DEFAULT_FIELDS, DEFAULT_ON_CREATE, *DEFAULT_STEPS.values()))
+)
+"""Templates over a Case that need no check when a config is read: a test compiles each."""
 
 DEFAULT_REFERENCES: Mapping[str, Reference] = {
     "assignment_group": Reference(table="sys_user_group"),

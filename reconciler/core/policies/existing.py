@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reconciler.core.expressions.filters import TemplateFailed
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.templates import Template
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import case_context
-from reconciler.core.expressions.templates import Template, TemplateFailed, render_fields
+from reconciler.core.expressions.templates import Template, render_fields
 from reconciler.core.findings import Code
 from reconciler.core.lifecycle import STEPS
 from reconciler.core.model import Case

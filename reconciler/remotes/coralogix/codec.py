@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -82,12 +83,12 @@ IndicatorPriority = Annotated[str, _short("INDICATOR_PRIORITY_")]
 
 
 class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
-def _absent(made: _Lenient, alias: str | None = None) -> Any:
-    """Give a member that may be missing its default: one for all, since none can change, and not a copy for each."""
-    return Field(default_factory=lambda: made, alias=alias)
+def _absent(made: type[_Lenient], alias: str | None = None) -> Any:
+    """Give a member that may be missing its default: one for all, since none can change, made when first needed."""
+    return Field(default_factory=cache(made), alias=alias)
 
 
 class _Pair(_Lenient):
@@ -171,7 +172,7 @@ class _PrometheusAlert(_Lenient):
     name: Text = Field(default="", alias="alertName")
     priority: IndicatorPriority = ""
     labels: Texts = {}
-    status: Annotated[_PrometheusStatus, Object] = _absent(_PrometheusStatus())
+    status: Annotated[_PrometheusStatus, Object] = _absent(_PrometheusStatus)
 
 
 class _PrometheusGroup(_Lenient):
@@ -195,15 +196,15 @@ class _Case(_Lenient):
     updated_at: Moment = Field(default=None, alias="updateTime")
     acknowledged_at: Moment = Field(default=None, alias="acknowledgeTime")
     reactivated_at: Moment = Field(default=None, alias="lastReactivatedAt")
-    assignee: Annotated[_Person, Object] = _absent(_Person())
-    priorities: Annotated[_PriorityDetails, Object] = _absent(_PriorityDetails(), "priorityDetails")
-    resolution: Annotated[_Resolution, Object] = _absent(_Resolution(), "resolutionDetails")
+    assignee: Annotated[_Person, Object] = _absent(_Person)
+    priorities: Annotated[_PriorityDetails, Object] = _absent(_PriorityDetails, "priorityDetails")
+    resolution: Annotated[_Resolution, Object] = _absent(_Resolution, "resolutionDetails")
     labels: Annotated[tuple[_Pair, ...], Objects] = ()
     groupings: Annotated[tuple[_Pair, ...], Objects] = ()
     entities: Annotated[tuple[_Entity, ...], Objects] = Field(default=(), alias="impactedEntities")
-    indicators: Annotated[_Indicators, Object] = _absent(_Indicators(), "caseIndicators")
-    kpis: Annotated[_KpiBreaches, Object] = _absent(_KpiBreaches(), "kpiBreaches")
-    relationship: Annotated[_Relationship, Object] = _absent(_Relationship())
+    indicators: Annotated[_Indicators, Object] = _absent(_Indicators, "caseIndicators")
+    kpis: Annotated[_KpiBreaches, Object] = _absent(_KpiBreaches, "kpiBreaches")
+    relationship: Annotated[_Relationship, Object] = _absent(_Relationship)
 
 
 def case_from_json(raw: object) -> Case:

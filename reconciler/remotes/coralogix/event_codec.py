@@ -25,7 +25,7 @@ EVENT_ID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     id: Text = Field(default="", alias="eventId")
     stored_at: Moment = Field(default=None, alias="createTime")

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
 from reconciler.core.expressions.filters import LONGEST_TEXT, one_line
 from reconciler.core.expressions.jinja_sandbox import ENVIRONMENT
-from reconciler.core.expressions.templates import LONGEST_SOURCE, Template, TemplateFailed
+from reconciler.core.expressions.templates import LONGEST_SOURCE, Template
 from reconciler.core.text import clean, cut, without_code_blocks
 
 CONTEXT = case_context(replace(EXAMPLE_CASE, assignee=""))

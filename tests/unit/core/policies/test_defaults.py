@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
-from reconciler.core.expressions.templates import Template, TemplateFailed, render_fields
+from reconciler.core.expressions.templates import Template, render_fields
 from reconciler.core.model import Case, Indicator
 from reconciler.core.planning.merge import MergeResult, merge_field, merge_fields
 from reconciler.core.policies import defaults
@@ -252,3 +253,13 @@ def test_every_reference_has_a_table_and_names_users_by_user_name() -> None:
         "caller_id": ("sys_user", "user_name"),
         "assigned_to": ("sys_user", "user_name"),
     }
+
+
+@pytest.mark.parametrize("source", sorted(defaults.KNOWN_TEXTS))
+def test_what_is_not_checked_when_a_config_is_read_is_right(source: str) -> None:
+    assert Template.compile(source) == Template(source)
+
+
+def test_the_usual_reason_is_right_and_reads_what_comes_with_every_record() -> None:
+    names = Template.compile(defaults.DEFAULT_REASON, ("incident", "case")).names
+    assert names == {"incident.number", "incident.close_code", "incident.close_notes"}

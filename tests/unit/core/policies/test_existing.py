@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import case_context
-from reconciler.core.expressions.filters import TemplateFailed
 from reconciler.core.policies.existing import Existing, Operator, Term
 from reconciler.remotes.servicenow.encoded_query import all_of, fitting
 from tests.builders import a_case
