@@ -126,7 +126,7 @@ class Journal:
         the request of each that is about to leave: stored with them, so that a kill leaves no less and no more.
         """
         with self._db.transaction() as conn:
-            put_decisions(conn, decided, now)
+            put_decisions(self._db, decided, now)
             seqs = []
             for action, sent in zip_longest(actions, intended):
                 row = _action_row(action, cycle_id, now) | {"sent": f"{sent.method} {sent.path}" if sent else ""}

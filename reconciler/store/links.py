@@ -107,10 +107,13 @@ def put_link(conn: sqlite3.Connection, link: Link, now: datetime) -> None:
     conn.execute(_PUT_LINK, {**link_values(link), "now": time_text(now)})
 
 
-def put_decisions(conn: sqlite3.Connection, decisions: Iterable[Decided], now: datetime) -> int:
+def put_decisions(database: Database, decisions: Iterable[Decided], now: datetime) -> int:
     """Store what was decided about links, inside the caller's transaction; return how many of them are known."""
     rows = [_decided_values(one, time_text(now)) for one in decisions]
-    return conn.executemany(_SETTLE, rows).rowcount if rows else 0
+    if not rows:
+        return 0
+    database.skip_counts = None
+    return database.connection.executemany(_SETTLE, rows).rowcount
 
 
 def _decided_values(decided: Decided, now: str) -> dict[str, SqlValue]:
@@ -257,9 +260,11 @@ class Links:
         )
 
     def count_skips(self) -> Mapping[str, int]:
-        """Count the skips that stand, by their reason."""
-        self._db.need_found(_SKIPPED)
-        return dict(self._db.read(_SKIP_COUNTS))
+        """Count the skips that stand, by their reason; they may be many, so an idle cycle does not count them anew."""
+        if self._db.skip_counts is None:
+            self._db.need_found(_SKIPPED)
+            self._db.skip_counts = dict(self._db.read(_SKIP_COUNTS))
+        return self._db.skip_counts
 
     def held(self) -> Mapping[str, str]:
         """Return the reason of each Case that waits for a person, by its id."""
@@ -274,8 +279,8 @@ class Links:
         listed = list(decisions)
         if not listed:
             return
-        with self._db.transaction() as conn:
-            if put_decisions(conn, listed, now) != len(listed):
+        with self._db.transaction():
+            if put_decisions(self._db, listed, now) != len(listed):
                 raise StoreError(
                     f"{self._db.path}: a decision names a Case that was never remembered; nothing was stored"
                 )

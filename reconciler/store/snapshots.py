@@ -142,7 +142,7 @@ class Snapshots:
     def begin_afresh(self, links: Sequence[Link], now: datetime) -> None:
         """Store links as a first start would make them, and forget how far the listings were read."""
         with self._db.transaction() as conn:
-            put_decisions(conn, [Decided(link=link, needs_plan=True) for link in links], now)
+            put_decisions(self._db, [Decided(link=link, needs_plan=True) for link in links], now)
             conn.execute("DELETE FROM cursors")
 
     def note_fields(self, notes: Sequence[FieldNote], cycle_id: str, now: datetime) -> None:

@@ -11,6 +11,13 @@ WHO_AND_WHEN = "tests/scenario/test_who_and_when.py"
 
 REMEMBERING = (
     fault(
+        "skips are not counted anew after decisions",
+        "store/links:put_decisions",
+        "database.skip_counts = None",
+        "pass",
+        "tests/unit/store/test_links.py::test_skips_are_counted_anew_only_after_decisions_were_stored",
+    ),
+    fault(
         "the merge base is what was sent",
         "merge:merge_field",
         "kept is not None and held == normal(kept)",

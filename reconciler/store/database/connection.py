@@ -148,6 +148,8 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self.connection = connection
         self.path = path
+        self.skip_counts: Mapping[str, int] | None = None
+        """reason -> skips that stand; None after decisions were stored, which alone change them"""
 
     def close(self) -> None:
         """Close the database; a second call does nothing."""

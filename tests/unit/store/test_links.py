@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -93,6 +93,19 @@ def test_what_each_cycle_reads_never_walks_all_links(store: Store) -> None:
     remember(store, a_case())
     store.database.connection.set_progress_handler(None, 0)
     assert steps < 20, "a quiet cycle's reads took thousands of SQLite's steps"
+
+
+def test_skips_are_counted_anew_only_after_decisions_were_stored(store: Store) -> None:
+    def kept(reason: SkipReason) -> Mapping[str, int]:
+        decide_on(store, Decided(link=a_link(), needs_plan=False, skip=skip(reason)))
+        return store.links.count_skips()
+
+    assert kept(SkipReason.NOT_ROUTED) == {"not_routed": 1}
+    assert kept(SkipReason.UNKNOWN_STATE) == {"unknown_state": 1}
+    asked: list[str] = []
+    store.database.connection.set_trace_callback(asked.append)
+    assert store.links.count_skips() == {"unknown_state": 1}
+    assert asked == []
 
 
 def test_skip_since_is_kept_while_the_reason_stays(store: Store) -> None:
