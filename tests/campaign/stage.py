@@ -6,6 +6,7 @@ cycle of that host builds everything anew over the same database.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -220,7 +221,9 @@ class Stage:
         report: CycleReport | None = None
         with suppress(Killed):
             request = CycleRequest(limits_on=limits_on)
-            report = run_cycle(self._context(host, gate), request, cycle_id=f"cycle-{number:06d}")
+            # A cycle that falls into another's write is another process: it knows nothing of what that one is at.
+            run = functools.partial(run_cycle, self._context(host, gate), request, cycle_id=f"cycle-{number:06d}")
+            report = contextvars.Context().run(run)
         gate.closed = True
         self.events.append(_ended(host, number, report))
         return report

@@ -166,6 +166,14 @@ def test_a_clone_that_is_taken_in_is_held_against_the_clone() -> None:
     assert broken(*copied, setting=setting) == []
 
 
+def test_another_hosts_cycle_within_a_write_takes_nothing_of_it_for_its_own() -> None:
+    other = Cycle(0, (Interrupt("records.update", 1, When.AFTER, OtherCycle(1)),))
+    refused = (Strike(FaultKind.RATE_429, "records.update"), CaseAct(0, "close"), Cycle())
+    steps = (CaseAct(0, "create"), Cycle(), *refused, other, RecordAct(0, "resolve"), Cycle())
+    events = play(Schedule(Setting(profile="lenient", hosts=Hosts.TWO_DATABASES), steps)).events
+    assert sum(isinstance(event, Ended) for event in events) == sum(isinstance(event, Began) for event in events)
+
+
 def test_a_value_that_another_daemon_gave_and_the_instance_folded_may_be_sent_once_more() -> None:
     folding = Setting(switches=Switches(rewrites=frozenset({Rewrite.BLANKS})), hosts=Hosts.TWO_DATABASES)
     assert broken(CaseAct(0, "create"), CaseAct(0, "set_title", "two  blanks "), Cycle(), setting=folding) == []
