@@ -1,21 +1,23 @@
 """What must hold where a Case that fires again is told of, or gets a record of its own for that.
 
-Stated from the journals of the instances alone: one open record for each Case at any time, and each re-activation
-told once on a record. Two databases that know nothing of each other, and one that was put back from a copy, are
-excused; so is one on an instance where a note moves no ``sys_mod_count``, since there nothing shows a note whose
-answer was lost. A record that somebody else opened again, or put back, is not held against who made the next one.
+Stated from the journals of the instances alone: one open record for each Case at any time, whatever was lost, put back
+or played twice, and each re-activation told once on a record. A note has no id of its own, so whoever does not remember
+it, and is not shown it, tells it again: two databases that know nothing of each other, and one that was put back from a
+copy, are excused of that; so is one on an instance where a note moves no ``sys_mod_count``. A record that somebody
+else opened again, or put back, is not held against who made the next one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from reconciler.sandbox.servicenow.journal import Operation, Write
 from tests.campaign.invariants import Violation
 from tests.campaign.schedule import Hosts
 from tests.campaign.stage import Stage
-from tests.campaign.trace import Copied
+from tests.campaign.trace import Copied, Ended, Request
 
 OPEN_STATES = frozenset({"1", "2", "3"})
 WORDS = "is active again in Coralogix since"
@@ -26,21 +28,44 @@ def again_violations(stage: Stage) -> Iterator[Violation]:
     is_restored = any(isinstance(event, Copied) and event.back for event in stage.events)
     shows_notes = stage.setting.switches.note_bumps != "no"
     remembers = shows_notes and not is_restored and stage.setting.hosts is not Hosts.TWO_DATABASES
+    unmet = _unmet(stage)
     for case, case_id in stage.case_ids.items():
         writes = [each for each in stage.home_of(case).journal if each.accepted and each.correlation_id == case_id]
-        if remembers and stage.setting.on_reactivate == "new_record":
-            yield from _beside_open(writes, case_id)
+        if stage.setting.on_reactivate == "new_record":
+            yield from _beside_open(writes, case_id, unmet)
         if remembers and stage.setting.on_reactivate == "note":
             yield from _told_twice(writes)
 
 
-def _beside_open(writes: Iterable[Write], case_id: str) -> Iterator[Violation]:
+def _unmet(stage: Stage) -> AbstractSet[str]:
+    """Name the ids of creates that were lost before any was answered, where the instance strips ids.
+
+    It shows that by its first answer. Until then a create is sent again, and where the first is not listed yet, it is
+    not met.
+    """
+    lost: set[str] = set()
+    is_known = stage.setting.switches.sys_id_on_post != "strip"
+    for event in stage.events:
+        if isinstance(event, Ended) and event.why == "killed":
+            is_known = False
+        elif is_known:
+            break
+        elif isinstance(event, Request) and event.operation == "records.create":
+            is_known = event.answer is not None
+            lost |= set() if is_known else {event.asked["sys_id"]}
+    return lost
+
+
+def _beside_open(writes: Iterable[Write], case_id: str, unmet: AbstractSet[str]) -> Iterator[Violation]:
     """Follow the records that a daemon made for one Case."""
     is_open: dict[str, bool] = {}
+    asked: set[str] = set()
     for write in writes:
         is_made = write.via_api and write.operation is Operation.INSERT
-        if is_made and any(is_open.values()):
+        chosen = write.asked.get("sys_id", "")
+        if is_made and any(is_open.values()) and not (chosen in asked and chosen in unmet):
             yield Violation("made a record beside one that is open", f"{case_id}: {write}")
+        asked.add(chosen)
         if is_made or (write.sys_id in is_open and not _opens_again(write)):
             is_open[write.sys_id] = write.state_after in OPEN_STATES and not _loses_its_key(write)
 

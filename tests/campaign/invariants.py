@@ -121,6 +121,8 @@ class _Cycle:
 class _Judge:
     """Walk through the events of one schedule."""
 
+    has_successors: bool = False
+    """a Case that fires again gets a next record, so that it has several and itself begins anew: see ``again``"""
     violations: list[Violation] = field(default_factory=list)
     races: Counter[str] = field(default_factory=Counter)
     known: defaultdict[int, _Known] = field(default_factory=lambda: defaultdict(_Known))
@@ -230,9 +232,10 @@ class _Judge:
             yield "created for no Case that was shown, or without our mark"
         if request.case_id not in cycle.looked_for:
             yield "created without a look for records of the Case"
-        if _bearing(cycle, request.case_id, request) and request.case_id not in self.taken:
+        is_known = _bearing(cycle, request.case_id, request) and request.case_id not in self.taken
+        if is_known and not self.has_successors:
             yield "created although a record of this Case was shown before"
-        if any(effect.accepted for effect in request.effects):
+        if any(effect.accepted for effect in request.effects) and not self.has_successors:
             yield from self._judge_second(request.case_id, cycle)
 
     def _judge_second(self, case_id: str, cycle: _Cycle) -> Iterator[str]:
@@ -262,7 +265,7 @@ class _Judge:
             yield "written to a record that is over"
         if shown.mark != OWNER or not shown.case_id:
             yield "written to a record that is not ours"
-        if len(_bearing(cycle, shown.case_id, request)) > 1:
+        if len(_bearing(cycle, shown.case_id, request)) > 1 and not self.has_successors:
             yield "written to one of two records with one key"
         for name, value in request.asked.items():
             # Blanks inside a value are part of it: where an instance folds them, the effect is what is judged.
@@ -277,7 +280,8 @@ class _Judge:
         yield from self._judge_effects(request, cycle, shown)
 
     def _judge_stages(self, request: Request, cycle: _Cycle, shown: Shown, target: Stage | None) -> Iterator[str]:
-        stage, peak = stage_of(shown), cycle.known.peaks.get(request.target)
+        begins_anew = self.has_successors and shown.is_case
+        stage, peak = stage_of(shown), None if begins_anew else cycle.known.peaks.get(request.target)
         if stage is None:
             yield "written to a side whose stage is not known"
         elif target is not None and target <= stage:
@@ -339,9 +343,12 @@ def _bearing(cycle: _Cycle, case_id: str, request: Request) -> list[Shown]:
     return [shown for shown in here if shown.case_id == case_id and shown.mark == OWNER]
 
 
-def judge(events: Iterable[Event]) -> tuple[tuple[Violation, ...], Counter[str]]:
-    """Give the promises that were broken on the way, and what was lost to races."""
-    walk = _Judge()
+def judge(events: Iterable[Event], *, has_successors: bool = False) -> tuple[tuple[Violation, ...], Counter[str]]:
+    """Give the promises that were broken on the way, and what was lost to races.
+
+    Where Cases that fire again get a next record, what is stated of Cases that have one record is left out.
+    """
+    walk = _Judge(has_successors=has_successors)
     for event in events:
         walk.follow(event)
     return tuple(walk.violations), walk.races

@@ -50,11 +50,9 @@ class Kind(StrEnum):
     """resolved Cases fire again, and their records get a note or a successor"""
 
 
-ALWAYS: AbstractSet[Kind] = frozenset(Kind) - {Kind.AGAIN}
-"""What the campaign plays unless it is asked for more or less.
+ALWAYS: AbstractSet[Kind] = frozenset(Kind)
+"""What the campaign plays unless it is asked for less.
 
-``AGAIN`` is for one kind of trouble at a time: beside a second database on an instance that rewrites values, it names
-a value that is sent once more when a record is adopted.
 With none of them, a seed gives the schedule that it gave before there were any.
 """
 

@@ -89,9 +89,7 @@ def play(schedule: Schedule) -> Played:
         found = [Violation("an error that nobody expected", "".join(format_exception(error)))]
     finally:
         stage.close()
-    violations, races = judge(stage.events)
-    if schedule.setting.on_reactivate == "new_record":
-        violations = ()  # they are stated of Cases that have one record, and go on with that
+    violations, races = judge(stage.events, has_successors=schedule.setting.on_reactivate == "new_record")
     return Played(
         violations=(*violations, *found),
         events=tuple(stage.events),
