@@ -89,8 +89,9 @@ def misplaced(events: Iterable[Event], homes: Mapping[str, str]) -> Iterator[Vio
     """Name each write to a record on another instance than the one to which its Case goes."""
     bears: dict[str, str] = {}
     for event in events:
-        if isinstance(event, Acted):  # what is left of a record whose key or mark was taken is its clone
-            homes = {case_id: home for case_id, home in homes.items() if case_id not in event.takes_from}
+        if isinstance(event, Acted):  # of a record whose key or mark was taken, or that is hidden, its clone is left
+            gone = {*event.takes_from, *event.hides_from}
+            homes = {case_id: home for case_id, home in homes.items() if case_id not in gone}
         elif isinstance(event, Read):
             bears |= {one.target: one.case_id for one in event.shown if not one.is_case}
         elif isinstance(event, Request) and event.operation.startswith("records."):

@@ -76,8 +76,11 @@ class _Known:
             linked=set(self.linked),
         )
 
-    def see(self, shown: Shown, *, is_listed: bool = False) -> None:
-        """Take in what was shown; a Case that a listing shows as older than known is not believed without a look."""
+    def see(self, shown: Shown, *, is_listed: bool = False, is_by_id: bool = False) -> None:
+        """Take in what was shown; a Case that a listing shows as older than known is not believed without a look.
+
+        A record that was read by its own id is believed however old it is: its instance may have been restored.
+        """
         stage, before = stage_of(shown), self.latest.get(shown.target)
         if is_listed and shown.is_case and before is not None and shown.version < before.version:
             return
@@ -87,7 +90,7 @@ class _Known:
             reached.append(Stage.RESOLVED)
         if reached and (shown.is_case or shown.target in self.linked):
             self.peaks[shown.target] = max(reached)
-        if before is None or shown.version >= before.version:
+        if before is None or shown.version >= before.version or is_by_id:
             self.latest[shown.target] = shown
         if not shown.is_case and shown.case_id and shown.mark == OWNER:
             self.records[shown.case_id].add(shown.target)
@@ -199,7 +202,7 @@ class _Judge:
             cycle.known.linked.update(read.asked)
         self.shown_cases.update(shown.target for shown in read.shown if shown.is_case)
         for shown in read.shown:
-            cycle.known.see(shown, is_listed=not read.targeted)
+            cycle.known.see(shown, is_listed=not read.targeted, is_by_id=read.operation == "records.get")
             if read.targeted:
                 cycle.fresh[shown.target] = shown
                 cycle.shown_at[shown.target] = self.events

@@ -68,8 +68,9 @@ TAKING = frozenset({"remove", "drop_key", "drop_mark"})
 
 def act(stage: Stage, step: CaseAct | RecordAct) -> None:
     """Let somebody do something; nothing happens where there is nothing to do it to."""
-    taken = isinstance(step, RecordAct) and step.verb in TAKING
-    stage.note(step, takes_from=[stage.case_ids.get(step.case, "")] if taken else ())
+    verb, case_id = step.verb if isinstance(step, RecordAct) else "", stage.case_ids.get(step.case, "")
+    taken, hidden = [case_id] if verb in TAKING else [], [case_id] if verb == "hide" else []
+    stage.note(step, takes_from=taken, hides_from=hidden)
     if step.verb.startswith("silent"):
         stage.announces_all = False
     if isinstance(step, CaseAct):

@@ -181,11 +181,18 @@ class Stage:
             database.close()
 
     def note(
-        self, what: object, *, takes_from: Sequence[str] = (), turns_back: bool = False, clones: bool = False
+        self,
+        what: object,
+        *,
+        takes_from: Sequence[str] = (),
+        hides_from: Sequence[str] = (),
+        turns_back: bool = False,
+        clones: bool = False,
     ) -> None:
         """Write down that somebody did something."""
         told = f"{self.clock.now():%d %H:%M:%S} {what}"
-        self.events.append(Acted(what=told, takes_from=tuple(takes_from), turns_back=turns_back, clones=clones))
+        taken, hidden = tuple(takes_from), tuple(hides_from)
+        self.events.append(Acted(what=told, takes_from=taken, hides_from=hidden, turns_back=turns_back, clones=clones))
 
     def home_of(self, case: int) -> ServiceNowWorld:
         """Give the instance to which a Case goes."""

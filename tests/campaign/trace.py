@@ -118,6 +118,8 @@ class Acted:
     takes_from: tuple[str, ...] = ()
     turns_back: bool = False
     """records may stand where they stood before, which is no lag of a listing"""
+    hides_from: tuple[str, ...] = ()
+    """the Cases whose records no daemon is shown from now on"""
     clones: bool = False
     """the second instance has the first one's records from now on, and what was written to those"""
 

@@ -166,6 +166,19 @@ def test_a_clone_that_is_taken_in_is_held_against_the_clone() -> None:
     assert broken(*copied, setting=setting) == []
 
 
+def test_a_clone_whose_original_is_hidden_may_be_taken_in() -> None:
+    blind = Switches(total_count="after_acl")
+    setting = Setting(switches=blind, hosts=Hosts.TWO_DATABASES, connectors=2)
+    copied = (CaseAct(0, "create"), Cycle(), Clone(), RecordAct(0, "hide"), CaseAct(0, "acknowledge"))
+    assert broken(*copied, Wait(60), Cycle(1), setting=setting) == []
+
+
+def test_an_older_state_that_the_record_itself_shows_is_believed() -> None:
+    late = (LateCommit(5), CaseAct(0, "set_title", "R&D"), Cycle(), CaseAct(0, "set_title"), Cycle())
+    rewriting = Setting(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})), record_lag_seconds=5)
+    assert broken(CaseAct(0, "create"), Cycle(), *late, CaseAct(0, "resolve"), Cycle(), setting=rewriting) == []
+
+
 def test_another_hosts_cycle_within_a_write_takes_nothing_of_it_for_its_own() -> None:
     other = Cycle(0, (Interrupt("records.update", 1, When.AFTER, OtherCycle(1)),))
     refused = (Strike(FaultKind.RATE_429, "records.update"), CaseAct(0, "close"), Cycle())
