@@ -30,7 +30,9 @@ def again_violations(stage: Stage) -> Iterator[Violation]:
     remembers = shows_notes and not is_restored and stage.setting.hosts is not Hosts.TWO_DATABASES
     unmet = _unmet(stage)
     for case, case_id in stage.case_ids.items():
-        writes = [each for each in stage.home_of(case).journal if each.accepted and each.correlation_id == case_id]
+        journal = [each for each in stage.home_of(case).journal if each.accepted]
+        made = {each.sys_id for each in journal if each.correlation_id == case_id}  # an instance may strip the key
+        writes = [each for each in journal if each.sys_id in made]
         if stage.setting.on_reactivate == "new_record":
             yield from _beside_open(writes, case_id, unmet)
         if remembers and stage.setting.on_reactivate == "note":

@@ -173,6 +173,13 @@ def test_a_clone_whose_original_is_hidden_may_be_taken_in() -> None:
     assert broken(*copied, Wait(60), Cycle(1), setting=setting) == []
 
 
+def test_a_record_that_a_clone_removed_is_open_no_more_though_its_key_was_stripped() -> None:
+    strips = Switches(correlation_on_post="strip")
+    setting = Setting(switches=strips, hosts=Hosts.TWO_DATABASES, connectors=2, on_reactivate="new_record")
+    removed = (CaseAct(0, "create"), CaseAct(1, "create"), Cycle(), Clone(), Wait(60), Cycle(1))
+    assert broken(*removed, setting=setting) == []
+
+
 def test_an_older_state_that_the_record_itself_shows_is_believed() -> None:
     late = (LateCommit(5), CaseAct(0, "set_title", "R&D"), Cycle(), CaseAct(0, "set_title"), Cycle())
     rewriting = Setting(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})), record_lag_seconds=5)
