@@ -40,13 +40,15 @@ def again_violations(stage: Stage) -> Iterator[Violation]:
 
 
 def _unmet(stage: Stage) -> AbstractSet[str]:
-    """Name the ids of creates that were lost before any was answered, where the instance strips ids.
+    """Name the ids of creates that nothing shows to who sends the same id again, where the instance strips ids.
 
     It shows that by its first answer. Until then a create is sent again, and where the first is not listed yet, it is
-    not met.
+    not met; nor is that of another database, made after the look or not listed yet: the id would have made it fail.
     """
     lost: set[str] = set()
     is_known = stage.setting.switches.sys_id_on_post != "strip"
+    if not is_known and stage.setting.hosts is Hosts.TWO_DATABASES:
+        return {each.asked["sys_id"] for each in _creates(stage)}
     for event in stage.events:
         if isinstance(event, Ended) and event.why == "killed":
             is_known = False
@@ -56,6 +58,12 @@ def _unmet(stage: Stage) -> AbstractSet[str]:
             is_known = event.answer is not None
             lost |= set() if is_known else {event.asked["sys_id"]}
     return lost
+
+
+def _creates(stage: Stage) -> Iterator[Request]:
+    for event in stage.events:
+        if isinstance(event, Request) and event.operation == "records.create":
+            yield event
 
 
 def _beside_open(writes: Iterable[Write], case_id: str, unmet: AbstractSet[str]) -> Iterator[Violation]:

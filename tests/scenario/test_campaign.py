@@ -7,6 +7,7 @@ The gate plays hundreds more; thousands are one command:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -171,6 +172,16 @@ def test_a_clone_whose_original_is_hidden_may_be_taken_in() -> None:
     setting = Setting(switches=blind, hosts=Hosts.TWO_DATABASES, connectors=2)
     copied = (CaseAct(0, "create"), Cycle(), Clone(), RecordAct(0, "hide"), CaseAct(0, "acknowledge"))
     assert broken(*copied, Wait(60), Cycle(1), setting=setting) == []
+
+
+def test_two_databases_may_make_one_record_each_only_where_an_instance_strips_ids() -> None:
+    between = Interrupt(operation="records.list.find", nth=1, when=When.AFTER, what=OtherCycle(0))
+    steps = (CaseAct(1, "create"), Cycle(1, interrupts=(between,)))
+    strips = Setting(switches=Switches(sys_id_on_post="strip"), hosts=Hosts.TWO_DATABASES, on_reactivate="new_record")
+    assert broken(*steps, setting=strips) == []
+    one = play(Schedule(replace(strips, switches=Switches()), steps))
+    assert len([each for each in one.events if isinstance(each, Request) and each.operation == "records.create"]) == 2
+    assert not one.violations
 
 
 def test_a_record_that_a_clone_removed_is_open_no_more_though_its_key_was_stripped() -> None:
