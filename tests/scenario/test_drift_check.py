@@ -17,7 +17,8 @@ from tests.world import results
 
 def test_a_change_that_bears_an_older_time_than_is_remembered() -> None:
     """Coralogix's clock was set back further than any pull looks; the comparison reads such Cases by themselves."""
-    world = WildWorld(settings=Settings(workers=1, case_overlap=timedelta(seconds=60), case_page_rows=1))
+    one_row = Settings(workers=1, case_overlap=timedelta(seconds=60), case_page_rows=1, all_cases_page_rows=1)
+    world = WildWorld(settings=one_row)
     case_id, _ = world.link_one()
     world.coralogix.acknowledge(case_id)
     world.clock.advance(seconds=30)

@@ -70,13 +70,27 @@ def test_a_hold_is_over_when_the_retry_succeeds() -> None:
     assert pair.link.hold is None
 
 
-def test_nothing_follows_a_failed_action_on_its_own_link() -> None:
-    """The adoption is turned away for now (429). The step that was planned behind it is not begun."""
+@pytest.mark.parametrize(
+    "strikes",
+    [
+        pytest.param({"records.list": FaultKind.RATE_429}, id="the side is left alone"),
+        pytest.param(
+            {"records.list": FaultKind.ERROR_502_HTML, "records.get": FaultKind.ERROR_502_HTML}, id="the action fails"
+        ),
+    ],
+)
+def test_nothing_follows_a_failed_action_on_its_own_link(strikes: dict[str, FaultKind]) -> None:
+    """The adoption does not come off for now. The step that was planned behind it is not begun."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.servicenow.people.resolve(sys_id)
     world.store = empty_store()
-    world.once("before get_many", lambda: world.strike_records(FaultKind.RATE_429, "records.list"))
+
+    def strike() -> None:
+        for operation, kind in strikes.items():
+            world.strike_records(kind, operation)
+
+    world.once("before get_many", strike)
     report = world.cycle()
     assert [action.kind.value for action in report.plan.actions] == ["adopt_incident", "advance_case"]
     assert results(report) == [Result.RETRY]
@@ -125,7 +139,7 @@ def test_the_origin_is_the_services_time() -> None:
 @pytest.mark.parametrize("order", ["deep", "shallow"])
 def test_cases_of_one_instant_over_two_pages(order: str) -> None:
     """A page ends amid Cases that bear one and the same time, where the floor is. The rest of them is read."""
-    usual = Settings(workers=1, case_page_rows=2, case_overlap=timedelta(0))
+    usual = Settings(workers=1, case_page_rows=2, all_cases_page_rows=2, case_overlap=timedelta(0))
     shallow = replace(usual, short_rows=0, case_overlap=timedelta(600 / 3600))
     world = WildWorld(settings=usual if order == "deep" else shallow)
     world.cycle()
