@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import urllib.request
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ Deliver = Callable[[Message], bool]
 """Sends a message and returns whether it arrived; may block, in the thread of its sender."""
 
 
-class _Worker:
+class _Worker(ABC):
     """A thread that works until ``close`` asks it to end."""
 
     def __init__(self, name: str) -> None:
@@ -70,8 +71,9 @@ class _Worker:
         """Wait for the end, at most ``limit_seconds``."""
         self._thread.join(limit_seconds)
 
+    @abstractmethod
     def _work(self) -> None:
-        raise NotImplementedError
+        """Do the work, in the thread, until closed."""
 
 
 class MessageSender(_Worker):

@@ -240,17 +240,17 @@ def draft_event(here: Standing) -> Draft:
     )
 
 
-def adopted(here: Standing, knowledge: Knowledge) -> Link:
-    """Bind a link to a record that was just read, and remember what the record was given when it was made.
+def adopted(bound: Standing, knowledge: Knowledge) -> Link:
+    """Return the link of a pair that was just bound, with what its record was given when it was made.
 
     That is what its Case would give it now, where neither changed since. Without it an instance that rewrites what it
     is given would be sent the same value once more, to no effect. The two times are of two clocks; where they disagree
     by more than passed between, a change is not carried over until the next one.
     """
-    bound, incident, case = here.bound(), here.incident, here.case
+    incident, case = bound.incident, bound.case
     if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
         return bound.link
-    given = _fields(here.inbound.fields, bound, knowledge).fields
+    given = _fields(bound.inbound.fields, bound, knowledge).fields
     kept = {name: value for name, value in given.items() if name in bound.link.kept}
     return replace(bound.link, written={**bound.link.written, **kept})
 
