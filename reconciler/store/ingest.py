@@ -1,8 +1,8 @@
 """Ingest what a pull saw into the snapshots, inside a transaction that the caller holds.
 
 A snapshot is written only where it really changed, never by an older one, and each change leaves one notification.
-Peaks only rise. A link whose sides changed is marked for planning. A snapshot that an older version of the program
-wrote in another form is rewritten when it is next seen, without a notification.
+Peaks only rise, by an older version of a record, too. A link whose sides changed is marked for planning. A snapshot
+that an older version of the program wrote in another form is rewritten when it is next seen, without a notification.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ _PUT_INCIDENT_ON_LINK = """UPDATE links SET incident_stage = :stage,
     number = :number, changed_at = :now, needs_plan = 1,
     out_of_step_since = CASE WHEN case_stage IS :stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
     WHERE case_id = :case_id"""
+_RAISE_INCIDENT_PEAK = """UPDATE links SET incident_peak = :stage WHERE case_id = :case_id
+    AND coalesce(incident_peak, 0) < :stage"""
 _PUT_STAGES = """UPDATE links SET case_stage = :case_stage, incident_stage = :incident_stage,
     case_peak = nullif(max(coalesce(case_peak, 0), coalesce(:case_stage, 0)), 0),
     incident_peak = nullif(max(coalesce(incident_peak, 0), coalesce(:incident_stage, 0)), 0),
@@ -163,8 +165,10 @@ def ingest_incidents(context: IngestContext, incidents: Iterable[Incident]) -> I
         is_older = _never if context.read_now else incident_is_older
         here = list(_compared([(record_key(each), each) for each in chunk], known, incident_from, is_older, _as_seen))
         news = [each for each in here if each.novelty in _NEWS]
-        links = links_of_records(context.conn, [each.after for each in news])
+        older = [each for each in here if each.novelty is Novelty.STALE]
+        links = links_of_records(context.conn, [each.after for each in (*news, *older)])
         _put_incidents(context, news, links)
+        _raise_peaks(context, older, links)
         rewritten = [(each.text, *each.key) for each in here if each.novelty is Novelty.OTHER_FORM]
         context.conn.executemany(_REWRITE_INCIDENT, rewritten)
         notes += [note for each in news for note in _incident_notes(context, each, links)]
@@ -282,6 +286,18 @@ def _put_incidents(
         ],
     )
     context.conn.executemany(PLAN_AGAIN, [(case_id,) for each in news for case_id in _claims(each)])
+
+
+def _raise_peaks(
+    context: IngestContext, older: Sequence[_Seen[RecordKey, Incident]], links: Mapping[RecordKey, Sequence[Link]]
+) -> None:
+    """Keep that a record stood where an older version shows it: a step there would repeat what somebody took back."""
+    stages = [
+        {"stage": context.stage_rules.incident_stage(link, each.after), "case_id": link.case_id}
+        for each in older
+        for link in links.get(each.key, ())
+    ]
+    context.conn.executemany(_RAISE_INCIDENT_PEAK, stages)
 
 
 def _case_notes(context: IngestContext, seen: _Seen[str, Case]) -> Iterator[Notification]:

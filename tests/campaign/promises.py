@@ -16,10 +16,12 @@ from tests.campaign.trace import (
     OTHER,
     Acted,
     Began,
+    Copied,
     Ended,
     Event,
     Read,
     Request,
+    Shown,
     connector_of,
     side_of,
     target_of,
@@ -33,22 +35,38 @@ NOT_OPEN_STATES = RESOLVED_STATES | {"8"}
 
 @dataclass
 class _Fields:
-    """Follow the fields in step of every record."""
+    """Follow the fields in step of every record.
+
+    Who takes in a record that nobody wrote since it was made, by its own count, takes what it holds for what it was
+    made with. A script that moves no count is not seen then, and is excused: that one record, as long as its count is
+    0, and only a database that does not remember a write of its own to it.
+    """
 
     ours: defaultdict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(lambda: {""}))
     """(record, field) -> what our daemons ever put there, as they asked and as the service kept it"""
-    shown: dict[tuple[int, str], dict[str, str]] = field(default_factory=dict)
-    """(host, record) -> its fields as that host's running cycle was shown them last"""
+    shown: dict[tuple[int, str], Shown] = field(default_factory=dict)
+    """(host, record) -> how that host's running cycle was shown it last"""
+    databases: dict[int, int] = field(default_factory=dict)
+    """host -> the database of its running cycle"""
+    wrote: set[tuple[int, str]] = field(default_factory=set)
+    """(database, record): which database remembers that it wrote which record"""
+    unfinished: set[tuple[int, str]] = field(default_factory=set)
+    """what was added to that by cycles that are running"""
 
     def follow(self, event: Event) -> Iterator[Violation]:
         """Take in one event; name each value that was written over one that no daemon of ours had put there."""
         match event:
             case Began():
-                self.shown = {key: fields for key, fields in self.shown.items() if key[0] != event.host}
+                self.shown = {key: one for key, one in self.shown.items() if key[0] != event.host}
+                self.databases[event.host] = event.database
+            case Ended():
+                self._end(self.databases[event.host], is_killed=event.why == "killed")
+            case Copied(back=True):
+                self.wrote = {key for key in self.wrote if key[0] != event.database}
             case Acted(clones=True):
                 self._clone()
             case Read() if event.targeted:
-                self.shown |= {(event.host, one.target): dict(one.fields) for one in event.shown if not one.is_case}
+                self.shown |= {(event.host, one.target): one for one in event.shown if not one.is_case}
             case Request(operation="records.update" | "records.create"):
                 yield from self._write(event)
             case _:
@@ -60,19 +78,31 @@ class _Fields:
             if connector_of(target) == MAIN:
                 self.ours[target_of(OTHER, target), name] |= values
 
+    def _end(self, database: int, *, is_killed: bool) -> None:
+        """Keep what a cycle wrote; one that was killed may not remember it."""
+        ended = {key for key in self.unfinished if key[0] == database}
+        self.unfinished -= ended
+        self.wrote |= set() if is_killed else ended
+
     def _write(self, request: Request) -> Iterator[Violation]:
-        before = self.shown.get((request.host, request.target), {})
+        before = self.shown.get((request.host, request.target))
         for name in filter(request.asked.__contains__, KEPT_IN_STEP):
             ours = self.ours[request.target, name]
-            if request.operation == "records.update" and _folded(before, name) not in ours:
+            is_over = before and request.operation == "records.update" and _folded(before.fields, name) not in ours
+            if before and is_over and not self._is_taken_in_as_made(request, before):
                 yield Violation("wrote over what a person had put there", f"{name}: {request}")
             ours.add(_folded(request.asked, name))
         for effect in request.effects:
             if isinstance(effect, Write):  # an instance may choose another id, and keep a value in its own way
                 for name in KEPT_IN_STEP:
                     self.ours[target_of(request.connector, effect.sys_id), name].add(_folded(effect.changed, name))
+                self.unfinished.add((self.databases[request.host], target_of(request.connector, effect.sys_id)))
         if request.answer is not None:
-            self.shown[request.host, request.answer.target] = dict(request.answer.fields)
+            self.shown[request.host, request.answer.target] = request.answer
+
+    def _is_taken_in_as_made(self, request: Request, before: Shown) -> bool:
+        known = (self.databases[request.host], request.target)
+        return before.version == 0 and known not in self.wrote | self.unfinished
 
 
 def _folded(fields: Mapping[str, str], name: str) -> str:

@@ -46,6 +46,20 @@ REMEMBERING = (
         f"{CAMPAIGN}::test_a_record_that_was_reopened_and_is_put_back_from_before_is_left_alone",
     ),
     fault(
+        "the record before is taken for the next one",
+        "perform:Performer._existing",
+        "[one for one in client.find(action.table, [action.case_id]) if one.sys_id not in link.earlier]",
+        "client.find(action.table, [action.case_id])",
+        f"{AGAIN}::test_the_record_before_is_not_taken_for_the_next_one_whose_create_was_not_answered",
+    ),
+    fault(
+        "an older version of a record tells nothing",
+        "ingest:ingest_incidents",
+        "_raise_peaks(context, older, links)",
+        "pass",
+        "tests/unit/store/test_snapshots.py::test_an_older_record_tells_how_far_it_once_came",
+    ),
+    fault(
         "a note is sent with each try",
         "drafts:_is_noted",
         "before is not None and here.incident is not None and here.incident.mod_count > before",

@@ -78,7 +78,7 @@ WRITING_FAULTS = (
     fault(
         "an answer that makes no sense is the end of a record",
         "perform:Performer._made_unseen",
-        "found = self._existing(action)",
+        "found = self._existing(action, here.link)",
         "pass",
         f"{UNCLEAR}::test_a_create_whose_answer_makes_no_sense_makes_a_record_that_follows_its_case",
     ),

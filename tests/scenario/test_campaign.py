@@ -20,6 +20,7 @@ from tests.campaign.generate import generate
 from tests.campaign.invariants import judge
 from tests.campaign.more import Kind
 from tests.campaign.play import play
+from tests.campaign.promises import overwritten
 from tests.campaign.schedule import (
     Backup,
     CaseAct,
@@ -210,6 +211,23 @@ def test_a_value_that_another_daemon_gave_and_the_instance_folded_may_be_sent_on
     assert broken(CaseAct(0, "create"), CaseAct(0, "set_title", "two  blanks "), Cycle(), setting=folding) == []
 
 
+def test_a_step_that_an_older_listing_shows_is_not_made_again_by_us() -> None:
+    """The record was closed and resolved again before anybody looked, and then put back to where it was closed."""
+    unseen = (RecordAct(0, "close"), Wait(30), RecordAct(0, "resolve", "b"), Wait(30), Cycle())
+    put_back = (TurnBack(35), Cycle(), CaseAct(0, "close"), RecordAct(0, "resolve", "b"))
+    assert broken(CaseAct(0, "create"), Cycle(), *unseen, *put_back) == []
+
+
+SILENT = (RecordAct(0, "silent_title", "b"), CaseAct(0, "set_title", "c"))
+"""A script that moves no count writes a title, and the Case gets another one."""
+
+
+def test_what_a_script_wrote_without_a_trace_is_seen_by_who_made_the_record_alone() -> None:
+    steps = (CaseAct(0, "create"), Cycle(), *SILENT)
+    assert broken(*steps, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+    assert broken(*steps) == []
+
+
 def _adopts(event: Event) -> bool:
     return isinstance(event, Ended) and any(action.startswith("adopt") for action in event.planned)
 
@@ -255,6 +273,14 @@ def asks(**fields: str) -> Request:
 def test_a_wrong_request_is_found(events: list[Event], promise: str) -> None:
     violations, _ = judge([Began(host=0, database=0, number=1), *events])
     assert [violation.promise for violation in violations] == [promise]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_value_of_a_person_that_is_written_over_is_found(count: int) -> None:
+    """But for a record that by its own count nobody wrote since it was made, and that this daemon did not make."""
+    theirs = a_record("1", count, fields={"short_description": "theirs"})
+    events: list[Event] = [begin(), shows(theirs), asks(short_description="ours")]
+    assert len(list(overwritten(events))) == count
 
 
 def test_a_right_request_is_not_condemned() -> None:

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.model import ActionKind, SkipReason
+from reconciler.core.model import ActionKind, Result, SkipReason
+from reconciler.core.planning.known import SETTLE_AFTER
 from reconciler.core.policies.policies import OnReactivate
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleRequest
 from reconciler.rebuild.rebuild import rebuild
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow import copies
+from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.values import HoldRequest, HoldRequestKind
 from tests.builders import an_inbound, policies
 from tests.scenario.wild_support import Killed, WildWorld, kill, two_instances
@@ -144,6 +146,28 @@ def test_one_open_record_at_any_time(kind: FaultKind | None) -> None:
     world.run_until_quiet()
     assert len(open_records(world, case_id)) == 1
     assert len(world.servicenow.incidents_for(case_id)) == 2
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+@pytest.mark.parametrize("keeps_ids", [True, False])
+def test_the_record_before_is_not_taken_for_the_next_one_whose_create_was_not_answered(
+    keeps_ids: bool, is_made: bool
+) -> None:
+    """It bears the same key, and is what a look-up by key shows where the create came to nothing."""
+    rules = policies(inbound=an_inbound(on_reactivate=OnReactivate.NEW_RECORD))
+    world = WildWorld(rules=rules, switches=Switches(sys_id_on_post="honour" if keeps_ids else "strip"))
+    case_id, first = resolved(world)
+    fire_again(world, case_id)
+    world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=is_made)
+    [outcome] = world.cycle().outcomes
+    assert outcome.result is (Result.DONE if is_made else Result.UNKNOWN)
+    world.run_until_quiet()
+    world.cycle(seconds=SETTLE_AFTER.total_seconds())
+    world.coralogix.resolve(case_id, "over")
+    world.run_until_quiet()
+    assert len(world.servicenow.incidents_for(case_id)) == 2
+    assert {record["state"] for record in world.servicenow.incidents_for(case_id)} == {"6"}
+    assert world.servicenow.record(first)["sys_mod_count"] == "1"
 
 
 def ask(world: WildWorld, case_id: str, kind: HoldRequestKind) -> None:

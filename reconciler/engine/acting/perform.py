@@ -146,7 +146,7 @@ class Performer:
         """
         found: Incident | None = None
         with suppress(RemoteError, Malformed):
-            found = self._existing(action)
+            found = self._existing(action, here.link)
         if found is not None:
             words = f"{error}; the record itself can"
             return self._created(action, here.seeing(incident=found), found, words, is_base=found.mod_count == 0)
@@ -159,7 +159,7 @@ class Performer:
     def _look_for(self, action: Action, here: Standing, error: Ambiguous) -> Outcome:
         """Find out whether a create whose outcome is not known took effect."""
         try:
-            found = self._existing(action)
+            found = self._existing(action, here.link)
         except (RemoteError, Malformed) as blind:
             found, error = None, Ambiguous(f"{error}; looking for the record failed too: {blind}")
         if found is not None:
@@ -170,12 +170,13 @@ class Performer:
         link = replace(here.link, create_in_doubt_since=self.clock())
         return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), link=link)
 
-    def _existing(self, action: Action) -> Incident | None:
+    def _existing(self, action: Action, link: Link) -> Incident | None:
+        """Find the one record that a create can have made: those that the link had before bear the same key."""
         client = self.connectors[action.connector]
         try:
             return client.get(action.table, action.sys_id)
         except Missing:
-            found = client.find(action.table, [action.case_id])
+            found = [one for one in client.find(action.table, [action.case_id]) if one.sys_id not in link.earlier]
             return found[0] if len(found) == 1 else None
 
     def _created(self, action: Action, here: Standing, made: Incident, words: str, *, is_base: bool) -> Outcome:

@@ -210,6 +210,17 @@ def test_an_older_record_never_overwrites_a_newer_one(store: Store, seconds: int
     assert (counts.incidents.changed, counts.incidents.stale) == (int(taken), int(not taken))
 
 
+@pytest.mark.parametrize(("state", "peak"), [("7", Stage.CLOSED), ("2", Stage.RESOLVED)])
+def test_an_older_record_tells_how_far_it_once_came(store: Store, state: str, peak: Stage) -> None:
+    linked(store)
+    remember(store, an_incident(state="6", updated_at=LATER, mod_count=2))
+    remember(store, an_incident(state=state, updated_at=NOW, mod_count=1))
+    pair = store.links.pair(CASE_ID)
+    assert pair is not None
+    assert pair.incident is not None
+    assert (pair.incident.state, pair.link.incident_peak) == ("6", peak)
+
+
 def test_a_known_address_outlives_a_listing_without_it(store: Store) -> None:
     remember(store, WITH_ADDRESS)
     assert remember(store, replace(WITH_ADDRESS, url="")).cases == SideCounts(seen=1)
