@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.core.identity import CASE_ID
+from reconciler.core.identity import odd_key
 from reconciler.core.lifecycle import shows_activity
 from reconciler.core.model import HOLD_REASONS, ActionKind, Case, Incident, Link, Pair, Skip, Stage
 from reconciler.core.planning.decide import decide
@@ -267,10 +267,10 @@ def record_line(record: Incident, case: Case | None) -> tuple[RecordLine, list[C
     )
     if case is not None:
         return line, []
-    why = "and Coralogix shows no such Case: deleted, or hidden from this key"
-    if not CASE_ID.fullmatch(record.correlation_id):
-        why = "which is no Case id"
-    words = f"it bears our mark and the key {record.correlation_id!r}, {why}"
+    words = odd_key(record.correlation_id) or (
+        f"it bears our mark and the key {record.correlation_id!r}, and Coralogix shows no such Case: deleted, or "
+        "hidden from this key"
+    )
     where = {"connector": record.connector, "table": record.table, "sys_id": record.sys_id, "number": record.number}
     return line, [CoverageFinding(kind=ExceptionKind.NO_CASE, words=words, case_id=record.correlation_id, **where)]
 

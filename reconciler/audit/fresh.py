@@ -26,14 +26,13 @@ from reconciler.audit.coverage import (
 from reconciler.core.batches import batches
 from reconciler.core.errors import Malformed, Missing, PartialTruth
 from reconciler.core.identity import CASE_ID
-from reconciler.core.model import Case, Incident, Link
+from reconciler.core.model import Case, Incident, Link, System
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
-from reconciler.remotes.ports import CASES_HIDDEN, CaseClient, CaseOrder, IncidentClient, Position
+from reconciler.remotes.ports import CASES_HIDDEN, LARGEST_PAGE, CaseClient, CaseOrder, IncidentClient, Position
 from reconciler.store.store import Store
 from reconciler.store.values import Remembered
 
-CASES_A_PAGE = 1000
-RECORDS_A_PAGE = 1000
+PAGE_ROWS = LARGEST_PAGE
 IDS_AT_ONCE = 1000
 
 Tell = Callable[[str, int], None]
@@ -90,9 +89,7 @@ class FreshReading:
         after: Position | None = None
         while True:
             try:
-                page = client.changed(
-                    table, since=None if after else self.asked.since, after=after, limit=RECORDS_A_PAGE
-                )
+                page = client.changed(table, since=None if after else self.asked.since, after=after, limit=PAGE_ROWS)
             except PartialTruth as error:
                 self.incomplete.append(str(error))
                 return
@@ -130,12 +127,10 @@ class FreshReading:
         token: str | None = None
         seen: set[str] = set()
         while True:
-            page = self.cases.list_cases(
-                order=order, page_token=token, page_size=CASES_A_PAGE, created_from=created_from
-            )
+            page = self.cases.list_cases(order=order, page_token=token, page_size=PAGE_ROWS, created_from=created_from)
             if page.truncated:
                 self.incomplete.append(CASES_HIDDEN)
-            self._put_aside("coralogix", page.malformed)
+            self._put_aside(System.CORALOGIX, page.malformed)
             found |= {case.id: case for case in page.cases}
             self.tell("Cases", len(found))
             times = [case.updated_at for case in page.cases if case.updated_at]
@@ -155,7 +150,7 @@ class FreshReading:
         except Missing:
             return None
         except Malformed as error:
-            self._put_aside("coralogix", [error])
+            self._put_aside(System.CORALOGIX, [error])
             return None
 
     def _read_cases_of_records(self) -> None:

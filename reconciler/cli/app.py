@@ -21,7 +21,7 @@ COMMANDS = {
     "apply": ("apply:apply", "Carry out a saved plan, if it is still what would be planned."),
     "simulate": ("simulate:simulate", "Show what this config would have made of the last days, and when."),
     "status": ("status:status", "Show cursors, lag, the last cycle, open links and holds."),
-    "explain": ("explain.command:explain", "Tell the whole story of one link."),
+    "explain": ("explain:explain", "Tell the whole story of one link."),
     "holds": ("holds:holds", "Show what waits for a person; retry or ignore it."),
     "state": ("state.group:state", "Care of the database: backup, check, rebuild, prune."),
     "audit": ("audit.group:audit", "Prove what was done."),

@@ -104,7 +104,7 @@ def engine_settings(config: Config) -> Settings:
         requests_kept=config.retention.requests,
         history_kept=config.retention.history,
         workers_of={
-            "coralogix": config.coralogix.workers,
+            System.CORALOGIX: config.coralogix.workers,
             **{name: one.workers for name, one in config.servicenow.items()},
         },
     )
@@ -137,9 +137,9 @@ def coralogix_service(config: CoralogixConfig, wire: Wire) -> HttpService:
     """Build the HTTP service that all clients of Coralogix share: one login, one pace."""
     settings = _settings(config.base_url, config, wire)
     login = bearer_login(config.api_key.reveal())
-    observe = wire.observer("coralogix")
+    observe = wire.observer(System.CORALOGIX)
     return HttpService(
-        System.CORALOGIX, settings, login, observe=observe, stop=wire.stop, clock=wire.time, name="coralogix"
+        System.CORALOGIX, settings, login, observe=observe, stop=wire.stop, clock=wire.time, name=System.CORALOGIX
     )
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from reconciler.core.model import JsonObject
 
 PROGRESS_AFTER_SECONDS = 2.0
+MOST_NAMES = 4
+"""at most this many names stand in one line; more are counted"""
+MOST_ROWS = 200
+"""a table that may have any number of rows shows the first of them"""
 _STYLES: dict[str, dict[str, Any]] = {
     "bold": {"bold": True},
     "dim": {"dim": True},
@@ -98,6 +102,18 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, is_plain:
     """
     cells = [[_cell(value) for value in row] for row in rows]
     return _wrapped(headers, cells) if sys.stdout.isatty() and not is_plain else _in_columns([list(headers), *cells])
+
+
+def print_first_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table of the first rows of many, and say how many more there are."""
+    print_lines(*table(headers, rows[:MOST_ROWS]))
+    if len(rows) > MOST_ROWS:
+        say(f"and {len(rows) - MOST_ROWS} more; `--json` has them all")
+
+
+def field_names(names: Sequence[str]) -> str:
+    """Name a few fields in one line; count more of them."""
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} fields"
 
 
 def _cell(value: object) -> str:

@@ -24,6 +24,11 @@ _MAY_BE_COMPUTED = re.compile(r"[0-9a-f]{12}5[0-9a-f]{3}[89ab][0-9a-f]{15}\Z", r
 """A UUID of version 5, without dashes: one id in 64 of those that an instance chooses looks so."""
 
 
+def odd_key(key: str) -> str:
+    """Say of a record with our mark that its key is no Case id; empty where it is one."""
+    return "" if CASE_ID.match(key) else f"it bears our mark and the key {key!r}, which is no Case id"
+
+
 def record_id(owner: str, case_id: str, generation: int = 1) -> str:
     """Compute the ``sys_id`` of a Case's record: 32 hex digits.
 

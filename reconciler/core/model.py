@@ -190,7 +190,7 @@ class Incident:
     """every other field that was read: close_code, close_notes and whatever a policy maps"""
 
     @property
-    def held(self) -> Mapping[str, str]:
+    def values(self) -> Mapping[str, str]:
         """Return its value of every field that a policy may write, but for its state."""
         return {**self.fields, "assigned_to": self.assigned_to}
 

@@ -12,7 +12,14 @@ from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.core.usual import CASE_OVERLAP_SECONDS, DRIFT_CHECK_MINUTES, INCIDENT_OVERLAP_SECONDS, WORKERS
 from reconciler.engine.report import CycleResult
 from reconciler.engine.request_log import RequestLog, intended
-from reconciler.remotes.ports import CaseClient, CaseEventClient, IncidentClient, RecordHistoryClient, Side
+from reconciler.remotes.ports import (
+    LARGEST_PAGE,
+    CaseClient,
+    CaseEventClient,
+    IncidentClient,
+    RecordHistoryClient,
+    Side,
+)
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts, Decided, FinishedAction, Pulled, RememberedCounts
 
@@ -27,9 +34,9 @@ class Settings:
     accept_partial_view: bool = False
     case_page_rows: int = 100
     """a quiet cycle reads one page of each listing, so pages are small"""
-    all_cases_page_rows: int = 1000
+    all_cases_page_rows: int = LARGEST_PAGE
     """where everything is read, pages are as large as the API allows"""
-    incident_page_rows: int = 1000
+    incident_page_rows: int = LARGEST_PAGE
     incident_pages_per_cycle: int = 100
     """a longer backlog is continued in the next cycle"""
     short_rows: int = 100
@@ -164,7 +171,7 @@ class Context:
 
     def sides(self) -> Mapping[str, Side]:
         """Return both services by name: ``coralogix``, and each connector."""
-        return {"coralogix": self.cases.side, **{name: one.side for name, one in self.connectors.items()}}
+        return {System.CORALOGIX: self.cases.side, **{name: one.side for name, one in self.connectors.items()}}
 
     def tables(self) -> tuple[tuple[str, str], ...]:
         """List the (connector, table) pairs whose records are pulled: those of the routes, and those of old links."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.core.errors import AuthFailed, ReconcilerError, Refused, RemoteError
-from reconciler.core.model import JsonObject, Outcome, Pair, Result
+from reconciler.core.model import JsonObject, Outcome, Pair, Result, System
 from reconciler.core.planning.plan import Plan, outcome_document, plan_document
 from reconciler.store.values import Cursor
 
@@ -160,7 +160,7 @@ def result_of(error: ReconcilerError | None, failed: int) -> CycleResult:
 
 def failure_words(failed: RemoteError | None, down: Mapping[str, RemoteError]) -> str:
     """Describe which sides did not answer, with advice where credentials were refused."""
-    words = [_with_advice("coralogix", failed)] if failed else []
+    words = [_with_advice(System.CORALOGIX, failed)] if failed else []
     words += [f"connector {name}: {_with_advice(f'servicenow.{name}', down[name])}" for name in sorted(down)]
     return "; ".join(words)
 

@@ -15,11 +15,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.errors import AuthFailed, HeldBack, Malformed, ReconcilerError, RemoteError, Transient
-from reconciler.core.findings import Code
-from reconciler.core.model import JsonObject
+from reconciler.core.findings import PAGES, Code
+from reconciler.core.model import JsonObject, System
 from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage
 
-CORALOGIX = "coralogix"
 NO_CASE = "ffffffff-ffff-4fff-bfff-ffffffffffff"
 """An id that no Case has: all its free bits are set, which practically no random or time-based UUID has."""
 RIGHTS: Mapping[str, str] = {"acknowledge": "case:Acknowledge", "resolve": "case:Close", "close": "case:Close"}
@@ -105,7 +104,7 @@ class Side:
         words = f"the clocks differ by {difference.total_seconds():.0f} s"
         if difference <= GREATEST_CLOCK_DIFFERENCE:
             return self.passed("clock", words)
-        return self.failed("clock", words, "set the clock of this machine by NTP", code=Code.CLOCK)
+        return self.failed("clock", words, PAGES[Code.CLOCK].to_do, code=Code.CLOCK)
 
 
 class IdentityClient(Protocol):
@@ -128,7 +127,7 @@ class CaseProbes:
     identity: IdentityClient
     accept_partial_view: bool
     clock: Callable[[], datetime]
-    side: Side = Side(name=CORALOGIX)
+    side: Side = Side(name=System.CORALOGIX)
 
     def run(self) -> tuple[Finding, ...]:
         """Run every probe; after a login that failed, the others are not checked."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.core.errors import Malformed, Missing, PartialTruth, RemoteError
-from reconciler.core.identity import CASE_ID, record_id
+from reconciler.core.identity import CASE_ID, odd_key, record_id
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
@@ -161,11 +161,10 @@ def _by_case(read: _Read) -> Mapping[str, list[Incident]]:
     """Group records by the Case whose key they bear, and name those that bear none."""
     grouped: dict[str, list[Incident]] = defaultdict(list)
     for record in read.records:
-        if CASE_ID.match(record.correlation_id):
-            grouped[record.correlation_id].append(record)
-        else:
-            why = f"it bears our mark and the key {record.correlation_id!r}, which is no Case id"
+        if why := odd_key(record.correlation_id):
             read.findings.append(Uncertainty(kind=UncertaintyKind.FOREIGN_KEY, record=record.number, why=why))
+        else:
+            grouped[record.correlation_id].append(record)
     return grouped
 
 

@@ -26,6 +26,8 @@ NAMES_A_REQUEST = 50
 CASES_A_PAGE = 200
 RECORDS_A_PAGE = 500
 """Where the caller asks for no other number."""
+LARGEST_PAGE = 1000
+"""Asked for where everything is listed: no page of Cases may be larger, and none of records is asked larger."""
 CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
 """The words for a listing that an access policy cut."""
 

@@ -13,9 +13,9 @@ from datetime import datetime
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Missing
 from reconciler.core.model import Case
-from reconciler.remotes.ports import CaseClient, CaseEventClient, CaseEvents, CaseOrder, CasePage
+from reconciler.remotes.ports import LARGEST_PAGE, CaseClient, CaseEventClient, CaseEvents, CaseOrder, CasePage
 
-PAGE_ROWS = 1000
+PAGE_ROWS = LARGEST_PAGE
 """as many as the API allows"""
 Progress = Callable[[str, int, int], None]
 """is told what is being done, how many are done and of how many; 0 when the end is not known"""

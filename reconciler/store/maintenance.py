@@ -23,6 +23,7 @@ from reconciler.store.snapshots import PRUNED_BEFORE, Facts
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3
 
+TAKEN = "is there already; name another file"
 ROWS_PER_STEP = 5000
 """Pruning deletes this many rows in one transaction, so that a cycle beside it never waits long."""
 
@@ -157,7 +158,7 @@ def back_up(source: Path, target: Path) -> int:
     if not source.is_file():
         raise StoreError(f"{source}: there is no database to back up")
     if target.exists():
-        raise StoreError(f"{target}: is there already; name another file")
+        raise StoreError(f"{target}: {TAKEN}")
     try:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".backup-") as folder:
             twin = Path(folder, target.name)
@@ -169,7 +170,7 @@ def back_up(source: Path, target: Path) -> int:
             target.hardlink_to(twin)
             return target.stat().st_size
     except FileExistsError as error:
-        raise StoreError(f"{target}: is there already; name another file") from error
+        raise StoreError(f"{target}: {TAKEN}") from error
     except OSError as error:
         raise StoreError(f"{target}: cannot be made: {error.strerror}; choose another place for the backup") from error
 

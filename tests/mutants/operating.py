@@ -44,7 +44,7 @@ OPERATING = (
     ),
     fault(
         "a step is explained by what came with it",
-        "explain/document:_cause",
+        "showing/story:_cause",
         "max((seq for seq in moves if seq is not None and int(seq) <= int(last)), default=last)",
         "last",
         f"{STORY}::test_explain_tells_which_change_led_to_which_action_by_which_rule",
@@ -58,7 +58,7 @@ OPERATING = (
     ),
     fault(
         "a wrong config hides what happened",
-        "explain/command:_policies",
+        "showing/story:_policies",
         "return None",
         "raise",
         f"{STORY}::test_explain_tells_what_happened_although_the_config_is_wrong",

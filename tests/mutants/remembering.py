@@ -20,7 +20,7 @@ REMEMBERING = (
     fault(
         "the merge base is what was sent",
         "merge:merge_field",
-        "kept is not None and held == normal(kept)",
+        "kept is not None and theirs == normal(kept)",
         "False",
         f"{REWRITTEN}::test_a_field_follows_its_case_on_an_instance_that_rewrites_it",
     ),

@@ -166,8 +166,8 @@ RULES = (
     fault(
         "an empty column is a value",
         "compiler:_Compiler._path",
-        "held is _MISSING or (isinstance(held, str) and not held)",
-        "held is _MISSING",
+        "found is _MISSING or (isinstance(found, str) and not found)",
+        "found is _MISSING",
         f"{CONDITIONS}::test_an_outbound_condition_sees_record_and_case",
     ),
     fault(

@@ -164,7 +164,7 @@ WRITING_FAULTS = (
         "standing:Standing.bound",
         (
             "link = replace(self.link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
-            " number=incident.number, kept={name: held[name] for name in fields_given(self.inbound) if name in held},"
+            " number=incident.number, kept={name: found[name] for name in fields_given(self.inbound) if name in found},"
             " create_in_doubt_since=None)"
         ),
         (

@@ -128,7 +128,7 @@ def test_a_case_that_one_listing_leaves_out_is_never_called_complete(world: Wild
 
 
 def test_pages_are_read_to_their_end(world: WildWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CASES_A_PAGE", "RECORDS_A_PAGE", "IDS_AT_ONCE"):
+    for name in ("PAGE_ROWS", "IDS_AT_ONCE"):
         monkeypatch.setattr(fresh, name, 1)
     found = covered(world)
     assert (len(found.cases), len(found.records), found.is_complete) == (2, 2, True)

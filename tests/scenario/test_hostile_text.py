@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.build import build_context
-from reconciler.cli.output import print_report
+from reconciler.cli.showing.cycle_report import print_report
 from reconciler.config.load import parse_config
 from reconciler.core.model import Case, SkipReason
 from reconciler.engine.context import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.cli.commands.holds import WHAT_TO_DO
+from reconciler.cli.showing.what_to_do import WHAT_TO_DO
 from reconciler.core.model import HOLD_REASONS
 from reconciler.sandbox.faults import FaultKind
 from tests.system.support import Bench

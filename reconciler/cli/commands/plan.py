@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import review
 from reconciler.cli.build import build_context
 from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
 from reconciler.cli.running.cycles import end, refusals_of
+from reconciler.cli.showing import review
 from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import utc_now

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import click
 
 from reconciler.cli.options import Globals
-from reconciler.cli.output import summary
 from reconciler.cli.running.live import LiveContext
+from reconciler.cli.showing.cycle_report import summary
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
 from reconciler.core.errors import Refused, StoreBusy, StoreError

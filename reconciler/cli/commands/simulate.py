@@ -12,7 +12,7 @@ from reconciler import __version__
 from reconciler.cli.build import Wire, coralogix_service, engine_settings, mapped_fields
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import read_config, start
-from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say, table
+from reconciler.cli.terminal import ProgressBar, field_names, print_first_rows, print_json, print_lines, say
 from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.model import Config
 from reconciler.remotes.coralogix.client import CoralogixClient
@@ -23,8 +23,7 @@ from reconciler.simulate.report import ASSUMED, counts, document, loads
 from reconciler.simulate.script import script_of
 from reconciler.simulate.simulation import Production, Simulation
 
-ROWS_SHOWN = 200
-MOST_NAMES = 4
+COLUMNS = ("time", "action", "case", "record", "route", "where", "step", "what")
 
 
 @click.command()
@@ -96,25 +95,18 @@ def _play(config: Config, window: PastWindow, progress: ProgressBar) -> Simulati
 
 def _print(window: PastWindow, played: SimulationResult) -> None:
     """Show a simulation to a person: what was made when, its first rows, then the numbers."""
-    print_lines(*_timeline(played))
-    left = len(played.made) - ROWS_SHOWN
-    if left > 0:
-        say(f"and {left} more; `--json` has them all")
+    if played.made:
+        print_first_rows(COLUMNS, [_row(one) for one in played.made])
+    else:
+        print_lines("nothing would have been done")
     print_lines("", *_summary(window, played))
     say("", *_warnings(window), "This is as if", *(f"  {words}" for words in ASSUMED), "Nothing was written.")
-
-
-def _timeline(played: SimulationResult) -> list[str]:
-    rows = [_row(one) for one in played.made[:ROWS_SHOWN]]
-    headers = ("time", "action", "case", "record", "route", "where", "step", "what")
-    return table(headers, rows) if rows else ["nothing would have been done"]
 
 
 def _row(one: SimulatedAction) -> tuple[str, ...]:
     action = one.outcome.action
     incident = one.outcome.incident
     number = action.number or (incident.number if incident else "")
-    names = list(action.fields)
     return (
         _time(one.at),
         action.kind.value,
@@ -123,7 +115,7 @@ def _row(one: SimulatedAction) -> tuple[str, ...]:
         one.route,
         f"{action.connector}/{action.table}",
         f"{action.from_stage.word if action.from_stage else '-'} → {action.to_stage.word}",
-        one.outcome.detail or (", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} fields"),
+        one.outcome.detail or field_names(list(action.fields)),
     )
 
 

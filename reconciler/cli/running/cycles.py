@@ -6,8 +6,8 @@ import threading
 
 from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
-from reconciler.cli.output import print_report
 from reconciler.cli.people import note_command
+from reconciler.cli.showing.cycle_report import print_report
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
 from reconciler.cli.terminal import ProgressBar, print_json, say

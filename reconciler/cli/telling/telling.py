@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from reconciler.cli.times import oldest_read_allowed, utc_now
 from reconciler.config.model import Config, ListenAddress, MetricsConfig
 from reconciler.core.errors import ConfigError
-from reconciler.core.model import HttpRecord
+from reconciler.core.model import HttpRecord, System
 from reconciler.engine.context import Context
 from reconciler.engine.report import CycleReport
 from reconciler.store.store import Store
@@ -83,7 +83,7 @@ class Telling:
         self._config, self._measuring = config, measuring
         if measuring is not None:
             measuring.textfile = asked.textfile
-        self._limits = {"coralogix": config.coralogix.requests_per_second} | {
+        self._limits = {System.CORALOGIX: config.coralogix.requests_per_second} | {
             name: one.requests_per_second for name, one in config.servicenow.items()
         }
         self._allowed = oldest_read_allowed(config.schedule.poll)

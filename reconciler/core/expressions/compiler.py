@@ -146,14 +146,14 @@ class _Compiler:
         root, rest = str(known[0]), keys[1:]
 
         def look_up(context: Mapping[str, Any]) -> Any:
-            held = context.get(root, _MISSING)
+            found = context.get(root, _MISSING)
             for key in rest:
-                held = _step(held, key(context) if callable(key) else key)
-                if held is _MISSING:
+                found = _step(found, key(context) if callable(key) else key)
+                if found is _MISSING:
                     raise Undecided(f"{shown} has no value here")
-            if held is _MISSING or (isinstance(held, str) and not held):
+            if found is _MISSING or (isinstance(found, str) and not found):
                 raise Undecided(f"{shown} has no value here")
-            return held
+            return found
 
         return look_up
 
@@ -220,15 +220,15 @@ class _Compiler:
         return lambda context: test(subject(context), argument(context))
 
 
-def _step(held: Any, key: Any) -> Any:
+def _step(found: Any, key: Any) -> Any:
     """Go one step down a path; nothing but maps, lists and the parts of an entity has any."""
-    if isinstance(held, Mapping):
-        return held.get(key, _MISSING) if isinstance(key, str) else _MISSING
-    if isinstance(held, EntityText):
-        part = held.part(key) if isinstance(key, str) else None
+    if isinstance(found, Mapping):
+        return found.get(key, _MISSING) if isinstance(key, str) else _MISSING
+    if isinstance(found, EntityText):
+        part = found.part(key) if isinstance(key, str) else None
         return _MISSING if part is None else part
-    if isinstance(held, list | tuple) and isinstance(key, int):
-        return held[key] if 0 <= key < len(held) else _MISSING
+    if isinstance(found, list | tuple) and isinstance(key, int):
+        return found[key] if 0 <= key < len(found) else _MISSING
     return _MISSING
 
 

@@ -24,7 +24,7 @@ def case_context(case: Case) -> dict[str, Any]:
     """Return what an expression over a Case sees: ``case``, and Notification Center's ``_context`` and ``alertDef``."""
     labels = _labels(case.labels)
     return {
-        "case": _held(_case_texts(case)) | _case_parts(case, labels),
+        "case": _given(_case_texts(case)) | _case_parts(case, labels),
         "_context": {"entityType": "cases", "entityLabels": labels},
         "alertDef": {"name": case.title, "priority": case.priority, "entityLabels": labels},
     }
@@ -83,9 +83,9 @@ def _case_parts(case: Case, labels: Mapping[str, LabelValue]) -> dict[str, Any]:
         "databases": [entity.name for entity in entities if entity.kind == "database"],
         "indicators": _indicators(case.indicators),
         "kpi_breaches": list(case.kpi_breaches),
-        "priority_details": _held({"system": case.priority_system, "override": case.priority_override}),
+        "priority_details": _given({"system": case.priority_system, "override": case.priority_override}),
     }
-    resolution = _held(
+    resolution = _given(
         {
             "reason": case.resolution_reason,
             "resolved_by": case.resolved_by and ("SYSTEM" if case.resolved_by == "system" else "USER"),
@@ -122,7 +122,7 @@ def _indicator(indicator: Indicator) -> dict[str, Any]:
         "triggered_at": _iso(indicator.triggered_at),
         "resolved_at": _iso(indicator.resolved_at),
     }
-    return _held(texts) | {"labels": dict(indicator.labels)}
+    return _given(texts) | {"labels": dict(indicator.labels)}
 
 
 def _entity(entity: Entity) -> EntityText:
@@ -133,7 +133,7 @@ def _labels(labels: Mapping[str, tuple[str, ...]]) -> dict[str, LabelValue]:
     return {key: LabelValue(values) for key, values in labels.items() if values}
 
 
-def _held(values: Mapping[str, str | None]) -> dict[str, Any]:
+def _given(values: Mapping[str, str | None]) -> dict[str, Any]:
     """Leave out what a Case does not have, and return each name its twin."""
     return with_twins({name: value for name, value in values.items() if value})
 

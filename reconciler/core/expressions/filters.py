@@ -59,13 +59,13 @@ def one_line(value: Any) -> str:
 
 def lines(value: Any, before: str = "") -> str:
     """Put each member of a list, or each ``key: value`` of a map, on a line of its own."""
-    members = [f"{key}: {one_line(held)}" for key, held in value.items()] if isinstance(value, Mapping) else value
+    members = [f"{key}: {one_line(each)}" for key, each in value.items()] if isinstance(value, Mapping) else value
     return _joined("\n", [before + one_line(member) for member in members])
 
 
 def join_labels(value: Mapping[str, Any], separator: str = ", ", between: str = "=") -> str:
     """Write labels as ``key=value, key=value``."""
-    return _joined(separator, [f"{key}{between}{one_line(held)}" for key, held in value.items()])
+    return _joined(separator, [f"{key}{between}{one_line(each)}" for key, each in value.items()])
 
 
 def map_to(value: Any, table: Mapping[str, Any], default: Any = None) -> str:

@@ -206,7 +206,7 @@ def _check_depth(tree: nodes.Template) -> None:
     depth, level = 0, [(0, node) for node in tree.iter_child_nodes()]
     while level:
         depth += 1
-        blocks, node = max(level, key=lambda held: held[0])
+        blocks, node = max(level, key=lambda each: each[0])
         if depth > MOST_DEPTH or blocks > MOST_BLOCKS:
             raise ValueError(f"the template is nested too deeply (line {node.lineno})")
         level = [
@@ -365,14 +365,14 @@ def _refuse_failing(compiled: Compiled, *, looks_at_nothing: bool) -> None:
 
 
 def _collect(pieces: Any) -> str:
-    held: list[str] = []
+    taken: list[str] = []
     size = 0
     for piece in pieces:
-        held.append(piece)
+        taken.append(piece)
         size += len(piece)
         if size > LONGEST_TEXT:
             raise too_long()
-    return "".join(held)
+    return "".join(taken)
 
 
 def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> set[str]:

@@ -27,7 +27,7 @@ LONGEST_SOURCE = 10_000
 class Template:
     """One template; two are equal when their sources are.
 
-    ``compile`` checks a text. One that is known to be right, as a default is, can be held without, and is compiled when
+    ``compile`` checks a text. One that is known to be right, as a default is, can be made without, and is compiled when
     it is first used.
     """
 

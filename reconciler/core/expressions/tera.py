@@ -68,12 +68,12 @@ def contains(container: object, item: object) -> bool:
     if isinstance(container, str | LabelValue):
         sought = [text for one in wanted for text in texts(one)]
         _bounded(len(texts(container)) * len(sought))
-        return any(text in held for held in texts(container) for text in sought)
+        return any(text in each for each in texts(container) for text in sought)
     if isinstance(container, Mapping):
         return any(key in container for one in wanted for key in texts(one))
     if isinstance(container, Sequence):
         _bounded(len(container) * len(wanted))
-        return any(equal(one, held) for held in container for one in wanted)
+        return any(equal(one, each) for each in container for one in wanted)
     raise Undecided("only a text, a list or a map can contain something")
 
 

@@ -7,7 +7,7 @@ that a person changed is left alone; a name is sent as a ``sys_id``, or nothing 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -30,10 +30,10 @@ from reconciler.core.planning.merge import merge_fields
 from reconciler.core.planning.plan import Decision, Question
 from reconciler.core.planning.standing import Standing
 from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
+from reconciler.core.policies.defaults import LONGEST_TEXT
 from reconciler.core.policies.policies import Inbound, Reference
 from reconciler.core.text import cut
 
-LONGEST_DESCRIPTION = 4000
 CLOSE_INFO = frozenset({"close_code", "close_notes"})
 """Never overwritten where the record has them: somebody who knew more wrote them."""
 
@@ -148,7 +148,7 @@ def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
     }
     filled = {name: value for name, value in draft.fields.items() if value}
     if first := _first_record(here):
-        filled["description"] = cut(f"{first}\n\n{filled.get('description', '')}".strip(), LONGEST_DESCRIPTION)
+        filled["description"] = cut(f"{first}\n\n{filled.get('description', '')}".strip(), LONGEST_TEXT)
     return replace(
         draft,
         kind=ActionKind.CREATE_INCIDENT,
@@ -170,10 +170,10 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
     if incident is None:
         return Draft(written=here.link.written)
     step = _fields((here.inbound.step(target) if target else None) or {}, here, knowledge)
-    in_step = _fields(here.inbound.fields, here, knowledge)
-    held = incident.held
+    in_step = _in_step(here, knowledge)
+    values = incident.values
     merged = merge_fields(
-        in_step.fields, here.link.written, {name: held.get(name) for name in in_step.fields}, here.link.kept
+        in_step.fields, here.link.written, {name: values.get(name) for name in in_step.fields}, here.link.kept
     )
     return Draft(
         kind=ActionKind.ADVANCE_INCIDENT if target else ActionKind.UPDATE_INCIDENT,
@@ -183,7 +183,7 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
         questions=in_step.questions + step.questions,
         problem=in_step.problem or step.problem,
         notes=tuple(
-            FieldNote(case_id=here.case.id, name=name, ours=in_step.fields[name], theirs=held.get(name) or "")
+            FieldNote(case_id=here.case.id, name=name, ours=in_step.fields[name], theirs=values.get(name) or "")
             for name in merged.kept
         ),
         written=merged.written_after,
@@ -198,12 +198,12 @@ def _is_noted(here: Standing, target: Stage | None) -> bool:
 
 def _still_needed(fields: Mapping[str, str], incident: Incident, *, is_noted: bool) -> dict[str, str]:
     """Leave out what the record holds already, and the note of a step that had it."""
-    held = {**incident.held, "state": incident.state}
+    values = {**incident.values, "state": incident.state}
     return {
         name: value
         for name, value in fields.items()
-        if value != held.get(name, "")
-        and not (name in CLOSE_INFO and held.get(name))
+        if value != values.get(name, "")
+        and not (name in CLOSE_INFO and values.get(name))
         and not (is_noted and name in JOURNAL_FIELDS)
     }
 
@@ -250,7 +250,7 @@ def adopted(bound: Standing, knowledge: Knowledge) -> Link:
     incident, case = bound.incident, bound.case
     if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
         return bound.link
-    given = _fields(bound.inbound.fields, bound, knowledge).fields
+    given = _in_step(bound, knowledge).fields
     kept = {name: value for name, value in given.items() if name in bound.link.kept}
     return replace(bound.link, written={**bound.link.written, **kept})
 
@@ -294,17 +294,28 @@ def _templates(inbound: Inbound, stage: Stage) -> Mapping[str, Template]:
     return {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
 
 
+def _fields(templates: Mapping[str, Template], here: Standing, knowledge: Knowledge) -> Draft:
+    """Render fields, with every name that refers to a row turned into its ``sys_id``."""
+    return _with_ids(_rendered(templates, here), here, knowledge)
+
+
+def _in_step(here: Standing, knowledge: Knowledge) -> Draft:
+    """Take the fields that follow the Case, rendered once for all that look at these two sides, and turn likewise."""
+    return _with_ids(_drawn(lambda: here.in_step), here, knowledge)
+
+
 def _rendered(templates: Mapping[str, Template], here: Standing) -> Draft:
+    return _drawn(lambda: render_fields(templates, here.context))
+
+
+def _drawn(render: Callable[[], Mapping[str, str]]) -> Draft:
     try:
-        is_in_step = templates is here.inbound.fields
-        return Draft(fields=here.in_step if is_in_step else render_fields(templates, here.context))
+        return Draft(fields=render())
     except TemplateFailed as failure:
         return Draft(problem=str(failure))
 
 
-def _fields(templates: Mapping[str, Template], here: Standing, knowledge: Knowledge) -> Draft:
-    """Render fields, with every name that refers to a row turned into its ``sys_id``."""
-    rendered = _rendered(templates, here)
+def _with_ids(rendered: Draft, here: Standing, knowledge: Knowledge) -> Draft:
     names = {name: value for name, value in rendered.fields.items() if name in here.inbound.references and value}
     found = {name: value for name, value in rendered.fields.items() if name not in names}
     questions: list[Question] = []

@@ -46,12 +46,12 @@ def merge_field(wanted: str, sent: str | None, current: str | None, kept: str | 
     """
     if current is None:
         return MergeResult.LEAVE
-    held, ours = normal(current), normal(sent or "")
-    if held == normal(wanted):
+    theirs, ours = normal(current), normal(sent or "")
+    if theirs == normal(wanted):
         return MergeResult.ALREADY
-    if kept is not None and held == normal(kept):
+    if kept is not None and theirs == normal(kept):
         return MergeResult.ALREADY if ours == normal(wanted) else MergeResult.WRITE
-    if held == ours:
+    if theirs == ours:
         return MergeResult.WRITE
     return MergeResult.KEPT_BY_PERSON if ours or normal(wanted) else MergeResult.LEAVE
 

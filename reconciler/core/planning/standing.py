@@ -303,14 +303,14 @@ class Standing:
         incident = self.incident
         if incident is None:
             return self
-        held = incident.held if incident.mod_count == 0 else {}
+        found = incident.values if incident.mod_count == 0 else {}
         link = replace(
             self.link,
             connector=incident.connector,
             table=incident.table,
             sys_id=incident.sys_id,
             number=incident.number,
-            kept={name: held[name] for name in fields_given(self.inbound) if name in held},
+            kept={name: found[name] for name in fields_given(self.inbound) if name in found},
             create_in_doubt_since=None,
         )
         bound = self.on(link)

@@ -25,8 +25,13 @@ __all__ = [
     "DEFAULT_REFERENCES",
     "DEFAULT_STEPS",
     "KNOWN_TEXTS",
+    "LONGEST_TEXT",
     "resolution_reason",
 ]
+
+LONGEST_TEXT = 4000
+"""signs of a description and of close notes: what their columns take on a new instance"""
+_CUT = f"{{% filter cut({LONGEST_TEXT}) %}}"
 
 _SHORT_DESCRIPTION = """\
 {% filter one_line | cut(160) %}
@@ -34,8 +39,9 @@ _SHORT_DESCRIPTION = """\
 {% endfilter %}
 """
 
-_DESCRIPTION = """\
-{% filter cut(4000) %}
+_DESCRIPTION = (
+    _CUT
+    + """
 {{ case.title }}
 
 Case: {{ case.key | default(case.id) }}
@@ -78,9 +84,11 @@ Labels:
 {% endif %}
 {% endfilter %}
 """
+)
 
-_CLOSE_NOTES = """\
-{% filter cut(4000) %}
+_CLOSE_NOTES = (
+    _CUT
+    + """
 {{ case.resolution_reason | default("No resolution reason was given.") | without_html }}
 
 Resolved in Coralogix: {{ case.resolved_by | default("-") | map_to({
@@ -93,6 +101,7 @@ Resolved in Coralogix: {{ case.resolved_by | default("-") | map_to({
 Case: {{ case.key | default(case.id) }}{{ " " ~ case.url if case.url is defined else "" }}
 {% endfilter %}
 """
+)
 
 DEFAULT_FIELDS: Mapping[str, str] = {
     "short_description": _SHORT_DESCRIPTION,

@@ -36,14 +36,14 @@ NAMING = frozenset({Operator.EQUALS, Operator.CONTAINS, Operator.STARTS_WITH, Op
 VALUELESS = frozenset({Operator.IS_EMPTY, Operator.IS_NOT_EMPTY})
 """These stand without a value."""
 _FITS: Mapping[Operator, Callable[[str, str], bool]] = {
-    Operator.EQUALS: lambda held, value: held == value,
-    Operator.NOT_EQUALS: lambda held, value: held != value,
-    Operator.CONTAINS: lambda held, value: value in held,
-    Operator.STARTS_WITH: lambda held, value: held.startswith(value),
-    Operator.ENDS_WITH: lambda held, value: held.endswith(value),
-    Operator.IN: lambda held, value: held in [one.strip() for one in value.split(",")],
-    Operator.IS_EMPTY: lambda held, _: not held,
-    Operator.IS_NOT_EMPTY: lambda held, _: bool(held),
+    Operator.EQUALS: lambda current, value: current == value,
+    Operator.NOT_EQUALS: lambda current, value: current != value,
+    Operator.CONTAINS: lambda current, value: value in current,
+    Operator.STARTS_WITH: lambda current, value: current.startswith(value),
+    Operator.ENDS_WITH: lambda current, value: current.endswith(value),
+    Operator.IN: lambda current, value: current in [one.strip() for one in value.split(",")],
+    Operator.IS_EMPTY: lambda current, _: not current,
+    Operator.IS_NOT_EMPTY: lambda current, _: bool(current),
 }
 _CONDITION = re.compile(
     r"(?P<field>[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)"
@@ -64,16 +64,16 @@ class Term:
     operator: Operator
     value: str = ""
 
-    def fits(self, held: str) -> bool:
+    def fits(self, current: str) -> bool:
         """Return whether an instance that understands this condition shows a record with this value."""
-        return _FITS[self.operator](_folded(held), _folded(self.value))
+        return _FITS[self.operator](_folded(current), _folded(self.value))
 
-    def names(self, held: str) -> bool:
+    def names(self, current: str) -> bool:
         """Return whether a record with this value is meant: ``CASE-1`` is no part of ``CASE-12``."""
         if self.operator not in NAMING or self.operator is Operator.EQUALS:
-            return self.fits(held)
+            return self.fits(current)
         whole = re.escape(_folded(self.value))
-        return self.fits(held) and bool(re.search(rf"(?<![a-z0-9]){whole}(?![a-z0-9])", _folded(held)))
+        return self.fits(current) and bool(re.search(rf"(?<![a-z0-9]){whole}(?![a-z0-9])", _folded(current)))
 
 
 Terms = tuple[Term, ...]

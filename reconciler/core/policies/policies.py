@@ -190,10 +190,10 @@ class Policies:
         word = self.state_word(link, incident)
         if word is None:
             return frozenset()
-        held = {word, incident.state}
+        words = {word, incident.state}
         if _is_assigned(link, incident) and word not in OVER_WORDS:
-            held.add(ASSIGNED)
-        return frozenset(held)
+            words.add(ASSIGNED)
+        return frozenset(words)
 
     def incident_stage(self, link: Link, incident: Incident) -> Stage | None:
         """Place a record on the scale; None when its state is unknown.

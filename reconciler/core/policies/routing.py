@@ -84,9 +84,9 @@ def failures(case: Case, route: Route, context: Mapping[str, Any]) -> Iterator[s
     if route.priorities and case.priority not in route.priorities:
         yield f"priority {case.priority} is not among {', '.join(route.priorities)}"
     for key, wanted in route.labels.items():
-        held = case.labels.get(key, ())
-        if not set(held) & set(wanted):
-            found = f"is {', '.join(held)}" if held else "is missing"
+        values = case.labels.get(key, ())
+        if not set(values) & set(wanted):
+            found = f"is {', '.join(values)}" if values else "is missing"
             yield f"label {key} {found}, not {' or '.join(wanted)}"
     why = route.when.why_not(context)
     if why:

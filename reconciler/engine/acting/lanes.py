@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import RemoteError
-from reconciler.core.model import Action, ActionKind, Incident, Pair
+from reconciler.core.model import Action, ActionKind, Incident, Pair, System
 from reconciler.core.planning.plan import Decision
 from reconciler.remotes.ports import IDS_A_REQUEST
 from reconciler.store.values import Decided
@@ -131,4 +131,4 @@ class Lanes:
 
 def side_of(action: Action) -> str:
     """Name the side that an action writes to: a connector, or ``coralogix``."""
-    return "coralogix" if action.kind is ActionKind.ADVANCE_CASE else action.connector
+    return System.CORALOGIX if action.kind is ActionKind.ADVANCE_CASE else action.connector

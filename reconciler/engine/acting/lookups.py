@@ -199,3 +199,10 @@ def remembered_references(
         for table in tables
         for name, sys_id in store.facts.references(connector, table, since=since).items()
     }
+
+
+def remembered_knowledge(store: Store, policies: Policies, now: datetime) -> Knowledge:
+    """Collect what a decision may use without a request: the time of the first start, and names looked up before."""
+    known = remembered_references(store, policies, {route.connector for route in policies.routes})
+    references = {name: sys_id for name, sys_id in known.items() if sys_id}
+    return Knowledge(now=now, origin=store.facts.origin() or now, references=references)

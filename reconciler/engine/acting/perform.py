@@ -362,7 +362,7 @@ def _given(link: Link, action: Action, here: Standing, *, is_base: bool) -> Link
     sent = fields_given(here.inbound) & action.fields.keys()
     kept = {name: value for name, value in link.kept.items() if name not in sent}
     if incident is not None and is_base:
-        kept |= {name: incident.held[name] for name in sent if name in incident.held}
+        kept |= {name: incident.values[name] for name in sent if name in incident.values}
     elif "assigned_to" in sent:
         kept["assigned_to"] = action.fields["assigned_to"]
     return replace(link, written=dict(action.written), kept=kept)
@@ -384,5 +384,5 @@ def _risen(link: Link, stage: Stage) -> Link:
 def _differences(action: Action, incident: Incident) -> str:
     """Name the fields that the service keeps differently from what was sent."""
     sent = {name: value for name, value in action.fields.items() if name not in COMPUTED}
-    names = sorted(name for name, value in sent.items() if incident.held.get(name, "").split() != value.split())
+    names = sorted(name for name, value in sent.items() if incident.values.get(name, "").split() != value.split())
     return f"the service keeps other values in: {', '.join(names)}" if names else ""

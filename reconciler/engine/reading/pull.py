@@ -127,7 +127,7 @@ class Pull:
         window = self._window(self.context.settings.case_overlap)
         side = pull_cases(self.context, window)
         self.context.store.facts.set_origin(side.server_time or window.now)
-        self._tell_ahead("coralogix", side.ahead)
+        self._tell_ahead(System.CORALOGIX, side.ahead)
         doubtful = self._remember(side).doubtful
         read_cases(self.context, doubtful[:DOUBTFUL_READS_PER_CYCLE])
         self.cases = len(side.pulled.cases)

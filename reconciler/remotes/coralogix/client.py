@@ -19,13 +19,12 @@ from reconciler.core.model import LONGEST_REASON, Case, JsonObject, System
 from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Operation, Reply
-from reconciler.remotes.ports import CASES_A_PAGE, CaseOrder, CasePage, Side
+from reconciler.remotes.ports import CASES_A_PAGE, LARGEST_PAGE, CaseOrder, CasePage, Side
 
 Item = TypeVar("Item", Case, CaseEvent)
 
 PREFIX = "/mgmt/openapi/5"
 """The version is pinned: 3 and 4 have other shapes under the same names."""
-PAGE_LIMIT = 1000
 _READABLE_ID = re.compile(r"[A-Z]+-[0-9]+")
 _END_OF_TIME = "2100-01-01T00:00:00Z"
 """A date range needs both ends; this one keeps the client free of a clock."""
@@ -52,8 +51,8 @@ class CoralogixClient:
         created_from: datetime | None = None,
     ) -> CasePage:
         """List Cases newest first by ``order``; a Case that cannot be understood is put aside."""
-        if not 1 <= page_size <= PAGE_LIMIT:
-            raise _refused(f"a page has 1 to {PAGE_LIMIT} Cases, not {page_size}")
+        if not 1 <= page_size <= LARGEST_PAGE:
+            raise _refused(f"a page has 1 to {LARGEST_PAGE} Cases, not {page_size}")
         body: JsonObject = {
             "orderBy": {"field": _ORDER_FIELDS[order], "direction": "CASE_ORDER_BY_DIRECTION_DESCENDING"},
             "pagination": {"pageSize": page_size, **({"pageToken": page_token} if page_token else {})},

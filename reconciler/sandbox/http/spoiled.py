@@ -58,12 +58,12 @@ def _in_another_year(document: JsonObject, year: int) -> JsonObject:
     holder = next((name for name in _HOLDERS if document.get(name)), None)
     if holder is None:
         return document
-    held = document[holder]
-    if not isinstance(held, list):
-        return {**document, holder: _moved(held, year)}
+    rows = document[holder]
+    if not isinstance(rows, list):
+        return {**document, holder: _moved(rows, year)}
     # Records are listed oldest first, Cases newest first: the one is moved that stands where the year belongs.
-    place = 0 if (year == 1) == (holder == "result") else len(held) - 1
-    return {**document, holder: [_moved(one, year) if at == place else one for at, one in enumerate(held)]}
+    place = 0 if (year == 1) == (holder == "result") else len(rows) - 1
+    return {**document, holder: [_moved(one, year) if at == place else one for at, one in enumerate(rows)]}
 
 
 def _moved(value: object, year: int) -> object:

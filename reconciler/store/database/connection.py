@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from reconciler.core.errors import StoreBusy, StoreError
 from reconciler.store.database.triggers import add_functions
-from reconciler.store.database.version import refuse_foreign
+from reconciler.store.database.version import ANOTHER_PATH, refuse_foreign
 
 __all__ = ["Database", "connect", "guarded", "sqlite3"]
 
@@ -39,7 +39,7 @@ _ADVICE: dict[str, str] = {
     **dict.fromkeys(("SQLITE_BUSY", "SQLITE_LOCKED"), "another process is writing to it: end that one, or try again"),
     "SQLITE_IOERR": "the disk gave an error: look at the system's log, then try again or restore a backup",
     "SQLITE_CORRUPT": f"the file is damaged: {_DAMAGED}",
-    "SQLITE_NOTADB": f"the file is not a SQLite database: choose another [state] path; if it was one, {_DAMAGED}",
+    "SQLITE_NOTADB": f"the file is not a SQLite database: {ANOTHER_PATH}; if it was one, {_DAMAGED}",
 }
 
 
@@ -104,9 +104,9 @@ def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{path}: its folder cannot be made: {error}; choose another [state] path") from error
+        raise StoreError(f"{path}: its folder cannot be made: {error}; {ANOTHER_PATH}") from error
     if path.is_dir():
-        raise StoreError(f"{path}: is a folder, not a database file; choose another [state] path")
+        raise StoreError(f"{path}: is a folder, not a database file; {ANOTHER_PATH}")
 
 
 def _make_file(path: Path) -> None:
@@ -119,7 +119,7 @@ def _make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
     except OSError as error:
-        raise StoreError(f"{path}: cannot be made: {error.strerror}; choose another [state] path") from error
+        raise StoreError(f"{path}: cannot be made: {error.strerror}; {ANOTHER_PATH}") from error
 
 
 def check_pages(connection: sqlite3.Connection, path: str) -> None:

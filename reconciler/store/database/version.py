@@ -19,12 +19,15 @@ APPLICATION_ID = 0x43584E57
 SCHEMA_VERSION = 10
 """How many steps there are (``PRAGMA user_version``): a file with more was made by a newer program."""
 
+ANOTHER_PATH = "choose another [state] path"
+"""What to do about a file, or a folder, that cannot be ours."""
+
 
 def refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
     """Raise StoreError for a database that another program, or a newer version of this one, made. Changes nothing."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise StoreError(f"{path}: belongs to another program; choose another [state] path")
+            raise StoreError(f"{path}: belongs to another program; {ANOTHER_PATH}")
         return
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:

@@ -21,6 +21,7 @@ from typing import Self
 from reconciler.core.errors import Locked, StoreError
 from reconciler.core.text import escape_controls
 from reconciler.store.database.connection import PRIVATE
+from reconciler.store.database.version import ANOTHER_PATH
 
 _CONTENT_LIMIT_BYTES = 4096
 _NAMELESS = "a process that has not left its name yet"
@@ -141,7 +142,7 @@ class DatabaseLock:
         if not ours or os.pread(file, len(_SIGNED), 0) not in {b"", _SIGNED}:
             raise StoreError(
                 f"cannot lock the database {self._database}: {self._path} is no lock file of this program; "
-                "look at what it is, and move it away or choose another [state] path"
+                f"look at what it is, and move it away or {ANOTHER_PATH}"
             )
 
 

@@ -18,16 +18,16 @@ from reconciler.audit.coverage import Coverage, CoverageFinding
 from reconciler.audit.fresh import CoverageRequest, FreshReading
 from reconciler.audit.page import CoverageHeader, coverage_page
 from reconciler.cli.build import build_context
-from reconciler.cli.commands.audit.evidence import end_refused, read_evidence
 from reconciler.cli.files import write_private
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import os_user
+from reconciler.cli.showing.evidence import end_refused, read_evidence
 from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, table
 from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.model import Config, Mode
 from reconciler.core.errors import ConfigError
-from reconciler.core.model import JsonObject
+from reconciler.core.model import JsonObject, System
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.sides import resume_sides
 from reconciler.store.store import Store, sqlite_version
@@ -108,7 +108,7 @@ def _about(config: Config, store: Store, asked: CoverageRequest) -> CoverageHead
 
 
 def _sides(config: Config) -> Iterator[tuple[str, str]]:
-    yield "coralogix", config.coralogix.base_url
+    yield System.CORALOGIX, config.coralogix.base_url
     for name, one in config.servicenow.items():
         yield name, f"{one.instance_url} as {one.username or one.auth.value}"
 

@@ -20,8 +20,8 @@ from reconciler.audit.export import (
     write_files,
     write_manifest,
 )
-from reconciler.cli.commands.audit.evidence import read_evidence
 from reconciler.cli.options import Globals
+from reconciler.cli.showing.evidence import read_evidence
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_lines, write_text
 from reconciler.cli.times import WHEN, utc_now

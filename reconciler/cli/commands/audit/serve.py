@@ -9,10 +9,10 @@ from urllib.parse import quote
 import click
 
 from reconciler.audit.told import CaseStory
-from reconciler.cli.commands.audit.evidence import read_evidence
-from reconciler.cli.commands.explain.command import tell
-from reconciler.cli.commands.explain.telling import story_lines
 from reconciler.cli.options import Globals
+from reconciler.cli.showing.evidence import read_evidence
+from reconciler.cli.showing.story import tell
+from reconciler.cli.showing.story_lines import story_lines
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_lines, say
 from reconciler.config.glance import Glance

@@ -7,13 +7,11 @@ import re
 import click
 
 from reconciler.audit.chain import Verified, verify
-from reconciler.cli.commands.audit.evidence import end_refused, read_evidence
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.showing.evidence import broken_words, end_refused, read_evidence, verified_document
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
-from reconciler.core.model import JsonObject
-from reconciler.core.planning.plan import DOCUMENT_VERSION
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -43,22 +41,6 @@ def verify_command(options: Globals, head: str | None, as_json: bool) -> None:
         end_refused(broken_words(found, store.path))
 
 
-def verified_document(found: Verified) -> JsonObject:
-    """Write what was found as the document of ``audit verify --json``."""
-    return {
-        "version": DOCUMENT_VERSION,
-        "whole": found.is_whole,
-        "since": found.since,
-        "entries": found.entries,
-        "rows": found.rows,
-        "pruned": found.pruned,
-        "head": found.head,
-        "head_seq": found.head_seq,
-        "head_found": found.finds_head,
-        "broken": [{"seq": one.seq, "table": one.table, "key": one.key, "what": one.words} for one in found.broken],
-    }
-
-
 def print_verified(found: Verified) -> None:
     """Show what was found to a person."""
     print_lines(f"chain   {found.entries} entries since {found.since}")
@@ -71,16 +53,3 @@ def print_verified(found: Verified) -> None:
         print_lines("the head that was noted lies in the chain")
     if found.is_whole:
         print_lines("whole: every row is as it was written")
-
-
-def broken_words(found: Verified, path: str) -> str:
-    """Say what is not as it was written, and what to do."""
-    if found.broken:
-        first = found.broken[0]
-        place = f"{first.table} {first.key}" if first.key is not None else first.table or "the database"
-        more = f", and {len(found.broken) - 1} more" if len(found.broken) > 1 else ""
-        return (
-            f"{path} is not as it was written: {place} {first.words}{more}. Keep the file for a look, and compare it "
-            "with a backup: `audit verify` on that shows since when"
-        )
-    return f"{path}: the head that was noted does not lie in its chain: the file was put back, or written anew"

@@ -19,7 +19,6 @@ import click
 from reconciler.cli.build import build_context
 from reconciler.cli.commands.demo.screen import Screen, SilentScreen, TerminalScreen
 from reconciler.cli.commands.demo.view import LinkRow, cycle_document, link_rows
-from reconciler.cli.commands.sandbox.config import BASIC, ready_config, secrets_of
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import open_store, start
 from reconciler.cli.terminal import print_json
@@ -32,6 +31,7 @@ from reconciler.sandbox.both import Sandbox, serve
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.demo.claims import Claim, CycleSeen, check
 from reconciler.sandbox.demo.story import STORY, Act, Chapter
+from reconciler.sandbox.ready_config import BASIC, ready_config, secrets_of
 from reconciler.telemetry.log import new_cycle_id
 
 BEGINS_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -11,19 +11,18 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.commands.policy.test import remembered_knowledge
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import read_config, start
-from reconciler.cli.terminal import print_json, print_lines, say, table
-from reconciler.cli.times import WHEN
+from reconciler.cli.terminal import print_first_rows, print_json, print_lines
+from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.load import load_config
 from reconciler.core.model import JsonObject, Pair
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.core.planning.preview.backtest import DifferenceKind, Replayed
 from reconciler.core.planning.preview.backtest import replay as replay_over
+from reconciler.engine.acting.lookups import remembered_knowledge
 from reconciler.store.store import Store
 
-ROWS_SHOWN = 200
 WORDS = {
     DifferenceKind.RECORD_MORE: "records more",
     DifferenceKind.RECORD_FEWER: "records fewer",
@@ -64,7 +63,7 @@ def replay(options: Globals, since: datetime, other: Path | None, as_json: bool)
             _changed_since(store, since),
             present.policies if other else None,
             proposed.policies,
-            remembered_knowledge(store, proposed.policies),
+            remembered_knowledge(store, proposed.policies, utc_now()),
             {skip.case_id: skip for skip in store.links.standing_skips()},
         )
     print_json(replayed_document(replayed, since)) if as_json else print_replayed(replayed)
@@ -91,13 +90,11 @@ def replayed_document(replayed: Replayed, since: datetime) -> JsonObject:
 def print_replayed(replayed: Replayed) -> None:
     """Show a replay to a person, its first rows."""
     counts = Counter(one.kind for one in replayed.differences)
-    shown = replayed.differences[:ROWS_SHOWN]
-    if shown:
-        rows = [(one.case_key or one.case_id, one.kind.value, one.name, one.before, one.after) for one in shown]
-        print_lines(*table(("case", "difference", "field", "before", "after"), rows))
-    more = len(replayed.differences) - len(shown)
-    if more:
-        say(f"and {more} more; `--json` has them all")
+    rows = [
+        (one.case_key or one.case_id, one.kind.value, one.name, one.before, one.after) for one in replayed.differences
+    ]
+    if rows:
+        print_first_rows(("case", "difference", "field", "before", "after"), rows)
     listed = [f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind]]
     print_lines(
         f"{replayed.cases} Cases, {replayed.records_before} records before and {replayed.records_after} after: "

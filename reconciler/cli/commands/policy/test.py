@@ -20,7 +20,7 @@ from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document, skip_document
 from reconciler.core.planning.preview.trial import Rendered, Trial, answered, try_out
 from reconciler.core.policies.policies import Policies
-from reconciler.engine.acting.lookups import remembered_references
+from reconciler.engine.acting.lookups import remembered_knowledge
 from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.store.store import Store
 
@@ -54,19 +54,11 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
     config = read_config(options, needs_secrets=False)
     with Store.reading(config.state.path) as store:
         pair = store.links.pair(find_case(store, ref)) if ref else None
-        knowledge = remembered_knowledge(store, config.policies)
+        knowledge = remembered_knowledge(store, config.policies, utc_now())
     case = pair.case if pair else read_case(file) if file else EXAMPLE_CASE
     trial = try_out(case, config.policies, knowledge, pair.incident if pair else None)
     document = trial_document(trial, config) | {"link": _link(pair, config.policies, knowledge)}
     print_json(document) if as_json else print_trial(trial, document)
-
-
-def remembered_knowledge(store: Store, policies: Policies) -> Knowledge:
-    """Collect what a decision may use without a request: the time of the first start, and names looked up before."""
-    now = utc_now()
-    known = remembered_references(store, policies, {route.connector for route in policies.routes})
-    references = {name: sys_id for name, sys_id in known.items() if sys_id}
-    return Knowledge(now=now, origin=store.facts.origin() or now, references=references)
 
 
 def read_case(file: Path) -> Case:

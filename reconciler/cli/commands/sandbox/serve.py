@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.commands.sandbox.config import BASIC, FIRST_LINE, LOGINS, ready_config, secrets_of
 from reconciler.cli.commands.sandbox.ports import CASE_PORT, RECORD_PORT, TOKEN_VARIABLE, URL_VARIABLE
 from reconciler.cli.files import write_private
 from reconciler.cli.terminal import print_lines, say
@@ -24,6 +23,7 @@ from reconciler.sandbox.both import serve as serve_both
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.control.admin import AdminFace
 from reconciler.sandbox.coralogix.lifecycle import Profile
+from reconciler.sandbox.ready_config import BASIC, FIRST_LINE, LOGINS, ready_config, secrets_of
 from reconciler.sandbox.servicenow.switches import Rewrite
 from reconciler.sandbox.servicenow.tables.schema import PLAIN_TABLES
 from reconciler.sandbox.servicenow.tables.task_tables import further_task_tables

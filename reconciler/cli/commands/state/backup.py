@@ -11,7 +11,7 @@ from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.maintenance import back_up
+from reconciler.store.maintenance import TAKEN, back_up
 
 
 @click.command()
@@ -27,7 +27,7 @@ def backup(options: Globals, file: Path, as_json: bool) -> None:
     """
     start(options, quiet=True)
     path = glance(options).database
-    problems = [f"{file} is there already; name another file"] if file.exists() else []
+    problems = [f"{file} {TAKEN}"] if file.exists() else []
     problems += [] if path.exists() else [f"there is no database at {path}"]
     if problems:
         raise ConfigError(problems)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from reconciler.audit.chain import verify
-from reconciler.cli.commands.audit.verify import broken_words, verified_document
 from reconciler.cli.options import Globals, json_option
+from reconciler.cli.showing.evidence import broken_words, verified_document
 from reconciler.cli.start import glance, read_store, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import Refused

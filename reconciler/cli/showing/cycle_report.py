@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.cli.review import blocks, brief, reviewed_outcomes, reviewed_plan
+from reconciler.cli.showing.review import blocks, brief, reviewed_outcomes, reviewed_plan
 from reconciler.cli.terminal import print_lines
 from reconciler.engine.report import CycleKind, CycleReport
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.cli import review, terminal
+from reconciler.cli import terminal
+from reconciler.cli.showing import review
 from reconciler.core.model import Pair, Result, Skip, SkipReason, Stage
 from reconciler.engine.report import CycleReport
 from tests.builders import policies

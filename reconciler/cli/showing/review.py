@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.cli.terminal import SafeText, paint, side_by_side, table
+from reconciler.cli.terminal import SafeText, field_names, paint, side_by_side, table
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Result, Skip
 from reconciler.core.text import one_line
 from reconciler.engine.report import CycleReport
 
 NOTHING = "nothing to do"
-MOST_NAMES = 4
-"""at most this many fields are named in one line; more are counted"""
 _OWN_COLUMNS = frozenset({"number", "state", "assigned_to", "correlation_id", "correlation_display"})
 """fields of a record that stand on the Incident itself, not among its further fields"""
 _RESULT_STYLES = {
@@ -163,8 +161,7 @@ def brief(rows: Iterable[ReviewRow], skips: Iterable[Skip]) -> list[str]:
 
 
 def _brief_row(row: ReviewRow) -> tuple[str, ...]:
-    names = [change.field for change in row.changes]
-    what = row.detail or (", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} fields")
+    what = row.detail or field_names([change.field for change in row.changes])
     return (row.action.kind.value, row.case, row.record, row.steps, what, row.result.value if row.result else "")
 
 

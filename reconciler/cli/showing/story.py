@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.cli.commands.holds import WHAT_TO_DO
+from reconciler.cli.options import Globals
+from reconciler.cli.showing.what_to_do import WHAT_TO_DO
+from reconciler.cli.start import read_config
+from reconciler.cli.times import utc_now
+from reconciler.core.errors import ConfigError
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import ActionKind, Incident, JsonObject, Stage, System
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document
-from reconciler.core.planning.preview.outlook import Outlook, rule_of
+from reconciler.core.planning.preview.outlook import Outlook, outlook, rule_of
 from reconciler.core.policies.policies import Policies
+from reconciler.engine.acting.lookups import remembered_knowledge
+from reconciler.store.store import Store
 from reconciler.store.values import Row, Story
+
+NOT_KNOWN = Outlook(
+    because=("the config is wrong, so what it makes of this is not known",),
+    until=("the config is right; `reconciler check` tells what is wrong",),
+)
+
+
+def tell(options: Globals, store: Store, case_id: str) -> tuple[JsonObject, Mapping[str, str]] | None:
+    """Return the story of a Case as a document, and the names of rows that are known; None where it is not known."""
+    policies, story = _policies(options), store.reports.story(case_id)
+    if story is None:
+        return None
+    ahead = outlook(story.pair, policies, remembered_knowledge(store, policies, utc_now())) if policies else NOT_KNOWN
+    return story_document(story, ahead, policies), store.facts.names_of_rows(story.pair.link.connector)
+
+
+def _policies(options: Globals) -> Policies | None:
+    """Read the policies in force; None where the config is wrong: the history can be shown without it."""
+    try:
+        return read_config(options, needs_secrets=False).policies
+    except ConfigError:
+        return None
 
 
 def story_document(story: Story, ahead: Outlook, policies: Policies | None) -> JsonObject:
