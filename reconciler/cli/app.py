@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import sys
@@ -52,11 +51,8 @@ def cli(ctx: click.Context) -> None:
 cli.params[:0] = global_options(outermost=True)
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line and end the process with the exit code of the public contract."""
-    # Hardly anything here refers to itself in a circle, and what is read stays until its cycle ends: to look through it
-    # all again and again took a sixth of a short call, and a fifth of one that takes 10,000 records in.
-    gc.set_threshold(100_000, 20, 20)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that cannot be shown must not end a call
             stream.reconfigure(errors="backslashreplace")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.config.shape.tables import OutboundTable
 from reconciler.core.lifecycle import STAGE_WORDS, STEPS
 from reconciler.core.model import Stage
 from reconciler.core.policies import defaults
@@ -17,11 +16,11 @@ from reconciler.core.policies.policies import EVENT_TABLE, INCIDENT_TABLE, Refer
 
 REASON = defaults.DEFAULT_REASON
 
-OUTBOUND = OutboundTable(
-    acknowledge_on=["assigned", "in_progress", "on_hold"],
-    resolve_on=["resolved"],
-    close_on=["closed", "canceled"],
-)
+OUTBOUND: Mapping[str, list[str]] = {
+    "acknowledge_on": ["assigned", "in_progress", "on_hold"],
+    "resolve_on": ["resolved"],
+    "close_on": ["closed", "canceled"],
+}
 """``[outbound.default]`` where the file has none."""
 
 _INCIDENT_ONLY = frozenset({"caller_id", "category", "close_code", "hold_reason", "incident_state", "subcategory"})

@@ -274,7 +274,8 @@ def _reference(given: ReferenceTable, usual: Reference | None, path: KeyPath, re
 
 
 def _outbound_policies(file: File, reading: FileContext) -> Mapping[str, Outbound]:
-    tables = {**({} if DEFAULT in file.outbound else {DEFAULT: defaults.OUTBOUND}), **file.outbound}
+    usual = {} if DEFAULT in file.outbound else {DEFAULT: OutboundTable.model_validate(defaults.OUTBOUND)}
+    tables = {**usual, **file.outbound}
     if ONE_WAY in tables:
         words = f'the name "{ONE_WAY}" is taken: outbound = "{ONE_WAY}" makes a route one-way'
         reading.problems.add(("outbound", ONE_WAY), words)

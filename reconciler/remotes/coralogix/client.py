@@ -16,7 +16,6 @@ from reconciler.core.errors import Malformed, Rejected
 from reconciler.core.identity import CASE_ID
 from reconciler.core.lifecycle import CASE_STAGES, PENDING
 from reconciler.core.model import LONGEST_REASON, Case, JsonObject, System
-from reconciler.remotes.coralogix.codec import case_from_json
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.http.outcomes import Operation, Reply
 from reconciler.remotes.ports import CASES_A_PAGE, LARGEST_PAGE, CaseOrder, CasePage, Side
@@ -139,7 +138,7 @@ def _member(reply: Reply, name: str) -> JsonObject:
 
 def _case(reply: Reply, case_id: str) -> Case:
     """Read the Case of an answer, which must be the one that was asked for."""
-    case = case_from_json(_member(reply, "case"))
+    case = _read_case(_member(reply, "case"))
     if case_id not in {case.id, case.key}:
         raise reply.unusable("another Case came back than was asked for")
     return case
@@ -161,9 +160,15 @@ def read_each(
     return tuple(items), tuple(malformed)
 
 
+def _read_case(raw: object) -> Case:
+    from reconciler.remotes.coralogix.codec import case_from_json  # noqa: PLC0415 - heavy, and a quiet cycle reads none
+
+    return case_from_json(raw)
+
+
 def _page(reply: Reply) -> CasePage:
     token = _member(reply, "pagination").get("nextPageToken")
-    cases, malformed = read_each(reply, "cases", case_from_json)
+    cases, malformed = read_each(reply, "cases", _read_case)
     return CasePage(
         cases=cases,
         malformed=malformed,
