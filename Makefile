@@ -1,7 +1,7 @@
 # What a change passes, by name. The gate, .ci/run, runs these recipes too, and does so without make: they are plain
 # lines of shell, with no variables.
 
-.PHONY: setup check fix fast test docs lock gate
+.PHONY: setup check fix fast test slow campaign docs lock gate
 
 setup: .venv ## make .venv with everything that the others need
 
@@ -21,8 +21,14 @@ fix: .venv ## mend what of the style can be mended by a program
 fast: .venv ## the unit tests, in half a minute
 	.venv/bin/python -m pytest -q -n auto tests/unit
 
-test: .venv ## every test
+test: .venv ## every test but the slow ones
 	.venv/bin/python -m pytest -q -n auto
+
+slow: .venv ## the tests that take seconds each: histories, kills, sizes
+	.venv/bin/python -m pytest -q -n auto -m gate --timeout 600
+
+campaign: .venv ## five hundred schedules of people, faults, kills and restarts
+	.venv/bin/python -m tests.campaign --schedules 500 --seed 1 --workers 2
 
 docs: .venv ## write what is generated in the documentation anew, and check every page
 	.venv/bin/python -m tests.pages

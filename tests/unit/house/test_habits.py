@@ -26,6 +26,16 @@ def test_a_recipe_is_plain_shell() -> None:
     assert "$" not in "".join(line for lines in RECIPES.values() for line in lines)
 
 
+def test_the_pages_test_command_plays_the_recipe() -> None:
+    command = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- the test command -->\n```sh\n", 1)[1]
+    assert command.split("\n", 1)[0].split(" && ")[2:] == RECIPES["test"]
+
+
+def test_the_gate_plays_what_the_recipes_say_and_nothing_else() -> None:
+    assert set(re.findall(r"\brecipe (\w+)$", GATE, re.MULTILINE)) == {"check", "slow", "campaign"}
+    assert not [line for name in ("check", "test", "slow", "campaign") for line in RECIPES[name] if line in GATE]
+
+
 def test_a_commit_is_held_to_what_check_runs() -> None:
     assert [entry for entry in ENTRIES if "pytest" not in entry] == RECIPES["check"]
     assert [entry for entry in ENTRIES if "pytest" in entry] == RECIPES["docs"][-1:]
