@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Action, ActionKind, HttpRecord, Incident, Outcome, Result, Stage, System, Verb
-from reconciler.store.changes import FIRST_SEEN
+from reconciler.store.changes import FIRST_SEEN, TOUCHED
 from reconciler.store.cycles import (
     OBSERVE,
     EndedCycle,
@@ -66,7 +66,7 @@ _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, 
 _PUT_PERSON = "INSERT INTO people (at, what, os_user, host, arguments, detail) VALUES (?, ?, ?, ?, ?, ?)"
 
 _OUR_CASE_EVENTS = frozenset({"status", "resolution_reason", "resolved_by"})
-_OUR_INCIDENT_EVENTS = frozenset({"state", "number"})
+_OUR_INCIDENT_EVENTS = frozenset({"state", "number", TOUCHED})
 
 
 def action_key(action: Action) -> str:
@@ -87,8 +87,8 @@ def action_key(action: Action) -> str:
 
 def _ours(outcome: Outcome) -> frozenset[str]:
     """Name the events in an outcome's snapshots that the action itself caused."""
-    if outcome.result is not Result.DONE:
-        return frozenset()
+    if outcome.result is not Result.DONE or outcome.action.kind is ActionKind.ADOPT_INCIDENT:
+        return frozenset()  # nothing was written
     if outcome.action.kind is ActionKind.ADVANCE_CASE:
         return _OUR_CASE_EVENTS
     made = {FIRST_SEEN} if outcome.action.kind is ActionKind.CREATE_INCIDENT else set()

@@ -11,6 +11,13 @@ WHO_AND_WHEN = "tests/scenario/test_who_and_when.py"
 
 REMEMBERING = (
     fault(
+        "what a person did to a record that is adopted counts as ours",
+        "store/journal:_ours",
+        "outcome.result is not Result.DONE or outcome.action.kind is ActionKind.ADOPT_INCIDENT",
+        "outcome.result is not Result.DONE",
+        "tests/unit/store/test_journal.py::test_a_note_of_ours_is_ours_and_what_is_adopted_is_not",
+    ),
+    fault(
         "skips are not counted anew after decisions",
         "store/links:put_decisions",
         "database.skip_counts = None",

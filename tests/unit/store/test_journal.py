@@ -124,6 +124,16 @@ def test_what_was_done_already_is_not_ours(store: Store) -> None:
         assert last == (actor,)
 
 
+@pytest.mark.parametrize(
+    ("kind", "actor"), [(ActionKind.ADD_WORK_NOTE, "reconciler"), (ActionKind.ADOPT_INCIDENT, "coralogix.sync")]
+)
+def test_a_note_of_ours_is_ours_and_what_is_adopted_is_not(store: Store, kind: ActionKind, actor: str) -> None:
+    seq = begin_action(store, an_action(kind=kind, fields={"work_notes": "open again"}), cycle_id="c1", now=NOW)
+    after = an_incident(updated_at=LATER, mod_count=1, updated_by="coralogix.sync")
+    finish_action(store, seq, Outcome(action=an_action(kind=kind), result=Result.DONE, incident=after), now=LATER)
+    assert store.database.value("SELECT actor FROM audit_notifications WHERE event = 'updated'") == actor
+
+
 def test_adopting_a_known_record_sets_its_stage_and_peak(store: Store) -> None:
     decide_on(store, Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=False))
     action = an_action(kind=ActionKind.ADOPT_INCIDENT)
