@@ -237,6 +237,8 @@ class Tries:
     fingerprint: str
     """what both sides looked like when that was decided"""
     times: int
+    ended: str = Result.UNKNOWN
+    """how each of them ended: ``unknown`` or ``already``"""
 
 
 @dataclass(frozen=True, kw_only=True)

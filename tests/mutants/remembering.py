@@ -83,9 +83,16 @@ REMEMBERING = (
     fault(
         "what comes to nothing is tried for ever",
         "perform:Performer._counted",
-        "times <= MOST_TRIES",
+        "times <= MOST_TRIES[outcome.result]",
         "True",
         f"{ONCE}::test_a_write_that_always_ends_in_an_error_is_held_after_four_cycles",
+    ),
+    fault(
+        "what is found done already is planned for long",
+        "perform:Performer._counted",
+        "times <= MOST_TRIES[outcome.result]",
+        "times <= MOST_TRIES[Result.UNKNOWN]",
+        f"{ONCE}::test_a_step_that_is_found_done_twice_is_not_planned_a_third_time",
     ),
     fault(
         "tries are counted over other pairs",

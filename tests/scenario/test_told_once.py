@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from reconciler.core.model import Result, SkipReason
@@ -116,6 +118,24 @@ def test_a_case_whose_verb_always_ends_in_an_error_is_held_after_four_cycles() -
     later(world, 8)
     assert world.cases.requests["cases.acknowledge"] == 4
     assert world.skip(case_id) is SkipReason.REJECTED
+
+
+def test_a_step_that_is_found_done_twice_is_not_planned_a_third_time() -> None:
+    """A listing keeps showing what the record itself does not: no time and no count says which of them is right."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.clock.advance(seconds=60)
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.servicenow.people.silent_edit(sys_id, short_description="CASE-1: Payments are down")
+    world.servicenow.access.list_lag = timedelta(seconds=90)
+    ended = []
+    for _ in range(4):
+        world.strike_records(FaultKind.STALE_LIST, "records.list")
+        ended.append(results(world.cycle(seconds=15)))
+    assert ended == [[Result.ALREADY], [Result.REJECTED], [], []]
+    assert "2 times in a row" in world.detail(case_id)
+    world.cycle(seconds=900)
+    assert (world.skip(case_id), world.writes()) == (None, 1)
 
 
 def test_an_outage_of_two_cycles_holds_nothing() -> None:

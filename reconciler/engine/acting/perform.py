@@ -57,8 +57,8 @@ INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INC
 READ_BEFORE = INCIDENT_CHANGES | {ActionKind.ADOPT_INCIDENT}
 """What is done to a record that is there; it is read first, together with others."""
 
-MOST_TRIES = 3
-"""So often in a row the same unchanged pair is acted on and nothing is seen to come of it, until it is held."""
+MOST_TRIES = {Result.UNKNOWN: 3, Result.ALREADY: 1}
+"""So often in a row the same unchanged pair is acted on and ends so, until it is held."""
 
 COMPUTED = frozenset({"sys_id", "correlation_id", "correlation_display", "state"}) | JOURNAL_FIELDS
 """Sent fields that are compared by name elsewhere, or are never read back."""
@@ -100,16 +100,23 @@ class Performer:
             return Outcome(action=action, result=Result.RETRY, detail=str(error))
 
     def _counted(self, action: Action, here: Standing, outcome: Outcome) -> Outcome:
-        """Hold a link when nothing is seen to come of it, cycle after cycle, though neither side changes."""
+        """Hold a link when nothing is seen to come of it, cycle after cycle, though neither side changes.
+
+        One that is found done already for the second time was read by its id then, so that our picture of it is wrong:
+        it is held as it was planned from, however it looks, so as not to be planned from the same again.
+        """
         link = outcome.link or here.link
-        if outcome.result not in (Result.ALREADY, Result.UNKNOWN):
+        if outcome.result not in MOST_TRIES:
             return replace(outcome, link=replace(link, tries=None)) if link.tries else outcome
-        is_same = link.tries is not None and link.tries.fingerprint == action.fingerprint
-        times = 1 + (link.tries.times if link.tries and is_same else 0)
-        link = replace(link, tries=Tries(fingerprint=action.fingerprint, times=times))
-        if times <= MOST_TRIES:
+        before = link.tries
+        is_same = before is not None and (before.fingerprint, before.ended) == (action.fingerprint, outcome.result)
+        times = 1 + (before.times if before and is_same else 0)
+        link = replace(link, tries=Tries(fingerprint=action.fingerprint, times=times, ended=outcome.result))
+        if times <= MOST_TRIES[outcome.result]:
             return replace(outcome, link=link)
-        seen = here.on(link).seeing(case=outcome.case, incident=outcome.incident)
+        seen = here.on(link)
+        if outcome.result is Result.UNKNOWN:
+            seen = seen.seeing(case=outcome.case, incident=outcome.incident)
         held = self._hold(action, seen, f"{outcome.detail} ({times} times in a row)")
         return replace(held, case=outcome.case, incident=outcome.incident)
 
