@@ -187,6 +187,7 @@ class _Cycle:
         store, context = self.context.store, self.context
         due = (pair for pair in self._candidates(scope, now) if pair.case.id not in apart_from)
         candidates = sorted(due, key=lambda pair: (pair.case.created_at, pair.case.id))
+        store.links.quarantine_damaged(now)
         self.pairs = observing.as_of_first_start(context, candidates)
         lookups = Lookups(context, self._knowledge(scope, now))
         first = plan(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.batches import batches
 from reconciler.core.errors import StoreError
-from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason
+from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason, System
 from reconciler.store.database.codec import (
     LINK_COLUMNS,
     ONLY_SEEN,
@@ -49,7 +49,7 @@ _PAIRS = f"""SELECT {LINK_LIST}, c.snapshot AS case_text, i.snapshot AS incident
     LEFT JOIN incidents i
         ON l.sys_id <> '' AND i.sys_id = l.sys_id AND i.table_name = l.table_name AND i.connector = l.connector
     ORDER BY j.key"""  # noqa: S608 - the columns are our own constants
-_CLAIMS = """SELECT i.case_id, i.snapshot FROM json_each(?) j
+_CLAIMS = """SELECT i.case_id, i.sys_id, i.snapshot FROM json_each(?) j
     JOIN incidents i ON i.case_id = j.value AND i.case_id <> '' ORDER BY i.sys_id, i.table_name, i.connector"""
 _LINKS_OF_RECORDS = f"""SELECT {LINK_LIST} FROM json_each(?) j
     JOIN links l ON l.sys_id = j.value AND l.sys_id <> ''"""  # noqa: S608 - the columns are our own constants
@@ -102,6 +102,13 @@ _SETTLE = f"""UPDATE links SET {_SET}, needs_plan = :needs_plan,
     WHERE case_id = :case_id"""  # noqa: S608 - the columns are our own constants
 
 
+_PUT_DAMAGED = """INSERT INTO quarantine (system, record_key, message, raw, times, first_seen_at, last_seen_at)
+    VALUES (:system, :key, 'its snapshot in this database is damaged', :raw, 1, :now, :now) ON CONFLICT DO NOTHING"""
+
+Damaged = dict[tuple[System, str], str]
+"""service and id -> the text of a snapshot that cannot be read"""
+
+
 def put_link(conn: sqlite3.Connection, link: Link, now: datetime) -> None:
     """Store a link as it now stands and mark it for planning; its skip stays."""
     conn.execute(_PUT_LINK, {**link_values(link), "now": time_text(now)})
@@ -135,21 +142,26 @@ def record_key(thing: Incident | Link) -> RecordKey:
     return (thing.sys_id, thing.table, thing.connector)
 
 
-def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str]) -> Iterator[Pair]:
+def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str], damaged: Damaged | None = None) -> Iterator[Pair]:
     """Yield the pairs of these Cases in their order; ids that are not known, and damaged snapshots, are left out."""
+    damaged = {} if damaged is None else damaged
     for chunk in batches(case_ids, CHUNK):
-        claims = read_claims(conn, chunk)
+        claims = read_claims(conn, chunk, damaged)
         for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
-            pair = _pair(row, claims)
+            pair = _pair(row, claims, damaged)
             if pair:
                 yield pair
 
 
-def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair | None:
+def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]], damaged: Damaged) -> Pair | None:
     link, incident_text = link_from(row), row["incident_text"]
     case = read_or_none(case_from, row["case_text"], f"Case {link.case_id}")
     incident = None if incident_text is None else read_or_none(incident_from, incident_text, f"record {link.number}")
-    if case is None or (incident_text is not None and incident is None):
+    if case is None:
+        damaged[System.CORALOGIX, link.case_id] = row["case_text"]
+        return None
+    if incident_text is not None and incident is None:
+        damaged[System.SERVICENOW, link.sys_id] = incident_text
         return None
     return Pair(
         link=link,
@@ -159,13 +171,17 @@ def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]]) -> Pair | No
     )
 
 
-def read_claims(conn: sqlite3.Connection, case_ids: Sequence[str]) -> dict[str, tuple[Incident, ...]]:
+def read_claims(
+    conn: sqlite3.Connection, case_ids: Sequence[str], damaged: Damaged | None = None
+) -> dict[str, tuple[Incident, ...]]:
     """Return the remembered records that bear these Case ids, by Case id; Cases with none are left out."""
     found: dict[str, tuple[Incident, ...]] = {}
     for chunk in batches(case_ids, CHUNK):
-        for case_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
+        for case_id, sys_id, text in conn.execute(_CLAIMS, [json.dumps(chunk)]):
             incident = read_or_none(incident_from, text, f"a record of Case {case_id}")
             found[case_id] = (*found.get(case_id, ()), *([incident] if incident else []))
+            if incident is None and damaged is not None:
+                damaged[System.SERVICENOW, sys_id] = text
     return found
 
 
@@ -184,6 +200,19 @@ class Links:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._damaged: Damaged = {}
+        """the damaged snapshots that were met and are not in the quarantine yet"""
+
+    def quarantine_damaged(self, now: datetime) -> None:
+        """Put the damaged snapshots that were met into the quarantine; they leave it when they are read again."""
+        rows = [
+            {"system": system, "key": key, "raw": json.dumps(text), "now": time_text(now)}
+            for (system, key), text in self._damaged.items()
+        ]
+        self._damaged.clear()
+        if rows:
+            with self._db.transaction() as conn:
+                conn.executemany(_PUT_DAMAGED, rows)
 
     def pairs_to_plan(self, now: datetime) -> list[Pair]:
         """Return the pairs to plan: changed, with a create in doubt, or with a retry time that has passed."""
@@ -223,7 +252,7 @@ class Links:
     def _pairs(self, case_ids: Sequence[str]) -> list[Pair]:
         self._db.need(case_ids=case_ids)
         with guarded(self._db.path):
-            return list(read_pairs(self._db.connection, case_ids))
+            return list(read_pairs(self._db.connection, case_ids, self._damaged))
 
     def tables_in_use(self) -> list[tuple[str, str]]:
         """Return each (connector, table) in which a link has its record."""

@@ -17,6 +17,14 @@ KEEPING = (
         "test_a_damaged_snapshot_is_told_leaves_out_its_own_case_and_is_replaced_by_the_next_reading",
     ),
     fault(
+        "a damaged snapshot is named in the log alone",
+        "engine/cycle:_Cycle._plan",
+        "store.links.quarantine_damaged(now)",
+        "pass",
+        "tests/scenario/test_one_bad_link.py::"
+        "test_a_damaged_snapshot_stops_its_own_case_and_is_in_the_quarantine_until_it_is_read_again",
+    ),
+    fault(
         "a database is migrated without a copy of it",
         "store:Store.open",
         "is_older(connection)",

@@ -74,6 +74,13 @@ REMEMBERING = (
         f"{ONCE}::test_a_note_that_arrived_behind_an_error_is_not_sent_again",
     ),
     fault(
+        "a new record is told what was before it",
+        "perform:_noted",
+        "words.add(told_by(case))",
+        "pass",
+        f"{AGAIN}::test_a_record_that_is_made_after_its_case_fired_again_gets_no_note",
+    ),
+    fault(
         "a killed write forgets its note",
         "cycle:_in_doubt",
         "replace(link, noted={word: pair.incident.mod_count, **link.noted})",

@@ -11,6 +11,7 @@ from reconciler.core.identity import fingerprint
 from reconciler.core.model import Case, Incident, Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_FIELDS
 from reconciler.engine.acting import lookups
+from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.values import HoldRequest, HoldRequestKind
 from tests.builders import an_inbound, compiled, policies
@@ -205,3 +206,21 @@ def test_a_case_that_cannot_be_read_while_its_listing_lags() -> None:
     world.servicenow.people.progress(world.sys_id(sound))
     assert world.cycle(seconds=2).error is None
     assert world.both(sound) == ("ACKNOWLEDGED", "2")
+
+
+@pytest.mark.parametrize("place", ["cases", "incidents"])
+def test_a_damaged_snapshot_stops_its_own_case_and_is_in_the_quarantine_until_it_is_read_again(place: str) -> None:
+    world = WildWorld(settings=Settings(workers=1, case_page_rows=1, short_rows=1))
+    bad, _ = world.link_one()
+    for _ in range(2):  # so that the listings of the next cycle do not reach back to it
+        world.clock.advance(seconds=3600)
+        good, _ = world.link_one()
+    with world.store.database.transaction() as conn:
+        conn.execute(f"UPDATE {place} SET snapshot = '{{' WHERE case_id = ?", (bad,))  # noqa: S608 - our own names
+    world.coralogix.acknowledge(good)
+    world.store.links.plan_again([bad])
+    world.cycle()
+    assert (world.state(good), world.store.reports.status_summary().quarantined) == ("2", 1)
+    world.coralogix.acknowledge(bad)
+    after_a_drift_check(world)
+    assert (world.state(bad), world.store.reports.status_summary().quarantined) == ("2", 0)

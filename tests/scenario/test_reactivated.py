@@ -80,6 +80,24 @@ def test_a_note_of_a_killed_process_is_not_sent_again() -> None:
     assert len(world.servicenow.notes(sys_id)) == 1
 
 
+def test_a_record_that_is_made_after_its_case_fired_again_gets_no_note() -> None:
+    world = world_with(OnReactivate.NOTE)
+    world.cycle()
+    case_id = world.new_case()
+    world.strike_records(FaultKind.FORBIDDEN_403, "records.create")
+    world.cycle()
+    world.coralogix.resolve(case_id)
+    fire_again(world, case_id)
+    world.cycle(seconds=900)
+    assert world.run_until_quiet() == 0
+    assert world.servicenow.notes(world.sys_id(case_id)) == ()
+    world.coralogix.resolve(case_id)
+    world.run_until_quiet()
+    fire_again(world, case_id)
+    world.run_until_quiet()
+    assert len(world.servicenow.notes(world.sys_id(case_id))) == 1, "what comes after it is told"
+
+
 def test_a_closed_record_gets_no_note() -> None:
     world = world_with(OnReactivate.NOTE)
     case_id, sys_id = resolved(world)

@@ -376,11 +376,17 @@ def _given(link: Link, action: Action, here: Standing, *, is_base: bool) -> Link
 
 
 def _noted(link: Link, action: Action, mod_count: int, case: Case) -> Link:
-    """Remember that the note of a step was sent, while the record stood at this ``sys_mod_count``."""
-    if not JOURNAL_FIELDS & action.fields.keys() or action.kind is ActionKind.UPDATE_INCIDENT:
-        return link
-    key = told_by(case) if action.kind is ActionKind.ADD_WORK_NOTE else action.to_stage.word
-    return replace(link, noted={**link.noted, key: mod_count})
+    """Remember that the note of a step was sent, while the record stood at this ``sys_mod_count``.
+
+    A record that is made for a Case that fired again says so by itself.
+    """
+    is_step = JOURNAL_FIELDS & action.fields.keys() and action.kind is not ActionKind.UPDATE_INCIDENT
+    words = {action.to_stage.word} if is_step else set()
+    if action.kind is ActionKind.ADD_WORK_NOTE:
+        words = {told_by(case)}
+    elif action.kind is ActionKind.CREATE_INCIDENT and case.reactivated_at:
+        words.add(told_by(case))
+    return replace(link, noted={**link.noted, **dict.fromkeys(words, mod_count)}) if words else link
 
 
 def _risen(link: Link, stage: Stage) -> Link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,11 +12,11 @@ from typing import Any
 import pytest
 
 from reconciler.core.errors import StoreError
-from reconciler.core.model import HOLD_REASONS, Hold, Link, Skip, SkipReason, Stage
+from reconciler.core.model import HOLD_REASONS, Hold, Link, Skip, SkipReason, Stage, System
 from reconciler.store.store import Store
-from reconciler.store.values import Decided
+from reconciler.store.values import Decided, Pulled
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
-from tests.store_helpers import LATER, case_id, decide_on, empty_store, remember
+from tests.store_helpers import JUDGE, LATER, case_id, decide_on, empty_store, remember
 
 HOLD = Hold(detail="Data policy", since=NOW, next_retry_at=LATER, attempts=1, fingerprint="b")
 
@@ -248,7 +249,17 @@ def test_a_damaged_snapshot_is_told_leaves_out_its_own_case_and_is_replaced_by_t
         conn.execute(f"UPDATE {place} SET snapshot = ? WHERE case_id = ?", (damaged, CASE_ID))  # noqa: S608
     assert [pair.case.id for pair in store.links.all_pairs(open_only=False)] == [case_id(2)]
     assert "a snapshot is damaged and is left out until it is read again" in caplog.messages
-    remember(store, case, record)
+    for _ in range(2):
+        store.links.quarantine_damaged(NOW)
+    [row] = store.database.named("SELECT system, record_key, message, raw FROM quarantine")
+    named = {"cases": ("coralogix", CASE_ID), "incidents": ("servicenow", record.sys_id)}[place]
+    assert (row["system"], row["record_key"]) == named
+    assert "damaged" in row["message"]
+    assert json.loads(row["raw"]) == damaged
+    remember(store, case)
+    read = Pulled(system=System.SERVICENOW, incidents=(record,))
+    store.snapshots.remember(read, stage_rules=JUDGE, cycle_id="c2", now=NOW)
+    assert store.reports.status_summary().quarantined == 0
     assert len(list(store.links.all_pairs(open_only=False))) == 2
 
 
