@@ -147,9 +147,9 @@ WRITING_FAULTS = (
     ),
     fault(
         "a hold outlives the change that ended it",
-        "planning.rules:verdict_on",
-        "replace(here.link, ignored_fingerprint='', hold=here.hold)",
-        "replace(here.link, ignored_fingerprint='')",
+        "decide:_with_hold",
+        "here.hold if decision.link.hold else None",
+        "decision.link.hold",
         f"{OVER_TIME}::test_a_rejection_that_changed_begins_its_waiting_anew",
     ),
     fault(

@@ -87,19 +87,23 @@ def decide_standing(here: Standing, knowledge: Knowledge) -> Decision:
     """Decide for a pair that was looked at already: by the rules, then all that is sent, then whether it is held."""
     verdict = verdict_on(here, knowledge)
     decision = drafted(verdict, knowledge)
-    return _with_hold(decision, here.fingerprint, knowledge.now)
+    return _with_hold(decision, here, knowledge.now)
 
 
-def _with_hold(decision: Decision, fingerprint: str, now: datetime) -> Decision:
-    """Hold a link whose fields cannot be made or whose look-up was refused; end a hold that has become moot."""
-    link = decision.link
-    if link.hold and now < link.hold.next_retry_at:
-        return decision
-    if decision.is_rejected and decision.skip and not decision.actions:
-        hold = next_hold(link.hold, detail=decision.skip.detail or "", fingerprint=fingerprint, now=now)
-        return replace(decision, link=replace(link, hold=hold))
-    is_moot = not decision.actions and not decision.questions
-    return replace(decision, link=replace(link, hold=None)) if is_moot else decision
+def _with_hold(decision: Decision, here: Standing, now: datetime) -> Decision:
+    """Hold a link whose fields cannot be made or whose look-up was refused.
+
+    What a person, or a hold, said of how the pair looked before ends here, and so does a hold with nothing left to do.
+    """
+    link, hold = decision.link, here.hold if decision.link.hold else None
+    if here.is_left_alone:
+        return replace(decision, link=replace(link, hold=None))
+    if hold is None or now >= hold.next_retry_at:
+        if decision.is_rejected and decision.skip and not decision.actions:
+            hold = next_hold(hold, detail=decision.skip.detail or "", fingerprint=here.fingerprint, now=now)
+        elif not decision.actions and not decision.questions:
+            hold = None
+    return replace(decision, link=replace(link, ignored_fingerprint="", hold=hold))
 
 
 def next_hold(previous: Hold | None, *, detail: str, fingerprint: str, now: datetime) -> Hold:

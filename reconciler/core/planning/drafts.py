@@ -57,10 +57,10 @@ class Draft:
 def drafted(verdict: Verdict, knowledge: Knowledge) -> Decision:
     """Make the decision of a verdict: its actions with all that they send, or the questions that must come first."""
     match verdict:
-        case Leave(here=here):
-            return Decision(link=here.link, skip=verdict.skip)
-        case Ask(here=here):
-            return Decision(link=here.link, questions=verdict.questions)
+        case Leave(link=link):
+            return Decision(link=link, skip=verdict.skip)
+        case Ask(link=link):
+            return Decision(link=link, questions=verdict.questions)
         case Create(here=here):
             draft = draft_event(here) if here.is_event else draft_create(here, knowledge)
             return _sent(here, draft)
@@ -80,7 +80,7 @@ def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
     decision = drafted(then, knowledge)
     if decision.questions:
         return Decision(link=link, questions=decision.questions)
-    if then.here.lost_rules:
+    if given.lost_rules:
         return Decision(link=link, skip=decision.skip)
     adopt = Action(
         **found.about,

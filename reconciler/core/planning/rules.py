@@ -28,10 +28,9 @@ Rule = Callable[[Standing, Knowledge], Skip | None]
 def verdict_on(here: Standing, knowledge: Knowledge) -> Verdict:
     """Return the verdict on a pair. One that is ignored by a person's request, or held, waits for a change first."""
     if here.is_left_alone:
-        return Leave(here=here.on(replace(here.link, hold=None)))
-    here = here.on(replace(here.link, ignored_fingerprint="", hold=here.hold))
+        return Leave(link=here.link)
     if here.hold and knowledge.now < here.hold.next_retry_at:
-        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, here.hold.detail))
+        return Leave(link=here.link, skip=here.skip(SkipReason.REJECTED, here.hold.detail))
     return _verdict(here, knowledge)
 
 
@@ -39,7 +38,7 @@ def _verdict(here: Standing, knowledge: Knowledge) -> Verdict:
     if here.link.sys_id:
         obstacle = next((found for rule in OBSTACLES if (found := rule(here, knowledge))), None)
         if obstacle:
-            return Leave(here=here, skip=obstacle)
+            return Leave(link=here.link, skip=obstacle)
         if _gets_next_record(here, knowledge):
             here = _with_next_record(here)
     return _follow(here) if here.link.sys_id else _unlinked(here, knowledge)
@@ -155,7 +154,7 @@ def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
 def _unlinked(here: Standing, knowledge: Knowledge) -> Verdict:
     admitted = admit(here, knowledge)
     if isinstance(admitted, Skip):
-        return Leave(here=here, skip=admitted)
+        return Leave(link=here.link, skip=admitted)
     here = here.on(admitted)
     if here.is_event:
         return Create(here=here)
@@ -167,12 +166,12 @@ def _ask_for_records(here: Standing, knowledge: Knowledge) -> Verdict:
     """Ask which records bear the Case's key and, in the same round, for one by other means."""
     refused = knowledge.refused.get((here.link.connector, here.link.table, here.case.id))
     if refused:
-        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, refused))
+        return Leave(link=here.link, skip=here.skip(SkipReason.REJECTED, refused))
     kept = _kept_elsewhere(here, knowledge)
     if isinstance(kept, Leave) and kept.skip and kept.skip.reason is SkipReason.KEPT_ELSEWHERE and not here.further:
         return kept
     question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id)
-    return Ask(here=here, questions=(question, *(kept.questions if isinstance(kept, Ask) else ())))
+    return Ask(link=here.link, questions=(question, *(kept.questions if isinstance(kept, Ask) else ())))
 
 
 def _create_or_adopt(here: Standing, looked_up: Iterable[Incident], knowledge: Knowledge) -> Verdict:
@@ -184,12 +183,12 @@ def _create_or_adopt(here: Standing, looked_up: Iterable[Incident], knowledge: K
             found = Standing(pair=replace(here.pair, incident=incident, others=()), policies=here.policies)
             unknown = unknown_state(found, knowledge)
             if unknown:
-                return Leave(here=here, skip=unknown)
+                return Leave(link=here.link, skip=unknown)
             return Adopt(here=here, found=found, then=_verdict(found.bound(), knowledge))
         case []:
             return _kept_elsewhere(here, knowledge) or _in_doubt(here, knowledge) or Create(here=here)
         case _:
-            return Leave(here=here, skip=duplicates(here, records))
+            return Leave(link=here.link, skip=duplicates(here, records))
 
 
 def _in_doubt(here: Standing, knowledge: Knowledge) -> Leave | None:
@@ -198,7 +197,7 @@ def _in_doubt(here: Standing, knowledge: Knowledge) -> Leave | None:
     if not sent_at or here.link.connector not in knowledge.ids_not_honoured or knowledge.now >= sent_at + SETTLE_AFTER:
         return None
     detail = f"a create sent at {sent_at.isoformat()} may still be running"
-    return Leave(here=here, skip=here.skip(SkipReason.SETTLING, detail))
+    return Leave(link=here.link, skip=here.skip(SkipReason.SETTLING, detail))
 
 
 def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
@@ -214,14 +213,14 @@ def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
         terms = existing.terms(here.context)
     except TemplateFailed as failure:
         words = f"existing of [inbound.{here.link.inbound}] cannot be asked: {failure}"
-        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, words))
+        return Leave(link=here.link, skip=here.skip(SkipReason.REJECTED, words))
     query = "^".join(f"{term.field}{term.operator}{term.value}" for term in terms)
     found = knowledge.existing.get((here.link.connector, here.case.id))
     if found is None:
         if known and known.query == query and not knowledge.looks_again:
             return _kept(here, known)
         question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id, terms=terms)
-        return Ask(here=here, questions=(question,))
+        return Ask(link=here.link, questions=(question,))
     if found:
         record = found[0]
         there = Elsewhere(
@@ -235,8 +234,7 @@ def _kept(here: Standing, there: Elsewhere) -> Leave:
     detail = f"{there.connector}/{there.table} {there.number} stands for this Case, by other means"
     if there.is_missed:
         detail += "; it was not found at the last look, and the next drift check looks once more"
-    here = here.on(replace(here.link, elsewhere=there))
-    return Leave(here=here, skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
+    return Leave(link=replace(here.link, elsewhere=there), skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
 
 
 # -- what keeps a link from being written ------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.core.model import Skip, Stage
+from reconciler.core.model import Link, Skip, Stage
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing
 
@@ -13,8 +13,8 @@ from reconciler.core.planning.standing import Standing
 class Leave:
     """Do nothing about a pair."""
 
-    here: Standing
-    """the pair, with the link that is remembered; so in each verdict"""
+    link: Link
+    """as it is remembered from now on"""
     skip: Skip | None = None
 
 
@@ -22,7 +22,7 @@ class Leave:
 class Ask:
     """Read something before anything is decided."""
 
-    here: Standing
+    link: Link
     questions: tuple[Question, ...]
 
 
@@ -31,6 +31,7 @@ class Create:
     """Make the record of a Case."""
 
     here: Standing
+    """the pair, with the link that is remembered; so in the verdicts below"""
 
 
 @dataclass(frozen=True, kw_only=True)
