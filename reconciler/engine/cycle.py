@@ -340,7 +340,8 @@ class _Cycle:
         kept = (settings.requests_kept, settings.history_kept)
         requests, history = (now - each if each is not None else None for each in kept)
         maintenance.check()
-        maintenance.prune(Retention(requests_before=requests, history_before=history), now=now)
+        retention = Retention(requests_before=requests, history_before=history)
+        maintenance.prune(retention, now=now, should_stop=self.context.should_stop)
 
     def _result(self, error: ReconcilerError | None) -> CycleResult:
         """Return how the cycle ended; one that was asked to stop with nothing left to do counts as done."""

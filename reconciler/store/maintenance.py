@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,43 +18,55 @@ from reconciler.store.database.codec import optional_text, time_text
 from reconciler.store.database.connection import Database, check_pages, connect, connect_to, guarded
 from reconciler.store.database.triggers import seal_hash, sealing
 from reconciler.store.database.views import HOLDS_SQL
-from reconciler.store.snapshots import PRUNED_BEFORE, Facts
+from reconciler.store.snapshots import PRUNED_BEFORE, PUT_FACT
 
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3
 
 TAKEN = "is there already; name another file"
-ROWS_PER_STEP = 5000
-"""Pruning deletes this many rows in one transaction, so that a cycle beside it never waits long."""
+ROWS_PER_STEP = 2000
+"""So many rows of an age are looked at in one transaction, so that a cycle beside it never waits long."""
 
 _AT_REST = f"""NOT EXISTS (SELECT 1 FROM links l WHERE l.case_id = {{case_id}}
         AND (l.is_open = 1 OR l.skip_reason IN ({HOLDS_SQL})))"""
 _LAST = "SELECT coalesce({column}, 0) FROM {table} WHERE seq = (SELECT max(seq) FROM {table})"
 """The last row of a table always stays: SQLite would reuse its number, and the chain identifies a row by it."""
-_OLD: Mapping[str, str] = {
-    "actions": f"""SELECT a.seq FROM actions a WHERE a.started_at < :history AND a.finished_at < :history
+_TIMES: Mapping[str, str] = {
+    "actions": "started_at",
+    "http": "sent_at",
+    "notifications": "observed_at",
+    "cycles": "started_at",
+}
+"""Table -> the time by which its old rows are found, in the order in which they go: a row before what it leads to."""
+_WITH_AN_ACTION = ("http", "written_values")
+_COUNTED = ("http", "written_values", "actions", "notifications", "cycles")
+_AGED = """SELECT seq, {time} FROM {table} WHERE {time} >= :reached AND ({time}, seq) > (:reached, :seq)
+    AND {time} < :before ORDER BY {time}, seq LIMIT :most"""
+# CROSS JOIN: SQLite keeps to this order, where it may else go through a whole table for a handful of its rows.
+_MAY_GO: Mapping[str, str] = {
+    "actions": f"""SELECT a.seq FROM json_each(:some) j CROSS JOIN actions a ON a.seq = j.value
+        WHERE a.finished_at < :before
         AND a.seq NOT IN ({_LAST.format(column="action_seq", table="http")})
         AND a.seq NOT IN ({_LAST.format(column="action_seq", table="written_values")})
         AND {_AT_REST.format(case_id="a.case_id")}""",
-    "written_values": "SELECT v.seq FROM temp.old_actions o JOIN written_values v ON v.action_seq = o.seq",
-    "http": f"""SELECT h.seq FROM temp.old_actions o JOIN http h ON h.action_seq = o.seq
-        UNION SELECT h.seq FROM http h LEFT JOIN actions a ON a.seq = h.action_seq WHERE h.sent_at < :requests
-            AND (h.action_seq IS NULL OR (a.result IS NOT NULL AND {_AT_REST.format(case_id="a.case_id")}))""",
-    "notifications": f"""SELECT n.seq FROM notifications n WHERE n.observed_at < :history
-        AND {_AT_REST.format(case_id="n.case_id")}
-        AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.cause_seq = n.seq AND a.seq NOT IN temp.old_actions)""",
-    "cycles": """SELECT c.seq FROM cycles c WHERE c.started_at < :history
-        AND coalesce(c.last_at, c.started_at) < :history
+    "http": f"""SELECT h.seq FROM json_each(:some) j CROSS JOIN http h ON h.seq = j.value
+        LEFT JOIN actions a ON a.seq = h.action_seq
+        WHERE h.action_seq IS NULL OR (a.result IS NOT NULL AND {_AT_REST.format(case_id="a.case_id")})""",
+    "notifications": f"""SELECT n.seq FROM json_each(:some) j CROSS JOIN notifications n ON n.seq = j.value
+        WHERE {_AT_REST.format(case_id="n.case_id")}
+        AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.cause_seq = n.seq AND a.seq NOT IN temp.gone_actions)""",
+    "cycles": """SELECT c.seq FROM json_each(:some) j CROSS JOIN cycles c ON c.seq = j.value
+        WHERE coalesce(c.last_at, c.started_at) < :before
         AND c.repeat_hash IS NULL
-        AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.cycle_id = c.cycle_id AND a.seq NOT IN temp.old_actions)
+        AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.cycle_id = c.cycle_id AND a.seq NOT IN temp.gone_actions)
         AND NOT EXISTS
-            (SELECT 1 FROM notifications n WHERE n.cycle_id = c.cycle_id AND n.seq NOT IN temp.old_notifications)
-        AND NOT EXISTS (SELECT 1 FROM http h WHERE h.cycle_id = c.cycle_id AND h.seq NOT IN temp.old_http)""",
+            (SELECT 1 FROM notifications n WHERE n.cycle_id = c.cycle_id AND n.seq NOT IN temp.gone_notifications)
+        AND NOT EXISTS (SELECT 1 FROM http h WHERE h.cycle_id = c.cycle_id AND h.seq NOT IN temp.gone_http)""",
 }
-"""Table -> its rows that may be deleted, in dependency order; a request goes with or before its action."""
-_ORDER = ("http", "written_values", "actions", "notifications", "cycles")
-"""The order in which foreign keys allow deletion."""
-_NEXT = "SELECT seq FROM temp.old_{table} WHERE seq > ? ORDER BY seq LIMIT ?"
+"""Table -> which of some of its rows may be deleted. What only would be deleted stands in ``temp.gone_*``."""
+_GO_WITH = "SELECT seq FROM {table} WHERE action_seq IN (SELECT value FROM json_each(:some)) ORDER BY seq"
+_LAST_ENTRIES = """SELECT l.key, l.row_hash, max(l.seq) FROM json_each(?) j
+    CROSS JOIN ledger l ON l.table_name = ? AND l.key = j.value GROUP BY l.key ORDER BY l.key"""
 _PUT_SEAL = """INSERT INTO seals (table_name, rows, first_key, last_key, hash, pruned_before, at)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
@@ -68,6 +80,15 @@ class Retention:
     """actions, notifications and cycles"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """Some rows of one table that are old enough, and what old means there."""
+
+    table: str
+    keys: Sequence[int]
+    before: str
+
+
 class Maintenance:
     """Delete old rows, give space back, look for damage."""
 
@@ -77,45 +98,59 @@ class Maintenance:
     def count_old(self, retention: Retention) -> Mapping[str, int]:
         """Count for each table the rows that ``prune`` would delete; changes nothing."""
         with guarded(self._db.path):
-            self._find_old(retention)
-            return {table: self._db.value(f"SELECT count(*) FROM temp.old_{table}") for table in _ORDER}
+            self._note_none_as_gone()
+            for step in self._steps(retention):
+                for table, keys in self._may_go(step):
+                    put = f"INSERT OR IGNORE INTO temp.gone_{table} SELECT value FROM json_each(?)"
+                    self._db.connection.execute(put, (json.dumps(keys),))
+            return {table: self._db.value(f"SELECT count(*) FROM temp.gone_{table}") for table in _COUNTED}
 
-    def prune(self, retention: Retention, *, now: datetime) -> Mapping[str, int]:
+    def prune(
+        self, retention: Retention, *, now: datetime, should_stop: Callable[[], bool] = lambda: False
+    ) -> Mapping[str, int]:
         """Delete old rows that no open link needs, and seal what was deleted; return the number for each table.
 
-        Links, snapshots, unfinished actions and the last cycles always stay. Many short transactions: what was deleted
-        when it is interrupted stays deleted, and a second call goes on.
+        Links, snapshots, unfinished actions and the last cycles always stay. Many short transactions, in each of which
+        some rows are found and deleted: what was deleted when it is interrupted, or stopped between two of them, stays
+        deleted, and a second call goes on.
         """
+        counts = dict.fromkeys(_COUNTED, 0)
         with guarded(self._db.path):
-            self._find_old(retention)
-        counts = {table: self._prune_table(table, retention, now) for table in _ORDER}
-        if any(counts.values()) and retention.history_before is not None:
-            Facts(self._db).put(PRUNED_BEFORE, time_text(retention.history_before))
+            self._note_none_as_gone()
+        for step in self._steps(retention):
+            if should_stop():
+                break
+            with sealing(self._db.connection), self._db.transaction() as conn:
+                for table, keys in self._may_go(step):
+                    counts[table] += _delete_sealed(conn, table, keys, step.before, time_text(now))
+                if step.table == "notifications" and counts["notifications"]:
+                    conn.execute(PUT_FACT, (PRUNED_BEFORE, step.before))
         return counts
 
-    def _find_old(self, retention: Retention) -> None:
-        """List the rows that may be deleted in temporary tables, so that each old row is examined once."""
-        times = {
-            "requests": optional_text(retention.requests_before) or "",
-            "history": optional_text(retention.history_before) or "",
-        }
-        for table, sql in _OLD.items():
-            self._db.connection.execute(f"DROP TABLE IF EXISTS temp.old_{table}")
-            self._db.connection.execute(f"CREATE TEMP TABLE old_{table} (seq INTEGER PRIMARY KEY)")
-            self._db.connection.execute(f"INSERT OR IGNORE INTO temp.old_{table} {sql}", times)
-            last = _LAST.format(column="seq", table=table)
-            self._db.connection.execute(f"DELETE FROM temp.old_{table} WHERE seq IN ({last})")
+    def _note_none_as_gone(self) -> None:
+        for table in _COUNTED:
+            self._db.connection.execute(f"DROP TABLE IF EXISTS temp.gone_{table}")
+            self._db.connection.execute(f"CREATE TEMP TABLE gone_{table} (seq INTEGER PRIMARY KEY)")
 
-    def _prune_table(self, table: str, retention: Retention, now: datetime) -> int:
-        total, last = 0, 0
-        before = retention.requests_before if table == "http" else retention.history_before
-        while True:
-            keys = [key for (key,) in self._db.read(_NEXT.format(table=table), (last, ROWS_PER_STEP))]
-            if not keys:
-                return total
-            with sealing(self._db.connection), self._db.transaction() as conn:
-                total += _delete_sealed(conn, table, keys, optional_text(before) or "", time_text(now))
-            last = keys[-1]
+    def _steps(self, retention: Retention) -> Iterator[_Step]:
+        """Go through the old rows of each table, the oldest first and some at a time."""
+        for table, time in _TIMES.items():
+            before = optional_text(retention.requests_before if table == "http" else retention.history_before) or ""
+            place = {"reached": "", "seq": 0, "before": before, "most": ROWS_PER_STEP}
+            while found := self._db.read(_AGED.format(table=table, time=time), place):
+                place["seq"], place["reached"] = found[-1]
+                yield _Step(table=table, keys=sorted(seq for seq, _ in found), before=before)
+
+    def _may_go(self, step: _Step) -> Iterator[tuple[str, Sequence[int]]]:
+        """Name what may be deleted of these rows, and before it what goes with it, all but the last row of a table."""
+        last = self._db.value(f"SELECT max(seq) FROM {step.table}")
+        keys = [key for key in self._keys(_MAY_GO[step.table], step.keys, step.before) if key != last]
+        for table in _WITH_AN_ACTION if step.table == "actions" else ():
+            yield table, self._keys(_GO_WITH.format(table=table), keys, step.before)
+        yield step.table, keys
+
+    def _keys(self, sql: str, some: Sequence[int], before: str) -> Sequence[int]:
+        return [key for (key,) in self._db.read(sql, {"some": json.dumps(some), "before": before})]
 
     def check(self) -> None:
         """Read every page; raise StoreError when the database is damaged."""
@@ -131,12 +166,10 @@ class Maintenance:
 
 def _delete_sealed(conn: sqlite3.Connection, table: str, keys: Sequence[int], before: str, now: str) -> int:
     """Seal rows, mark their entries in the chain with the seal, and delete them."""
+    if not keys:
+        return 0
     wanted = json.dumps(keys)
-    found = conn.execute(
-        """SELECT l.key, l.row_hash, max(l.seq) FROM json_each(?) j
-        JOIN ledger l ON l.table_name = ? AND l.key = j.value GROUP BY l.key ORDER BY l.key""",
-        (wanted, table),
-    ).fetchall()
+    found = conn.execute(_LAST_ENTRIES, (wanted, table)).fetchall()
     took = seal_hash([row[1] for row in found])
     seal = conn.execute(_PUT_SEAL, (table, len(found), keys[0], keys[-1], took, before, now)).lastrowid
     conn.execute(

@@ -32,7 +32,7 @@ _CUT_QUARANTINE = """DELETE FROM quarantine WHERE rowid IN
 _PUT_CURSOR = """INSERT INTO cursors (name, time, resume, moved_at) VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET time = excluded.time, resume = excluded.resume, moved_at = excluded.moved_at
     WHERE time IS NOT excluded.time OR resume IS NOT excluded.resume"""
-_PUT_FACT = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+PUT_FACT = "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _PUT_REFERENCE = """INSERT INTO reference_names (connector, table_name, name, sys_id, found_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (connector, table_name, name) DO UPDATE SET sys_id = excluded.sys_id, found_at = excluded.found_at"""
 _RESTORED_TABLES = ("hold_requests", "steps_due", "links", "cases", "incidents", "cursors", "facts", "quarantine")
@@ -131,7 +131,7 @@ class Snapshots:
             for table in _RESTORED_TABLES:
                 conn.execute(f"DELETE FROM {table}")  # noqa: S608 - our own constants
             facts = {**restored.facts, "origin": time_text(restored.origin)}
-            conn.executemany(_PUT_FACT, sorted(facts.items()))
+            conn.executemany(PUT_FACT, sorted(facts.items()))
             context = IngestContext(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now)
             ingest_cases(context, restored.cases)
             ingest_incidents(context, restored.incidents)
@@ -199,7 +199,7 @@ class Facts:
     def put(self, key: str, value: str) -> None:
         """Remember a small fact as text, in place of what was known under that key."""
         with self._db.transaction() as conn:
-            conn.execute(_PUT_FACT, (key, value))
+            conn.execute(PUT_FACT, (key, value))
 
     def references(self, connector: str, table: str, *, since: datetime | None = None) -> Mapping[str, str]:
         """Return the names that were looked up in a table, or looked up ``since`` a time: name -> ``sys_id``."""

@@ -265,6 +265,30 @@ def test_many_rows_go_in_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         assert prune(store, CUT) == {"http": 9, "written_values": 8, "actions": 4, "notifications": 8, "cycles": 4}
 
 
+def test_what_is_old_is_found_in_each_step_anew_and_a_stop_between_two_leaves_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(maintenance, "ROWS_PER_STEP", 1)
+    retention = Retention(requests_before=CUT, history_before=CUT)
+    with Store.in_memory() as store:
+        for number in range(3):
+            story(store, number, LONG_AGO, closed=True)
+        story(store, 9, NOW, closed=True)
+        answers = iter([False, True])
+        first = store.maintenance.prune(retention, now=NOW, should_stop=lambda: next(answers))
+        assert first == {"http": 1, "written_values": 2, "actions": 1, "notifications": 0, "cycles": 0}
+        assert store.facts.get("pruned_before") is None
+        before = told(store, 1)
+
+        def opens_again() -> bool:
+            store.database.connection.execute("UPDATE links SET case_stage = 1 WHERE case_id = ?", (case_id(1),))
+            return False
+
+        rest = store.maintenance.prune(retention, now=NOW, should_stop=opens_again)
+        assert told(store, 1) == before
+        assert rest == {"http": 4, "written_values": 2, "actions": 1, "notifications": 4, "cycles": 2}
+
+
 def test_the_command_counts_first_and_then_prunes_and_shrinks_the_file(bench: Bench) -> None:
     with Store.open(bench.database, now=NOW) as store:
         fill(store)

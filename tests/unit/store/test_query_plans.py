@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from reconciler.core.model import HttpRecord, Outcome, Result, System
 from reconciler.store.database.triggers import CHAINED
+from reconciler.store.maintenance import Retention
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
@@ -105,7 +107,17 @@ def an_auditors_look_up(store: Store) -> None:
         store.database.read(sql)
 
 
-@pytest.mark.parametrize("run", [a_quiet_cycle, a_cycle_with_news, a_look, an_auditors_look_up])
+def a_night(store: Store) -> None:
+    a_cycle_with_news(store)
+    later = NOW + timedelta(days=1)
+    for before in (None, later):
+        store.journal.record_requests([SENT, SENT], "n")
+        retention = Retention(requests_before=later, history_before=before)
+        assert store.maintenance.count_old(retention)["http"]
+        assert store.maintenance.prune(retention, now=later)["http"]
+
+
+@pytest.mark.parametrize("run", [a_quiet_cycle, a_cycle_with_news, a_look, an_auditors_look_up, a_night])
 def test_no_table_that_grows_is_read_whole(run: Callable[[Store], None]) -> None:
     with empty_store() as store:
         remember(store, a_case(), an_incident())
