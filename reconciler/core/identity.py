@@ -53,10 +53,12 @@ def generations(owner: str, case_id: str, sys_ids: Iterable[str]) -> dict[int, s
     return found
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str).encode
+
+
 def digest(value: Any) -> str:
     """Hash a JSON value in canonical form; 64 hex digits."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()
 
 
 def fingerprint(pair: Pair) -> str:

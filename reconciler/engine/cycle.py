@@ -87,6 +87,7 @@ class _Cycle:
         started_at = self.context.clock()
         observing.begin(self.context, drift_fact=LAST_DRIFT_CHECK)
         scope = self._scope(started_at)
+        self.applier.stores_decisions = scope is CycleKind.BACKFILL
         kind = CycleKind.APPLY if self.request.expected is not None else scope
         self._begin(kind, started_at)
         error: ReconcilerError | None = None
@@ -158,7 +159,7 @@ class _Cycle:
 
     def _ask_again(self, started_at: datetime) -> None:
         """Ask once more for what was absent."""
-        suspects = self.context.store.links.pairs_to_plan(started_at)
+        suspects = self.context.store.links.absent_to_plan(started_at)
         drift.recheck_absent(self.context, [pair for pair in suspects if pair.link.connector not in self.down])
 
     def _compare_all(self, scope: CycleKind, started_at: datetime) -> None:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import StoreError
-from reconciler.core.model import Action, ActionKind, HttpRecord, Incident, Outcome, Result, Stage, System, Verb
+from reconciler.core.model import Action, ActionKind, HttpRecord, Incident, Link, Outcome, Result, Stage, System, Verb
 from reconciler.store.changes import FIRST_SEEN, TOUCHED
 from reconciler.store.cycles import (
     OBSERVE,
@@ -31,7 +32,7 @@ from reconciler.store.database.codec import Columns, incident_from, json_text, s
 from reconciler.store.database.connection import Database
 from reconciler.store.database.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
-from reconciler.store.links import RECORD_SNAPSHOT, put_decisions, put_link
+from reconciler.store.links import RECORD_SNAPSHOT, put_decisions, put_links, put_placed_links, record_key
 from reconciler.store.values import (
     CycleCounts,
     Decided,
@@ -59,6 +60,7 @@ _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_ke
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL
     RETURNING cycle_id"""
+_KEEP_MARKED = "UPDATE links SET needs_plan = 1 WHERE case_id = ? AND needs_plan = 0"
 _PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_value) VALUES (?, ?, ?, ?)"
 _KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
@@ -92,7 +94,7 @@ def _ours(outcome: Outcome) -> frozenset[str]:
     if outcome.action.kind is ActionKind.ADVANCE_CASE:
         return _OUR_CASE_EVENTS
     made = {FIRST_SEEN} if outcome.action.kind is ActionKind.CREATE_INCIDENT else set()
-    return _OUR_INCIDENT_EVENTS | outcome.action.fields.keys() | made
+    return _OUR_INCIDENT_EVENTS.union(outcome.action.fields, made)
 
 
 _WHOLE_READS = """SELECT s.value, max(c.at)
@@ -132,8 +134,8 @@ class Journal:
                 row = _action_row(action, cycle_id, now) | {"sent": f"{sent.method} {sent.path}" if sent else ""}
                 seq = int(conn.execute(_BEGIN, row).lastrowid or 0)
                 conn.executemany(_PUT_VALUE, _values_sent(conn, action, seq, hides_values=hides_values))
-                conn.execute("UPDATE links SET needs_plan = 1 WHERE case_id = ? AND needs_plan = 0", (action.case_id,))
                 seqs.append(seq)
+            conn.executemany(_KEEP_MARKED, [(action.case_id,) for action in actions])
         return seqs
 
     def finish_actions(
@@ -150,30 +152,31 @@ class Journal:
         What they changed at one of the services in ``follows`` is then due, as in ``Snapshots.remember``. Raises
         StoreError for an action that was not begun, or is finished already.
         """
-        # What an outcome shows was read by its id, or answered our own write: it is news, whatever its times say.
         with self._db.transaction() as conn:
+            begun_in = {one.seq: self._finish(conn, one, now) for one in ended}
+            _put_links_of(conn, [one.outcome for one in ended], stage_rules, now)
+            # What an outcome shows was read by its id, or answered our own write: it is news, whatever its times say.
             context = IngestContext(
                 conn=conn, stage_rules=stage_rules, cycle_id="", now=now, read_now=True, follows=follows
             )
+            seen_alike: dict[tuple[str, frozenset[str]], list[Outcome]] = defaultdict(list)
             for one in ended:
-                self._finish(context, one, hides_values=hides_values)
-            restage(conn, stage_rules, [one.outcome.action.case_id for one in ended], now)
+                seen_alike[begun_in[one.seq], _ours(one.outcome)].append(one.outcome)
+            for (cycle_id, ours), outcomes in seen_alike.items():
+                seen_in = replace(context, cycle_id=cycle_id, ours=ours)
+                ingest_cases(seen_in, [each.case for each in outcomes if each.case])
+                ingest_incidents(seen_in, [each.incident for each in outcomes if each.incident])
+            kept = (row for one in ended for row in _values_kept(one.outcome, one.seq, hides_values=hides_values))
+            conn.executemany(_KEEP_VALUE, kept)
+            sent = (_request_row(each, begun_in[one.seq], one.seq) for one in ended for each in one.requests)
+            conn.executemany(_PUT_REQUEST, sent)
 
-    def _finish(self, shared: IngestContext, ended: FinishedAction, *, hides_values: bool) -> None:
-        conn, now, seq, outcome = shared.conn, shared.now, ended.seq, ended.outcome
-        begun_in = conn.execute(_FINISH, _finish_row(seq, outcome, now)).fetchall()
+    def _finish(self, conn: sqlite3.Connection, ended: FinishedAction, now: datetime) -> str:
+        """Store the result of one action, and return the cycle in which it was begun."""
+        begun_in = conn.execute(_FINISH, _finish_row(ended.seq, ended.outcome, now)).fetchall()
         if not begun_in:
-            raise StoreError(f"{self._db.path}: action {seq} was not begun, or is finished already")
-        cycle_id = begun_in[0][0]
-        context = replace(shared, cycle_id=cycle_id, ours=_ours(outcome))
-        if outcome.link is not None:
-            put_link(conn, outcome.link, now)
-        if outcome.case is not None:
-            ingest_cases(context, [outcome.case])
-        if outcome.incident is not None:
-            ingest_incidents(context, [outcome.incident])
-        conn.executemany(_KEEP_VALUE, _values_kept(outcome, seq, hides_values=hides_values))
-        conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, seq) for each in ended.requests])
+            raise StoreError(f"{self._db.path}: action {ended.seq} was not begun, or is finished already")
+        return str(begun_in[0][0])
 
     def unfinished_actions(self) -> tuple[UnfinishedAction, ...]:
         """Return the actions that were begun and never finished, oldest first."""
@@ -308,6 +311,22 @@ def _values_sent(
     for name, value in sorted(action.fields.items()):
         before = None if record is None else value_of(record, name)
         yield seq, name, _shown(before, hides_values), _shown(value, hides_values)
+
+
+def _put_links_of(
+    conn: sqlite3.Connection, outcomes: Sequence[Outcome], stage_rules: StageRules, now: datetime
+) -> None:
+    """Store the links that actions changed, each placed by its record as it was seen, or else as it is remembered."""
+    placed: list[tuple[Link, Stage | None]] = []
+    others: list[Link] = []
+    for link, record in ((each.link, each.incident) for each in outcomes):
+        if link and record and record_key(record) == record_key(link):
+            placed.append((link, stage_rules.incident_stage(link, record)))
+        elif link:
+            others.append(link)
+    put_placed_links(conn, placed, now)
+    put_links(conn, others, now)
+    restage(conn, stage_rules, [link.case_id for link in others], now)
 
 
 def _values_kept(outcome: Outcome, seq: int, *, hides_values: bool) -> Iterator[tuple[str | None, int, str]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.batches import batches
 from reconciler.core.errors import StoreError
-from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason, System
+from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason, Stage, System
 from reconciler.store.database.codec import (
     LINK_COLUMNS,
     ONLY_SEEN,
@@ -59,6 +59,8 @@ _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
     UNION ALL SELECT case_id FROM links WHERE create_in_doubt_since IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE next_retry_at <= ?"""
 # UNION, or an ORDER BY, would make SQLite walk all links in their order; so the rows are sorted in Python.
+_ABSENT = """SELECT case_id FROM links WHERE case_absence IS NOT NULL
+    UNION ALL SELECT case_id FROM links WHERE incident_absence IS NOT NULL"""
 _OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
 _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.case_id
     WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
@@ -91,8 +93,10 @@ _SET = ", ".join(
 )
 _DECIDED = [name for name in LINK_COLUMNS if name not in ONLY_SEEN]
 _SAME = f"({', '.join(_DECIDED)}) IS ({', '.join(f':{name}' for name in _DECIDED)})"
-_PUT_LINK = f"""UPDATE links SET {_SET}, needs_plan = 1,
-    changed_at = CASE WHEN {_SAME} THEN changed_at ELSE :now END
+_CHANGED = f"needs_plan = 1, changed_at = CASE WHEN {_SAME} THEN changed_at ELSE :now END"
+_PUT_LINK = f"UPDATE links SET {_SET}, {_CHANGED} WHERE case_id = :case_id"  # noqa: S608 - our own constants
+_PUT_PLACED_LINK = f"""UPDATE links SET {_SET}, {_CHANGED}, incident_stage = :incident_stage,
+    out_of_step_since = CASE WHEN case_stage IS :incident_stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
     WHERE case_id = :case_id"""  # noqa: S608 - the columns are our own constants
 _SETTLE = f"""UPDATE links SET {_SET}, needs_plan = :needs_plan,
     skip_reason = :reason, skip_detail = :detail,
@@ -109,9 +113,25 @@ Damaged = dict[tuple[System, str], str]
 """service and id -> the text of a snapshot that cannot be read"""
 
 
-def put_link(conn: sqlite3.Connection, link: Link, now: datetime) -> None:
-    """Store a link as it now stands and mark it for planning; its skip stays."""
-    conn.execute(_PUT_LINK, {**link_values(link), "now": time_text(now)})
+def put_links(conn: sqlite3.Connection, links: Iterable[Link], now: datetime) -> None:
+    """Store links as they now stand and mark them for planning; a skip, and since when it stands, is left."""
+    at = time_text(now)
+    conn.executemany(_PUT_LINK, [{**link_values(link), "now": at} for link in links])
+
+
+def put_placed_links(conn: sqlite3.Connection, links: Iterable[tuple[Link, Stage | None]], now: datetime) -> None:
+    """Store links as ``put_links`` does, each with the stage at which its record was just seen."""
+    at = time_text(now)
+    rows = [
+        {
+            **link_values(link),
+            "incident_stage": stage,
+            "incident_peak": max(filter(None, (link.incident_peak, stage)), default=None),
+            "now": at,
+        }
+        for link, stage in links
+    ]
+    conn.executemany(_PUT_PLACED_LINK, rows)
 
 
 def put_decisions(database: Database, decisions: Iterable[Decided], now: datetime) -> int:
@@ -216,9 +236,11 @@ class Links:
 
     def pairs_to_plan(self, now: datetime) -> list[Pair]:
         """Return the pairs to plan: changed, with a create in doubt, or with a retry time that has passed."""
-        self._db.need_found(_TO_PLAN, (time_text(now),))
-        case_ids = {case_id for (case_id,) in self._db.read(_TO_PLAN, (time_text(now),))}
-        return self._pairs(sorted(case_ids))
+        return self._pairs(sorted(self._ids(_TO_PLAN, (time_text(now),))))
+
+    def absent_to_plan(self, now: datetime) -> list[Pair]:
+        """Return those of the pairs to plan of which a side answered 404."""
+        return self._pairs(sorted(self._ids(_TO_PLAN, (time_text(now),)) & self._ids(_ABSENT)))
 
     def all_pairs(self, *, open_only: bool) -> Iterator[Pair]:
         """Stream every pair by Case id; with ``open_only`` those whose two sides are not both closed.
@@ -248,6 +270,10 @@ class Links:
             for row in rows:
                 found[row["case_id"]] = Remembered(link=link_from(row), out_of_step_since=row["out_of_step_since"])
         return found
+
+    def _ids(self, sql: str, parameters: Sequence[str] = ()) -> set[str]:
+        self._db.need_found(sql, parameters)
+        return {case_id for (case_id,) in self._db.read(sql, parameters)}
 
     def _pairs(self, case_ids: Sequence[str]) -> list[Pair]:
         self._db.need(case_ids=case_ids)
@@ -317,8 +343,7 @@ class Links:
     def update_links(self, links: Iterable[Link], now: datetime) -> None:
         """Store links as they now stand and mark them for planning; a skip, and since when it stands, is left."""
         with self._db.transaction() as conn:
-            for link in links:
-                put_link(conn, link, now)
+            put_links(conn, links, now)
 
     def release_rejected(self) -> None:
         """End every hold of a rejected write and mark it for planning: the cause may have been removed."""

@@ -13,7 +13,7 @@ from reconciler.store.changes import Notification, put_if_new
 from reconciler.store.database.codec import optional_text, optional_time, time_from, time_text
 from reconciler.store.database.connection import Database
 from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
-from reconciler.store.links import put_decisions, put_link
+from reconciler.store.links import put_decisions, put_links
 from reconciler.store.values import Cursor, Decided, Pulled, RememberedCounts, Restored, StageRules
 
 QUARANTINE_ROWS = 1000
@@ -135,8 +135,7 @@ class Snapshots:
             context = IngestContext(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now)
             ingest_cases(context, restored.cases)
             ingest_incidents(context, restored.incidents)
-            for link in restored.links:
-                put_link(conn, link, now)
+            put_links(conn, restored.links, now)
             restage(conn, stage_rules, [link.case_id for link in restored.links], now)
 
     def begin_afresh(self, links: Sequence[Link], now: datetime) -> None:

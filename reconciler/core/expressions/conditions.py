@@ -46,6 +46,11 @@ class Condition:
         built = build(source, roots)
         return cls(source, frozenset(built.names), tuple(built.doubts), built.run)
 
+    @property
+    def is_always(self) -> bool:
+        """Return whether it is true whatever it is shown, as most are."""
+        return self.source.strip() in {"", ALWAYS}
+
     def holds(self, context: Mapping[str, Any]) -> bool:
         """Return whether the condition is true; a missing value, or any result but true, makes it false."""
         try:

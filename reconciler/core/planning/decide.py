@@ -47,9 +47,9 @@ again from what was read just before the write.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.core.copies import replace
 from reconciler.core.model import Hold, Pair, Skip
 from reconciler.core.planning.drafts import drafted
 from reconciler.core.planning.known import Knowledge

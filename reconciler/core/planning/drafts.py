@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, render_fields
 from reconciler.core.identity import SYS_ID
@@ -84,12 +85,12 @@ def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
         return Decision(link=link, skip=decision.skip)
     adopt = Action(
         **found.about,
+        fingerprint=verdict.here.fingerprint,  # decided before the record was part of the pair
         kind=ActionKind.ADOPT_INCIDENT,
         from_stage=found.incident_stage,
         to_stage=found.incident_at,
         written=given.link.written,
     )
-    adopt = replace(adopt, fingerprint=verdict.here.fingerprint)  # decided before the record was part of the pair
     return replace(decision, link=link, actions=(adopt, *decision.actions))
 
 
@@ -125,6 +126,7 @@ def _sent(here: Standing, draft: Draft) -> Decision:
         return Decision(link=replace(here.link, written=draft.written), notes=draft.notes)
     action = Action(
         **here.about,
+        fingerprint=here.fingerprint,
         kind=draft.kind,
         from_stage=draft.from_stage,
         to_stage=draft.to_stage,
@@ -261,6 +263,7 @@ def _note(here: Standing) -> Action:
     words = f"{name} is active again in Coralogix since {here.case.reactivated_at:{SERVICENOW_TIME}} UTC."
     return Action(
         **here.about,
+        fingerprint=here.fingerprint,
         kind=ActionKind.ADD_WORK_NOTE,
         from_stage=here.incident_at,
         to_stage=here.incident_at,
@@ -277,6 +280,7 @@ def _case_step(here: Standing, to_stage: Stage) -> Action:
     reason, full = here.reason if Verb.RESOLVE in here.path else ("", "")
     return Action(
         **here.about,
+        fingerprint=here.fingerprint,
         kind=ActionKind.ADVANCE_CASE,
         from_stage=here.case_at,
         to_stage=to_stage,

@@ -7,9 +7,9 @@ Rules render no field and make no action: ``drafts`` does that once, from the ve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import timedelta
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.identity import generations
 from reconciler.core.lifecycle import PENDING
@@ -97,7 +97,7 @@ def not_routed(here: Standing, _: Knowledge) -> Skip | None:
 def not_wanted(here: Standing, _: Knowledge) -> Skip | None:
     """Skip a Case for which ``create_when`` of its route's policy is false."""
     route = None if here.may_have_record else here.route
-    if route is None or here.policies.inbound[route.inbound].create_when.holds(here.context):
+    if route is None or here.meets(here.policies.inbound[route.inbound].create_when):
         return None
     return here.skip(SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
 

@@ -8,10 +8,12 @@ asks of the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
 
+from reconciler.core.copies import replace
+from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.expressions.templates import render_fields
 from reconciler.core.identity import fingerprint, record_id
@@ -32,7 +34,6 @@ class About(TypedDict):
     table: str
     sys_id: str
     number: str | None
-    fingerprint: str
 
 
 _OF_BOTH_SIDES = ("route", "case_stage", "word", "context", "in_step")
@@ -101,7 +102,8 @@ class Standing:
     @property
     def is_left_alone(self) -> bool:
         """Return whether a person said to leave the pair alone, and nothing changed since."""
-        return self.link.ignored_fingerprint == self.fingerprint
+        ignored = self.link.ignored_fingerprint
+        return bool(ignored) and ignored == self.fingerprint
 
     @property
     def hold(self) -> Hold | None:
@@ -238,7 +240,7 @@ class Standing:
         if self.outbound is None or self.incident is None:
             return None
         asked = asked_of_case(self.words, self.outbound)
-        return asked if asked is not None and self.outbound.when.holds(self.context) else None
+        return asked if asked is not None and self.meets(self.outbound.when) else None
 
     @property
     def record_goes_to(self) -> Stage | None:
@@ -264,8 +266,14 @@ class Standing:
     @cached_property
     def withheld(self) -> str:
         """Say why a record that exists gets nothing from its Case now; empty when it does."""
-        why = self.inbound.update_when.why_not(self.context)
-        return f"update_when of [inbound.{self.link.inbound}] does not hold: {why}" if why else ""
+        update_when = self.inbound.update_when
+        if self.meets(update_when):
+            return ""
+        return f"update_when of [inbound.{self.link.inbound}] does not hold: {update_when.why_not(self.context)}"
+
+    def meets(self, condition: Condition) -> bool:
+        """Return whether a condition holds; one that always does is not shown the pair, which takes time to write."""
+        return condition.is_always or condition.holds(self.context)
 
     @cached_property
     def context(self) -> Mapping[str, object]:
@@ -313,8 +321,7 @@ class Standing:
             kept={name: found[name] for name in fields_given(self.inbound) if name in found},
             create_in_doubt_since=None,
         )
-        bound = self.on(link)
-        return bound.on(replace(link, incident_peak=bound.incident_stage))
+        return self.on(replace(link, incident_peak=self.policies.incident_stage(link, incident)))
 
     def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
         """Skip this pair for a reason."""
@@ -331,7 +338,6 @@ class Standing:
             table=at.table,
             sys_id=at.sys_id or self.chosen_id,
             number=at.number or None,
-            fingerprint=self.fingerprint,
         )
 
 

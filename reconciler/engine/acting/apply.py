@@ -13,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import AuthFailed, RemoteError
 from reconciler.core.identity import record_id
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, Result
@@ -49,6 +50,8 @@ class Applier:
     """Carry out the plans of one cycle, one after the other. Not for several threads."""
 
     context: Context
+    stores_decisions: bool = True
+    """what was decided about a link is stored with its first action; False where the whole plan was stored already"""
     outcomes: list[Outcome] = field(default_factory=list)
     _down: dict[str, str] = field(default_factory=dict)
     """sides to which nothing more is sent in this cycle -> why"""
@@ -99,18 +102,27 @@ class Applier:
             for looked in [future for future in reading if future in done]:
                 name, batch = reading.pop(looked)
                 fresh = self._heard(looked.result())
-                lanes.looked_at(name, [_work(pairs[one.link.case_id], one, fresh) for one in batch])
+                lanes.looked_at(name, [self._work(pairs[one.link.case_id], one, fresh) for one in batch])
             ended = [(*acting.pop(future), future.result()) for future in list(acting) if future in done]
             self._came_back([one for _, _, one in ended], lanes)
 
     def _look(
         self, pool: ThreadPoolExecutor, lanes: Lanes, reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]]
     ) -> None:
-        """Store the field notes of the next links, and read their records."""
+        """Read the records of the next links, and store their field notes where the plan was not stored."""
         for name, batch in lanes.batches():
-            store_notes(self.context, batch)
+            if self.stores_decisions:
+                store_notes(self.context, batch)
             down = frozenset(self._down)
             reading[pool.submit(copy_context().run, self._read, batch, down)] = (name, batch)
+
+    def _work(self, pair: Pair, decision: Decision, fresh: Fresh) -> Work:
+        return Work(
+            pair=replace(pair, link=decision.link),
+            actions=list(decision.actions),
+            fresh=fresh,
+            decided=decided(decision) if self.stores_decisions else None,
+        )
 
     def _heard(self, fresh: Fresh) -> Fresh:
         """Stop the sides whose records could not be read."""
@@ -242,15 +254,6 @@ def _ended_at_once(ended: _Ended) -> Future[_Ended]:
     future: Future[_Ended] = Future()
     future.set_result(ended)
     return future
-
-
-def _work(pair: Pair, decision: Decision, fresh: Fresh) -> Work:
-    return Work(
-        pair=replace(pair, link=decision.link),
-        actions=list(decision.actions),
-        fresh=fresh,
-        decided=decided(decision),
-    )
 
 
 def _known(pair: Pair, action: Action) -> Incident | None:

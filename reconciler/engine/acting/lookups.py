@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from reconciler.core.batches import batches
+from reconciler.core.copies import replace
 from reconciler.core.errors import ConditionDropped, PartialTruth, Rejected, RemoteError
 from reconciler.core.model import Case, Incident, Pair, System
 from reconciler.core.planning.decide import decide

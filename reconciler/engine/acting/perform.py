@@ -26,9 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
 from reconciler.core.expressions.templates import JOURNAL_FIELDS
 from reconciler.core.lifecycle import STEP_OF

@@ -9,7 +9,7 @@ from reconciler.core.model import Link
 from reconciler.store.changes import Notification, put_notifications
 from reconciler.store.database.codec import time_from, time_text
 from reconciler.store.database.connection import Database
-from reconciler.store.links import put_link
+from reconciler.store.links import put_links
 from reconciler.store.values import HoldRequest, HoldRequestKind
 
 _PUT = "INSERT INTO hold_requests (case_id, kind, fingerprint, asked_by, asked_at) VALUES (?, ?, ?, ?, ?)"
@@ -48,6 +48,6 @@ class HoldRequests:
             source_time=time_text(request.asked_at),
         )
         with self._db.transaction() as conn:
-            put_link(conn, link, now)
+            put_links(conn, [link], now)
             put_notifications(conn, [note])
             conn.execute("DELETE FROM hold_requests WHERE seq = ?", (request.seq,))

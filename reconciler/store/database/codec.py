@@ -90,6 +90,14 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _list_of(read: Callable[[str], Any]) -> Codec:
+    """Write a list, empty for most links, as JSON text, and read each of its members."""
+    return (
+        lambda held: json_text(held) if held else "[]",
+        lambda text: () if text == "[]" else tuple(map(read, json.loads(text))),
+    )
+
+
 def _or_none(write: Callable[[Any], str], read: Callable[[Any], Any]) -> Codec:
     """Leave NULL as None; write and read everything else."""
     return (
@@ -103,7 +111,8 @@ Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 _STAGE: Codec = (_same, stage_from)
 _FLAG: Codec = (int, bool)
 _TIME: Codec = (optional_text, optional_time)
-_JSON: Codec = (json_text, json.loads)
+_JSON: Codec = (lambda held: json_text(held) if held else "{}", lambda text: {} if text == "{}" else json.loads(text))
+"""A mapping, empty for most links."""
 _ABSENCE = _or_none(json_text, lambda text: _absence(json.loads(text)))
 _CODECS: Mapping[str, Codec] = {
     "case_peak": _STAGE,
@@ -115,8 +124,8 @@ _CODECS: Mapping[str, Codec] = {
     "kept": _JSON,
     "noted": _JSON,
     "tries": _or_none(json_text, lambda text: Tries(**json.loads(text))),
-    "reactivations": (json_text, lambda text: tuple(map(time_from, json.loads(text)))),
-    "earlier": (json_text, lambda text: tuple(json.loads(text))),
+    "reactivations": _list_of(time_from),
+    "earlier": _list_of(str),
     "elsewhere": _or_none(json_text, lambda text: Elsewhere(**json.loads(text))),
     "hold": _or_none(json_text, lambda text: _hold(json.loads(text))),
     "incident_absence": _ABSENCE,
