@@ -72,8 +72,8 @@ def side_by_side(*parts: SafeText) -> SafeText:
 
 def print_lines(*lines: object) -> None:
     """Write lines to standard output, each on one line, whatever it holds."""
-    for line in lines:
-        click.echo(line if isinstance(line, SafeText) else escape_controls(str(line)))
+    if lines:
+        click.echo("\n".join(line if isinstance(line, SafeText) else escape_controls(str(line)) for line in lines))
 
 
 def write_text(text: str) -> None:

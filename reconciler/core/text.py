@@ -66,6 +66,8 @@ def one_line(text: str) -> str:
 
 def escape_controls(text: str) -> str:
     r"""Write what ``clean`` takes out, and line ends, as ``\n`` or ``\x1b``: the text stays on its line."""
+    if text.isprintable():  # as nearly all are, and none of those signs is
+        return text
     return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 

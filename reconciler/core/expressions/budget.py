@@ -16,6 +16,7 @@ from reconciler.core.text import clean, without_code_blocks
 MOST_TURNS = 5_000
 MOST_STEPS = 200_000
 CHARACTERS_OF_A_STEP = 64
+_SINGLE = (str, int, float)
 _HOLDING_MEMBERS = (list, tuple, range, set, frozenset, KeysView, ValuesView, ItemsView)
 
 
@@ -66,8 +67,11 @@ def size_of(value: Any, *, most: int) -> int:
     size, waiting = 0, [value]
     while waiting and size <= most:
         one = waiting.pop()
+        size += 1 + (len(one) // CHARACTERS_OF_A_STEP if isinstance(one, str) else 0)
+        if isinstance(one, _SINGLE):  # most are, and whether they are mappings takes long to find out
+            continue
         inside = _members(one)
-        size += 1 + len(inside) + (len(one) // CHARACTERS_OF_A_STEP if isinstance(one, str) else 0)
+        size += len(inside)
         if size <= most:
             waiting.extend(inside)
     return size

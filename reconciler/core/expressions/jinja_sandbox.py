@@ -330,8 +330,11 @@ class Compiled:
 
     def render(self, context: Mapping[str, Any], budget: Budget) -> str:
         """Render it, clean and without blanks at its ends; raise TemplateFailed."""
+        seen = {**ENVIRONMENT.globals, **context, BUDGET: budget}
         try:
-            return clean(_collect(self._template.generate({**context, BUDGET: budget}))).strip()
+            # ``generate`` would copy the names twice more.
+            pieces = self._template.root_render_func(self._template.new_context(seen, shared=True))
+            return clean(_collect(pieces)).strip()
         except TemplateFailed:
             raise
         except _FAILURES as error:
