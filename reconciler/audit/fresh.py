@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,7 +29,15 @@ from reconciler.core.errors import Malformed, Missing, PartialTruth
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import Case, Incident, Link, System
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
-from reconciler.remotes.ports import CASES_HIDDEN, LARGEST_PAGE, CaseClient, CaseOrder, IncidentClient, Position
+from reconciler.remotes.ports import (
+    CASES_HIDDEN,
+    LARGEST_PAGE,
+    CaseClient,
+    CaseOrder,
+    IncidentClient,
+    case_pages,
+    record_pages,
+)
 from reconciler.store.store import Store
 from reconciler.store.values import Remembered
 
@@ -86,24 +95,25 @@ class FreshReading:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def _read_records(self, client: IncidentClient, table: str) -> None:
-        after: Position | None = None
-        while True:
-            try:
-                page = client.changed(table, since=None if after else self.asked.since, after=after, limit=PAGE_ROWS)
-            except PartialTruth as error:
-                self.incomplete.append(str(error))
-                return
-            self._keep(page.incidents)
-            self._put_aside(f"{client.connector}.{table}", page.malformed)
-            hidden = page.hidden + sum(not one.raw for one in page.malformed)
-            if hidden:
-                self.incomplete.append(
-                    f"ServiceNow ({client.connector}) counts {hidden} rows of {table} that it does not show"
-                )
-            self.tell("records", len(self._records))
-            if page.last is None or page.is_whole or hidden:
-                return
-            after = page.last
+        pages = record_pages(client, table, since=self.asked.since, after=None, limit=PAGE_ROWS)
+        with self._whole_or_told():
+            for page in pages:
+                self._keep(page.incidents)
+                self._put_aside(f"{client.connector}.{table}", page.malformed)
+                self.tell("records", len(self._records))
+                hidden = page.hidden + sum(not one.raw for one in page.malformed)
+                if hidden:
+                    words = f"ServiceNow ({client.connector}) counts {hidden} rows of {table} that it does not show"
+                    self.incomplete.append(words)
+                    return
+
+    @contextmanager
+    def _whole_or_told(self) -> Iterator[None]:
+        """Note a listing that does not show everything, and go on with what it showed."""
+        try:
+            yield
+        except PartialTruth as error:
+            self.incomplete.append(str(error))
 
     def _list_cases(self) -> None:
         """List the Cases of the window by creation and by change, and ask again for what only one listing shows."""
@@ -124,25 +134,17 @@ class FreshReading:
     def _sweep(self, order: CaseOrder) -> dict[str, Case]:
         found: dict[str, Case] = {}
         created_from = self.asked.since if order is CaseOrder.CREATED else None
-        token: str | None = None
-        seen: set[str] = set()
-        while True:
-            page = self.cases.list_cases(order=order, page_token=token, page_size=PAGE_ROWS, created_from=created_from)
-            if page.truncated:
-                self.incomplete.append(CASES_HIDDEN)
-            self._put_aside(System.CORALOGIX, page.malformed)
-            found |= {case.id: case for case in page.cases}
-            self.tell("Cases", len(found))
-            times = [case.updated_at for case in page.cases if case.updated_at]
-            is_past = order is CaseOrder.UPDATED and bool(times) and min(times) < self.asked.since
-            token = page.next_token
-            if is_past or not token:
-                return found
-            # Tokens of the API may count rows; a loop would never end by itself.
-            if token in seen:
-                self.incomplete.append("Coralogix gave the same page twice: its listing does not end")
-                return found
-            seen.add(token)
+        with self._whole_or_told():
+            for page in case_pages(self.cases, order, page_rows=PAGE_ROWS, created_from=created_from):
+                if page.truncated:
+                    self.incomplete.append(CASES_HIDDEN)
+                self._put_aside(System.CORALOGIX, page.malformed)
+                found |= {case.id: case for case in page.cases}
+                self.tell("Cases", len(found))
+                times = [case.updated_at for case in page.cases if case.updated_at]
+                if order is CaseOrder.UPDATED and times and min(times) < self.asked.since:
+                    break
+        return found
 
     def _read_case(self, case_id: str) -> Case | None:
         try:

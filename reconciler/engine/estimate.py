@@ -15,8 +15,7 @@ from reconciler.core.model import Case, Stage
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.context import Context
 from reconciler.engine.parts import BackfillRequest, part_size
-from reconciler.engine.reading.pull import case_pages
-from reconciler.remotes.ports import NAMES_A_REQUEST, CaseOrder
+from reconciler.remotes.ports import NAMES_A_REQUEST, CaseOrder, case_pages
 
 MOST_PAGES = 10
 """At most this many pages are counted; the rest is extrapolated."""
@@ -71,7 +70,7 @@ def _count(context: Context, asked: BackfillRequest) -> tuple[int, int]:
     since = asked.since or context.clock() - context.policies.first_lookback
     listed, wanted, oldest = 0, 0, context.clock()
     rows = context.settings.all_cases_page_rows
-    pages = case_pages(context, CaseOrder.CREATED, page_rows=rows, created_from=since)
+    pages = case_pages(context.cases, CaseOrder.CREATED, page_rows=rows, created_from=since)
     for number, page in enumerate(pages, start=1):
         listed += len(page.cases)
         wanted += sum(_may_get_one(context, case, asked) for case in page.cases)

@@ -24,10 +24,10 @@ from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import close_unfinished
-from reconciler.engine.reading.pull import record_pages, whole_case_pages
+from reconciler.engine.reading.pull import whole_case_pages
 from reconciler.engine.report import result_of
 from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
-from reconciler.remotes.ports import CaseOrder, IncidentClient
+from reconciler.remotes.ports import CaseOrder, IncidentClient, record_pages
 from reconciler.store.values import CycleCounts, Restored
 
 KIND = "rebuild"

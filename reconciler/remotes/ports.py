@@ -6,15 +6,15 @@ The contract tests check this over sockets; the other tests run the same clients
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.core.case_events import CaseEvent
-from reconciler.core.errors import Malformed
-from reconciler.core.model import Case, Incident, JsonObject
+from reconciler.core.errors import Malformed, PartialTruth
+from reconciler.core.model import Case, Incident, JsonObject, System
 from reconciler.core.told import RecordChange
 
 if TYPE_CHECKING:
@@ -297,3 +297,49 @@ class IncidentClient(Protocol):
     def rows(self, table: str, query: str, *, fields: Sequence[str], limit: int) -> tuple[JsonObject, ...]:
         """Read raw rows of any table, for probes; nothing is checked but the shape of the answer."""
         ...
+
+
+# -- a listing to its end, by any client -----------------------------------------------------------------------------
+
+
+def case_pages(
+    cases: CaseClient,
+    order: CaseOrder,
+    *,
+    page_rows: int,
+    statuses: tuple[str, ...] = (),
+    created_from: datetime | None = None,
+) -> Iterator[CasePage]:
+    """Read page after page; raise PartialTruth when the service hands out the same page token twice.
+
+    Tokens may count rows, so that such a listing would never end by itself.
+    """
+    token: str | None = None
+    seen: set[str] = set()
+    while True:
+        page = cases.list_cases(
+            order=order,
+            page_token=token,
+            page_size=page_rows,
+            statuses=statuses,
+            created_from=created_from,
+        )
+        yield page
+        token = page.next_token
+        if not token:
+            return
+        if token in seen:
+            raise PartialTruth("the same page token came twice: the listing does not end", system=System.CORALOGIX)
+        seen.add(token)
+
+
+def record_pages(
+    client: IncidentClient, table: str, *, since: datetime | None, after: Position | None, limit: int
+) -> Iterator[IncidentPage]:
+    """Read the records that bear our mark, oldest change first, page after page to the end."""
+    while True:
+        page = client.changed(table, since=None if after else since, after=after, limit=limit)
+        yield page
+        if page.last is None or page.is_whole:
+            return
+        after = page.last

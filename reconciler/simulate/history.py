@@ -13,7 +13,15 @@ from datetime import datetime
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Missing
 from reconciler.core.model import Case
-from reconciler.remotes.ports import LARGEST_PAGE, CaseClient, CaseEventClient, CaseEvents, CaseOrder, CasePage
+from reconciler.remotes.ports import (
+    LARGEST_PAGE,
+    CaseClient,
+    CaseEventClient,
+    CaseEvents,
+    CaseOrder,
+    CasePage,
+    case_pages,
+)
 
 PAGE_ROWS = LARGEST_PAGE
 """as many as the API allows"""
@@ -81,13 +89,9 @@ def _pages(cases: CaseClient, since: datetime) -> Iterator[CasePage]:
     A Case without an update time is listed last, so the listing by creation is read as well.
     """
     for order in CaseOrder:
-        token: str | None = None
-        while True:
-            page = cases.list_cases(order=order, page_token=token, page_size=PAGE_ROWS)
+        for page in case_pages(cases, order, page_rows=PAGE_ROWS):
             yield page
-            token = page.next_token
-            oldest = min((_time_of(case, order) for case in page.cases), default=since)
-            if token is None or oldest < since:
+            if any(_time_of(case, order) < since for case in page.cases):
                 break
 
 

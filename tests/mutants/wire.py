@@ -22,6 +22,13 @@ OWN_STEPS = "tests/scenario/test_own_steps.py"
 
 WIRE_FAULTS = (
     fault(
+        "a listing that does not end is read for ever",
+        "remotes/ports:case_pages",
+        "token in seen",
+        "False",
+        f"{REMOTES}/coralogix/test_client.py::test_a_listing_that_does_not_end_is_read_no_further",
+    ),
+    fault(
         "an echo in data is let in",
         "echoes:Echoes.clean",
         "not self.are_in(answer.body)",

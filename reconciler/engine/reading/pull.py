@@ -40,9 +40,10 @@ from reconciler.remotes.ports import (
     CASES_HIDDEN,
     CaseOrder,
     CasePage,
-    IncidentClient,
     IncidentPage,
     Position,
+    case_pages,
+    record_pages,
 )
 from reconciler.store.values import Cursor, Pulled, RememberedCounts
 
@@ -219,7 +220,7 @@ def _sweep_cases(context: Context, order: CaseOrder, cursor: Cursor | None, wind
     settings = context.settings
     is_long = reads_much(cursor, window, settings.case_page_rows)
     page_rows = settings.all_cases_page_rows if is_long else settings.case_page_rows
-    for page in case_pages(context, order, page_rows=page_rows):
+    for page in case_pages(context.cases, order, page_rows=page_rows):
         sweep.server_time = sweep.server_time or page.server_time
         sweep.truncated = sweep.truncated or page.truncated
         sweep.malformed += page.malformed
@@ -255,40 +256,14 @@ def _moved(order: CaseOrder, cursor: Cursor | None, sweep: _CaseListing, window:
     return Cursor(name=_case_cursor(order), time=head, resume=reach.text())
 
 
-def case_pages(
-    context: Context,
-    order: CaseOrder,
-    *,
-    page_rows: int,
-    statuses: tuple[str, ...] = (),
-    created_from: datetime | None = None,
-) -> Iterator[CasePage]:
-    """Read page after page; raise PartialTruth when the service hands out the same page token twice."""
-    token: str | None = None
-    seen: set[str] = set()
-    while True:
-        page = context.cases.list_cases(
-            order=order,
-            page_token=token,
-            page_size=page_rows,
-            statuses=statuses,
-            created_from=created_from,
-        )
-        yield page
-        token = page.next_token
-        if not token:
-            return
-        if token in seen:
-            raise PartialTruth("the same page token came twice: the listing does not end", system=System.CORALOGIX)
-        seen.add(token)
-
-
 def whole_case_pages(
     context: Context, *, statuses: tuple[str, ...] = (), created_from: datetime | None = None
 ) -> Iterator[CasePage]:
     """Read page after page, newest Case first; raise PartialTruth for one that hides Cases."""
     page_rows = context.settings.all_cases_page_rows
-    pages = case_pages(context, CaseOrder.CREATED, page_rows=page_rows, statuses=statuses, created_from=created_from)
+    pages = case_pages(
+        context.cases, CaseOrder.CREATED, page_rows=page_rows, statuses=statuses, created_from=created_from
+    )
     for page in pages:
         if page.truncated and not context.settings.accept_partial_view:
             raise PartialTruth(CASES_HIDDEN, system=System.CORALOGIX)
@@ -328,18 +303,6 @@ class _RecordListing:
 def incident_cursor(connector: str, table: str) -> str:
     """Name the cursor of one table of one connector."""
     return f"incidents.{connector}.{table}"
-
-
-def record_pages(
-    client: IncidentClient, table: str, *, since: datetime | None, after: Position | None, limit: int
-) -> Iterator[IncidentPage]:
-    """Read the records that bear our mark, oldest change first, page after page to the end."""
-    while True:
-        page = client.changed(table, since=None if after else since, after=after, limit=limit)
-        yield page
-        if page.last is None or page.is_whole:
-            return
-        after = page.last
 
 
 def pull_incidents(context: Context, connector: str, table: str, window: Window) -> SidePull:

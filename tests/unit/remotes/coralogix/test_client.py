@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from reconciler.core.errors import Ambiguous, Missing, Rejected, Transient
+from reconciler.core.errors import Ambiguous, Missing, PartialTruth, Rejected, Transient
 from reconciler.core.model import Case, System
 from reconciler.remotes.coralogix.client import CoralogixClient
-from reconciler.remotes.ports import CaseOrder
+from reconciler.remotes.ports import CaseOrder, case_pages
 from tests.unit.remotes.coralogix.test_codec import BARE, FULL, ID, LEAST, OTHER
 from tests.unit.remotes.scripted import Scripted, Seen, as_json, talking
 
@@ -46,6 +46,15 @@ def test_the_last_page_has_no_token(pagination: object) -> None:
     body = {"cases": None, "pagination": pagination}
     read, _ = ask(as_json(body), lambda client: client.list_cases(order=CaseOrder.UPDATED))
     assert (read.cases, read.next_token, read.truncated) == ((), None, False)
+
+
+def test_a_listing_that_does_not_end_is_read_no_further() -> None:
+    again = as_json(page(LEAST) | {"pagination": {"nextPageToken": "again"}})
+    with talking(again, again, system=System.CORALOGIX) as it:
+        pages = case_pages(CoralogixClient(it.http), CaseOrder.UPDATED, page_rows=1)
+        assert [next(pages).cases, next(pages).cases] == [(BARE,), (BARE,)]
+        with pytest.raises(PartialTruth, match="does not end"):
+            next(pages)
 
 
 @pytest.mark.parametrize("body", [{}, {"cases": []}, {"pagination": {}}, {"cases": {}, "pagination": {}}])
