@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from reconciler.core.identity import odd_key
 from reconciler.core.lifecycle import shows_activity
-from reconciler.core.model import HOLD_REASONS, ActionKind, Case, Incident, Link, Pair, Skip, Stage
+from reconciler.core.model import HOLD_REASONS, ActionKind, Case, Incident, Link, Pair, Skip, Stage, named
 from reconciler.core.planning.decide import decide
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision
@@ -210,13 +210,13 @@ def _findings(
     found: list[tuple[ExceptionKind, str]] = []
     strays = [one for one in others if one.sys_id not in link.earlier]
     if strays and not link.sys_id:
-        names = ", ".join(one.number for one in strays)
+        names = ", ".join(map(named, strays))
         found.append((ExceptionKind.NOT_LINKED, f"{names} bears its key and our mark, and the database has no link"))
     elif strays:
-        names = ", ".join(f"{one.number} ({one.connector})" for one in strays)
+        names = ", ".join(map(named, strays))
         found.append((ExceptionKind.DUPLICATE, f"beside the linked record {names} bears its key and our mark"))
     if link.sys_id and linked is None and link.table != EVENT_TABLE:
-        words = f"{link.number or link.sys_id} does not show: deleted, or hidden from this user"
+        words = f"{named(link)} does not show: deleted, or hidden from this user"
         found.append((ExceptionKind.RECORD_MISSING, words))
     if not found and seen.remembered is None and decided.skip is None:
         found.append((ExceptionKind.NEVER_SEEN, "the database does not know this Case"))

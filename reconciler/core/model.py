@@ -239,6 +239,8 @@ class Tries:
     times: int
     ended: str = Result.UNKNOWN
     """how each of them ended: ``unknown`` or ``already``"""
+    planned_at: str = ""
+    """when the last of them was planned: two actions of one plan are one try"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,6 +323,11 @@ class Link:
         if self.case_peak is None or self.incident_peak is None:
             return None
         return min(self.case_peak, self.incident_peak)
+
+
+def named(record: Incident | Link | Elsewhere) -> str:
+    """Name a record for people: numbers are given anew by each instance, and by each table of one."""
+    return f"{record.number or record.sys_id} ({record.connector}/{record.table})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ def tell_outcome(outcome: Outcome) -> None:
         "kind": action.kind.value,
         "case": action.case_key or action.case_id,
         "record": outcome.incident.number if outcome.incident else action.number or action.sys_id,
+        "connector": action.connector,
         "stage": action.to_stage.word,
         "result": outcome.result.value,
         "detail": outcome.detail,

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from reconciler.core.errors import Malformed, Missing, PartialTruth, RemoteError
 from reconciler.core.identity import CASE_ID, odd_key, record_id
-from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
+from reconciler.core.model import Case, Incident, Link, Pair, Stage, System, named
 from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Question, until_answered
@@ -218,12 +218,12 @@ def _highest(*stages: Stage | None) -> Stage | None:
 
 def _difference(case: Case, incident: Incident, case_stage: Stage | None, incident_stage: Stage | None) -> str:
     """Say how two sides differ and what follows from it."""
-    stands = f"the Case is {case.status} and {incident.number} is in state {incident.state}"
+    stands = f"the Case is {case.status} and {named(incident)} is in state {incident.state}"
     if case_stage is None or incident_stage is None:
         return f"{stands}, one of which has no stage; the next cycle holds it until that is known"
     low, high = sorted((case_stage, incident_stage))
     if low < Stage.RESOLVED <= high:
-        lower = "the Case" if case_stage is low else incident.number
+        lower = "the Case" if case_stage is low else "the record"
         word = "case_moved_back" if case_stage is low else "incident_reopened"
         return (
             f"{stands}, and nobody can tell which moved last; the next cycle holds it as {word}, until {lower} is "

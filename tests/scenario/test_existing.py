@@ -42,7 +42,7 @@ def test_a_case_with_a_record_elsewhere_gets_no_second_and_its_record_no_write()
     [skip] = report.plan.skips
     number = world.servicenow.record(sys_id)["number"]
     assert (report.exit_code, report.plan.actions, skip.reason) == (0, (), SkipReason.KEPT_ELSEWHERE)
-    assert skip.detail == f"main/incident {number} stands for this Case, by other means"
+    assert skip.detail == f"{number} (main/incident) stands for this Case, by other means"
     world.coralogix.resolve(case_id)
     world.servicenow.people.progress(sys_id)
     before |= {name: value for name, value in world.servicenow.record(sys_id).items() if value != before.get(name)}

@@ -13,7 +13,7 @@ from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.identity import generations
 from reconciler.core.lifecycle import PENDING
-from reconciler.core.model import Case, Elsewhere, Incident, Link, Skip, SkipReason, Stage
+from reconciler.core.model import Case, Elsewhere, Incident, Link, Skip, SkipReason, Stage, named
 from reconciler.core.planning.known import SETTLE_AFTER, Knowledge
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing, told_by
@@ -231,7 +231,7 @@ def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
 
 
 def _kept(here: Standing, there: Elsewhere) -> Leave:
-    detail = f"{there.connector}/{there.table} {there.number} stands for this Case, by other means"
+    detail = f"{named(there)} stands for this Case, by other means"
     if there.is_missed:
         detail += "; it was not found at the last look, and the next drift check looks once more"
     return Leave(link=replace(here.link, elsewhere=there), skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
@@ -257,8 +257,8 @@ def incident_missing(here: Standing, _: Knowledge) -> Skip | None:
     """Hold a record that answered 404: it was deleted, or hidden from this user."""
     if here.link.incident_absence is None:
         return None
-    name = here.link.number or here.link.sys_id
-    return _absent(here, SkipReason.INCIDENT_MISSING, here.link.incident_absence.times, "ServiceNow", name)
+    times = here.link.incident_absence.times
+    return _absent(here, SkipReason.INCIDENT_MISSING, times, "ServiceNow", named(here.link))
 
 
 def doubled(here: Standing, _: Knowledge) -> Skip | None:
@@ -279,7 +279,7 @@ def unknown_state(here: Standing, _: Knowledge) -> Skip | None:
     if incident is None or here.incident_stage is not None:
         return None
     where = f"[servicenow.{incident.connector}.states]"
-    detail = f"{incident.number} has the unknown state {incident.state!r}; {where} can name it"
+    detail = f"{named(incident)} has the unknown state {incident.state!r}; {where} can name it"
     return here.skip(SkipReason.UNKNOWN_STATE, detail)
 
 
@@ -368,7 +368,7 @@ def over(here: Standing) -> Skip | None:
     """Leave a record that is Closed or Canceled as it is; an alert is written until it was cleared."""
     if here.is_event or not here.is_over:
         return None
-    return here.skip(SkipReason.INCIDENT_TERMINAL, f"{here.link.number} is over and is not written")
+    return here.skip(SkipReason.INCIDENT_TERMINAL, f"{named(here.link)} is over and is not written")
 
 
 def withheld(here: Standing) -> Skip | None:
@@ -393,7 +393,7 @@ def has_note(here: Standing) -> bool:
 def moved_back(here: Standing) -> Skip | None:
     """Report a side that was moved back across ``resolved``: a reopened record, a Case that fired again."""
     if here.incident and here.is_incident_back:
-        return here.skip(SkipReason.INCIDENT_REOPENED, f"{here.incident.number} was reopened and is left to people")
+        return here.skip(SkipReason.INCIDENT_REOPENED, f"{named(here.incident)} was reopened and is left to people")
     if here.is_case_back:
         return here.skip(SkipReason.CASE_MOVED_BACK, "the Case was resolved before and is open again")
     return None
@@ -404,7 +404,7 @@ def stands_back(here: Standing) -> Skip | None:
     if here.incident is None or here.case_at == here.incident_at:
         return None
     if here.incident_at < here.incident_peak:
-        detail = f"{here.incident.number} was moved back; it follows only news"
+        detail = f"{named(here.incident)} was moved back; it follows only news"
         return here.skip(SkipReason.INCIDENT_REOPENED, detail)
     if here.case_at < here.case_peak:
         return here.skip(SkipReason.CASE_MOVED_BACK, "the Case was moved back; it follows only news")

@@ -18,7 +18,7 @@ from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.expressions.templates import render_fields
 from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.lifecycle import STEPS, verbs
-from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb
+from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
 from reconciler.core.policies.requirements import parts_of
@@ -121,7 +121,7 @@ class Standing:
         """Say that a record does not bear this Case's key and our mark any more; empty while it does."""
         if self.incident is None or self.is_ours:
             return ""
-        return f"{self.incident.number} does not bear this Case's key and our mark any more"
+        return f"{named(self.incident)} does not bear this Case's key and our mark any more"
 
     @cached_property
     def further(self) -> tuple[Incident, ...]:

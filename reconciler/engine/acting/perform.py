@@ -47,6 +47,7 @@ from reconciler.core.model import (
     Stage,
     Tries,
     Verb,
+    named,
 )
 from reconciler.core.planning.decide import decide_standing, next_hold
 from reconciler.core.planning.known import Knowledge
@@ -109,10 +110,8 @@ class Performer:
         link = outcome.link or here.link
         if outcome.result not in MOST_TRIES:
             return replace(outcome, link=replace(link, tries=None)) if link.tries else outcome
-        before = link.tries
-        is_same = before is not None and (before.fingerprint, before.ended) == (action.fingerprint, outcome.result)
-        times = 1 + (before.times if before and is_same else 0)
-        link = replace(link, tries=Tries(fingerprint=action.fingerprint, times=times, ended=outcome.result))
+        tries = _once_more(link.tries, action, outcome.result, self.knowledge.now.isoformat())
+        link, times = replace(link, tries=tries), tries.times
         if times <= MOST_TRIES[outcome.result]:
             return replace(outcome, link=link)
         seen = here.on(link)
@@ -258,7 +257,7 @@ class Performer:
         link = _given(here.link, action, here, is_base=is_base) if is_stored else here.link
         link = _noted(link, action, NOTE_ARRIVED, here.case)  # a field that is ignored takes no note with it
         if not _arrived(action, here, before):
-            left = f"the service accepted the change and left {after.number} in state {after.state}"
+            left = f"the service accepted the change and left {named(after)} in state {after.state}"
             words = "; ".join(part for part in (left, _differences(action, after)) if part)
             return self._hold(action, here.on(link), words)
         raced = "" if is_alone else "somebody else wrote at the same time"
@@ -349,6 +348,14 @@ class Performer:
         if action.kind is ActionKind.ADOPT_INCIDENT:  # bound all the same, so that it is asked for again, by its id
             link = replace(link, sys_id=action.sys_id, number=action.number or "")
         return Outcome(action=action, result=Result.RETRY, detail=str(error), link=link)
+
+
+def _once_more(before: Tries | None, action: Action, ended: Result, planned_at: str) -> Tries:
+    """Count one more try, if it is one: of the same unchanged pair, with the same end, and by a later plan."""
+    now = Tries(fingerprint=action.fingerprint, times=1, ended=ended, planned_at=planned_at)
+    if before is None or (before.fingerprint, before.ended) != (now.fingerprint, now.ended):
+        return now
+    return replace(now, times=before.times + (before.planned_at != planned_at))
 
 
 def _reached(here: Standing, verb: Verb) -> bool:

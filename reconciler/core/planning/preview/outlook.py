@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from reconciler.core.lifecycle import STEP_TO
-from reconciler.core.model import Action, ActionKind, Link, Pair, Skip, SkipReason, Stage
+from reconciler.core.model import Action, ActionKind, Link, Pair, Skip, SkipReason, Stage, named
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.preview.trial import answered
 from reconciler.core.planning.standing import Standing
@@ -60,7 +60,7 @@ def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
 
 def _at_rest(here: Standing) -> Iterator[str]:
     """Say why neither side has anything to ask of the other."""
-    record = here.link.number or "its record"
+    record = named(here.link) if here.link.sys_id else "its record"
     if here.case_at is here.incident_at:
         yield f"both sides stand at {here.case_at.word}"
         return

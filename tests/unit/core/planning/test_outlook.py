@@ -71,7 +71,7 @@ def test_a_step_that_is_off_is_named() -> None:
     rules = policies(inbound=an_inbound(fields={}, on_close=None))
     words = because(a_pair(CLOSED, RESOLVED), rules)
     assert words == (
-        "the Case stands at closed, INC0010001 at resolved; "
+        "the Case stands at closed, INC0010001 (main/incident) at resolved; "
         "[inbound.default] on_close is off, so a Case that is closed asks nothing"
     )
 
