@@ -101,15 +101,17 @@ class _Cycle:
             self._carry_out(scope, started_at)
             error = self._first_failure()
         except StoreError:
-            raise
+            raise  # where nothing can be stored, the end of the cycle cannot be recorded either
         except ReconcilerError as failure:
             error = failure
+        # Where a side did not answer, it is asked no more: what is to be read of steps is queued, and waits.
         if self.request.carry_out and not isinstance(error, CycleFailed):
             read_steps(self.context, writes=len(self.outcomes))
         return self._record(kind, started_at, error)
 
     @property
     def _acts(self) -> bool:
+        """Return whether the plan is carried out: ``plan`` asks only to see it, and observe mode never writes."""
         return self.request.carry_out and not self.context.observes
 
     # -- the steps ---------------------------------------------------------------------------------------------
@@ -178,6 +180,7 @@ class _Cycle:
         anew = {decision.link.case_id for decision in plan.decisions}
         kept = [decision for decision in before if decision.link.case_id not in anew]
         self.pairs = pairs | self.pairs
+        # Brakes and report count both plans of a cycle with a drift check as one; only the second is applied now.
         self.plan = replace(plan, decisions=(*kept, *plan.decisions))
         self._check()
         if self._acts:

@@ -226,7 +226,7 @@ def _sweep_cases(context: Context, order: CaseOrder, cursor: Cursor | None, wind
         sweep.malformed += page.malformed
         times = [time for case in page.cases if (time := _time_of(case, order))]
         sound = [time for time in times if not _is_ahead(time, page.server_time)]
-        sweep.head = sweep.head or max(sound, default=None)
+        sweep.head = sweep.head or max(sound, default=None)  # of the first page: what changes now is read next time
         sweep.ahead |= {
             case.key or case.id for case in page.cases if _is_ahead(_time_of(case, order), page.server_time)
         }
@@ -236,7 +236,7 @@ def _sweep_cases(context: Context, order: CaseOrder, cursor: Cursor | None, wind
         if oldest and oldest < deep_floor(cursor, window, sweep.server_time):
             break
         if oldest and shallow and oldest < shallow and page.next_token:
-            sweep.is_deep = False
+            sweep.is_deep = False  # there was more to see, and it can wait: see ``window``
             break
     return sweep
 
@@ -368,18 +368,10 @@ def _record_cursor(
     last, reach = reading.last, Reach.of(cursor)
     if last is None:
         return cursor or Cursor(name=name, time=None)
-    is_deep = start is None or reach is None or reach.unfinished
-    deep_head = last.updated_at if is_deep or reach is None else reach.deep_head
-    if start is not None and is_deep:
-        deep_head = start.updated_at  # what came up late just behind where the last part stopped is still to be read
-    return Cursor(
-        name=name,
-        time=_latest(cursor, last.updated_at),
-        resume=Reach(
-            deep_head=deep_head,
-            deep_at=window.now if is_deep or reach is None else reach.deep_at,
-            deep_rows=len(reading.incidents) if is_deep or reach is None else reach.deep_rows,
-            last_id=last.sys_id,
-            unfinished=not reading.ended,
-        ).text(),
-    )
+    if reach is None or start is None or reach.unfinished:
+        # A part that goes on where the last one stopped is deep from there: what came up late just behind that place
+        # is still to be read.
+        deep_head = (start or last).updated_at
+        reach = Reach(deep_head=deep_head, deep_at=window.now, deep_rows=len(reading.incidents))
+    reach = replace(reach, last_id=last.sys_id, unfinished=not reading.ended)
+    return Cursor(name=name, time=_latest(cursor, last.updated_at), resume=reach.text())
