@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
 import sqlite3
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from reconciler.core.expressions.templates import Template
+from reconciler.core.expressions import jinja_sandbox
 
 
 class _Closing(sqlite3.Connection):
@@ -37,8 +38,14 @@ def databases_close_when_they_are_forgotten() -> Iterator[None]:
 def a_template_is_compiled_once() -> Iterator[None]:
     """Remember the compiled templates: most configs of tests have the default ones, which take longer than the test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Template, "compile", functools.cache(Template.compile))
+        patch.setattr(jinja_sandbox, "compile_template", functools.cache(jinja_sandbox.compile_template))
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let half as many processes more than cores share the tests: those of sockets and processes wait for much."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 def pytest_collection_finish() -> None:

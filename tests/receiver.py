@@ -27,7 +27,7 @@ class Receiver:
         self._server = _Server(("127.0.0.1", 0), _handler(self))
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self
 
     def __exit__(

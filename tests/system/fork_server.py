@@ -11,6 +11,7 @@ about the program.
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import json
 import os
@@ -22,22 +23,22 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
-from pathlib import Path
 from typing import Any, NoReturn
 
 import reconciler
 from reconciler.cli import main
-from reconciler.config.load import parse_config
-from reconciler.core.errors import ConfigError
-from reconciler.core.expressions.templates import Template
+from reconciler.core.expressions import jinja_sandbox
 from reconciler.store.database.connection import Database
+from tests.scenario.configured import ConfiguredWorld
 
 
 def serve(orders: socket.socket) -> None:
     """Take orders until who gives them is gone."""
     _import_the_program()
-    _compile_the_defaults()
+    _rehearse()
+    gc.freeze()  # no fork looks for garbage in what all of them share
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no keeper is waited for
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a shell, also where all this was started by nohup
     while True:
         text, files, _, _ = socket.recv_fds(orders, 1_000_000, 4)
         if not text:
@@ -56,11 +57,17 @@ def _import_the_program() -> None:
             importlib.import_module(module.name)
 
 
-def _compile_the_defaults() -> None:
-    """Compile the templates of the default policies once for all forks: it is most of the time of a short run."""
-    Template.compile = functools.cache(Template.compile)  # type: ignore[method-assign]
-    with suppress(ConfigError):
-        parse_config("", environ={}, folder=Path())
+def _rehearse() -> None:
+    """Let one Case go through its life, so that what is made at its first use is made once for all forks.
+
+    The models of answers and of the config, and the compiled templates, are most of the time of a short run.
+    """
+    jinja_sandbox.compile_template = functools.cache(jinja_sandbox.compile_template)
+    world = ConfiguredWorld()
+    case_id = world.started()
+    world.coralogix.resolve(case_id)
+    world.run_until_quiet()
+    world.store.close()
 
 
 def _keep(order: Mapping[str, Any], stdin: int, stdout: int, stderr: int, answers: int) -> NoReturn:
