@@ -266,7 +266,9 @@ class Bench:
 
     # -- the program -----------------------------------------------------------------------------------------
 
-    def write_config(self, *, coralogix: str = "", servicenow: str = "", poll_seconds: int = 1, rest: str = "") -> None:
+    def write_config(
+        self, *, coralogix: str = "", servicenow: str = "", workers: int = 1, poll_seconds: int = 1, rest: str = ""
+    ) -> None:
         """Write the config: the least there can be, fast, and what a test adds to a table or at the end."""
         self.config.write_text(
             f"""\
@@ -280,7 +282,7 @@ instance_url = "{self.records.url}"
 username = "{API_USER}"
 password = {{ env = "SERVICENOW_PASSWORD" }}
 requests_per_second = 1000
-workers = 1
+workers = {workers}
 {servicenow}
 [state]
 path = "reconciler.db"
