@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Describe one view."""
+    """One view, in words."""
 
     name: str
     title: str

@@ -27,7 +27,7 @@ _PATH_LIKE = ("/", "./", "../")
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """Read a secret from where it is kept; two are equal when they are kept in the same place."""
+    """A secret, read from where it is kept; two are equal when they are kept in the same place."""
 
     source: str
     """the place in words, e.g. ``env CORALOGIX_API_KEY``; never the value"""

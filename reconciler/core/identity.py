@@ -38,7 +38,7 @@ def record_id(owner: str, case_id: str, generation: int = 1) -> str:
 
 
 def generations(owner: str, case_id: str, sys_ids: Iterable[str]) -> dict[int, str]:
-    """Tell which of a Case's records is of which generation, by the ids that we compute; the oldest first.
+    """Return which of a Case's records is of which generation, by the ids that we compute; the oldest first.
 
     A record whose id the instance chose is left out, and so is one of a generation beyond ``MOST_GENERATIONS``.
     """

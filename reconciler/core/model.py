@@ -114,7 +114,7 @@ class Entity:
 
 @dataclass(frozen=True, kw_only=True)
 class Indicator:
-    """Describe one alert or signal behind a Case."""
+    """One alert or signal behind a Case."""
 
     kind: str
     """``alert``, ``generic`` or ``prometheus``"""
@@ -202,7 +202,7 @@ class Incident:
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """Remember that a write was rejected, so that it is not sent again unchanged."""
+    """A write that was rejected, remembered so that it is not sent again unchanged."""
 
     detail: str
     """the service's own words"""
@@ -215,7 +215,7 @@ class Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class Absence:
-    """Remember that a record answered 404: once is a suspicion, twice with time between is a fact."""
+    """A 404 in place of a Case or record: once is a suspicion, twice with time between is a fact."""
 
     first_at: datetime
     last_at: datetime
@@ -232,7 +232,7 @@ NOTE_ARRIVED = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Tries:
-    """Count how often in a row the same unchanged pair was acted on, and nothing was seen to come of it."""
+    """How often in a row the same unchanged pair was acted on, and nothing was seen to come of it."""
 
     fingerprint: str
     """what both sides looked like when that was decided"""
@@ -245,7 +245,7 @@ class Tries:
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
-    """Remember the record by other means that stands for a Case; it is never written."""
+    """The record by other means that stands for a Case; it is never written."""
 
     connector: str
     table: str
@@ -259,7 +259,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """Remember what binds one Case to one record, and how far each side was seen to have come."""
+    """What binds one Case to one record, and how far each side was seen to have come."""
 
     case_id: str
     route: str = ""
@@ -332,7 +332,7 @@ def named(record: Incident | Link | Elsewhere) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Bring together all that is remembered about one Case: what a decision is made from."""
+    """All that is remembered about one Case: what a decision is made from."""
 
     link: Link
     case: Case
@@ -400,7 +400,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpRecord:
-    """Describe one request that left the program, for the audit: no query, no header, and a body only when asked."""
+    """One request that left the program, for the audit: no query, no header, and a body only when asked."""
 
     system: System
     method: str

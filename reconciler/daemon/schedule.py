@@ -4,7 +4,7 @@
 * A cycle never touches the scheduler (``shutdown`` would deadlock), and cannot end the process, since APScheduler
   catches everything: a fatal result stops the main thread's loop instead.
 * A signal handler only puts a name into a queue; the running cycle ends at a safe point, when it sees the ``stop``
-event.
+  event.
 * SIGHUP reloads the config beside the running cycle. A closing terminal sends it too, and then means the end.
 """
 

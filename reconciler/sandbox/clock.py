@@ -14,7 +14,7 @@ class SandboxClock:
         self._offset = self._now - datetime.now(UTC)
 
     def now(self) -> datetime:
-        """Tell the time of this world, aware and UTC."""
+        """Return the time of this world, aware and UTC."""
         return datetime.now(UTC) + self._offset if self._follow else self._now
 
     def advance(self, **units: float) -> datetime:
@@ -26,14 +26,14 @@ class SandboxClock:
 
 
 class InstanceClock:
-    """Tell the time of one service, which may be ahead of the shared clock, or behind it, by ``skew``."""
+    """The clock of one service, which may be ahead of the shared clock, or behind it, by ``skew``."""
 
     def __init__(self, shared: SandboxClock) -> None:
         self._shared = shared
         self.skew = timedelta()
 
     def now(self) -> datetime:
-        """Tell the time as this service has it, aware and UTC."""
+        """Return the time as this service has it, aware and UTC."""
         return self._shared.now() + self.skew
 
     def set(self, moment: datetime) -> None:

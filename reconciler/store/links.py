@@ -216,7 +216,7 @@ def links_of_records(conn: sqlite3.Connection, incidents: Iterable[Incident]) ->
 
 
 class Links:
-    """Give links and pairs, and store what was decided about them."""
+    """Read links and pairs, and store what was decided about them."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

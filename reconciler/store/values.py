@@ -56,7 +56,7 @@ class Pulled:
 
 @dataclass(frozen=True, kw_only=True)
 class SideCounts:
-    """Count what became of the rows of one side."""
+    """What became of the rows of one side."""
 
     seen: int = 0
     new: int = 0
@@ -67,7 +67,7 @@ class SideCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class RememberedCounts:
-    """Count what one call of ``remember`` found."""
+    """What one call of ``remember`` found, in numbers."""
 
     cases: SideCounts
     incidents: SideCounts
@@ -137,7 +137,7 @@ class OperatorAction:
 
 @dataclass(frozen=True, kw_only=True)
 class CycleCounts:
-    """Count what one cycle did."""
+    """What one cycle did, in numbers."""
 
     pulled_cases: int = 0
     pulled_incidents: int = 0
@@ -160,7 +160,7 @@ class FoundCase:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """Tell all that is known of one Case, each list in the order of events."""
+    """All that is known of one Case, each list in the order of events."""
 
     pair: Pair
     skip: Skip | None

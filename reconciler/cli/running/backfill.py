@@ -96,6 +96,7 @@ def _known_refs(store: Store, refs: tuple[str, ...]) -> tuple[str, ...]:
         try:
             found.append(find_case(store, ref))
         except ConfigError as error:
+            # What no database knows may still be a Case of Coralogix; what two Cases share has to be told apart first.
             is_askable = CASE_ID.fullmatch(ref.lower()) or _KEY.fullmatch(ref)
             if not is_askable or "could be any" in str(error):
                 problems += error.problems

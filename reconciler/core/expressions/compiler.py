@@ -121,6 +121,7 @@ class _Compiler:
         match node:
             case nodes.And() | nodes.Or():
                 return self._both(node)
+            # Not the opposite of its comparison: between two kinds both are false.
             case nodes.Not(node=nodes.Compare(ops=[nodes.Operand(op="eq" | "ne")]) as comparison):
                 return self._compare(comparison, negated=True)
             case nodes.Not(node=negated):

@@ -134,7 +134,7 @@ def _labels(labels: Mapping[str, tuple[str, ...]]) -> dict[str, LabelValue]:
 
 
 def _given(values: Mapping[str, str | None]) -> dict[str, Any]:
-    """Leave out what a Case does not have, and return each name its twin."""
+    """Leave out what a Case does not have, and add the twin of each name."""
     return with_twins({name: value for name, value in values.items() if value})
 
 
@@ -212,7 +212,7 @@ def example_context() -> Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """Describe one name for a person."""
+    """One name that may be used, in words for a person."""
 
     name: str
     about: str

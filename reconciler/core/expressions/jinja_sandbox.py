@@ -155,6 +155,7 @@ class _Guard(NodeTransformer):
         node.iter = nodes.Filter(node.iter, _COUNTED, [], [], None, None, lineno=node.lineno)
         return self.generic_visit(node)
 
+    # Joined by a filter, so that its length is counted like any other's.
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  # the name is Jinja2's
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return self.generic_visit(nodes.Filter(parts, "join", [], [], None, None, lineno=node.lineno))
@@ -323,7 +324,7 @@ ENVIRONMENT.globals = {"range": _range}
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """Hold what becomes of a template with braces."""
+    """What becomes of a template with braces."""
 
     names: frozenset[str]
     _template: jinja2.Template

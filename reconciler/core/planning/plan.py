@@ -34,7 +34,7 @@ DOCUMENT_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Ask for what must be read before a decision can be made; the engine asks in batches."""
+    """What must be read before a decision can be made; the engine asks in batches."""
 
     connector: str
     table: str

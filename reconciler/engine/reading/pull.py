@@ -174,7 +174,7 @@ class Pull:
 
 @dataclass
 class _CaseListing:
-    """Collect one listing of Cases, newest first, down to the floor."""
+    """One listing of Cases, as far as it was read, newest first, down to the floor."""
 
     cases: dict[str, Case] = field(default_factory=dict)
     malformed: list[Malformed] = field(default_factory=list)
@@ -226,7 +226,8 @@ def _sweep_cases(context: Context, order: CaseOrder, cursor: Cursor | None, wind
         sweep.malformed += page.malformed
         times = [time for case in page.cases if (time := _time_of(case, order))]
         sound = [time for time in times if not _is_ahead(time, page.server_time)]
-        sweep.head = sweep.head or max(sound, default=None)  # of the first page: what changes now is read next time
+        # Of the first page: what changes while the others are read is for the next reading.
+        sweep.head = sweep.head or max(sound, default=None)
         sweep.ahead |= {
             case.key or case.id for case in page.cases if _is_ahead(_time_of(case, order), page.server_time)
         }
@@ -287,7 +288,7 @@ def _latest(cursor: Cursor | None, head: datetime | None) -> datetime | None:
 
 @dataclass
 class _RecordListing:
-    """Collect one listing of records, oldest change first."""
+    """One listing of records, as far as it was read, oldest change first."""
 
     incidents: dict[str, Incident] = field(default_factory=dict)
     malformed: list[Malformed] = field(default_factory=list)

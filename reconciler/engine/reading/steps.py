@@ -158,7 +158,7 @@ def _is_refused(context: Context, connector: str) -> bool:
 
 
 def _refuse(context: Context, connector: str, why: str) -> None:
-    """Tell once that a user may not read ``sys_audit``, and believe it for a while."""
+    """Log once that a user may not read ``sys_audit``, and believe it for a while."""
     is_told = context.store.facts.get(_refused_fact(connector)) is not None
     context.store.facts.put(_refused_fact(connector), context.clock().isoformat())
     if not is_told:

@@ -38,7 +38,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """Remember of a listing, beside its head, what was read in depth, and where it stopped unfinished."""
+    """What is remembered of a listing beside its head: what was read in depth, and where it stopped unfinished."""
 
     deep_head: datetime
     deep_at: datetime

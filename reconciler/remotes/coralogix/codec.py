@@ -87,7 +87,7 @@ class _Lenient(BaseModel):
 
 
 def _absent(made: type[_Lenient], alias: str | None = None) -> Any:
-    """Give a member that may be missing its default: one for all, since none can change, made when first needed."""
+    """Make the default of a member that may be missing: one for all, since none can change, made when first needed."""
     return Field(default_factory=cache(made), alias=alias)
 
 

@@ -271,6 +271,7 @@ class HttpService:
         if isinstance(outcome, Failure) and outcome.timed_out and sending.call.operation is not Operation.READ:
             self.writes_unanswered += 1  # threads may lose one count: two are as good as three
         if isinstance(outcome, Failure) and outcome.is_complaint:
+            # A service that names its pause is left alone for the rest of the cycle; a read waits out a short one.
             is_over = bool(outcome.retry_after_seconds) and self._throttle.is_in_cycle
             may_repeat = outcome.repeatable and not is_over
             return replace(outcome, repeatable=may_repeat, retry_after_seconds=self._throttle.seconds_left)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Tell the local wall clock, aware and UTC."""
+    """Return the local wall clock, aware and UTC."""
     return datetime.now(UTC)
 
 

@@ -51,7 +51,7 @@ class Throttle:
         self._complained_in_cycle = self.is_in_cycle = False
         self._probing: int | None = None
         """the thread whose request goes first after a pause"""
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # a thread may take it twice: `still` calls `enter`
 
     @property
     def state(self) -> SideState:

@@ -79,6 +79,7 @@ class ServiceNowClient:
             if hidden:
                 raise partial(f"{hidden} records of {table} match and are hidden: no right to read them")
             found += [self._whole(row, table) for row in rows]
+        # The instance compares without case; what is not ours to the letter is nobody's, and is never written.
         return tuple(one for one in found if one.correlation_display == self._owner and one.correlation_id in wanted)
 
     def find_existing(self, table: str, asked: Mapping[str, Terms]) -> Mapping[str, tuple[Incident, ...]]:
@@ -190,7 +191,7 @@ class ServiceNowClient:
             **_parameters(fields),
             "sysparm_query": asked,
             "sysparm_limit": str(limit),
-            "sysparm_suppress_pagination_header": "true",
+            "sysparm_suppress_pagination_header": "true",  # the whole query once more, for each direction
             "sysparm_no_count": "false",  # the count shows rows that an access rule hides
         }
         return self._http.request(Operation.READ, "GET", self._path(table), query=parameters)
@@ -215,6 +216,7 @@ class ServiceNowClient:
         rest = ""
         while True:
             reply = self._listing(table, f"{asked}{rest}{queries.BY_ID}", fields, ROWS_PER_REQUEST)
+            # An access rule may leave a row in its place, empty: it counts as hidden.
             rows = [row for row in _rows(reply) if isinstance(row, dict) and row.get("sys_id")]
             if not all(map(fits, rows)):
                 raise partial(f"a row of {table} does not fit the query: a condition on {asked!r} was dropped")

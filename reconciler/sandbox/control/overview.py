@@ -18,7 +18,7 @@ from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 @dataclass(frozen=True, kw_only=True)
 class SeenRecord:
-    """Show one record of a task table."""
+    """One record of a task table."""
 
     table: str
     sys_id: str
@@ -32,7 +32,7 @@ class SeenRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenCase:
-    """Show one Case and every record that bears its id."""
+    """One Case and every record that bears its id."""
 
     id: str
     key: str | None
@@ -50,7 +50,7 @@ def overview(sandbox: Sandbox) -> tuple[SeenCase, ...]:
 
 
 def see_case(sandbox: Sandbox, case: Case) -> SeenCase:
-    """Show one Case with its records."""
+    """One Case with its records."""
     records = sandbox.servicenow.incidents_for(case.id)
     return SeenCase(
         id=case.id,
@@ -71,7 +71,7 @@ def records(sandbox: Sandbox) -> tuple[SeenRecord, ...]:
 
 
 def see_record(world: ServiceNowWorld, row: Mapping[str, str]) -> SeenRecord:
-    """Show one record; its state is told by the word that it means on its table."""
+    """One record; its state is told by the word that it means on its table."""
     table = row["sys_class_name"] or INCIDENT
     word = (world.tables.named(table).schema.lifecycle or Lifecycle()).word(row["state"])
     return SeenRecord(

@@ -46,11 +46,11 @@ OPERATIONS = tuple(
 
 
 class UnknownRefError(LookupError):
-    """Say that a reference names nothing in the sandbox."""
+    """A reference names nothing in the sandbox."""
 
 
 class RefusedActError(Exception):
-    """Say that a service refuses what a person tried, in its own words."""
+    """A service refuses what a person tried, in its own words."""
 
 
 class People:

@@ -121,7 +121,7 @@ class CaseLedger:
             raise
 
     def move(self, case: Case, status: str, actor: Actor, verb: str, reason: str) -> Case:
-        """Return a Case another status, with the times and the key that go with it."""
+        """Change the status of a Case, with the times and the key that go with it."""
         now = self.shown(self.clock.now())
         fields: dict[str, Any] = {"status": status}
         if status == ACTIVE:  # of a Case that comes back, nothing of its earlier end is left

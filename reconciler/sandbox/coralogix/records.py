@@ -106,7 +106,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class JournalEntry:
-    """Record one change that was asked for, so that tests can say what must always hold without asking the code."""
+    """One change that was asked for, so that tests can say what must always hold without asking the code."""
 
     time: datetime
     actor: str
@@ -125,19 +125,19 @@ class JournalEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """Say that the official ServiceNow integration was told of a Case; no URL means that it failed."""
+    """The official ServiceNow integration was told of a Case; no URL means that it failed."""
 
     time: datetime
     evidence_url: str = ""
 
 
 class NoSuchCaseError(Exception):
-    """Say that there is no such Case, or that it is hidden."""
+    """There is no such Case, or it is hidden."""
 
 
 class StepRefusedError(Exception):
-    """Say that the world refuses a change, in the service's words."""
+    """The world refuses a change, in the service's words."""
 
 
 class BadTokenError(Exception):
-    """Say that a page token was not made by this world for this order."""
+    """A page token was not made by this world for this order."""

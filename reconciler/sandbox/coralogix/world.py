@@ -34,7 +34,7 @@ from reconciler.sandbox.faults import FaultPlan
 
 
 class CoralogixWorld:
-    """Play one Coralogix team.
+    """One Coralogix team.
 
     ``case_id`` is everywhere the UUID or, once there is one, the readable id. ``by`` is an actor or the word for the
     usual one: ``user``, ``system``, ``apiKey``, ``serviceNow``. Every method that changes a Case raises
@@ -153,7 +153,7 @@ class CoralogixWorld:
         return self.step(case_id, Step.REACTIVATE, SYSTEM)
 
     def set_status(self, case_id: str, status: str, by: Actor | str = SYSTEM, reason: str = "") -> Case:
-        """Return a Case any status, also one that no description names, whatever the profile says of that step."""
+        """Set any status of a Case, also one that no description names, whatever the profile says of that step."""
         actor = as_actor(by)
         with self.lock:
             case = self.ledger.find(case_id, actor, "set_status")
@@ -188,11 +188,11 @@ class CoralogixWorld:
             return self.ledger.change(case, actor, "set_priority", Change.PRIORITY, fields, data=data)
 
     def set_title(self, case_id: str, title: str, by: Actor | str = PERSON) -> Case:
-        """Return a Case another title."""
+        """Change the title of a Case."""
         return self._edit(case_id, Change.TITLE, "title", title, by)
 
     def set_reason(self, case_id: str, reason: str, by: Actor | str = PERSON) -> Case:
-        """Return a Case another resolution reason."""
+        """Change the resolution reason of a Case."""
         return self._edit(case_id, Change.REASON, "resolution_reason", reason, by)
 
     def assign(self, case_id: str, user_id: str, by: Actor | str = PERSON) -> Case:
@@ -281,7 +281,7 @@ class CoralogixWorld:
 
 
 def _gather(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    """Bring the values of a key that repeats together."""
+    """Gather the values of each key, which may repeat."""
     gathered: dict[str, tuple[str, ...]] = {}
     for key, value in pairs:
         gathered[key] = (*gathered.get(key, ()), value)

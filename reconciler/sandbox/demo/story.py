@@ -19,7 +19,7 @@ Act = Callable[[Sandbox], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """Tell one part of the story; a cycle follows it."""
+    """One part of the story; a cycle follows it."""
 
     headline: str
     why: str

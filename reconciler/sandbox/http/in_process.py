@@ -39,7 +39,7 @@ class InProcessAdapter(HTTPAdapter):
         cert: object = None,  # noqa: ARG002
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
-        """Bring the answer to one request, or raise what its fault makes of it."""
+        """Return the answer to one request, or raise what its fault makes of it."""
         # The face has done its work even where no answer comes: the effect of a lost request is real.
         answer = self._face.answer(_arrived(request))
         kind = answer.fault.kind if answer.fault else None

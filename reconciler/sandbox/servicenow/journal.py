@@ -42,7 +42,7 @@ class Actor:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """Record one write that was asked for, and what came of it."""
+    """One write that was asked for, and what came of it."""
 
     at: datetime
     """the world's time, to the microsecond"""

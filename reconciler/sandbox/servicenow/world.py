@@ -20,7 +20,7 @@ from reconciler.sandbox.servicenow.writing.writes import Writes
 
 
 class ServiceNowWorld:
-    """Hold one ServiceNow instance. ``lock`` may be held by a caller who needs several steps to be one."""
+    """One ServiceNow instance. ``lock`` may be taken by a caller who needs several steps to be one."""
 
     def __init__(
         self, clock: SandboxClock, faults: FaultPlan, *, switches: Switches | None = None, id_seed: int = 0
@@ -49,28 +49,28 @@ class ServiceNowWorld:
         self.people = People(self.tables, self.writes, self.own_clock, self.switches, self.lock)
 
     def records(self, table: str = INCIDENT) -> tuple[TableRow, ...]:
-        """Give every visible row of a table in the order of creation; an absent field reads as empty text."""
+        """Return every visible row of a table in the order of creation; an absent field reads as empty text."""
         with self.lock:
             return tuple(self.tables.named(table))
 
     def record(self, sys_id: str) -> TableRow:
-        """Give one task record of whatever table; raise LookupError when there is none."""
+        """Return one task record of whatever table; raise LookupError when there is none."""
         with self.lock:
             return self.tables.record(sys_id)
 
     def incidents_for(self, case_id: str) -> tuple[TableRow, ...]:
-        """Give the task records of all tables that bear a Case's id."""
+        """Return the task records of all tables that bear a Case's id."""
         with self.lock:
             return tuple(row for place in self.tables.tasks() for row in place.correlated(case_id))
 
     def incident_for(self, case_id: str) -> TableRow:
-        """Give the one record that bears a Case's id; raise LookupError when there is none or several."""
+        """Return the one record that bears a Case's id; raise LookupError when there is none or several."""
         found = self.incidents_for(case_id)
         if len(found) != 1:
             raise LookupError(f"{len(found)} records bear the Case id {case_id}")
         return found[0]
 
     def notes(self, sys_id: str) -> tuple[str, ...]:
-        """Give the work notes of a record, oldest first."""
+        """Return the work notes of a record, oldest first."""
         rows = self.records("sys_journal_field")
         return tuple(row["value"] for row in rows if (row["element_id"], row["element"]) == (sys_id, "work_notes"))

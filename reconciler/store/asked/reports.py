@@ -116,7 +116,7 @@ class Reports:
         return int(self._db.value(f"SELECT count(*) FROM {what}"))  # noqa: S608 - called with our own constants
 
     def story(self, case_id: str) -> Story | None:
-        """Tell all that is known of one Case, None where it is not known."""
+        """Return all that is known of one Case, None where it is not known."""
         pair = Links(self._db).pair(case_id)
         if pair is None:
             return None

@@ -26,7 +26,7 @@ Thing = TypeVar("Thing", Case, Incident)
 
 
 class Columns(Protocol):
-    """Give a row's values by the names of its columns."""
+    """A row's values by the names of its columns."""
 
     def __getitem__(self, name: str, /) -> Any:
         """Return the value of one column."""

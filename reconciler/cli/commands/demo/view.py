@@ -14,7 +14,7 @@ from reconciler.store.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class LinkRow:
-    """Show one link: what each service says now, and what is remembered of both."""
+    """One link as it is shown: what each service says now, and what is remembered of both."""
 
     case: str
     status: str

@@ -28,7 +28,7 @@ LOCKED_AFTER = 5
 
 @dataclass(frozen=True, kw_only=True)
 class ApiUser:
-    """Describe one user of the API and the ways in that it has; an empty secret closes that way."""
+    """One user of the API and the ways in that it has; an empty secret closes that way."""
 
     user_name: str = API_USER
     password: str = API_PASSWORD
@@ -38,7 +38,7 @@ class ApiUser:
 
 @dataclass(frozen=True, kw_only=True)
 class OAuthClient:
-    """Describe one client of the token endpoint."""
+    """One client of the token endpoint."""
 
     client_id: str
     client_secret: str

@@ -62,7 +62,7 @@ _ESCAPED_CARET = "\0"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
-    """Ask one thing of one field."""
+    """One thing that is asked of one field."""
 
     field: str
     operator: Operator | None

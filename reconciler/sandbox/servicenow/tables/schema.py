@@ -65,7 +65,7 @@ class Lifecycle:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Schema:
-    """Describe one table. Compared by identity, so that it can key a cache."""
+    """One table. Compared by identity, so that it can key a cache."""
 
     name: str
     fields: tuple[str, ...]

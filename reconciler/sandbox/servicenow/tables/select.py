@@ -41,7 +41,7 @@ class QueryRules:
         return field in self.schema.names and field not in self.unreadable
 
     def fold(self, text: str) -> str:
-        """Bring text into the form in which it is compared."""
+        """Return text in the form in which it is compared."""
         return text if self.case_sensitive else text.lower()
 
 

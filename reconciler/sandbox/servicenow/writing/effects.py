@@ -27,7 +27,7 @@ PRIORITY_MATRIX: dict[tuple[str, str], str] = {
 
 
 def raw_values(asked: Mapping[str, object]) -> dict[str, str]:
-    """Bring the values of a JSON object into raw text."""
+    """Return the values of a JSON object as raw text."""
     return {name: _raw(value) for name, value in asked.items()}
 
 

@@ -61,7 +61,7 @@ class Writes:
         self._random = random.Random(id_seed)  # noqa: S311 - ids that a replayed schedule gets again
 
     def insert(self, table: str, asked: Mapping[str, object], actor: Actor) -> TableRow:
-        """Create one record and give it as it is stored; raise Denial when it is refused."""
+        """Create one record and return it as it is stored; raise Denial when it is refused."""
         with self._lock:
             values = raw_values(asked)
             attempt = _Attempt(operation=Operation.INSERT, table=table, sys_id=values.get("sys_id", ""), asked=values)
@@ -77,7 +77,7 @@ class Writes:
             return self._commit(place, attempt, actor, before=TableRow(), after=row, notes=_notes(taken))
 
     def update(self, table: str, sys_id: str, asked: Mapping[str, object], actor: Actor) -> TableRow:
-        """Change fields of one record and give it as it is afterwards; raise Denial when it is refused."""
+        """Change fields of one record and return it as it is afterwards; raise Denial when it is refused."""
         with self._lock:
             attempt = _Attempt(operation=Operation.UPDATE, table=table, sys_id=sys_id, asked=raw_values(asked))
             before: TableRow | None = None
@@ -191,7 +191,7 @@ class Writes:
         return stored
 
     def _touched(self, before: TableRow, after: TableRow, *, noted: bool, actor: Actor) -> TableRow:
-        """Give the row with its system fields moved, or the old row where nothing moves."""
+        """Return the row with its system fields moved, or the old row where nothing moves."""
         changed = after != before
         bumps = changed or (noted and self._switches.note_bumps == "yes")
         bumps = bumps or (not noted and self._switches.noop_bumps == "yes")
@@ -261,5 +261,5 @@ def _difference(before: TableRow, after: TableRow) -> dict[str, str]:
 
 
 def _notes(values: Mapping[str, str]) -> dict[str, str]:
-    """Give the journal inputs among the values of a write."""
+    """Return the journal inputs among the values of a write."""
     return {name: values[name] for name in JOURNALS & values.keys() if values[name]}
