@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler.core.batches import batches
 from reconciler.core.errors import StoreError
@@ -18,7 +18,6 @@ from reconciler.core.model import Incident, Link, Pair, Skip, SkipReason, Stage,
 from reconciler.store.database.codec import (
     LINK_COLUMNS,
     ONLY_SEEN,
-    Columns,
     SqlValue,
     case_from,
     incident_from,
@@ -27,7 +26,7 @@ from reconciler.store.database.codec import (
     read_or_none,
     time_text,
 )
-from reconciler.store.database.connection import Database, guarded, rows_by_name
+from reconciler.store.database.connection import Database, guarded
 from reconciler.store.database.views import HOLDS_SQL
 from reconciler.store.values import Decided, Remembered
 
@@ -43,7 +42,7 @@ LINK_LIST = ", ".join(f"l.{name}" for name in LINK_COLUMNS)
 RECORD_SNAPSHOT = "SELECT snapshot FROM incidents WHERE sys_id = ? AND table_name = ? AND connector = ?"
 
 # json_each: one parameter whatever the number of ids, and the order of the list is kept by its key.
-_PAIRS = f"""SELECT {LINK_LIST}, c.snapshot AS case_text, i.snapshot AS incident_text FROM json_each(?) j
+_PAIRS = f"""SELECT {LINK_LIST}, c.snapshot, i.snapshot FROM json_each(?) j
     JOIN links l ON l.case_id = j.value
     JOIN cases c ON c.case_id = l.case_id
     LEFT JOIN incidents i
@@ -167,18 +166,18 @@ def read_pairs(conn: sqlite3.Connection, case_ids: Sequence[str], damaged: Damag
     damaged = {} if damaged is None else damaged
     for chunk in batches(case_ids, CHUNK):
         claims = read_claims(conn, chunk, damaged)
-        for row in rows_by_name(conn, _PAIRS, [json.dumps(chunk)]):
+        for row in conn.execute(_PAIRS, [json.dumps(chunk)]).fetchall():
             pair = _pair(row, claims, damaged)
             if pair:
                 yield pair
 
 
-def _pair(row: Columns, claims: Mapping[str, tuple[Incident, ...]], damaged: Damaged) -> Pair | None:
-    link, incident_text = link_from(row), row["incident_text"]
-    case = read_or_none(case_from, row["case_text"], f"Case {link.case_id}")
+def _pair(row: Sequence[Any], claims: Mapping[str, tuple[Incident, ...]], damaged: Damaged) -> Pair | None:
+    link, case_text, incident_text = link_from(row), row[-2], row[-1]
+    case = read_or_none(case_from, case_text, f"Case {link.case_id}")
     incident = None if incident_text is None else read_or_none(incident_from, incident_text, f"record {link.number}")
     if case is None:
-        damaged[System.CORALOGIX, link.case_id] = row["case_text"]
+        damaged[System.CORALOGIX, link.case_id] = case_text
         return None
     if incident_text is not None and incident is None:
         damaged[System.SERVICENOW, link.sys_id] = incident_text
@@ -209,8 +208,7 @@ def links_of_records(conn: sqlite3.Connection, incidents: Iterable[Incident]) ->
     """Return the links that these records belong to: by design one for each record, or none."""
     found: dict[RecordKey, list[Link]] = {}
     for chunk in batches(sorted({incident.sys_id for incident in incidents}), CHUNK):
-        for row in rows_by_name(conn, _LINKS_OF_RECORDS, [json.dumps(chunk)]):
-            link = link_from(row)
+        for link in map(link_from, conn.execute(_LINKS_OF_RECORDS, [json.dumps(chunk)])):
             found.setdefault(record_key(link), []).append(link)
     return found
 
@@ -265,10 +263,9 @@ class Links:
         found: dict[str, Remembered] = {}
         for chunk in batches(case_ids, CHUNK):
             self._db.need(case_ids=chunk)
-            with guarded(self._db.path):
-                rows = rows_by_name(self._db.connection, _REMEMBERED, [json.dumps(chunk)])
-            for row in rows:
-                found[row["case_id"]] = Remembered(link=link_from(row), out_of_step_since=row["out_of_step_since"])
+            for row in self._db.read(_REMEMBERED, [json.dumps(chunk)]):
+                link = link_from(row)
+                found[link.case_id] = Remembered(link=link, out_of_step_since=row[-1])
         return found
 
     def _ids(self, sql: str, parameters: Sequence[str] = ()) -> set[str]:
@@ -288,7 +285,7 @@ class Links:
     def open_links(self) -> list[Link]:
         """Return the links whose two sides are not both closed."""
         self._db.need_found(_OPEN)
-        return [link_from(row) for row in self._db.named(_OPEN_LINKS)]
+        return list(map(link_from, self._db.read(_OPEN_LINKS)))
 
     def doubled_pairs(self) -> list[Pair]:
         """Return the open pairs for which more than one record is remembered, whoever's mark these bear."""

@@ -46,9 +46,11 @@ def asked_fields(*more: Iterable[str]) -> tuple[str, ...]:
 def value_of(row: JsonObject, name: str) -> str:
     """Read one field as raw text; a reference that came as an object gives its ``value``."""
     value = row.get(name, "")
+    if isinstance(value, str):
+        return value
     if isinstance(value, dict):
         value = value.get("value")
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    return "" if value is None else str(value)
 
 
 def incident_from_row(row: object, *, connector: str, table: str) -> Incident:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Absence, Case, Elsewhere, Hold, Incident, Link, Stage, Tries
 
@@ -140,6 +141,7 @@ _LINK_FIELDS = tuple(
     for each in fields(Link)
 )
 """Field, column, how it is written, how it is read."""
+_NO_LINK = Link(case_id="")
 LINK_COLUMNS = tuple(column for _, column, _, _ in _LINK_FIELDS)
 """The columns of ``links`` that make a Link."""
 ONLY_SEEN = frozenset({"case_low", "first_seen_at"})
@@ -151,13 +153,14 @@ def link_values(link: Link) -> dict[str, SqlValue]:
     return {column: write(getattr(link, name)) for name, column, write, _ in _LINK_FIELDS}
 
 
-def link_from(row: Columns) -> Link:
-    """Read a Link from a row that has its columns, and perhaps others; raise StoreError for a damaged one."""
+def link_from(row: Sequence[Any]) -> Link:
+    """Read a Link from a row that begins with ``LINK_COLUMNS``; raise StoreError for a damaged one."""
     try:
-        return Link(**{name: read(row[column]) for name, column, _, read in _LINK_FIELDS})
+        read = {name: read(value) for (name, _, _, read), value in zip(_LINK_FIELDS, row, strict=False)}
     except (ValueError, TypeError, LookupError) as error:
-        words = f"the link of Case {row['case_id']} is damaged in the database: put a backup back, or "
+        words = f"the link of Case {row[0]} is damaged in the database: put a backup back, or "
         raise StoreError(words + "make every link anew from the services with `reconciler state rebuild`") from error
+    return replace(_NO_LINK, **read)
 
 
 # -- snapshots -----------------------------------------------------------------------------------------------------
