@@ -226,8 +226,7 @@ class _Cycle:
         if scope is CycleKind.FULL:
             due |= {pair.case.id: pair for pair in store.links.all_pairs(open_only=True)}
         if scope is CycleKind.DRIFT:
-            # What was read and did not change needs no plan; only a skip may depend on something else, such as the
-            # time.
+            # What was read and did not change needs no plan; only a skip may depend on something else, as the time.
             due |= {pair.case.id: pair for pair in store.links.skipped_pairs()}
         return due.values()
 

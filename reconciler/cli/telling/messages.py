@@ -169,7 +169,9 @@ def compose(news: News, told: ToldSoFar, on: frozenset[Occasion], *, source: str
         return None
     titles, bodies = zip(*parts, strict=True)
     is_failure = bool(down and Occasion.DOWN in on) or (Occasion.BRAKE in on and bool(news.brake))
-    mood = Severity.SUCCESS if not bad else Severity.FAILURE if is_failure else Severity.WARNING
+    mood = Severity.FAILURE if is_failure else Severity.WARNING
+    if not bad:
+        mood = Severity.SUCCESS
     return Message(title=f"Reconciler: {'; '.join(titles)}", body="\n\n".join([*bodies, source]), mood=mood)
 
 

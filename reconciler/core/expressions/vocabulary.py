@@ -43,7 +43,9 @@ def words_of(node: nodes.Node, roots: Sequence[str]) -> tuple[str, ...]:
     if isinstance(node, nodes.Filter) and node.node is not None:
         change = _CHANGES.get(node.name)
         known = words_of(node.node, roots)
-        return tuple(change(word) for word in known) if change else known if node.name == "default" else ()
+        if change:
+            return tuple(change(word) for word in known)
+        return known if node.name == "default" else ()
     path = path_of(node)
     name = find_name(path, roots) if path and path[0] in roots_with_twins(roots) else None
     return name.words if name else ()

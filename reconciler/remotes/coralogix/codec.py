@@ -297,8 +297,11 @@ def _generic(signal: _Generic) -> Indicator:
 
 
 def _prometheus(alert: _PrometheusAlert) -> Indicator:
-    since = alert.status.resolved or alert.status.triggered or _Since()
-    state = "RESOLVED" if alert.status.resolved else "TRIGGERED" if alert.status.triggered else ""
+    since, state = _Since(), ""
+    if alert.status.resolved:
+        since, state = alert.status.resolved, "RESOLVED"
+    elif alert.status.triggered:
+        since, state = alert.status.triggered, "TRIGGERED"
     return Indicator(
         kind="prometheus",
         id=alert.id,

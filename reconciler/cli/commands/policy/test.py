@@ -55,8 +55,10 @@ def test(options: Globals, ref: str | None, file: Path | None, as_json: bool) ->
     with Store.reading(config.state.path) as store:
         pair = store.links.pair(find_case(store, ref)) if ref else None
         knowledge = remembered_knowledge(store, config.policies, utc_now())
-    case = pair.case if pair else read_case(file) if file else EXAMPLE_CASE
-    trial = try_out(case, config.policies, knowledge, pair.incident if pair else None)
+    case, incident = (pair.case, pair.incident) if pair else (EXAMPLE_CASE, None)
+    if file:
+        case = read_case(file)
+    trial = try_out(case, config.policies, knowledge, incident)
     document = trial_document(trial, config) | {"link": _link(pair, config.policies, knowledge)}
     print_json(document) if as_json else print_trial(trial, document)
 

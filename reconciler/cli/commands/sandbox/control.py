@@ -230,7 +230,9 @@ def add(
     }
     ask(url, "POST", "faults", body)
     side = "after" if after_effect else "before"
-    count = f"for {seconds} s all" if seconds else "all" if for_ever else f"the next {times}"
+    count = "all" if for_ever else f"the next {times}"
+    if seconds:
+        count = f"for {seconds} s all"
     print_lines(f"{kind} strikes {count} {operation} {side} the effect")
 
 
