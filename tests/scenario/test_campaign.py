@@ -46,14 +46,15 @@ from tests.campaign.stage import Stage, no_gate
 from tests.campaign.trace import Acted, Began, Ended, Event, Read, Request, Shown
 from tests.clients import IncidentsInProcess
 
-SCHEDULES = 12
+SCHEDULES, SEED = 4, 3
+"""few, that hold much; the gate plays those of another seed"""
 CASE_ID = "3f166e9f-3c88-4af2-b52e-138f339dab3e"
 SYS_ID = "0123456789abcdef0123456789abcdef"
 
 
 def test_no_schedule_breaks_a_promise() -> None:
-    tally = run(SCHEDULES, seed=1)
-    assert not tally.failed, f"python -m tests.campaign --seed 1 --only {min(tally.failed)} --shrink"
+    tally = run(SCHEDULES, seed=SEED)
+    assert not tally.failed, f"python -m tests.campaign --seed {SEED} --only {min(tally.failed)} --shrink"
     assert tally.kills
     assert len(tally.struck) > 10
     assert tally.requests > SCHEDULES

@@ -170,7 +170,7 @@ def test_a_dropped_condition_stops_nothing_but_new_records() -> None:
     assert len(world.servicenow.records()) == 2
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.gate) for seed in range(3, 12))])
 def test_an_instance_that_answers_now_and_then_makes_no_second_record(seed: int) -> None:
     world = ConfiguredWorld(text=BY_DESCRIPTION, seed=seed)
     kept, _ = with_record(world)

@@ -243,7 +243,7 @@ def test_a_permission_that_shrank() -> None:
         world.coralogix.acknowledge(case_id)
     world.new_case("a new one")
     written = world.writes()
-    reports = [world.cycle() for _ in range(DRIFT_CYCLES)]
+    reports = [world.cycle(seconds=150) for _ in range(DRIFT_CYCLES)]
     assert {report.exit_code for report in reports} == {3}
     assert world.writes() == written
     assert not [skip for skip in world.store.links.standing_skips() if skip.reason is SkipReason.INCIDENT_MISSING]

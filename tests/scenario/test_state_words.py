@@ -64,7 +64,9 @@ def column(policy: str) -> dict[str, str]:
 def test_each_state_asks_what_the_table_says(policy: str) -> None:
     world = ConfiguredWorld(text=f"{STATES}[outbound.default]\n{POLICIES[policy]}")
     expected = column(policy)
-    case_ids = {state: world.started(state) for state in expected}
+    world.cycle()
+    case_ids = {state: world.new_case(state) for state in expected}
+    world.cycle()
     for state, case_id in case_ids.items():
         somebody = {"assigned_to": world.servicenow.tables.user_id("beth.anglin")} if state.endswith("*") else {}
         world.servicenow.people.set_state(world.sys_id(case_id), state.rstrip("*"), **somebody)

@@ -36,8 +36,8 @@ from tests.clients import CasesInProcess, IncidentsInProcess
 from tests.unit.remotes.scripted import FakeTime
 from tests.world import FIELDS, World
 
-DRIFT_CYCLES = 45
-"""So many cycles of 30 s hold a drift check and the look that follows it."""
+DRIFT_CYCLES = 9
+"""So many cycles of 150 s hold a drift check and the look that follows it."""
 Deed = Callable[[], object]
 Moments = defaultdict[str, list[Deed]]
 
@@ -261,4 +261,4 @@ class HttpWorld(World):
 def after_a_drift_check(world: World) -> None:
     """Let cycles fall until a drift check and the look that follows it are over."""
     for _ in range(DRIFT_CYCLES):
-        world.cycle()
+        world.cycle(seconds=150)
