@@ -32,7 +32,7 @@ from tests.contract.stage import (
     sys_id,
 )
 
-IMPATIENT_SECONDS = 0.2
+IMPATIENT_SECONDS = 0.05
 OWN_ID = "x-cx-correlation-id"
 ELSEWHERE = DRIPS | ODD_ANSWERS
 """``test_odd_answers`` plays these"""

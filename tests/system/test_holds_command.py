@@ -26,7 +26,8 @@ def test_every_reason_has_its_advice() -> None:
     assert set(WHAT_TO_DO) == HOLD_REASONS
 
 
-def test_a_hold_is_listed_with_all_that_a_person_needs(bench: Bench, rejected: str) -> None:
+def test_a_hold_is_listed_with_all_that_a_person_needs_and_listing_touches_nothing(bench: Bench, rejected: str) -> None:
+    before = bench.bytes_of_folder()
     [row] = bench.run("holds", "list", "--json").document["holds"]
     assert (row["case_id"], row["case_key"], row["number"]) == (rejected, "CASE-1", bench.record(rejected)["number"])
     assert (row["reason"], row["asked"]) == ("rejected", None)
@@ -36,30 +37,21 @@ def test_a_hold_is_listed_with_all_that_a_person_needs(bench: Bench, rejected: s
     words = bench.run("holds", "list").out
     assert all(word in words for word in ("CASE-1", row["number"], "rejected", row["detail"], row["what_to_do"]))
     assert words.endswith("1 waiting for a person\n")
-
-
-def test_listing_and_refusing_touch_nothing(bench: Bench, rejected: str) -> None:
-    before = bench.bytes_of_folder()
-    assert bench.run("holds", "list").code == 0
     assert bench.bytes_of_folder() == before
 
 
-def test_a_retry_is_done_by_the_next_cycle(bench: Bench, rejected: str) -> None:
+def test_a_retry_is_shown_by_plans_and_done_by_the_next_cycle(bench: Bench, rejected: str) -> None:
     ran = bench.run("holds", "retry", "CASE-1", bench.record(rejected)["number"], "--json")
     asked = {"case_id": rejected, "case_key": "CASE-1", "number": bench.record(rejected)["number"]}
     assert (ran.code, ran.err) == (0, "")
     assert ran.document == {"version": 1, "asked": [asked | {"reason": "rejected", "wish": "retry"}]}
     assert bench.run("holds", "list", "--json").document["holds"][0]["asked"] == "retry"
+    for _ in range(2):
+        assert bench.run("plan", "--json").document["counts"]["advance_incident"] == 1
+    assert bench.record(rejected)["state"] == "1"
     assert [action["result"] for action in bench.run("once", "--json").document["actions"]] == ["done"]
     assert bench.run("holds", "list", "--json").document["holds"] == []
     assert bench.record(rejected)["state"] == "2"
-
-
-@pytest.mark.parametrize(("reason", "asked"), [("rejected", 1), ("incident_missing", 0)])
-def test_all_of_one_reason_are_retried_by_its_word(bench: Bench, rejected: str, reason: str, asked: int) -> None:
-    ran = bench.run("holds", "retry", "--all", "--reason", reason, "--json")
-    assert (ran.code, ran.err) == (0, "")
-    assert [one["case_id"] for one in ran.document["asked"]] == [rejected] * asked
 
 
 def test_everything_that_waits_for_one_reason_is_tried_again(bench: Bench, rejected: str) -> None:
@@ -70,7 +62,9 @@ def test_everything_that_waits_for_one_reason_is_tried_again(bench: Bench, rejec
     bench.run_until_quiet()
     bench.world.coralogix.reactivate(other)
     bench.run_until_quiet()
+    assert bench.run("holds", "retry", "--all", "--reason", "incident_missing", "--json").document["asked"] == []
     ran = bench.run("holds", "retry", "--all", "--reason", "rejected", "--json")
+    assert (ran.code, ran.err) == (0, "")
     assert [each["case_id"] for each in ran.document["asked"]] == [rejected]
     assert [action["case_id"] for action in bench.run("once", "--json").document["actions"]] == [rejected]
     assert [row["reason"] for row in bench.run("holds", "list", "--json").document["holds"]] == ["case_moved_back"]
@@ -104,13 +98,6 @@ def test_a_new_record_is_made_by_hand(bench: Bench, is_deleted: bool) -> None:
     assert (made["state"], first["number"] in made["description"]) == ("2" if is_deleted else "1", True)
     assert bench.run("holds", "list", "--json").document["holds"] == []
     assert bench.run("holds", "recreate", "CASE-1").code == 2
-
-
-def test_a_plan_shows_what_a_retry_will_do_and_leaves_it_to_the_cycle(bench: Bench, rejected: str) -> None:
-    bench.run("holds", "retry", "CASE-1")
-    for _ in range(2):
-        assert bench.run("plan", "--json").document["counts"]["advance_incident"] == 1
-    assert bench.record(rejected)["state"] == "1"
 
 
 def test_an_ignored_hold_leaves_the_list_and_a_retry_brings_it_back(bench: Bench, rejected: str) -> None:
