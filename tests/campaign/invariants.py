@@ -238,8 +238,10 @@ class _Judge:
         is_known = _bearing(cycle, request.case_id, request) and request.case_id not in self.taken
         if is_known and not self.has_successors:
             yield "created although a record of this Case was shown before"
-        if any(effect.accepted for effect in request.effects) and not self.has_successors:
-            yield from self._judge_second(request.case_id, cycle)
+        if any(effect.accepted for effect in request.effects):
+            if not self.has_successors:
+                yield from self._judge_second(request.case_id, cycle)
+            self.made.setdefault(request.case_id, set()).add(cycle.database)
 
     def _judge_second(self, case_id: str, cycle: _Cycle) -> Iterator[str]:
         """One Case, one record; a daemon that knows nothing of the first is excused where it could not find it.
@@ -249,7 +251,7 @@ class _Judge:
         strips ids is learned from the first answer to a create; before it, a lost create that commits late is not met.
         """
         database = cycle.database
-        makers = self.made.setdefault(case_id, set())
+        makers = self.made.get(case_id, set())
         if makers and case_id in self.taken and not cycle.known.records[case_id]:
             self.races["made a second record of one Case, the first being gone before it was known"] += 1
         elif database in makers and database not in self.answered:
@@ -260,7 +262,6 @@ class _Judge:
             self.races["made a second record of one Case, the first by a daemon on another database"] += 1
         elif database in self.forgotten.get(case_id, ()):
             self.races["made a second record of one Case, the first not shown since a copy was put back"] += 1
-        makers.add(database)
 
     def _judge_update(self, request: Request, cycle: _Cycle, shown: Shown) -> Iterator[str]:
         yield from self._judge_stages(request, cycle, shown, RECORD_STAGES.get(request.asked.get("state", "")))
