@@ -243,10 +243,13 @@ class _Cycle:
             references=remembered_references(
                 store, self.context.policies, self.context.connectors, since=now - NAMES_BELIEVED_FOR
             ),
-            ids_not_honoured=frozenset(
-                name for name in self.context.connectors if store.facts.get(f"ids_not_honoured.{name}")
-            ),
+            notes_counted=self._learned("notes_counted"),
+            ids_not_honoured=self._learned("ids_not_honoured"),
         )
+
+    def _learned(self, fact: str) -> frozenset[str]:
+        """Name the connectors of whose instances this was learned."""
+        return frozenset(name for name in self.context.connectors if self.context.store.facts.get(f"{fact}.{name}"))
 
     def _check(self) -> None:
         """Refuse the whole plan when it is not what was reviewed, or does more than limits or a changed config may."""

@@ -41,8 +41,8 @@ REMEMBERING = (
     fault(
         "a write of ours behind an error is not known by its writer",
         "perform:Performer._look_after",
-        "(is_ours_alone or not _differences(action, after))",
-        "not _differences(action, after)",
+        "(is_ours_alone or shows_it)",
+        "shows_it",
         f"{REWRITTEN}::test_a_write_that_arrived_behind_an_error_is_known_by_its_writer",
     ),
     fault(
@@ -72,6 +72,27 @@ REMEMBERING = (
         "before is not None and here.incident is not None and here.incident.mod_count > before",
         "False",
         f"{ONCE}::test_a_note_that_arrived_behind_an_error_is_not_sent_again",
+    ),
+    fault(
+        "a note that nobody read back has arrived",
+        "perform:Performer._look_after",
+        "action.kind is not ActionKind.ADD_WORK_NOTE and not _differences(action, after)",
+        "not _differences(action, after)",
+        f"{AGAIN}::test_a_note_whose_answer_was_lost_is_sent_again_only_where_notes_are_counted",
+    ),
+    fault(
+        "a lost note is sent again where nothing can show it",
+        "rules:has_note",
+        "(here.incident.mod_count > before or is_silent)",
+        "here.incident.mod_count > before",
+        f"{AGAIN}::test_a_note_whose_answer_was_lost_is_sent_again_only_where_notes_are_counted",
+    ),
+    fault(
+        "a database that was put back holds the next record for a rival",
+        "planning.rules:_verdict",
+        "_has_next_record(here)",
+        "False",
+        "tests/scenario/test_restored_backup.py::test_the_next_record_that_yesterday_does_not_know_is_no_rival",
     ),
     fault(
         "a new record is told what was before it",

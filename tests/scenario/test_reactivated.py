@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -96,6 +97,25 @@ def test_a_record_that_is_made_after_its_case_fired_again_gets_no_note() -> None
     fire_again(world, case_id)
     world.run_until_quiet()
     assert len(world.servicenow.notes(world.sys_id(case_id))) == 1, "what comes after it is told"
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+@pytest.mark.parametrize("bumps", ["yes", "no"])
+def test_a_note_whose_answer_was_lost_is_sent_again_only_where_notes_are_counted(
+    bumps: Literal["yes", "no"], is_made: bool
+) -> None:
+    """The first note was answered; of the second nobody knows, and nobody can look whether it arrived."""
+    rules = policies(inbound=an_inbound(on_reactivate=OnReactivate.NOTE))
+    world = WildWorld(rules=rules, switches=Switches(note_bumps=bumps))
+    case_id, sys_id = resolved(world)
+    fire_again(world, case_id)
+    world.run_until_quiet()
+    world.coralogix.resolve(case_id, "over")
+    world.run_until_quiet()
+    fire_again(world, case_id)
+    world.strike_records(FaultKind.TIMEOUT, "records.update", after_effect=is_made)
+    world.run_until_quiet()
+    assert len(world.servicenow.notes(sys_id)) == (2 if is_made or bumps == "yes" else 1)
 
 
 def test_a_closed_record_gets_no_note() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.model import Result, SkipReason, Stage
+from reconciler.core.policies.policies import OnReactivate
 from reconciler.store.store import Store
+from tests.builders import an_inbound, policies
 from tests.world import World, results
 
 
@@ -99,6 +101,33 @@ def test_what_came_back_since_yesterday_is_left_alone(tmp_path: Path, side: str)
     assert [world.both(case_id) for case_id in (known, new)] == [stands] * 2
     assert [world.skip(case_id) for case_id in (known, new)] == [reason] * 2
     assert world.writes() == written + 2 * notes
+
+
+@pytest.mark.parametrize("since", [1, 2])
+def test_the_next_record_that_yesterday_does_not_know_is_no_rival(tmp_path: Path, since: int) -> None:
+    """The Case fired again since; the link goes on with the newest record, and the one before is left as it is."""
+    stage = Yesterday(tmp_path)
+    world = stage.world
+    world.rules = policies(inbound=an_inbound(on_reactivate=OnReactivate.NEW_RECORD))
+    (case_id,) = linked(world)
+    stage.keep()
+    for _ in range(since):
+        world.coralogix.resolve(case_id)
+        world.run_until_quiet()
+        world.clock.advance(seconds=60)
+        world.coralogix.reactivate(case_id)
+        world.run_until_quiet()
+    records = world.servicenow.incidents_for(case_id)
+    written = world.writes()
+    stage.put_back()
+    world.run_until_quiet()
+    pair = world.store.links.pair(case_id)
+    assert pair is not None
+    assert (pair.link.generation, len(pair.link.earlier)) == (1 + since, since)
+    assert (world.skip(case_id), world.writes(), len(records)) == (None, written, 1 + since)
+    world.servicenow.people.resolve(pair.link.sys_id)
+    world.run_until_quiet()
+    assert world.status(case_id) == "RESOLVED"
 
 
 def test_a_backfill_since_yesterday_is_taken_up_again(tmp_path: Path) -> None:

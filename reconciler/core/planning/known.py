@@ -40,5 +40,7 @@ class Knowledge:
     """(connector, table, name) -> sys_id; empty when nothing, or more than one row, has the name"""
     refused: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     """(connector, table, Case id or name) -> the words with which a look-up for it alone was refused in this cycle"""
+    notes_counted: frozenset[str] = frozenset()
+    """connectors whose instance was seen to move ``sys_mod_count`` for a work note"""
     ids_not_honoured: frozenset[str] = frozenset()
     """connectors whose instance replaces the ``sys_id`` that we choose"""

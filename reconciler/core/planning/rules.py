@@ -35,13 +35,15 @@ def verdict_on(here: Standing, knowledge: Knowledge) -> Verdict:
 
 
 def _verdict(here: Standing, knowledge: Knowledge) -> Verdict:
+    if here.link.sys_id and _has_next_record(here):
+        here = _with_next_record(here)
     if here.link.sys_id:
         obstacle = next((found for rule in OBSTACLES if (found := rule(here, knowledge))), None)
         if obstacle:
             return Leave(link=here.link, skip=obstacle)
         if _gets_next_record(here, knowledge):
             here = _with_next_record(here)
-    return _follow(here) if here.link.sys_id else _unlinked(here, knowledge)
+    return _follow(here, knowledge) if here.link.sys_id else _unlinked(here, knowledge)
 
 
 # -- whether a Case gets a record --------------------------------------------------------------------------------------
@@ -343,6 +345,18 @@ def _gets_next_record(here: Standing, knowledge: Knowledge) -> bool:
     return is_new and here.incident_at >= Stage.RESOLVED and len(lately) < inbound.reactivations_per_day
 
 
+def _has_next_record(here: Standing) -> bool:
+    """Return whether the record of a re-activation is there already, and this database does not know of it.
+
+    One that was put back from a copy does not, nor does that of a second daemon.
+    """
+    at, link = here.case.reactivated_at, here.link
+    if at is None or at in link.reactivations:
+        return False
+    known = generations(here.policies.owner, here.case.id, (one.sys_id for one in here.further))
+    return max(known, default=0) > link.generation
+
+
 def _with_next_record(here: Standing) -> Standing:
     """Move a pair on to the next generation; the record before is left as it is."""
     before = (here.incident,) if here.incident else ()
@@ -351,13 +365,13 @@ def _with_next_record(here: Standing) -> Standing:
     return Standing(pair=pair, policies=here.policies)
 
 
-def _follow(here: Standing) -> Follow:
+def _follow(here: Standing, knowledge: Knowledge) -> Follow:
     return Follow(
         here=here,
         is_left_to_people=here.is_incident_back or (here.is_event and here.is_case_back),
         is_over=over(here),
         withheld=withheld(here),
-        has_note=has_note(here),
+        has_note=has_note(here, knowledge),
         case_goes_to=None if here.is_case_back else here.case_goes_to,
         moved_back=moved_back(here),
         stands_back=stands_back(here),
@@ -380,13 +394,18 @@ def withheld(here: Standing) -> Skip | None:
     return here.skip(SkipReason.NOT_ROUTED, here.withheld) if here.withheld else None
 
 
-def has_note(here: Standing) -> bool:
-    """Return whether people who work on a record are told, once, that its Case is active again."""
+def has_note(here: Standing, knowledge: Knowledge) -> bool:
+    """Return whether people who work on a record are told, once, that its Case is active again.
+
+    A note whose answer was lost counts as sent where the record moved since, and where the instance is not known to
+    count a note as a change.
+    """
     is_off = here.is_event or here.inbound.on_reactivate is OnReactivate.HOLD
     if is_off or here.incident is None or here.case.reactivated_at is None or not here.is_case_back:
         return False
     before = here.link.noted.get(told_by(here.case))
-    is_told = before is not None and here.incident.mod_count > before
+    is_silent = here.link.connector not in knowledge.notes_counted
+    is_told = before is not None and (here.incident.mod_count > before or is_silent)
     return not (is_told or here.is_over or here.is_incident_back)
 
 

@@ -187,8 +187,9 @@ class Applier:
         """Commit the outcomes of the actions that ended together in one transaction."""
         if not ended:
             return
-        for _, _, one in ended:
+        for work, _, one in ended:
             self._learn(one.outcome)
+            self._learn_of_notes(work.pair.incident, one.outcome)
         requests = self.context.requests
         rows = [FinishedAction(seq=seq, outcome=one.outcome, requests=requests.take_of(seq)) for _, seq, one in ended]
         self.context.finish_actions(rows)
@@ -226,6 +227,13 @@ class Applier:
             return
         if record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation):
             self.context.store.facts.put(f"ids_not_honoured.{record.connector}", record.sys_id)
+
+    def _learn_of_notes(self, before: Incident | None, outcome: Outcome) -> None:
+        """Store that a connector's instance counts a work note as a change of its record."""
+        after, fact = outcome.incident, f"notes_counted.{outcome.action.connector}"
+        is_note = outcome.action.kind is ActionKind.ADD_WORK_NOTE and outcome.result is Result.DONE
+        if is_note and before and after and after.mod_count == before.mod_count + 1:
+            self.context.store.facts.put(fact, after.sys_id)
 
     def _read(self, batch: Sequence[Decision], down: Collection[str]) -> Fresh:
         """Read the records that this batch changes; a record that is left out is read by itself later.

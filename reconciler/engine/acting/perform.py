@@ -244,7 +244,8 @@ class Performer:
         else:
             here = here.seeing(incident=after)
             is_ours_alone = after.mod_count == before.mod_count + 1 and self._wrote_last(action, after)
-            if (is_ours_alone or not _differences(action, after)) and _arrived(action, here, before):
+            shows_it = action.kind is not ActionKind.ADD_WORK_NOTE and not _differences(action, after)
+            if (is_ours_alone or shows_it) and _arrived(action, here, before):  # a note is never read back
                 return self._changed(action, here, before, after)
         if isinstance(error, Rejected):
             return self._hold(action, here, str(error))
