@@ -95,7 +95,7 @@ ACTING = (
     fault(
         "an ambiguous update is believed",
         "perform:Performer._look_after",
-        "(is_ours_alone or not _differences(action, after)) and _arrived(action, here, before)",
+        "(is_ours_alone or shows_it) and _arrived(action, here, before)",
         "_arrived(action, here, before)",
         f"{PROMISES}::test_an_update_that_timed_out_before_it_arrived",
     ),
