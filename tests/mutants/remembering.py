@@ -82,7 +82,7 @@ REMEMBERING = (
     ),
     fault(
         "a lost note is sent again where nothing can show it",
-        "rules:has_note",
+        "planning.rules:has_note",
         "(here.incident.mod_count > before or is_silent)",
         "here.incident.mod_count > before",
         f"{AGAIN}::test_a_note_whose_answer_was_lost_is_sent_again_only_where_notes_are_counted",
