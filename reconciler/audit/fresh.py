@@ -37,6 +37,7 @@ from reconciler.remotes.ports import (
     IncidentClient,
     case_pages,
     record_pages,
+    rows_hidden,
 )
 from reconciler.store.store import Store
 from reconciler.store.values import Remembered
@@ -101,10 +102,8 @@ class FreshReading:
                 self._keep(page.incidents)
                 self._put_aside(f"{client.connector}.{table}", page.malformed)
                 self.tell("records", len(self._records))
-                hidden = page.hidden + sum(not one.raw for one in page.malformed)
-                if hidden:
-                    words = f"ServiceNow ({client.connector}) counts {hidden} rows of {table} that it does not show"
-                    self.incomplete.append(words)
+                if page.not_shown:
+                    self.incomplete.append(rows_hidden(client.connector, table, page.not_shown))
                     return
 
     @contextmanager

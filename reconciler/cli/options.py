@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.times import WHEN
+from reconciler.cli.times import A_WHEN, WHEN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, callback=_note, help="Write one JSON document to standard output."
 )
 
-since_option = click.option("--since", type=WHEN, help="Backfill from WHEN: 30m, 12h, 7d, or an ISO 8601 time.")
+since_option = click.option("--since", type=WHEN, help=f"Backfill from WHEN: {A_WHEN}.")
 resolved_option = click.option("--include-resolved", is_flag=True, help="Take in Cases that are over already.")
 limits_option = click.option(
     "--limits",

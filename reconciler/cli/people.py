@@ -21,6 +21,11 @@ def os_user() -> str:
         return f"uid {os.getuid()}"
 
 
+def note_cycles(store: Store, what: str, *, limits_on: bool) -> None:
+    """Record a command that runs cycles, and whether it set the brakes aside."""
+    note_command(store, what, "" if limits_on else "the brakes were set aside")
+
+
 def note_command(store: Store, what: str, detail: str = "") -> None:
     """Record that this command was run, and its result. No command-line option takes a secret."""
     arguments = shlex.join(sys.argv[1:])

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+A_WHEN = "30m, 12h, 7d, or an ISO 8601 time"
+"""What WHEN may be, for the help of an option."""
 _DURATION = re.compile(r"(?P<count>\d{1,6})(?P<unit>[smhdw])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

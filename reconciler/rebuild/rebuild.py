@@ -27,7 +27,7 @@ from reconciler.engine.cycle import close_unfinished
 from reconciler.engine.reading.pull import whole_case_pages
 from reconciler.engine.report import result_of
 from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
-from reconciler.remotes.ports import CaseOrder, IncidentClient, record_pages
+from reconciler.remotes.ports import CaseOrder, IncidentClient, record_pages, rows_hidden
 from reconciler.store.values import CycleCounts, Restored
 
 KIND = "rebuild"
@@ -88,9 +88,7 @@ def _read_records(context: Context, client: IncidentClient, table: str, read: _R
     found: dict[str, Incident] = {}
     for page in record_pages(client, table, since=None, after=None, limit=context.settings.incident_page_rows):
         if page.hidden:
-            words = (
-                f"{client.connector} counts {page.hidden} rows of {table} that it does not show; nothing was rebuilt"
-            )
+            words = f"{rows_hidden(client.connector, table, page.hidden)}; nothing was rebuilt"
             raise PartialTruth(words, system=System.SERVICENOW)
         found |= {record.sys_id: record for record in page.incidents}
         read.findings += [_not_understood(each, each.record_id or "a record") for each in page.malformed]

@@ -32,6 +32,11 @@ CASES_HIDDEN = "Coralogix hides Cases from this key (pbacTruncated)"
 """The words for a listing that an access policy cut."""
 
 
+def rows_hidden(connector: str, table: str, count: int) -> str:
+    """Say that an instance counts rows that it does not show."""
+    return f"ServiceNow ({connector}) counts {count} rows of {table} that it does not show"
+
+
 @dataclass(frozen=True, kw_only=True)
 class SideState:
     """The limits that one service set by its answers; kept over restarts. Times are of our own clock."""
@@ -226,6 +231,11 @@ class IncidentPage:
     is_whole: bool = False
     """the service counts no more rows than this page shows, so nothing follows it"""
     server_time: datetime | None = None
+
+    @property
+    def not_shown(self) -> int:
+        """Return how many rows an access rule keeps from this user: left out, or left in their place and empty."""
+        return self.hidden + sum(not one.raw for one in self.malformed)
 
 
 class IncidentClient(Protocol):

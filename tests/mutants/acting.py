@@ -130,16 +130,8 @@ ACTING = (
     fault(
         "hidden rows are not noticed",
         "pull:pull_incidents",
-        (
-            "if reading.hidden:\n"
-            "    partial = f'ServiceNow ({connector}) counts"
-            " {reading.hidden} rows of {table} that it does not show'"
-        ),
-        (
-            "if reading.hidden < 0:\n"
-            "    partial = f'ServiceNow ({connector}) counts"
-            " {reading.hidden} rows of {table} that it does not show'"
-        ),
+        "rows_hidden(connector, table, reading.hidden) if reading.hidden else ''",
+        "''",
         f"{WILD}::test_hidden_rows",
     ),
     fault(

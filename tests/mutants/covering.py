@@ -30,8 +30,8 @@ COVERING = (
     ),
     fault(
         "rows that are counted and not shown are passed over",
-        "audit/fresh:FreshReading._read_records",
-        "page.hidden + sum(not one.raw for one in page.malformed)",
+        "remotes/ports:IncidentPage.not_shown",
+        "self.hidden + sum(not one.raw for one in self.malformed)",
         "0",
         f"{COVERED}::test_rows_that_an_acl_hides_are_found_and_the_account_is_not_complete",
     ),

@@ -15,9 +15,10 @@ import click
 
 from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
-from reconciler.cli.people import note_command
+from reconciler.cli.people import note_cycles
 from reconciler.cli.refs import find_case
 from reconciler.cli.running.cycles import say_stopping
+from reconciler.cli.showing.cycle_report import sent_words
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
@@ -68,7 +69,7 @@ def backfill(options: Globals, asked: BackfillRequest, way: BackfillOptions) -> 
         if not (asked.refs or _is_wanted(config, store, asked, way)):
             say("reconciler: nothing was done")
             return 1
-        note_command(store, "once", "" if asked.limits_on else "the brakes were set aside")
+        note_cycles(store, "once", limits_on=asked.limits_on)
         run = _by_itself if lock else _by_the_daemon
         with stop_on_signal(stop, say_stopping):
             told = run(config, store, asked, _BackfillOutput(way=way), stop)
@@ -174,7 +175,7 @@ class _BackfillOutput:
 def _part_lines(number: int, document: JsonObject, *, is_brief: bool) -> list[str]:
     results = [action["result"] for action in document["actions"]]
     done = sum(result in ("done", "already") for result in results)
-    sent = f"{done} done" if document["mode"] == "act" else 'nothing sent (mode = "observe")'
+    sent = sent_words(done, observed=document["mode"] != "act")
     lines = [f"batch {number}: {len(results)} planned, {sent}; {document['left']} Cases left"]
     for action in document["actions"]:
         went_well = action["result"] in ("done", "already", None)

@@ -6,7 +6,7 @@ import threading
 
 from reconciler.cli.build import build_context, keep_config
 from reconciler.cli.options import Globals
-from reconciler.cli.people import note_command
+from reconciler.cli.people import note_cycles
 from reconciler.cli.showing.cycle_report import print_report
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
@@ -38,7 +38,7 @@ def carry_out(options: Globals, request: CycleRequest, command: str, *, as_json:
         cycle_id = new_cycle_id()
         keep_config(config, store)
         if _is_noted(request):
-            note_command(store, command, "" if request.limits_on else "the brakes were set aside")
+            note_cycles(store, command, limits_on=request.limits_on)
         with bind_cycle(cycle_id), stop_on_signal(stop, say_stopping), Telling(store, serves=False) as telling:
             telling.take_up(config)
             context = build_context(config, store, stop=stop, progress=progress, told=telling.request)

@@ -27,12 +27,17 @@ def summary(report: CycleReport) -> str:
     return f"{name} {report.result.value} in {seconds:.1f} s, {counts(report)}"
 
 
+def sent_words(done: int, *, observed: bool) -> str:
+    """Return how many actions were done; in observe mode none was to be."""
+    return 'nothing sent (mode = "observe")' if observed else f"{done} done"
+
+
 def counts(report: CycleReport) -> str:
     """Return the numbers of a cycle: read, done, left."""
     parts = [
         f"{report.pulled_cases} Cases and {report.pulled_incidents} records read",
         f"{len(report.plan.actions)} planned",
-        'nothing sent (mode = "observe")' if report.observed else f"{len(report.outcomes) - report.failed} done",
+        sent_words(len(report.outcomes) - report.failed, observed=report.observed),
     ]
     further = {
         "failed": report.failed,

@@ -44,6 +44,7 @@ from reconciler.remotes.ports import (
     Position,
     case_pages,
     record_pages,
+    rows_hidden,
 )
 from reconciler.store.values import Cursor, Pulled, RememberedCounts
 
@@ -316,9 +317,7 @@ def pull_incidents(context: Context, connector: str, table: str, window: Window)
     cursor = context.store.snapshots.cursors().get(name)
     start = resume_position(cursor, window)
     reading = _read_records(context, connector, table, start, deep_floor(cursor, window, None))
-    partial = ""
-    if reading.hidden:
-        partial = f"ServiceNow ({connector}) counts {reading.hidden} rows of {table} that it does not show"
+    partial = rows_hidden(connector, table, reading.hidden) if reading.hidden else ""
     pulled = Pulled(
         system=System.SERVICENOW,
         incidents=tuple(reading.incidents.values()),
@@ -337,7 +336,7 @@ def _read_records(
         for page in record_pages(client, table, since=floor, after=start, limit=settings.incident_page_rows):
             reading.incidents |= {incident.sys_id: incident for incident in page.incidents}
             reading.malformed += page.malformed
-            reading.hidden = page.hidden + sum(not one.raw for one in page.malformed)  # some ACLs leave an empty row
+            reading.hidden = page.not_shown
             reading.ended = page.last is None or page.is_whole or reading.hidden > 0
             reading.pages += not reading.ended
             reading.ahead += tuple(

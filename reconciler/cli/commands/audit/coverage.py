@@ -24,7 +24,7 @@ from reconciler.cli.people import os_user
 from reconciler.cli.showing.evidence import end_refused, read_evidence
 from reconciler.cli.start import read_config, start
 from reconciler.cli.terminal import ProgressBar, print_json, print_lines, table
-from reconciler.cli.times import WHEN, utc_now
+from reconciler.cli.times import A_WHEN, WHEN, utc_now
 from reconciler.config.model import Config, Mode
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject, System
@@ -36,7 +36,7 @@ MOST_SHOWN = 50
 
 
 @click.command("coverage")
-@click.option("--since", type=WHEN, required=True, help="The window begins at WHEN: 30m, 12h, 7d, or an ISO 8601 time.")
+@click.option("--since", type=WHEN, required=True, help=f"The window begins at WHEN: {A_WHEN}.")
 @click.option("--until", type=WHEN, help="The window ends at WHEN; left out, now.")
 @json_option
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page to file.")

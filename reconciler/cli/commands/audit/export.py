@@ -24,7 +24,7 @@ from reconciler.cli.options import Globals
 from reconciler.cli.showing.evidence import read_evidence
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_lines, write_text
-from reconciler.cli.times import WHEN, utc_now
+from reconciler.cli.times import A_WHEN, WHEN, utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
@@ -44,7 +44,7 @@ ALL = "all"
     show_default=True,
     help="How rows are written.",
 )
-@click.option("--since", type=WHEN, help="Rows of WHEN and later: 30m, 12h, 7d, or an ISO 8601 time.")
+@click.option("--since", type=WHEN, help=f"Rows of WHEN and later: {A_WHEN}.")
 @click.option("--until", type=WHEN, help="Rows before WHEN.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write files, with a manifest, there.")
 @click.pass_obj
