@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.fault import FLOW, HTTP, MAIN, PROMISES, WILD, fault
+from tests.mutants.fault import ANSWERS, FLOW, MAIN, PROMISES, WILD, fault
 
 ACTING = (
     fault(
@@ -132,7 +132,7 @@ ACTING = (
         "pull:pull_incidents",
         "rows_hidden(connector, table, reading.hidden) if reading.hidden else ''",
         "''",
-        f"{WILD}::test_hidden_rows",
+        f"{ANSWERS}::test_hidden_rows",
     ),
     fault(
         "pbacTruncated is not noticed",
@@ -146,7 +146,7 @@ ACTING = (
         "pull:pull_incidents",
         "() if partial else (_record_cursor(name, cursor, start, reading, window),)",
         "(_record_cursor(name, cursor, start, reading, window),)",
-        f"{HTTP}::test_hidden_rows",
+        f"{ANSWERS}::test_hidden_rows",
     ),
     fault(
         "the cursor looks past its own second",

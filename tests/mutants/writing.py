@@ -108,7 +108,7 @@ WRITING_FAULTS = (
         "standing:Standing.further",
         "self.policies.is_ours(other, self.case.id)",
         "other.correlation_id == self.case.id",
-        f"{UNCLEAR}::test_a_record_of_somebody_else_with_our_key_is_not_counted",
+        f"{UNCLEAR}::test_a_copy_that_is_ours_no_more_frees_its_link_by_itself",
     ),
     fault(
         "a record in an unknown state is adopted",

@@ -8,8 +8,10 @@ from datetime import datetime
 
 import pytest
 
+from reconciler.core.identity import record_id
 from reconciler.core.model import ActionKind, Result, SkipReason, System
 from reconciler.sandbox.faults import Fault, FaultKind
+from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.store.journal import Journal
 from reconciler.store.values import FinishedAction, StageRules
@@ -102,6 +104,14 @@ def test_create_when_does_not_keep_a_known_record_of_a_new_database_from_being_a
     assert pair.link.sys_id == sys_id
 
 
+def test_the_first_answer_teaches_that_ids_are_stripped() -> None:
+    world = WildWorld(switches=STRIPPING)
+    case_id, sys_id = world.link_one()
+    assert sys_id != record_id("Coralogix", case_id)
+    assert world.store.facts.get("ids_not_honoured.main")
+    assert_a_late_create_is_waited_for(world)
+
+
 def test_an_adopted_record_teaches_that_ids_are_stripped() -> None:
     """The first answer of all is lost with the process; the record that is found says the same."""
     world = WildWorld(switches=STRIPPING)
@@ -153,10 +163,10 @@ def assert_a_late_create_is_waited_for(world: WildWorld) -> None:
     world.servicenow.tables.delay_commit(100)
     world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
     assert results(world.cycle()) == [Result.UNKNOWN]
-    world.cycle()
+    assert not world.cycle().outcomes
     assert world.skip(case_id) is SkipReason.SETTLING
     world.cycle(seconds=300)
-    assert len(world.servicenow.incidents_for(case_id)) == 1
+    assert len(world.servicenow.incidents_for(case_id)) == len(world.sent(case_id, Operation.INSERT)) == 1
 
 
 def test_a_refused_create_is_over_when_its_record_appears() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import CycleFailed, Locked, Refused
-from reconciler.core.identity import record_id
 from reconciler.core.model import Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_ON_RESOLVE
 from reconciler.engine.context import Settings
@@ -19,18 +18,6 @@ from tests.builders import an_inbound, compiled, policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
 from tests.store_helpers import empty_store
 from tests.world import results
-
-
-def test_time_out_after_create() -> None:
-    """The create took effect and its answer never came. The record is found by its id, and is the only one."""
-    world = WildWorld()
-    world.cycle()
-    case_id = world.new_case()
-    world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
-    assert results(world.cycle()) == [Result.DONE]
-    assert world.sys_id(case_id) == record_id("Coralogix", case_id)
-    assert world.run_until_quiet() == 0
-    assert len(world.sent(case_id, Operation.INSERT)) == 1
 
 
 def test_time_out_before_create() -> None:
@@ -131,21 +118,6 @@ def test_error_read_as_empty(kind: FaultKind) -> None:
     assert (report.exit_code, report.outcomes) == (1, ())
     world.run_until_quiet()
     assert len(world.sent(case_id, Operation.INSERT)) == 1
-
-
-def test_hidden_rows() -> None:
-    """The instance counts rows that it does not show. The cycle is refused, the cursor stays, nothing is concluded."""
-    world = WildWorld()
-    case_id, sys_id = world.link_one()
-    stood = world.store.snapshots.cursors()["incidents.main.incident"]
-    world.servicenow.people.resolve(sys_id)
-    world.strike_records(FaultKind.HIDDEN_ROWS, "records.list", times=2)
-    report = world.cycle()
-    assert (report.exit_code, report.plan.actions) == (3, ())
-    assert "does not show" in str(report.error)
-    assert world.store.snapshots.cursors()["incidents.main.incident"] == stood
-    world.run_until_quiet()
-    assert world.both(case_id) == ("RESOLVED", "6")
 
 
 def test_hidden_cases() -> None:

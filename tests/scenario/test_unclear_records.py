@@ -81,8 +81,9 @@ def test_two_records_after_a_doubtful_create_are_both_held() -> None:
     assert not world.sent(case_id)
 
 
-def test_a_record_of_somebody_else_with_our_key_is_not_counted() -> None:
-    """A person took our mark off a copy and kept the key. The copy is no second record of ours: the link goes on."""
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_copy_that_is_ours_no_more_frees_its_link_by_itself(is_deleted: bool) -> None:
+    """A person deletes the copy, which no pull shows, or takes our mark off it and keeps the key. The link goes on."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.servicenow.people.copy(sys_id)
@@ -90,25 +91,13 @@ def test_a_record_of_somebody_else_with_our_key_is_not_counted() -> None:
     world.cycle()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     (other,) = [row["sys_id"] for row in world.servicenow.incidents_for(case_id) if row["sys_id"] != sys_id]
-    world.servicenow.people.edit(other, correlation_display="somebody else")
+    if is_deleted:
+        world.servicenow.people.remove(other)
+    else:
+        world.servicenow.people.edit(other, correlation_display="somebody else")
     after_a_drift_check(world)
     assert world.skip(case_id) is None
     assert world.servicenow.record(sys_id)["state"] == "2"
-
-
-def test_a_copy_that_is_deleted_frees_its_link_by_itself() -> None:
-    """Two records had one key; a person deletes the copy, which no pull shows. The drift check sees it."""
-    world = WildWorld()
-    case_id, sys_id = world.link_one()
-    world.servicenow.people.copy(sys_id)
-    world.coralogix.acknowledge(case_id)
-    world.cycle()
-    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
-    (other,) = [row["sys_id"] for row in world.servicenow.incidents_for(case_id) if row["sys_id"] != sys_id]
-    world.servicenow.people.remove(other)
-    after_a_drift_check(world)
-    assert world.skip(case_id) is None
-    assert world.state(case_id) == "2"
 
 
 def test_a_rebuild_of_two_records_remembers_how_far_either_came() -> None:

@@ -13,27 +13,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import Malformed
-from reconciler.core.model import Case, HttpRecord, Incident, System
+from reconciler.core.model import Case, HttpRecord, Incident
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
-from reconciler.remotes.coralogix.client import CoralogixClient
-from reconciler.remotes.http.auth import Login, basic_login, bearer_login
-from reconciler.remotes.http.client import HttpService
-from reconciler.remotes.http.settings import HttpSettings
 from reconciler.remotes.ports import CaseOrder, CasePage
-from reconciler.remotes.servicenow.client import ServiceNowClient
-from reconciler.sandbox.both import API_KEY, API_PASSWORD, API_USER
-from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.http.server import SandboxServer
-from reconciler.sandbox.servicenow.api.face import ServiceNowFace
 from reconciler.sandbox.servicenow.journal import Operation, Write
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 from reconciler.store.store import Store
 from tests.builders import a_route, condition, policies
 from tests.clients import CasesInProcess, IncidentsInProcess
-from tests.unit.remotes.scripted import FakeTime
 from tests.world import FIELDS, World
 
 DRIFT_CYCLES = 9
@@ -141,6 +131,8 @@ class WildWorld(World):
     """connectors beside ``main``"""
     moments: Moments = field(default_factory=lambda: defaultdict(list))
     """``before update``, ``after create``, ``before get_many``, …: what happens there, once"""
+    asked: list[HttpRecord] = field(default_factory=list)
+    """each request that left the program"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -154,12 +146,12 @@ class WildWorld(World):
         return replace(super().context, connectors=connectors, clock=lambda: self.clock.now() + self.ahead)
 
     def _meddled_cases(self) -> MeddledCases:
-        client = MeddledCases(self.coralogix)
+        client = MeddledCases(self.coralogix, self.asked.append)
         client.moments = self.moments
         return client
 
     def _meddled_records(self) -> MeddledRecords:
-        client = MeddledRecords(self.servicenow, extra_fields=FIELDS)
+        client = MeddledRecords(self.servicenow, extra_fields=FIELDS, observe=self.asked.append)
         client.moments = self.moments
         return client
 
@@ -211,51 +203,6 @@ def two_instances(when: str) -> tuple[WildWorld, ServiceNowWorld]:
     instance = ServiceNowWorld(world.clock, FaultPlan(99))
     world.further = {"second": IncidentsInProcess(instance, "second", extra_fields=FIELDS)}
     return world, instance
-
-
-@dataclass
-class HttpWorld(World):
-    """A world that is spoken to by the real clients, over HTTP, while ``serving`` lasts."""
-
-    asked: list[HttpRecord] = field(default_factory=list)
-    """each request that left the program"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.spoken: Context | None = None
-
-    @property
-    def context(self) -> Context:
-        assert self.spoken, "nobody serves"
-        return self.spoken
-
-    @contextmanager
-    def serving(self) -> Iterator[ServiceNowClient]:
-        """Serve both services on loopback and speak to them; waits pass at once. Gives the client of ServiceNow."""
-        now = self.clock.now
-        case_face = CoralogixFace(self.coralogix, API_KEY)
-        with (
-            SandboxServer(case_face, now=now) as cases,
-            SandboxServer(ServiceNowFace(self.servicenow), now=self.servicenow.own_clock.now) as records,
-        ):
-            case_http = self._service(System.CORALOGIX, cases.url, bearer_login(API_KEY))
-            record_http = self._service(System.SERVICENOW, records.url, basic_login(API_USER, API_PASSWORD))
-            client = ServiceNowClient("main", record_http, owner="Coralogix", extra_fields={"incident": FIELDS})
-            self.spoken = replace(super().context, cases=CoralogixClient(case_http), connectors={"main": client})
-            try:
-                yield client
-            finally:
-                case_http.close()
-                record_http.close()
-
-    def _service(self, system: System, url: str, login: Login) -> HttpService:
-        settings = HttpSettings(base_url=url)
-        return HttpService(system, settings, login, observe=self.asked.append, clock=FakeTime(self.clock.now).clock)
-
-    def writes(self) -> int:
-        """Count the mutating requests that reached both services."""
-        verbs = sum(entry.actor == "apiKey" for entry in self.coralogix.journal)
-        return verbs + sum(write.via_api for write in self.servicenow.journal)
 
 
 def after_a_drift_check(world: World) -> None:
