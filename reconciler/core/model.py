@@ -12,6 +12,14 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+SERVICENOW_TIME = "%Y-%m-%d %H:%M:%S"
+"""The times of a record, in UTC, in a field as in an event. Source: ServiceNow, "Send events via web service"."""
+LONGEST_REASON = 500
+"""So many characters Coralogix takes as the reason of one resolve."""
+NOTE_ARRIVED = -1
+"""In ``Link.noted``: below every ``sys_mod_count``, so that the note counts as sent whatever the record shows."""
+JsonObject = dict[str, Any]
+
 
 class Stage(IntEnum):
     """Place either side on the one scale on which both only move forward."""
@@ -222,14 +230,6 @@ class Absence:
     times: int
 
 
-SERVICENOW_TIME = "%Y-%m-%d %H:%M:%S"
-"""Its times, in UTC, in a field as in an event. Source: ServiceNow, "Send events via web service"."""
-LONGEST_REASON = 500
-"""So many characters Coralogix takes as the reason of one resolve."""
-NOTE_ARRIVED = -1
-"""In ``Link.noted``: below every ``sys_mod_count``, so that the note counts as sent whatever the record shows."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Tries:
     """How often in a row the same unchanged pair was acted on, and nothing was seen to come of it."""
@@ -415,7 +415,3 @@ class HttpRecord:
     """what a write sent, without secrets; empty unless the config asks for bodies to be kept"""
     outcome: str = ""
     """what is known of a request of which no answer was recorded"""
-
-
-JsonObject = dict[str, Any]
-"""A JSON object as it came from, or goes to, a service or a file."""

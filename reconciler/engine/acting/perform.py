@@ -55,6 +55,7 @@ from reconciler.core.planning.standing import Standing, fields_given, told_by
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
+MOOT = "a fresh read made it moot"
 INCIDENT_CHANGES = frozenset({ActionKind.ADVANCE_INCIDENT, ActionKind.UPDATE_INCIDENT, ActionKind.ADD_WORK_NOTE})
 READ_BEFORE = INCIDENT_CHANGES | {ActionKind.ADOPT_INCIDENT}
 """What is done to a record that is there; it is read first, together with others."""
@@ -224,7 +225,7 @@ class Performer:
             return self._hold(action, here, here.lost_mark)
         now = self._still(action, here, INCIDENT_CHANGES)
         if now is None:
-            return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", incident=before)
+            return Outcome(action=action, result=Result.ALREADY, detail=MOOT, incident=before)
         try:
             after = client.update(action.table, action.sys_id, now.fields)
         except (Ambiguous, Rejected) as error:
@@ -281,7 +282,7 @@ class Performer:
         here = here.seeing(case=self.cases.get_case(action.case_id))
         now = self._still(action, here, frozenset({ActionKind.ADVANCE_CASE}))
         if now is None:
-            return Outcome(action=action, result=Result.ALREADY, detail="a fresh read made it moot", case=here.case)
+            return Outcome(action=action, result=Result.ALREADY, detail=MOOT, case=here.case)
         for verb in now.path:
             if _reached(here, verb):
                 continue  # somebody was faster, as the answer to the verb before showed
