@@ -18,6 +18,14 @@ REMEMBERING = (
         "tests/unit/store/test_journal.py::test_a_note_of_ours_is_ours_and_what_is_adopted_is_not",
     ),
     fault(
+        "a link is placed by a record that is not its own",
+        "store/journal:_put_links_of",
+        "link and record and record_key(record) == record_key(link)",
+        "link and record",
+        "tests/unit/store/test_journal.py::"
+        "test_a_link_is_placed_by_the_record_that_was_seen_with_it_if_that_is_its_own",
+    ),
+    fault(
         "skips are not counted anew after decisions",
         "store/links:put_decisions",
         "database.skip_counts = None",

@@ -84,6 +84,25 @@ def test_an_unfinished_action_can_be_closed_as_unknown(store: Store) -> None:
     assert store.links.pairs_to_plan(NOW)[0].link.create_in_doubt_since == NOW
 
 
+@pytest.mark.parametrize(("sys_id", "stage"), [(SYS_ID, 2), ("", None)])
+def test_a_link_is_placed_by_the_record_that_was_seen_with_it_if_that_is_its_own(
+    sys_id: str, stage: int | None
+) -> None:
+    with empty_store() as store:
+        seen = an_incident(state="2")
+        remember(store, a_case(), seen)
+        decide_on(store, Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=True))
+        action = an_action(kind=ActionKind.ADOPT_INCIDENT, fields={})
+        seq = begin_action(store, action, cycle_id="c1", now=NOW)
+        link = a_link(sys_id=sys_id, incident_peak=None)
+        written = store.ledger.head()[0]
+        finish_action(store, seq, Outcome(action=action, result=Result.DONE, incident=seen, link=link), now=LATER)
+        stages = store.database.read("SELECT incident_stage, incident_peak FROM links")
+        entries = store.database.read("SELECT table_name FROM ledger WHERE seq > ? ORDER BY seq", [written])
+    assert stages == [(stage, stage)]
+    assert entries == [("actions",), ("links",)], "the link is stored once"
+
+
 def test_finishing_stores_everything_at_once(store: Store) -> None:
     action = an_action()
     seq = begin_action(store, action, cycle_id="c1", now=NOW)
