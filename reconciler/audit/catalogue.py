@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from reconciler.core.frozen import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

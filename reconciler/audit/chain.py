@@ -9,9 +9,10 @@ the file must be in the chain.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from reconciler.core.frozen import dataclass
 from reconciler.store.database.triggers import CHAINED, NO_HASH, START, Key, Kind, chain_hash, seal_hash
 from reconciler.store.ledger import Entry, Seal, State
 

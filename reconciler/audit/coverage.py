@@ -7,10 +7,10 @@ cycle takes, on what both services show now; what that decision would still do, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import odd_key
 from reconciler.core.lifecycle import shows_activity
 from reconciler.core.model import HOLD_REASONS, ActionKind, Case, Incident, Link, Pair, Skip, Stage, named

@@ -10,13 +10,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
 from reconciler.audit.catalogue import View
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject
 from reconciler.store.database.connection import PRIVATE
 from reconciler.store.store import Store

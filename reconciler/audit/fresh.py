@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from reconciler.audit.coverage import (
@@ -26,6 +26,7 @@ from reconciler.audit.coverage import (
 )
 from reconciler.core.batches import batches
 from reconciler.core.errors import Malformed, Missing, PartialTruth
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import Case, Incident, Link, System
 from reconciler.core.policies.policies import EVENT_TABLE, Policies

@@ -6,13 +6,13 @@ The page loads nothing from the network and runs no script. The words for each k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
 from reconciler.audit.coverage import Coverage, ExceptionKind
+from reconciler.core.frozen import dataclass
 
 TEMPLATE = Path(__file__).with_name("coverage.html")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from reconciler import __version__
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Auth, Config, CoralogixConfig, PartialView, ServiceNowConfig
 from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import HttpRecord, System
 from reconciler.core.policies.defaults import DEFAULT_REASON
 from reconciler.core.policies.policies import Policies

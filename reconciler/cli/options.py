@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler.cli.times import A_WHEN, WHEN
+from reconciler.core.frozen import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ that every task table has, and the state for each step from the words that the f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STAGE_WORDS, STEPS
 from reconciler.core.model import Stage
 from reconciler.core.policies import defaults

@@ -8,13 +8,13 @@ that is not so, the whole config is read, which tells every problem.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from reconciler.config.file import database_path, is_file_path, parsed, text_of
 from reconciler.config.shape.keys import KEYS, MODES
+from reconciler.core.frozen import dataclass
 from reconciler.core.usual import LAG_OBJECTIVE_SECONDS, POLL_SECONDS, REQUESTS_PER_SECOND
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 from reconciler.config.secrets import Secret
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.templates import Template
+from reconciler.core.frozen import dataclass
 from reconciler.core.policies.policies import Policies
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
 from reconciler.core.errors import ConfigError
+from reconciler.core.frozen import dataclass
 
 LONGEST_CHARACTERS = 16_384
 _MOST_BYTES = 4 * LONGEST_CHARACTERS + 5

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from reconciler.config.shape.tables import (
     ServiceNowTable,
     StateTable,
 )
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STAGE_WORDS, WORD_STAGES
 
 LONGEST_OWNER = 100

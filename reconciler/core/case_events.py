@@ -6,9 +6,10 @@ Source: ``case_events_service.openapi.json`` of coralogix/coralogix-management-s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from reconciler.core.frozen import dataclass
 
 
 class CaseEventKind(StrEnum):

@@ -7,8 +7,9 @@ was released keeps its meaning; a new finding gets a new number.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from reconciler.core.frozen import dataclass
 
 
 class Code(StrEnum):

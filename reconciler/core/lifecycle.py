@@ -6,8 +6,7 @@ Source of the status and state words: Coralogix Cases API v5; ServiceNow ``incid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case, Stage, Verb
 
 PENDING = "PENDING_ACTIVATION"

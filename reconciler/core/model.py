@@ -7,10 +7,12 @@ are the services' own words. Both are placed on one scale of ours, the *stage*.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
+
+from reconciler.core.frozen import dataclass
 
 SERVICENOW_TIME = "%Y-%m-%d %H:%M:%S"
 """The times of a record, in UTC, in a field as in an event. Source: ServiceNow, "Send events via web service"."""

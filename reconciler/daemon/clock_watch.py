@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.core.errors import ReconcilerError
+from reconciler.core.frozen import dataclass
 
 EARLIEST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
 """older than this program; a machine without a battery clock starts long before it"""

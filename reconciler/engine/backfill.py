@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import ConfigError, Missing, Refused, RemoteError
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import JsonObject
 from reconciler.engine.context import Context

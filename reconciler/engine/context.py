@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Action, Link, System
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.core.usual import CASE_OVERLAP_SECONDS, DRIFT_CHECK_MINUTES, INCIDENT_OVERLAP_SECONDS, WORKERS

@@ -6,10 +6,11 @@ Rules of this file: what is cheap to count is counted, the rest is estimated; no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from math import ceil
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import CASE_STAGES
 from reconciler.core.model import Case, Stage
 from reconciler.core.policies.policies import EVENT_TABLE

@@ -7,11 +7,12 @@ at, so that a part that changes nothing is not repeated.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 
 from reconciler.core.errors import Refused
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject, Pair
 from reconciler.core.planning.plan import Decision, Plan
 from reconciler.core.policies.policies import Limits

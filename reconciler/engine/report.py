@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from reconciler.core.errors import AuthFailed, ReconcilerError, Refused, RemoteError
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject, Outcome, Pair, Result, System
 from reconciler.core.planning.plan import Plan, outcome_document, plan_document
 from reconciler.store.values import Cursor

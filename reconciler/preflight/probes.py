@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.errors import AuthFailed, HeldBack, Malformed, ReconcilerError, RemoteError, Transient
 from reconciler.core.findings import PAGES, Code
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject, System
 from reconciler.remotes.ports import CaseClient, CaseOrder, CasePage
 

@@ -7,7 +7,7 @@ each answer is compared with what was asked. Source: ServiceNow documentation ``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
@@ -15,6 +15,7 @@ from functools import partial
 from reconciler.core.errors import ConditionDropped, RemoteError, TemplateFailed
 from reconciler.core.expressions.context import EXAMPLE_CASE, case_context
 from reconciler.core.findings import Code
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import EVENT_TABLE, Policies

@@ -7,12 +7,12 @@ no pull lists it, no look-up finds it and no link adopts it; a record that it co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from reconciler.core.errors import Malformed, RemoteError, TemplateFailed
 from reconciler.core.expressions.context import EXAMPLE_CASE, EXAMPLE_INCIDENT, case_context, incident_context
 from reconciler.core.expressions.templates import Template, render_fields
 from reconciler.core.findings import Code
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Incident
 from reconciler.core.policies.policies import Inbound
 from reconciler.preflight.probes import Finding, Side

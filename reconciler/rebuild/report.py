@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 

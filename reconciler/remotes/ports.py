@@ -7,13 +7,13 @@ The contract tests check this over sockets; the other tests run the same clients
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Malformed, PartialTruth
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case, Incident, JsonObject, System
 from reconciler.core.told import RecordChange
 

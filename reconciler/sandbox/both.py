@@ -9,8 +9,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.coralogix.api.face import CoralogixFace
 from reconciler.sandbox.coralogix.lifecycle import Profile

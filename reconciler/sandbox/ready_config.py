@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.both import API_USER, Credentials, Served
 
 FIRST_LINE = "# Made by `reconciler sandbox serve`: both services are simulated on this machine."

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core.case_events import CaseEvent
 from reconciler.core.errors import Missing
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case
 from reconciler.remotes.ports import (
     LARGEST_PAGE,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import Refused
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Outcome, Skip
 from reconciler.core.planning.plan import over_limits
 from reconciler.engine.cycle import run_cycle

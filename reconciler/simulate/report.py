@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import ActionKind, JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION, outcome_document, skip_document
 from reconciler.simulate.history import PastWindow

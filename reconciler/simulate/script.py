@@ -7,11 +7,12 @@ that was opened before the window appears at its beginning, as it was then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from reconciler.core.case_events import CaseActor, CaseEvent, CaseEventKind
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case
 from reconciler.simulate.history import CaseHistory
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.core.case_events import CaseEventKind
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import System
 from reconciler.core.policies.policies import Policies
 from reconciler.engine.context import Context, Settings

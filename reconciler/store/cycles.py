@@ -9,10 +9,10 @@ between: a year in which nothing happens is a few rows. The cycle that was begun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.frozen import dataclass
 from reconciler.store.database.codec import Columns, time_from, time_text
 from reconciler.store.database.connection import rows_by_name
 from reconciler.store.database.triggers import columns_of, repeat_hash, row_hash

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from reconciler.core.batches import batches
 from reconciler.core.copies import replace
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STATE_WORDS, shows_activity
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.store.changes import (

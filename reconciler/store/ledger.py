@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from reconciler.core.frozen import dataclass
 from reconciler.store.database.connection import Database, sqlite3
 from reconciler.store.database.triggers import NO_HASH, Key, columns_of, hashed_rows, repeat_hash, row_hash, triggers
 

@@ -8,12 +8,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StoreError
+from reconciler.core.frozen import dataclass
 from reconciler.store.database.codec import optional_text, time_text
 from reconciler.store.database.connection import Database, check_pages, connect, connect_to, guarded
 from reconciler.store.database.triggers import seal_hash, sealing

@@ -7,10 +7,10 @@ What is read becomes notifications: each entry once, by the service's own id of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case, Incident, Link, SkipReason, System
 from reconciler.core.text import cut
 from reconciler.core.told import Disagreement, Known, ToldStep

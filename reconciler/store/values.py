@@ -6,12 +6,12 @@ The store knows no policy: where a stage depends on one, a StageRules is handed 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.errors import Malformed
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Action, Case, HttpRecord, Incident, Link, Outcome, Pair, Skip, Stage, System
 
 Row = Mapping[str, str | int | float | None]

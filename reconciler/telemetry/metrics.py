@@ -11,7 +11,6 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 from pathlib import Path
@@ -21,6 +20,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+
+from reconciler.core.frozen import dataclass
 
 PREFIX = "reconciler_"
 READABLE_BY_ALL = 0o644

@@ -13,11 +13,12 @@ import urllib.request
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from http.client import HTTPException
 
 from reconciler.core.errors import ConfigError
+from reconciler.core.frozen import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import click
@@ -25,6 +25,7 @@ from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError, Locked
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import JsonObject
 from reconciler.daemon.signals import stop_on_signal

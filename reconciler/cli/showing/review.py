@@ -6,9 +6,9 @@ Three formats: blocks for reading, one line each (``--brief``), and Markdown for
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from reconciler.cli.terminal import SafeText, field_names, paint, side_by_side, table
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Result, Skip
 from reconciler.core.text import one_line

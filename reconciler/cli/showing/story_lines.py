@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from reconciler.cli.terminal import paint, side_by_side, table
 from reconciler.cli.times import shown_time, shown_zone
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import JsonObject
 from reconciler.core.words import in_words, level

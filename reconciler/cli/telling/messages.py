@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.config.model import NotifyConfig, Occasion
+from reconciler.core.frozen import dataclass
 from reconciler.core.text import cut
 from reconciler.engine.report import CycleReport, CycleResult
 from reconciler.store.database.codec import time_text

@@ -11,9 +11,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reconciler.config.shape.lines import KeyPath, line_of
+from reconciler.core.frozen import dataclass
 from reconciler.core.text import cut, one_line
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -7,13 +7,13 @@ missing. Times are ISO 8601 text in UTC. The names are described in ``names``; a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from reconciler.core.expressions.label_values import EntityText, LabelValue
 from reconciler.core.expressions.names import ROOTS, Name, roots_with_twins, with_twins
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case, Entity, Incident, Indicator
 
 Context = Mapping[str, Any]

@@ -8,7 +8,6 @@ and comparisons, the characters of all output. Nothing is computed while a templ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -27,6 +26,7 @@ from reconciler.core.expressions.filters import LARGEST_NUMBER, LONGEST_TEXT, as
 from reconciler.core.expressions.names import find_name, roots_with_twins
 from reconciler.core.expressions.patterns import rust_pattern
 from reconciler.core.expressions.vocabulary import check_comparison, check_test, path_of
+from reconciler.core.frozen import dataclass
 from reconciler.core.text import clean
 
 BUDGET = "_budget"

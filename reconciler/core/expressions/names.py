@@ -8,11 +8,12 @@ Every snake_case name has a camelCase twin.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from functools import cache
 from typing import TypeVar
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import CASE_STAGES, PENDING, WORD_STAGES
 
 T = TypeVar("T")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import assert_never
 
 from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, render_fields
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import SYS_ID
 from reconciler.core.model import (
     SERVICENOW_TIME,

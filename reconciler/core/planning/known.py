@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Incident
 
 SETTLE_AFTER = timedelta(seconds=300)

@@ -6,8 +6,10 @@ Rule of this file: a value that is not ours is never overwritten. A value of whi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from reconciler.core.frozen import dataclass
 
 
 class MergeResult(StrEnum):

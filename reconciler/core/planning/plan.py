@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import digest
 from reconciler.core.model import (
     Action,

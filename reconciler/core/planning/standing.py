@@ -8,7 +8,6 @@ asks of the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
 
@@ -16,6 +15,7 @@ from reconciler.core.copies import replace
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.expressions.templates import render_fields
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import fingerprint, record_id
 from reconciler.core.lifecycle import STEPS, verbs
 from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named

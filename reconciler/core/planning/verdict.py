@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Link, Skip, Stage
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing

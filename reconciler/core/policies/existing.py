@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.templates import Template
+from reconciler.core.frozen import dataclass
 
 
 class Operator(StrEnum):

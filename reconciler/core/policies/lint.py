@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import case_context
 from reconciler.core.expressions.templates import Template, render_fields
 from reconciler.core.findings import Code
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STEPS
 from reconciler.core.model import Case
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES

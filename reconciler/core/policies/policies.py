@@ -6,12 +6,13 @@ The config file becomes these objects once; everything that decides reads them a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from enum import StrEnum
 
 from reconciler.core.expressions.conditions import ALWAYS, Condition
 from reconciler.core.expressions.templates import Template
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import ASSIGNED, STATE_WORDS, STEP_TO, WORD_STAGES, Step, case_stage
 from reconciler.core.model import Case, Incident, Link, Stage
 from reconciler.core.policies.existing import Existing

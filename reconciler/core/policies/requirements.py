@@ -6,9 +6,9 @@ Only fixed values can be known before a Case comes; a value that a template comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from reconciler.core.expressions.templates import Template
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import SYS_ID
 from reconciler.core.lifecycle import STATE_WORDS, STEPS
 from reconciler.core.policies.policies import INCIDENT_TABLE, Inbound, Policies

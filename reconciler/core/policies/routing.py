@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from reconciler.core.expressions.context import case_context
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case
 from reconciler.core.policies.policies import Route
 

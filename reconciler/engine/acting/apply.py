@@ -13,12 +13,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
 from reconciler.core.copies import replace
 from reconciler.core.errors import AuthFailed, RemoteError
+from reconciler.core.frozen import dataclass
 from reconciler.core.identity import record_id
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, Result
 from reconciler.core.planning.known import Knowledge

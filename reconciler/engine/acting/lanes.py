@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import RemoteError
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Action, ActionKind, Incident, Pair, System
 from reconciler.core.planning.plan import Decision
 from reconciler.remotes.ports import IDS_A_REQUEST

@@ -26,12 +26,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from reconciler.core.copies import replace
 from reconciler.core.errors import Ambiguous, AuthFailed, Malformed, Missing, Rejected, RemoteError
 from reconciler.core.expressions.templates import JOURNAL_FIELDS
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STEP_OF
 from reconciler.core.model import (
     NOTE_ARRIVED,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.errors import (
@@ -23,6 +23,7 @@ from reconciler.core.errors import (
     RemoteError,
     Transient,
 )
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case, Incident, System
 from reconciler.engine.context import Context
 from reconciler.engine.reading.alerts import pull_alerts

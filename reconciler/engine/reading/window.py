@@ -10,9 +10,9 @@ where the next deep reading ends.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reconciler.core.frozen import dataclass
 from reconciler.remotes.ports import Position
 from reconciler.store.values import Cursor
 

@@ -12,7 +12,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
@@ -25,6 +25,7 @@ from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
 from reconciler.core.errors import AuthFailed, HeldBack, Paused, Rejected, Transient
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import HttpRecord, JsonObject, System
 from reconciler.remotes.http.auth import Login
 from reconciler.remotes.http.echoes import SHORTEST_IN_DATA, SHORTEST_IN_REFUSALS, Echoes

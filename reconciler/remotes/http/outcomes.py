@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from reconciler.core.errors import Ambiguous, AuthFailed, Missing, Rejected, RemoteError, Transient
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject, System
 from reconciler.core.text import cut, one_line
 

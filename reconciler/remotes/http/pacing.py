@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from reconciler.core.frozen import dataclass
 
 
 def utc_now() -> datetime:

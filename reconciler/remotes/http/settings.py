@@ -6,8 +6,9 @@ Nothing here imports requests, so that a config can be read without it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import HttpRecord, System
 from reconciler.core.usual import REQUESTS_PER_SECOND, WORKERS
 

@@ -11,9 +11,10 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.core.frozen import dataclass
 from reconciler.remotes.http.outcomes import CANCELLED, Failure, Reply
 from reconciler.remotes.http.pacing import Pace
 from reconciler.remotes.ports import SideState

@@ -7,8 +7,8 @@ policies: a New record counts as acknowledged once somebody is assigned.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STATE_WORDS, WORD_STAGES, case_stage
 from reconciler.core.model import Case, JsonObject, Stage
 from reconciler.sandbox.both import Sandbox

@@ -6,13 +6,14 @@ All values are frozen; all times are aware and UTC, to the microsecond.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
 from reconciler.core.case_events import CaseEventKind
+from reconciler.core.frozen import dataclass
 
 NAMESPACE = UUID("5b7f2f3a-0f4e-5a53-9d1e-8f6f7a3c2b10")
 """All ids of a world are computed in this namespace, so that a world can be played again."""

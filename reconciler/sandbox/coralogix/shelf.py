@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case
 from reconciler.sandbox.coralogix.lifecycle import STATUSES
 from reconciler.sandbox.coralogix.records import BadTokenError, CaseKnobs, NoSuchCaseError

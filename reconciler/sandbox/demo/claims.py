@@ -6,8 +6,8 @@ The reconciler's database is not looked at, so that a mistake in it cannot hide 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import case_stage
 from reconciler.core.model import Stage
 from reconciler.sandbox.both import Sandbox

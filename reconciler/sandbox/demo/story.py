@@ -7,8 +7,8 @@ contract, not taken from a run: the fewest that bring the other side into step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.both import Sandbox
 from reconciler.sandbox.control.people import People
 from reconciler.sandbox.faults import Fault, FaultKind

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.faults import Fault
 
 

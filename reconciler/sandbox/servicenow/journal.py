@@ -6,9 +6,11 @@ It is kept apart from the tables, so that a mistake in the rules that change tho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
+
+from reconciler.core.frozen import dataclass
 
 
 class Operation(StrEnum):

@@ -6,10 +6,11 @@ do, or what a tester wants to rule out. A switch never changes during the life o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
+
+from reconciler.core.frozen import dataclass
 
 
 class Rewrite(StrEnum):

@@ -7,11 +7,11 @@ values that were sent, unless the config hides them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject
 from reconciler.store.database.codec import time_from, time_text
 from reconciler.store.database.connection import Database

@@ -13,12 +13,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from reconciler.core.frozen import dataclass
 from reconciler.store.database.codec import time_text
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import json
 import os
 import socket
 import stat
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from reconciler.core.errors import Locked, StoreError
+from reconciler.core.frozen import dataclass
 from reconciler.core.text import escape_controls
 from reconciler.store.database.connection import PRIVATE
 from reconciler.store.database.version import ANOTHER_PATH

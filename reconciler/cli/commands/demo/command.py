@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import open_store, start
 from reconciler.cli.terminal import print_json
 from reconciler.config.load import parse_config
+from reconciler.core.frozen import dataclass
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest

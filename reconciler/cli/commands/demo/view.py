@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STAGE_WORDS, STEP_OF
 from reconciler.core.model import ActionKind, JsonObject, Outcome
 from reconciler.engine.report import CycleReport, ended_well

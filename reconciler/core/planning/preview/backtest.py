@@ -8,9 +8,10 @@ difference in route or target is about records that are still to come.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Link, Pair, Skip, Stage
 from reconciler.core.planning.known import Knowledge

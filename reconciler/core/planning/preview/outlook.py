@@ -6,9 +6,9 @@ Everything here is a function of its arguments; nothing is asked of a service.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Action, ActionKind, Link, Pair, Skip, SkipReason, Stage, named
 from reconciler.core.planning.known import Knowledge

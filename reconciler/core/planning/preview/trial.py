@@ -6,12 +6,13 @@ Nothing is asked of a service: a row that would be looked up by its name stands 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context, incident_context
 from reconciler.core.expressions.templates import Template, render_fields
+from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import ASSIGNED, STEPS, WORD_STAGES
 from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage
 from reconciler.core.planning.decide import decide

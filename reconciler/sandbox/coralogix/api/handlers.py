@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case, JsonObject
 from reconciler.sandbox.coralogix.api.filters import condition
 from reconciler.sandbox.coralogix.api.json_shapes import CaseWriter

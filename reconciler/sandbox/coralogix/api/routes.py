@@ -6,9 +6,9 @@ The verbs are irregular on purpose: one Case is acknowledged with PUT, several w
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.coralogix.api import handlers as do
 from reconciler.sandbox.coralogix.api.handlers import Handler
 from reconciler.sandbox.coralogix.lifecycle import Step

@@ -10,10 +10,11 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC
 from email.utils import format_datetime
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.http.spoiled import dressed, made_odd
 from reconciler.sandbox.http.wire import Request, Response

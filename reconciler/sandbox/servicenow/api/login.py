@@ -10,10 +10,11 @@ import binascii
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, unquote_plus
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.http.wire import Request, Response
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.tables.schema import API_USER

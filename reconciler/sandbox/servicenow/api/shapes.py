@@ -7,10 +7,10 @@ Source: ``c_TableAPI``, ``c_JournalFields``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.servicenow.journal import Denial
 from reconciler.sandbox.servicenow.tables.schema import DATETIMES, JOURNALS, TIME_FORMAT, Schema, TableRow

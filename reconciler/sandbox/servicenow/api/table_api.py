@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import urlencode
 
+from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.http.wire import Request, Response

@@ -7,10 +7,12 @@ documentation ``c_TableAPI`` and ``def-prio-lookup-rules``; the demo data of a n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
+
+from reconciler.core.frozen import dataclass
 
 INCIDENT = "incident"
 API_USER = "coralogix.sync"

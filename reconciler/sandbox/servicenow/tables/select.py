@@ -8,11 +8,12 @@ fewer rows; every row that it looks at is still held against every condition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import ge, gt, le, lt
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.servicenow.tables.query import Condition, Group, Operator, Query, Sort
 from reconciler.sandbox.servicenow.tables.schema import DATETIMES, INTEGERS, TIME_FORMAT, Schema, TableRow
 from reconciler.sandbox.servicenow.tables.table import OrderKey, Table

@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.servicenow.journal import Denial
 from reconciler.sandbox.servicenow.switches import Switches

@@ -6,8 +6,8 @@ Sources: ``c_TableAPI`` samples; the data policy's words as observed on instance
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.servicenow.journal import Actor, Denial
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.tables.schema import INCIDENT, Schema, TableRow

@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
+from reconciler.core.frozen import dataclass
 from reconciler.sandbox.clock import InstanceClock, SandboxClock
 from reconciler.sandbox.servicenow.journal import Actor, Denial, Operation, Write
 from reconciler.sandbox.servicenow.switches import Switches
