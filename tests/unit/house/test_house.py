@@ -40,7 +40,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "sandbox": frozenset({"core", "remotes.ports"}),
     "simulate": frozenset({"core", "remotes", "store", "engine", "sandbox"}),
     "audit": frozenset({"core", "store", "remotes.ports"}),
-    "daemon": frozenset({"core.errors", "telemetry"}),
+    "daemon": frozenset({"core.errors", "core.frozen", "telemetry"}),
     "telemetry": frozenset({"core"}),
     "cli": EVERYTHING,
     "__main__": frozenset({"cli"}),
