@@ -56,7 +56,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
+class ProbedSide:
     """Make the findings about one side."""
 
     name: str
@@ -128,7 +128,7 @@ class CaseProbes:
     identity: IdentityClient
     accept_partial_view: bool
     clock: Callable[[], datetime]
-    side: Side = Side(name=System.CORALOGIX)
+    side: ProbedSide = ProbedSide(name=System.CORALOGIX)
 
     def run(self) -> tuple[Finding, ...]:
         """Run every probe; after a login that failed, the others are not checked."""

@@ -20,7 +20,7 @@ from reconciler.core.model import JsonObject
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.core.policies.requirements import NamedRow, explained_states, inbound_policies, named_rows, sent_values
-from reconciler.preflight.probes import NO_CASE, Finding, Side, Verdict
+from reconciler.preflight.probes import NO_CASE, Finding, ProbedSide, Verdict
 from reconciler.remotes.ports import IncidentClient
 
 ROWS_COMPARED = 50
@@ -59,9 +59,9 @@ class RecordProbes:
     """how many the polls alone make"""
 
     @property
-    def side(self) -> Side:
+    def side(self) -> ProbedSide:
         """Name this connector in the findings."""
-        return Side(name=self.client.connector)
+        return ProbedSide(name=self.client.connector)
 
     def run(self) -> tuple[Finding, ...]:
         """Run every probe of every table that routes write to; after a login that failed, none is checked."""

@@ -15,7 +15,7 @@ from reconciler.core.findings import Code
 from reconciler.core.frozen import dataclass
 from reconciler.core.model import Incident
 from reconciler.core.policies.policies import Inbound
-from reconciler.preflight.probes import Finding, Side
+from reconciler.preflight.probes import Finding, ProbedSide
 from reconciler.remotes.ports import IncidentClient
 
 PROBE_MARK = "Reconciler write probe"
@@ -36,9 +36,9 @@ class WriteProbe:
     """a new UUID, which no Case has"""
 
     @property
-    def side(self) -> Side:
+    def side(self) -> ProbedSide:
         """Name this connector in the findings."""
-        return Side(name=self.client.connector)
+        return ProbedSide(name=self.client.connector)
 
     def run(self) -> Iterator[Finding]:
         """Run each step, and stop at the first that fails."""

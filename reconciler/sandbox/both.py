@@ -27,7 +27,7 @@ from reconciler.sandbox.servicenow.tables.schema import API_USER
 from reconciler.sandbox.servicenow.tables.task_tables import custom_table, further_task_tables
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
-__all__ = ["API_KEY", "API_PASSWORD", "API_USER", "Credentials", "Offers", "Sandbox", "Served", "serve"]
+__all__ = ["API_KEY", "API_PASSWORD", "API_USER", "SCRIPT", "Credentials", "Offers", "Sandbox", "Served", "serve"]
 
 API_KEY = "sandbox-key"
 SCRIPT = Actor(user_name="admin", roles=frozenset({"admin"}), script=True)

@@ -12,16 +12,16 @@ from typing import Any
 from reconciler.core.policies.policies import EVENT_TABLE, Policies
 from reconciler.remotes.http.client import HttpService
 from reconciler.remotes.servicenow.client import ServiceNowClient
+from reconciler.sandbox.both import SCRIPT
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.faults import FaultPlan
-from reconciler.sandbox.servicenow.journal import Actor, Denial
+from reconciler.sandbox.servicenow.journal import Denial
 from reconciler.sandbox.servicenow.switches import Switches
 from reconciler.sandbox.servicenow.tables.schema import STATE_WORDS, Lifecycle, Schema, plain_schema
 from reconciler.sandbox.servicenow.tables.task_tables import custom_table, further_task_tables
 from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 OBLIGING = Switches(unlisted_choice="keep", close_info="optional", invalid_query="no_rows")
-SCRIPT = Actor(user_name="admin", roles=frozenset({"admin"}), script=True)
 
 
 def make_instance(

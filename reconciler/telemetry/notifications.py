@@ -100,7 +100,7 @@ class MessageSender(_Worker):
         """Queue a message; where too many wait, the oldest that is not being sent is dropped."""
         with self._changed:
             if len(self._waiting) >= LONGEST_QUEUE:
-                del self._waiting[1]
+                del self._waiting[1]  # the first is being sent
                 log.warning("too many messages wait for an address, and one was given up", extra={"address": self.name})
             self._waiting.append(message)
             self._changed.notify_all()

@@ -34,7 +34,7 @@ KEEPING = (
     ),
     fault(
         "a full disk ends the daemon",
-        "connection:explain",
+        "connection:store_error",
         "kind in _PASSES",
         "kind == 'SQLITE_BUSY'",
         "tests/system/test_disk.py::test_a_full_disk_stops_cycles_and_nothing_else",

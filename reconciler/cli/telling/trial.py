@@ -8,9 +8,9 @@ from reconciler.config.model import Config
 from reconciler.config.secrets import Secret
 from reconciler.core.errors import ConfigError
 from reconciler.core.findings import Code
-from reconciler.preflight.probes import Finding, Side
+from reconciler.preflight.probes import Finding, ProbedSide
 
-SIDE = Side(name="notify")
+SIDE = ProbedSide(name="notify")
 ADVICE = "look at the address, and at the network and proxy between here and there"
 
 

@@ -32,7 +32,7 @@ from reconciler.core.planning.merge import merge_fields
 from reconciler.core.planning.plan import Decision, Question
 from reconciler.core.planning.standing import Standing
 from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
-from reconciler.core.policies.defaults import LONGEST_TEXT
+from reconciler.core.policies.defaults import LONGEST_COLUMN
 from reconciler.core.policies.policies import Inbound, Reference
 from reconciler.core.text import cut
 
@@ -151,7 +151,7 @@ def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
     }
     filled = {name: value for name, value in draft.fields.items() if value}
     if first := _first_record(here):
-        filled["description"] = cut(f"{first}\n\n{filled.get('description', '')}".strip(), LONGEST_TEXT)
+        filled["description"] = cut(f"{first}\n\n{filled.get('description', '')}".strip(), LONGEST_COLUMN)
     return replace(
         draft,
         kind=ActionKind.CREATE_INCIDENT,

@@ -25,13 +25,13 @@ __all__ = [
     "DEFAULT_REFERENCES",
     "DEFAULT_STEPS",
     "KNOWN_TEXTS",
-    "LONGEST_TEXT",
+    "LONGEST_COLUMN",
     "resolution_reason",
 ]
 
-LONGEST_TEXT = 4000
-"""signs of a description and of close notes: what their columns take on a new instance"""
-_CUT = f"{{% filter cut({LONGEST_TEXT}) %}}"
+LONGEST_COLUMN = 4000
+"""Characters of a description, and of close notes: what their columns take on a new instance."""
+_CUT = f"{{% filter cut({LONGEST_COLUMN}) %}}"
 
 _SHORT_DESCRIPTION = """\
 {% filter one_line | cut(160) %}

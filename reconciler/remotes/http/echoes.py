@@ -97,6 +97,7 @@ def _percent_sign(sign: str) -> str:
 def _base64_cores(secret: str) -> Iterator[str]:
     """Yield the Base64 forms of a secret at each offset, without the characters that neighbouring bytes change."""
     raw = secret.encode()
+    # Three bytes are four characters: behind one foreign byte two hold bits of it, behind two foreign bytes three.
     for offset, shared in enumerate((0, 2, 3)):
         encoded = base64.b64encode(b"\0" * offset + raw).decode("ascii")
         end = len(encoded) - (0, 3, 2)[(offset + len(raw)) % 3]

@@ -66,6 +66,7 @@ class Watch:
         if left_seconds <= 0:
             why = "the program is stopping" if self._is_stopping else f"it took longer than {self.total_seconds:g} s"
             raise Abandoned(f"the answer was not waited for: {why}", repeatable=not self._is_stopping)
+        # Never 0, which would mean not to wait at all.
         return min(LONGEST_NAP_SECONDS, left_seconds, max(self.silence_seconds - silent_seconds, 0.001))
 
 

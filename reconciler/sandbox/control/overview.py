@@ -17,7 +17,7 @@ from reconciler.sandbox.servicenow.world import ServiceNowWorld
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenRecord:
+class RecordOverview:
     """One record of a task table."""
 
     table: str
@@ -31,7 +31,7 @@ class SeenRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenCase:
+class CaseOverview:
     """One Case and every record that bears its id."""
 
     id: str
@@ -40,19 +40,19 @@ class SeenCase:
     priority: str
     status: str
     stage: Stage | None
-    records: tuple[SeenRecord, ...]
+    records: tuple[RecordOverview, ...]
 
 
-def overview(sandbox: Sandbox) -> tuple[SeenCase, ...]:
+def overview(sandbox: Sandbox) -> tuple[CaseOverview, ...]:
     """Show every Case in the order of creation."""
     with sandbox.coralogix.lock, sandbox.servicenow.lock:  # one moment for both
         return tuple(see_case(sandbox, case) for case in sandbox.coralogix.ledger.cases())
 
 
-def see_case(sandbox: Sandbox, case: Case) -> SeenCase:
+def see_case(sandbox: Sandbox, case: Case) -> CaseOverview:
     """One Case with its records."""
     records = sandbox.servicenow.incidents_for(case.id)
-    return SeenCase(
+    return CaseOverview(
         id=case.id,
         key=case.key,
         title=case.title,
@@ -63,18 +63,18 @@ def see_case(sandbox: Sandbox, case: Case) -> SeenCase:
     )
 
 
-def records(sandbox: Sandbox) -> tuple[SeenRecord, ...]:
+def records(sandbox: Sandbox) -> tuple[RecordOverview, ...]:
     """Show every record of every task table, whoever made it."""
     world = sandbox.servicenow
     with world.lock:
         return tuple(see_record(world, row) for place in world.tables.tasks() for row in place)
 
 
-def see_record(world: ServiceNowWorld, row: Mapping[str, str]) -> SeenRecord:
+def see_record(world: ServiceNowWorld, row: Mapping[str, str]) -> RecordOverview:
     """One record; its state is told by the word that it means on its table."""
     table = row["sys_class_name"] or INCIDENT
     word = (world.tables.named(table).schema.lifecycle or Lifecycle()).word(row["state"])
-    return SeenRecord(
+    return RecordOverview(
         table=table,
         sys_id=row["sys_id"],
         number=row["number"],
@@ -95,7 +95,7 @@ def _stage_of_word(word: str, *, assigned: bool) -> Stage | None:
     return Stage.ACKNOWLEDGED if stage is Stage.OPEN and assigned else stage
 
 
-def case_document(case: SeenCase) -> JsonObject:
+def case_document(case: CaseOverview) -> JsonObject:
     """Write a Case and its records as JSON."""
     return {
         "id": case.id,
@@ -108,7 +108,7 @@ def case_document(case: SeenCase) -> JsonObject:
     }
 
 
-def record_document(record: SeenRecord) -> JsonObject:
+def record_document(record: RecordOverview) -> JsonObject:
     """Write a record as JSON."""
     return {
         "table": record.table,

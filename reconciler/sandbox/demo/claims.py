@@ -11,7 +11,7 @@ from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import case_stage
 from reconciler.core.model import Stage
 from reconciler.sandbox.both import Sandbox
-from reconciler.sandbox.control.overview import SeenCase, overview, records, stage_of_state
+from reconciler.sandbox.control.overview import CaseOverview, overview, records, stage_of_state
 from reconciler.sandbox.coralogix.records import API_KEY, JournalEntry
 from reconciler.sandbox.demo.story import Chapter
 from reconciler.sandbox.servicenow.journal import Write
@@ -50,7 +50,7 @@ def check(sandbox: Sandbox, story: Sequence[Chapter], cycles: Sequence[CycleSeen
     )
 
 
-def one_record_each(sandbox: Sandbox, cases: Sequence[SeenCase]) -> Claim:
+def one_record_each(sandbox: Sandbox, cases: Sequence[CaseOverview]) -> Claim:
     """Claim that each Case has one record, and each record one Case."""
     made = records(sandbox)
     wrong = [f"{case.key} has {len(case.records)}" for case in cases if len(case.records) != 1]
@@ -59,7 +59,7 @@ def one_record_each(sandbox: Sandbox, cases: Sequence[SeenCase]) -> Claim:
     return _claim("one Case, one record", wrong, f"{len(cases)} Cases, {len(made)} records")
 
 
-def same_stages(cases: Sequence[SeenCase], alone: frozenset[str]) -> Claim:
+def same_stages(cases: Sequence[CaseOverview], alone: frozenset[str]) -> Claim:
     """Claim that both sides stand at the same stage, but for what is left alone."""
     pairs = [(case, record) for case in cases for record in case.records if record.sys_id not in alone]
     wrong = [

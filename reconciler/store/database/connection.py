@@ -43,7 +43,7 @@ _ADVICE: dict[str, str] = {
 }
 
 
-def explain(path: str, error: Exception) -> StoreError:
+def store_error(path: str, error: Exception) -> StoreError:
     """Describe in one line what failed, with SQLite's words, and what to do."""
     name = str(getattr(error, "sqlite_errorname", None) or "")
     kind = "_".join(name.split("_")[:2])
@@ -72,7 +72,7 @@ def guarded(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise explain(path, error) from error
+        raise store_error(path, error) from error
 
 
 def open_file(path: Path, *, check: bool) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ from reconciler.core.findings import PAGES, Code
 from reconciler.core.model import JsonObject, System
 from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import Policies
-from reconciler.preflight.probes import RIGHTS, CaseProbes, Finding, Side, Verdict
+from reconciler.preflight.probes import RIGHTS, CaseProbes, Finding, ProbedSide, Verdict
 from reconciler.preflight.records import RecordProbes
 from reconciler.remotes.servicenow.codec import asked_fields
 from reconciler.sandbox.clock import SandboxClock
@@ -357,7 +357,7 @@ def test_an_hourly_rule_that_the_polls_alone_use_up_is_told(allowed: int, verdic
 
 
 def test_no_clock_is_not_the_right_time() -> None:
-    assert Side(name=System.CORALOGIX).clock(None, NOW).verdict is Verdict.NOT_CHECKED
+    assert ProbedSide(name=System.CORALOGIX).clock(None, NOW).verdict is Verdict.NOT_CHECKED
 
 
 # --- records by other means ------------------------------------------------------------------------------------------

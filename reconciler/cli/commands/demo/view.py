@@ -9,7 +9,7 @@ from reconciler.core.lifecycle import STAGE_WORDS, STEP_OF
 from reconciler.core.model import ActionKind, JsonObject, Outcome
 from reconciler.engine.report import CycleReport, ended_well
 from reconciler.sandbox.both import Sandbox
-from reconciler.sandbox.control.overview import SeenCase, overview
+from reconciler.sandbox.control.overview import CaseOverview, overview
 from reconciler.store.store import Store
 
 
@@ -34,7 +34,7 @@ def link_rows(sandbox: Sandbox, store: Store) -> tuple[LinkRow, ...]:
     return tuple(_row(case, store, skips.get(case.id, "")) for case in overview(sandbox))
 
 
-def _row(case: SeenCase, store: Store, skip: str) -> LinkRow:
+def _row(case: CaseOverview, store: Store, skip: str) -> LinkRow:
     record = case.records[0] if case.records else None
     pair = store.links.pair(case.id)
     agreed = pair.link.agreed if pair else None
