@@ -60,7 +60,7 @@ def test_a_note_that_arrived_behind_an_error_is_not_sent_again(kind: FaultKind, 
         world.strike_records(FaultKind.ERROR_500, "records.get")
     world.cycle()
     world.servicenow.people.back_to_new(sys_id)
-    later(world, seconds=900)
+    later(world, 3, seconds=1800)
     assert notes(world, case_id) == ["Acknowledged in Coralogix."]
 
 
@@ -83,7 +83,7 @@ def test_a_killed_process_leaves_one_note(moment: str) -> None:
         world.cycle()
     if moment == "after update":
         world.servicenow.people.edit(sys_id, state="1")
-    later(world, seconds=900)
+    later(world, 3, seconds=1800)
     assert notes(world, case_id) == ["Acknowledged in Coralogix."]
 
 
