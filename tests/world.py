@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from reconciler.core.model import Result, SkipReason, Stage
+from reconciler.core.model import Pair, Result, SkipReason, Stage
 from reconciler.core.policies.policies import Policies
 from reconciler.engine.context import Context, Settings
 from reconciler.engine.cycle import run_cycle
@@ -94,6 +94,25 @@ class World:
 
     def new_case(self, title: str = "Payments are slow", **details: object) -> str:
         return self.coralogix.create_case(title, **details)  # type: ignore[arg-type]
+
+    def started(self, title: str = "Payments are slow", **details: object) -> str:
+        """Open a Case after the first start and let it get its record; give its id."""
+        if self.store.facts.origin() is None:
+            self.cycle()
+        case_id = self.new_case(title, **details)
+        self.cycle()
+        return case_id
+
+    def link_one(self, title: str = "Payments are slow") -> tuple[str, str]:
+        """Do the same, and give both ids."""
+        case_id = self.started(title)
+        return case_id, self.sys_id(case_id)
+
+    def pair(self, case_id: str) -> Pair:
+        """Give what is remembered of a Case; fail where nothing is."""
+        pair = self.store.links.pair(case_id)
+        assert pair is not None
+        return pair
 
     def status(self, case_id: str) -> str:
         return self.coralogix.ledger.case(case_id).status

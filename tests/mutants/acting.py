@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.fault import ANSWERS, FLOW, MAIN, PROMISES, WILD, fault
+from tests.mutants.fault import ANSWERS, FLOW, PROMISES, WILD, fault
 
 ACTING = (
     fault(
@@ -10,7 +10,7 @@ ACTING = (
         "perform:Performer._create",
         "return self._look_for(action, here, error)",
         "raise",
-        f"{MAIN}::test_a_create_that_timed_out_after_it_succeeded_makes_one_record",
+        f"{PROMISES}::test_an_error_with_the_record_there",
     ),
     fault(
         "records that are taken in wait for a worker",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.fault import BAD_LINK, DRIFT, LONG, PLANNER, READING, UNDER_WAY, WHO, fault
+from tests.mutants.fault import BAD_LINK, DRIFT, LONG, PLANNER, READING, UNDER_WAY, WHO, WILD, fault
 
 READING_FAULTS = (
     fault(
@@ -138,7 +138,7 @@ READING_FAULTS = (
         "lookups:Lookups._look_up_records",
         "found[connector, record.correlation_id] += (record,)",
         "found[connector, record.correlation_id] = (record,)",
-        f"{UNDER_WAY}::test_two_records_with_one_key_found_by_the_look_up_alone",
+        f"{WILD}::test_two_records_with_one_key_and_none_linked",
     ),
     fault(
         "a killed create counts as decided",

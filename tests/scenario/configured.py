@@ -70,14 +70,6 @@ class ConfiguredWorld(World):
         """Give the records of a Case in one instance."""
         return self.instances[connector].incidents_for(case_id)
 
-    def started(self, title: str = "Payments are slow", **details: object) -> str:
-        """Open a Case after the first start and let it get its record; give its id."""
-        if self.store.facts.origin() is None:
-            self.cycle()
-        case_id = self.new_case(title, **details)
-        self.cycle()
-        return case_id
-
     def written(self) -> int:
         """Count the writes to every instance and to Coralogix."""
         verbs = ("cases.acknowledge", "cases.resolve", "cases.close")

@@ -63,9 +63,7 @@ def test_how_far_a_case_came_is_kept_when_the_next_verb_is_in_doubt() -> None:
     world.once("before close", lambda: world.strike_cases(FaultKind.ERROR_503_HTML, "cases.get"))
     report = world.cycle()
     assert [outcome.result for outcome in report.outcomes] == [Result.UNKNOWN]
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.case_peak is Stage.RESOLVED
+    assert world.pair(case_id).link.case_peak is Stage.RESOLVED
     world.run_until_quiet()
     assert world.status(case_id) == "CLOSED"
 

@@ -179,7 +179,5 @@ def test_a_refused_create_is_over_when_its_record_appears() -> None:
     assert world.skip(case_id) is SkipReason.REJECTED
     by_hand = world.servicenow.people.open_incident("by hand", correlation_id=case_id, correlation_display="Coralogix")
     world.cycle()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.sys_id == by_hand
+    assert world.pair(case_id).link.sys_id == by_hand
     assert world.skip(case_id) is None

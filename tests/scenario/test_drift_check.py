@@ -56,9 +56,7 @@ def test_what_one_listing_leaves_out_is_asked_for_by_itself() -> None:
     real, client.get_many = client.get_many, lambda *_: ()  # type: ignore[method-assign]
     assert world.cycle(seconds=1000).kind.value == "drift"
     client.get_many = real  # type: ignore[method-assign]
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.incident_absence is None
+    assert world.pair(case_id).link.incident_absence is None
     world.servicenow.people.remove(sys_id)
     world.cycle(seconds=1000)
     assert world.skip(case_id) is SkipReason.SETTLING

@@ -92,9 +92,7 @@ def test_both_sides_wander(updates_per_cycle: int, seed: int) -> None:
 
 def test_a_case_that_was_reactivated_between_two_cycles_gets_no_write() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
+    case_id = world.started()
     world.coralogix.recover(case_id)
     world.coralogix.reactivate(case_id)
     world.servicenow.people.progress(world.sys_id(case_id))

@@ -14,8 +14,7 @@ from tests.world import World, results
 
 def ask(world: World, case_id: str, kind: HoldRequestKind) -> None:
     """Ask as the command does: with what both sides look like now."""
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     request = HoldRequest(
         case_id=case_id, kind=kind, fingerprint=fingerprint(pair), asked_by="somebody", asked_at=world.clock.now()
     )
@@ -114,8 +113,7 @@ def test_wishes_are_done_in_their_order_once_and_leave_their_trace() -> None:
 def test_what_is_asked_in_the_middle_of_a_cycle_is_not_undone_by_it() -> None:
     world = World()
     case_id = rejected(world)
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     ask(world, case_id, HoldRequestKind.RETRY)
     world.store.links.update_links([pair.link], world.clock.now())
     assert results(world.cycle()) == [Result.DONE]

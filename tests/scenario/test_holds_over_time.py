@@ -38,9 +38,7 @@ def test_a_record_in_an_unknown_state_is_not_adopted() -> None:
     world.store = empty_store()
     world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.UNKNOWN_STATE
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.sys_id == ""
+    assert world.pair(case_id).link.sys_id == ""
     assert not world.sent(case_id)
 
 
@@ -69,8 +67,7 @@ def test_a_rejection_that_changed_begins_its_waiting_anew() -> None:
     world.coralogix.set_priority(case_id, "P1")
     world.coralogix.resolve(case_id, "over")
     assert results(world.cycle()) == [Result.REJECTED]
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert pair.link.hold is not None
     assert pair.link.hold.attempts == 1
     assert pair.link.hold.next_retry_at - pair.link.hold.since == timedelta(minutes=15)
@@ -103,8 +100,7 @@ def test_a_link_is_settled_once_its_record_is_found() -> None:
     world.once("before get", lambda: world.strike_records(FaultKind.ERROR_503_HTML, "records.get"))
     assert results(world.cycle()) == [Result.UNKNOWN]
     world.run_until_quiet()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert pair.link.sys_id
     assert pair.link.create_in_doubt_since is None
     assert world.store.links.pairs_to_plan(world.clock.now()) == []

@@ -23,9 +23,7 @@ def test_a_case_gets_one_incident_and_then_there_is_nothing_to_do() -> None:
 
 def test_the_incident_follows_its_case_to_the_end() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
+    case_id = world.started()
     world.coralogix.acknowledge(case_id)
     world.cycle()
     assert world.state(case_id) == "2"
@@ -43,10 +41,7 @@ def test_the_incident_follows_its_case_to_the_end() -> None:
 
 def test_the_case_follows_its_incident_to_the_end() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
-    sys_id = world.sys_id(case_id)
+    case_id, sys_id = world.link_one()
     world.servicenow.people.assign(sys_id)
     world.cycle()
     assert world.both(case_id) == ("ACKNOWLEDGED", "1")
@@ -63,9 +58,7 @@ def test_the_case_follows_its_incident_to_the_end() -> None:
 
 def test_a_canceled_incident_resolves_its_case_and_then_closes_it() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
+    case_id = world.started()
     world.servicenow.people.cancel(world.sys_id(case_id))
     report = world.cycle()
     assert [action.path for action in report.plan.actions] == [("resolve", "close")]
@@ -74,10 +67,7 @@ def test_a_canceled_incident_resolves_its_case_and_then_closes_it() -> None:
 
 def test_a_reopened_incident_is_left_alone_until_it_is_resolved_again() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
-    sys_id = world.sys_id(case_id)
+    case_id, sys_id = world.link_one()
     world.servicenow.people.resolve(sys_id)
     world.cycle()
     world.servicenow.people.reopen(sys_id)
@@ -97,9 +87,7 @@ def test_a_reopened_incident_is_left_alone_until_it_is_resolved_again() -> None:
 
 def test_a_reactivated_case_is_left_alone() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
+    case_id = world.started()
     world.coralogix.recover(case_id)
     world.cycle()
     assert world.both(case_id) == ("RESOLVED", "6")
@@ -113,10 +101,7 @@ def test_a_reactivated_case_is_left_alone() -> None:
 
 def test_an_unacknowledged_case_follows_only_news() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
-    sys_id = world.sys_id(case_id)
+    case_id, sys_id = world.link_one()
     world.servicenow.people.progress(sys_id)
     world.cycle()
     world.coralogix.unacknowledge(case_id)
@@ -170,21 +155,9 @@ def test_a_title_that_a_person_changed_is_left_alone() -> None:
     assert world.record(theirs)["short_description"] == "what it really is"
 
 
-def test_a_create_that_timed_out_after_it_succeeded_makes_one_record() -> None:
-    world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
-    assert results(world.cycle()) == [Result.DONE]
-    world.run_until_quiet()
-    assert len(world.servicenow.incidents_for(case_id)) == 1
-
-
 def test_a_lost_verb_is_planned_again() -> None:
     world = World()
-    world.cycle()
-    case_id = world.new_case()
-    world.cycle()
+    case_id = world.started()
     world.servicenow.people.progress(world.sys_id(case_id))
     world.strike_cases(FaultKind.RATE_429, "cases.acknowledge")
     assert results(world.cycle()) == [Result.RETRY]

@@ -79,8 +79,7 @@ def assert_works(world: World) -> None:
 
 def test_a_retry_for_a_record_whose_connector_left_the_config() -> None:
     world, case_id = held_as_missing()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     now = world.clock.now()
     world.store.hold_requests.ask(
         [

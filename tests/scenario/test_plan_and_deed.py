@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.core.model import ActionKind, Result, SkipReason
+from reconciler.core.model import ActionKind, Result
 from reconciler.core.policies.policies import Limits
 from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
@@ -40,9 +40,7 @@ def test_the_key_goes_between_look_up_and_adoption() -> None:
     world.once("before get_many", lambda: world.servicenow.people.edit(sys_id, correlation_id=""))
     report = world.cycle()
     assert Result.REJECTED in results(report)
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.sys_id == ""
+    assert world.pair(case_id).link.sys_id == ""
     assert not world.sent(case_id)
 
 
@@ -54,20 +52,15 @@ def test_a_hold_is_over_when_the_retry_succeeds() -> None:
     world.strike_records(FaultKind.NO_CHANGE_200, "records.update")
     assert results(world.cycle()) == [Result.REJECTED]
     assert results(world.cycle(seconds=900)) == [Result.DONE]
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.hold is None
+    assert world.pair(case_id).link.hold is None
     world.servicenow.people.close(sys_id)
     world.strike_cases(FaultKind.NO_CHANGE_200, "cases.resolve")
     assert results(world.cycle()) == [Result.REJECTED]
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert pair.link.hold is not None
     assert pair.link.hold.attempts == 1
     assert results(world.cycle(seconds=900)) == [Result.DONE]
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.hold is None
+    assert world.pair(case_id).link.hold is None
 
 
 @pytest.mark.parametrize(
@@ -105,20 +98,6 @@ def test_a_batch_read_that_fails_stops_nothing() -> None:
     world.once("before get_many", lambda: world.strike_records(FaultKind.ERROR_502_HTML, "records.list"))
     assert results(world.cycle()) == [Result.DONE]
     assert world.state(case_id) == "2"
-
-
-def test_two_records_with_one_key_found_by_the_look_up_alone() -> None:
-    """The pull of a new host lags and shows neither; the look-up by key shows both. None is adopted."""
-    world = WildWorld()
-    case_id, sys_id = world.link_one()
-    world.servicenow.people.copy(sys_id)
-    world.coralogix.acknowledge(case_id)
-    world.store = empty_store()
-    world.strike_records(FaultKind.STALE_LIST, "records.list")
-    world.servicenow.access.list_lag = timedelta(hours=1)
-    assert results(world.cycle()) == []
-    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
-    assert not world.sent(case_id)
 
 
 def test_the_origin_is_the_services_time() -> None:
@@ -161,8 +140,7 @@ def test_a_transient_second_verb_does_not_forget_the_first() -> None:
     world.servicenow.people.close(sys_id)
     world.strike_cases(FaultKind.RATE_429, "cases.close")
     assert results(world.cycle()) == [Result.RETRY]
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert pair.case.status == "RESOLVED"
     assert pair.link.case_peak is not None
     assert pair.link.case_peak.word == "resolved"

@@ -245,8 +245,7 @@ def test_a_lost_database_goes_on_with_the_newest_record(is_rebuilt: bool, is_fir
     if is_rebuilt:
         assert rebuild(world.context, cycle_id="rebuild").findings == ()
     world.run_until_quiet()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert (pair.link.sys_id, pair.link.generation) == (second, 2)
     assert pair.link.earlier == ((first,) if is_first_there else ())
     assert {one["sys_id"]: one["sys_mod_count"] for one in world.servicenow.incidents_for(case_id)} == kept
@@ -275,9 +274,7 @@ def test_a_copy_beside_the_newest_record_is_its_rival(is_rebuilt: bool) -> None:
     world.servicenow.people.remove(copy)
     world.clock.advance(seconds=3600)
     world.run_until_quiet()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert (pair.link.sys_id, world.skip(case_id)) == (second, None)
+    assert (world.pair(case_id).link.sys_id, world.skip(case_id)) == (second, None)
 
 
 def test_no_second_record_is_made_beside_an_open_one() -> None:

@@ -66,9 +66,7 @@ def test_a_database_of_yesterday_makes_nothing_twice_and_moves_nothing_back(tmp_
     assert world.writes() == written
     for case_id in cases:
         assert len(world.servicenow.incidents_for(case_id)) == 1
-        pair = world.store.links.pair(case_id)
-        assert pair is not None
-        assert pair.link.sys_id == world.sys_id(case_id)
+        assert world.pair(case_id).link.sys_id == world.sys_id(case_id)
     assert world.agreed(moved) is Stage.CLOSED
     world.coralogix.resolve(made)
     assert results(world.cycle()) == [Result.DONE]
@@ -121,8 +119,7 @@ def test_the_next_record_that_yesterday_does_not_know_is_no_rival(tmp_path: Path
     written = world.writes()
     stage.put_back()
     world.run_until_quiet()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert (pair.link.generation, len(pair.link.earlier)) == (1 + since, since)
     assert (world.skip(case_id), world.writes(), len(records)) == (None, written, 1 + since)
     world.servicenow.people.resolve(pair.link.sys_id)

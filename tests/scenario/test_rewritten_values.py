@@ -51,8 +51,7 @@ def test_a_cut_title_fits_an_instance_that_counts_utf_16_units(overlong: Literal
     for title in ("🔥" * 200, "🌊" * 201):
         world.coralogix.set_title(case_id, title)
         world.run_until_quiet()
-        pair = world.store.links.pair(case_id)
-        assert pair is not None
+        pair = world.pair(case_id)
         kept = world.record(case_id)["short_description"]
         assert kept == pair.link.written["short_description"], "the instance had nothing to cut"
         assert (len(kept.encode("utf-16-le")) // 2, kept[-2:]) in {(159, f"{title[0]}…"), (160, f"{title[0]}…")}
@@ -90,9 +89,7 @@ def test_an_answer_that_shows_another_write_is_not_the_base_where_our_user_is_no
     world.coralogix.set_title(case_id, "Payments are down")
     world.once("before update", lambda: world.servicenow.people.edit(sys_id, urgency="1"))
     world.cycle()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert "short_description" not in pair.link.kept
+    assert "short_description" not in world.pair(case_id).link.kept
 
 
 def test_an_answer_behind_an_error_that_shows_another_write_is_not_the_base() -> None:
@@ -103,8 +100,7 @@ def test_an_answer_behind_an_error_that_shows_another_write_is_not_the_base() ->
     world.strike_records(FaultKind.ERROR_500, "records.update", after_effect=True)
     world.once("after update", lambda: world.servicenow.people.edit(sys_id, short_description="mine"))
     world.cycle()
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert "short_description" not in pair.link.kept or pair.link.kept["short_description"] != "mine"
     world.coralogix.set_title(case_id, "Payments are back")
     world.run_until_quiet()

@@ -264,14 +264,21 @@ def test_two_records_with_one_key() -> None:
     assert world.verbs(case_id) == []
 
 
-def test_two_records_with_one_key_and_none_linked() -> None:
-    """The same is found by a host whose database knows of neither: it adopts none."""
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_two_records_with_one_key_and_none_linked(is_listed: bool) -> None:
+    """The same is found by a host whose database knows of neither, by the look-up alone where its pull lags."""
     world = WildWorld()
     case_id, sys_id = world.link_one()
     world.servicenow.people.copy(sys_id)
     world.coralogix.acknowledge(case_id)
     world.store = empty_store()
-    world.run_until_quiet()
+    if not is_listed:
+        world.strike_records(FaultKind.STALE_LIST, "records.list")
+        world.servicenow.access.list_lag = timedelta(hours=1)
+    assert results(world.cycle()) == []
+    assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
+    if is_listed:
+        world.run_until_quiet()
     assert world.skip(case_id) is SkipReason.DUPLICATE_INCIDENTS
     assert len(world.servicenow.incidents_for(case_id)) == 2
     assert not world.sent(case_id)

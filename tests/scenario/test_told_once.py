@@ -144,9 +144,7 @@ def test_an_outage_of_two_cycles_holds_nothing() -> None:
     world.strike_records(FaultKind.ERROR_500, "records.update", times=3)
     later(world, 4)
     assert world.state(case_id) == "2"
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
-    assert pair.link.tries is None
+    assert world.pair(case_id).link.tries is None
 
 
 @pytest.mark.parametrize("found_by", ["a drift check", "a write"])

@@ -110,8 +110,7 @@ def test_a_rebuild_of_two_records_remembers_how_far_either_came() -> None:
     world.servicenow.people.resolve(sys_id)
     world.store = empty_store()
     rebuild(world.context, cycle_id="rebuild")
-    pair = world.store.links.pair(case_id)
-    assert pair is not None
+    pair = world.pair(case_id)
     assert pair.link.case_peak is not None
     assert pair.link.case_peak.word == "resolved"
 

@@ -170,14 +170,6 @@ class WildWorld(World):
         asked = CycleRequest(**request)  # type: ignore[arg-type]
         return run_cycle(context, asked, cycle_id=f"elsewhere-{next(self.numbers):06d}")
 
-    def link_one(self, title: str = "Payments are slow") -> tuple[str, str]:
-        """Start, and bring one new Case and its record together; give both ids."""
-        if self.store.facts.origin() is None:
-            self.cycle()
-        case_id = self.new_case(title)
-        self.cycle()
-        return case_id, self.sys_id(case_id)
-
     def detail(self, case_id: str) -> str:
         """Give the words that go with a Case's skip, as the database has them."""
         return next((skip.detail or "" for skip in self.store.links.standing_skips() if skip.case_id == case_id), "")
