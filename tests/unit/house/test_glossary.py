@@ -53,6 +53,18 @@ def test_a_word_that_is_not_ours_is_seen(name: str) -> None:
     assert unwanted_names({name: words_of(name)})
 
 
+def test_a_class_of_the_program_shares_its_name_with_no_other() -> None:
+    """The sandbox is a world of its own, which has Cases, tables and actors, too."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] != "sandbox":
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].append(str(path.relative_to(ROOT)))
+    assert len(places) > 100
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_a_word_is_said_or_not_said() -> None:
     assert len(UNWANTED) > 15
     said = {word for row in rows(section(PAGE, "Glossary")) for word in words_of(row[0])}
