@@ -6,7 +6,6 @@ from tests.mutants.fault import fault
 
 SIGNALS = "tests/system/test_signals.py"
 RELOAD = "tests/unit/daemon/test_reload.py"
-PRUNED = "tests/system/test_state_commands.py"
 
 KEEPING = (
     fault(
@@ -80,19 +79,5 @@ KEEPING = (
         "CycleResult.STOPPED if may_be_cut and is_cut else result",
         "result",
         f"{SIGNALS}::test_a_call_that_is_stopped_finishes_the_action_in_hand",
-    ),
-    fault(
-        "pruning goes on when it is asked to stop",
-        "store/maintenance:Maintenance.prune",
-        "if should_stop():\n    break",
-        "",
-        f"{PRUNED}::test_what_is_old_is_found_in_each_step_anew_and_a_stop_between_two_leaves_the_rest",
-    ),
-    fault(
-        "the last row of a table is pruned",
-        "store/maintenance:Maintenance._may_go",
-        "key != last",
-        "True",
-        f"{PRUNED}::test_many_rows_go_in_many_steps",
     ),
 )

@@ -1,4 +1,4 @@
-"""Faults in what is remembered of our own writes, and in what is told to people."""
+"""Faults in what is remembered, of our own writes and at all, and in what is told to people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ CAMPAIGN = "tests/scenario/test_campaign.py"
 ONCE = "tests/scenario/test_told_once.py"
 AGAIN = "tests/scenario/test_reactivated.py"
 WHO_AND_WHEN = "tests/scenario/test_who_and_when.py"
+PRUNED = "tests/system/test_state_commands.py"
+FROZEN = "tests/unit/core/test_frozen.py"
 
 REMEMBERING = (
     fault(
@@ -213,5 +215,40 @@ REMEMBERING = (
         "store.links.release_rejected()",
         "",
         f"{AGAIN}::test_a_changed_config_tries_again_what_was_rejected",
+    ),
+    fault(
+        "pruning goes on when it is asked to stop",
+        "store/maintenance:Maintenance.prune",
+        "if should_stop():\n    break",
+        "",
+        f"{PRUNED}::test_what_is_old_is_found_in_each_step_anew_and_a_stop_between_two_leaves_the_rest",
+    ),
+    fault(
+        "the last row of a table is pruned",
+        "store/maintenance:Maintenance._may_go",
+        "key != last",
+        "True",
+        f"{PRUNED}::test_many_rows_go_in_many_steps",
+    ),
+    fault(
+        "a value shows what is not to be shown",
+        "core/frozen:_methods",
+        "tuple(name for name, one in fields.items() if one.repr)",
+        "tuple(fields)",
+        f"{FROZEN}::test_a_value_holds_shows_and_hashes_what_the_librarys_does",
+    ),
+    fault(
+        "values differ by what is not compared",
+        "core/frozen:_methods",
+        "tuple(name for name, one in fields.items() if one.compare)",
+        "tuple(fields)",
+        f"{FROZEN}::test_values_are_equal_by_the_fields_that_are_compared_and_by_their_class",
+    ),
+    fault(
+        "a field that there is not is taken",
+        "core/frozen:_init",
+        "values.keys() != fields.keys()",
+        "not values.keys() >= fields.keys()",
+        f"{FROZEN}::test_a_field_that_is_missing_or_unknown_is_refused",
     ),
 )
