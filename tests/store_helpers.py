@@ -26,8 +26,13 @@ def _first() -> Store:
 
 def empty_store() -> Store:
     """Make an empty store in memory by copying the first one: making its tables takes longer than a short test."""
+    return copied(_first())
+
+
+def copied(store: Store) -> Store:
+    """Copy a store into memory."""
     connection = connect(IN_MEMORY)
-    _first().database.connection.backup(connection)
+    store.database.connection.backup(connection)
     configure(connection)
     return Store(Database(connection, IN_MEMORY))
 

@@ -5,6 +5,7 @@ The answers come from one small story, played in memory with a clock of its own,
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from dataclasses import replace
@@ -20,6 +21,7 @@ from reconciler.sandbox.faults import FaultKind
 from reconciler.store.maintenance import Retention
 from reconciler.store.store import Store
 from reconciler.store.values import OperatorAction
+from tests.store_helpers import copied
 from tests.world import World
 
 DATABASE_PAGE = Path(__file__).parents[2] / "state" / "README.md"
@@ -91,6 +93,12 @@ class NumberedRequests(RequestLog):
 
 
 def example() -> Store:
+    """Give a copy of the story, which is played once."""
+    return copied(_played())
+
+
+@functools.cache
+def _played() -> Store:
     """Play the story: six Cases over one morning, people on both sides, a refused write, an hour without the daemon."""
     world = World(request_log=NumberedRequests(), follows=True)
     world.store.journal.note_config("policies", CONFIG, world.clock.now())
