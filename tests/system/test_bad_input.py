@@ -15,17 +15,17 @@ from tests.system.support import THIS_PROGRAM, Bench
 # -- config and command line -----------------------------------------------------------------------------------
 
 
-def test_a_wrong_config_names_every_problem_with_its_line(spawned: Bench) -> None:
-    spawned.write_config(coralogix="regoin = 'eu2'", rest="poll_minutes = 2\n[limits]\nmax_creates_per_cycle = 'many'")
-    lines = spawned.config.read_text().splitlines()
-    ran = spawned.run("once")
+def test_a_wrong_config_names_every_problem_with_its_line(bench: Bench) -> None:
+    bench.write_config(coralogix="regoin = 'eu2'", rest="poll_minutes = 2\n[limits]\nmax_creates_per_cycle = 'many'")
+    lines = bench.config.read_text().splitlines()
+    ran = bench.run("once")
     words = ran.one_message()
     assert (ran.code, ran.out) == (2, "")
     for key in ("regoin", "poll_minutes", "max_creates_per_cycle"):
         number = next(number for number, line in enumerate(lines, 1) if line.startswith(key))
         assert f"reconciler.toml:{number}:" in words
         assert key in words
-    assert not spawned.database.exists()
+    assert not bench.database.exists()
 
 
 def test_a_secret_that_is_not_set_is_named(bench: Bench) -> None:

@@ -117,16 +117,16 @@ def test_plan_leaves_folder_and_database_byte_for_byte(bench: Bench) -> None:
     assert (done["advance_case"], done["create_incident"]) == (1, 1)
 
 
-def test_a_saved_plan_is_carried_out(spawned: Bench) -> None:
-    spawned.new_case()
-    saved = spawned.folder / "plan.json"
-    planned = spawned.run("plan", "--json", "--out", str(saved))
-    ran = spawned.run("apply", str(saved), "--json")
+def test_a_saved_plan_is_carried_out(bench: Bench) -> None:
+    bench.new_case()
+    saved = bench.folder / "plan.json"
+    planned = bench.run("plan", "--json", "--out", str(saved))
+    ran = bench.run("apply", str(saved), "--json")
     assert (planned.code, ran.code, ran.err) == (0, 0, "")
     assert ran.document.keys() >= PLAN_KEYS | {"cycle_id", "cursors"}
     assert ran.document["hash"] == planned.document["hash"] == json.loads(saved.read_text())["hash"]
     assert [action["result"] for action in ran.document["actions"]] == ["done"]
-    assert spawned.query("SELECT kind, result FROM audit_cycles") == [{"kind": "apply", "result": "done"}]
+    assert bench.query("SELECT kind, result FROM audit_cycles") == [{"kind": "apply", "result": "done"}]
 
 
 def test_a_stale_plan_is_refused_and_what_changed_is_named(bench: Bench) -> None:
@@ -214,15 +214,15 @@ def test_a_rejected_write_is_held_and_the_others_are_done(bench: Bench) -> None:
 # -- the others ------------------------------------------------------------------------------------------------
 
 
-def test_init_writes_a_config_once(spawned: Bench) -> None:
-    path = spawned.folder / "mine.toml"
-    command = [*spawned.command()[:3], "--config", str(path), "init"]
-    first = spawned.run_plain(command)
+def test_init_writes_a_config_once(bench: Bench) -> None:
+    path = bench.folder / "mine.toml"
+    command = [*bench.command()[:3], "--config", str(path), "init"]
+    first = bench.run_plain(command)
     text = path.read_text()
     assert (first.code, first.out) == (0, f"{path}\n")
     assert "fill in" in first.err
     path.write_text("# edited\n")
-    second = spawned.run_plain(command)
+    second = bench.run_plain(command)
     assert second.code == 2
     assert "--force" in second.one_message()
     assert path.read_text() == "# edited\n"

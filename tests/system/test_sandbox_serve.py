@@ -7,8 +7,7 @@ import os
 import signal
 import socket
 import stat
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from reconciler.sandbox.both import Sandbox
 from reconciler.sandbox.clock import SandboxClock
 from reconciler.sandbox.control.people import CASE_ACTS, RECORD_ACTS, People, RefusedActError
 from tests.system.forks import Forks
-from tests.system.support import THIS_PROGRAM, Ran
+from tests.system.support import PATIENCE_SECONDS, THIS_PROGRAM, Process, Ran
 
 ROOT = Path(__file__).resolve().parents[2]
 LAST_WORDS = "Ctrl-C ends the sandbox."
@@ -45,7 +44,7 @@ class Running:
     """Hold a sandbox that serves in a process of its own."""
 
     forks: Forks
-    process: subprocess.Popen[str]
+    process: Process
     folder: Path
     config: str
     """what it printed to standard output"""
@@ -77,22 +76,22 @@ class Running:
 
 @contextmanager
 def serving(forks: Forks, folder: Path, *options: str) -> Iterator[Running]:
-    arguments: Sequence[str] = [*THIS_PROGRAM, "sandbox", "serve", "--case-port", "0", "--record-port", "0", *options]
-    out = folder / "stdout"
-    with (
-        out.open("w") as file,
-        subprocess.Popen(arguments, cwd=folder, env=BARE, stdout=file, stderr=subprocess.PIPE, text=True) as process,
-    ):
-        assert process.stderr is not None
-        words: list[str] = []
-        while LAST_WORDS not in words:
-            line = process.stderr.readline()
-            assert line, words
-            words.append(line.rstrip("\n"))
+    arguments = [*THIS_PROGRAM, "sandbox", "serve", "--case-port", "0", "--record-port", "0", *options]
+    process = forks.start(arguments, folder, BARE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout as out, process.stderr as err:
         try:
-            yield Running(forks=forks, process=process, folder=folder, config=out.read_text(), words=tuple(words))
+            words: list[str] = []
+            while LAST_WORDS not in words:
+                line = err.readline()
+                assert line, words
+                words.append(line.rstrip("\n"))
+            out.seek(0)
+            yield Running(forks=forks, process=process, folder=folder, config=out.read(), words=tuple(words))
         finally:
             process.kill()
+            process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
