@@ -19,6 +19,7 @@ import pkgutil
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -105,11 +106,14 @@ def _dress(order: Mapping[str, Any], streams: Sequence[int]) -> None:
     for target, source in enumerate(streams):
         os.dup2(source, target)
         os.close(source)
-    # New, since those of the server remember what kind of file they were opened on.
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    time.tzset()
+    # New, since those of the server remember what kind of file they were opened on.
+    encoding = os.environ.get("PYTHONIOENCODING")
+    sys.stdin, sys.stdout = open(0, encoding=encoding), open(1, "w", encoding=encoding)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding=encoding, errors="backslashreplace")  # noqa: SIM115
     sys.argv = list(order["arguments"])
     for constant, number in order["numbers"].items():
         module, _, name = constant.rpartition(".")

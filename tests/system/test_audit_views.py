@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.system.forks import Forks
-from tests.system.support import Bench, Processes
+from tests.system.support import Bench
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 COLUMNS = {
@@ -234,11 +234,7 @@ def test_explain_says_why_nothing_is_done_and_what_would_change_that(story: Stor
 
 
 def test_explain_shows_local_time_and_utc(story: Story) -> None:
-    bench = story.bench
-    where = bench.environment(TZ="XYZ-5:30")
-    local, utc = (
-        Processes().run(bench.command("explain", "CASE-1", *more), bench.folder, where) for more in ([], ["--utc"])
-    )  # a process of its own: this machine's zone is read once
+    local, utc = (story.bench.run("explain", "CASE-1", *more, TZ="XYZ-5:30") for more in ([], ["--utc"]))
     assert "what happened, in local time (XYZ, UTC+05:30; --utc shows the other)" in local.out
     assert "what happened, in UTC\n" in utc.out
     [opened] = re.findall(r"opened (\S+ \S+),", utc.out)

@@ -22,7 +22,7 @@ from reconciler.sandbox.demo.claims import Claim, CycleSeen
 from reconciler.sandbox.demo.story import STORY
 from reconciler.sandbox.servicenow.journal import Actor
 from tests.system.forks import Forks
-from tests.system.support import THIS_PROGRAM, Processes
+from tests.system.support import THIS_PROGRAM
 from tests.world import START
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,8 +51,8 @@ def test_a_pipe_gets_the_whole_story_plain(forks: Forks, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_a_screen_that_knows_no_frames_gets_it_too(tmp_path: Path) -> None:
-    done = Processes().run(DEMO, tmp_path, environment(tmp_path, PYTHONIOENCODING="ascii"))
+def test_a_screen_that_knows_no_frames_gets_it_too(forks: Forks, tmp_path: Path) -> None:
+    done = forks.run(DEMO, tmp_path, environment(tmp_path, PYTHONIOENCODING="ascii"))
     assert (done.code, done.err) == (0, "")
     assert done.out.isascii()
 

@@ -51,8 +51,8 @@ def test_a_plan_goes_through_a_link_and_leaves_it_there(bench: Bench) -> None:
     assert place.read_text().startswith('{\n  "version": 1')
 
 
-def test_a_terminal_that_lacks_a_character_ends_no_call(spawned: Bench) -> None:
-    spawned.new_case("Zażółć gęślą jaźń")
-    ran = spawned.run("once", PYTHONIOENCODING="ascii")
+def test_a_terminal_that_lacks_a_character_ends_no_call(bench: Bench) -> None:
+    bench.new_case("Zażółć gęślą jaźń")
+    ran = bench.run("once", PYTHONIOENCODING="ascii")
     assert (ran.code, ran.err) == (0, "")
-    assert spawned.query("SELECT result FROM audit_actions") == [{"result": "done"}]
+    assert bench.query("SELECT result FROM audit_actions") == [{"result": "done"}]
