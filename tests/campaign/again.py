@@ -3,8 +3,8 @@
 Stated from the journals of the instances alone: one open record for each Case at any time, whatever was lost, put back
 or played twice, and each re-activation told once on a record. A note has no id of its own, so whoever does not remember
 it, and is not shown it, tells it again: two databases that know nothing of each other, and one that was put back from a
-copy, are excused of that; so is one on an instance where a note moves no ``sys_mod_count``. A record that somebody
-else opened again, or put back, is not held against who made the next one.
+copy, are excused of that. A record that somebody else opened again, or put back, is not held against who made the next
+one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ WORDS = "is active again in Coralogix since"
 def again_violations(stage: Stage) -> Iterator[Violation]:
     """Name each record that was made beside an open one, and each re-activation that was told twice."""
     is_restored = any(isinstance(event, Copied) and event.back for event in stage.events)
-    shows_notes = stage.setting.switches.note_bumps != "no"
-    remembers = shows_notes and not is_restored and stage.setting.hosts is not Hosts.TWO_DATABASES
+    remembers = not is_restored and stage.setting.hosts is not Hosts.TWO_DATABASES
     unmet = _unmet(stage)
     for case, case_id in stage.case_ids.items():
         journal = [each for each in stage.home_of(case).journal if each.accepted]
