@@ -37,6 +37,13 @@ TELLING = (
         "tests/unit/daemon/test_schedule.py::test_what_was_counted_is_news_and_how_long_it_took_is_not",
     ),
     fault(
+        "a character that cannot be shown ends a call",
+        "cli/app:run",
+        "stream.reconfigure(errors='backslashreplace')",
+        "None",
+        "tests/system/test_failures.py::test_a_terminal_that_lacks_a_character_ends_no_call",
+    ),
+    fault(
         "a new address is taken before the old one is let go",
         "telling.telling:Telling._moved_server",
         "before.close()",
