@@ -79,7 +79,7 @@ def test_until_only_and_max_narrow_it(bench: Bench) -> None:
     assert (ran.code, made(bench, cases)) == (0, [True, True, True, False, True])
     told = bench.run("once", "--only", cases[3], "--yes")
     assert (told.code, made(bench, cases)) == (0, [True] * 5)
-    assert "backfill done: 1 Cases in 1 batches, 1 done" in told.out
+    assert "backfill done: 1 Case in 1 batch, 1 done" in told.out
 
 
 def test_only_takes_in_a_case_that_no_pull_showed_and_refuses_one_that_is_not_there(bench: Bench) -> None:

@@ -52,7 +52,7 @@ def test_a_person_reads_when_what_would_have_been_made(bench: Bench) -> None:
         "create_incident": 1,
         "advance_incident": 2,
     }
-    assert "1 Cases with 3 events, 8641 cycles" in ran.out
+    assert "1 Case with 3 events, 8641 cycles" in ran.out
     assert "would have been done: 2 advance_incident, 1 create_incident" in ran.out
     assert "requests to main: " in ran.out
     assert "max_incident_resolves_per_cycle" in ran.out

@@ -66,7 +66,7 @@ def test_a_rebuild_tells_a_person_what_it_found(bench: Bench) -> None:
     ran = bench.run("state", "rebuild")
     assert ran.code == 0
     assert ran.out.startswith("ambiguous  CASE-1  INC")
-    assert ran.out.endswith("1 records read, 1 links, 1 to look at\n")
+    assert ran.out.endswith("1 record read, 1 link, 1 to look at\n")
     assert "reconciler plan" in ran.err
 
 

@@ -12,7 +12,7 @@ from reconciler import __version__
 from reconciler.cli.build import Wire, coralogix_service, engine_settings, mapped_fields
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import read_config, start
-from reconciler.cli.terminal import ProgressBar, field_names, print_first_rows, print_json, print_lines, say
+from reconciler.cli.terminal import ProgressBar, counted, field_names, print_first_rows, print_json, print_lines, say
 from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.model import Config
 from reconciler.remotes.coralogix.client import CoralogixClient
@@ -121,8 +121,8 @@ def _row(one: SimulatedAction) -> tuple[str, ...]:
 
 def _summary(window: PastWindow, played: SimulationResult) -> Iterator[str]:
     events = sum(len(history.events) for history in window.histories)
-    read = f"{len(window.histories)} Cases with {events} events"
-    yield f"{_time(window.since)} to {_time(window.until)} UTC: {read}, {played.cycles} cycles"
+    read = f"{counted(len(window.histories), 'Case')} with {counted(events, 'event')}"
+    yield f"{_time(window.since)} to {_time(window.until)} UTC: {read}, {counted(played.cycles, 'cycle')}"
     made = ", ".join(f"{count} {kind.value}" for kind, count in sorted(counts(played).items()))
     yield f"would have been done: {made or 'nothing'}"
     left = Counter(skip.reason.value for skip in played.skips)

@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import OBSERVING, glance, read_store, start
-from reconciler.cli.terminal import print_json, print_lines, say, table
+from reconciler.cli.terminal import counted, print_json, print_lines, say, table
 from reconciler.cli.times import DURATION, oldest_read_allowed, utc_now
 from reconciler.config.glance import Glance
 from reconciler.core.errors import Refused
@@ -205,7 +205,7 @@ def print_status(document: JsonObject) -> None:
     print_lines(f"holds      {_counts(document['holds'])}")
     print_lines(f"skips      {_counts(document['skips'])}")
     if document["quarantined"]:
-        print_lines(f"quarantine {document['quarantined']} records that could not be understood")
+        print_lines(f"quarantine {counted(document['quarantined'], 'record')} that could not be understood")
     print_lines(f"chain      {document['chain']['seq']} entries, head {document['chain']['head']}")
     rows = [(name, cursor["time"]) for name, cursor in document["cursors"].items()]
     if rows:

@@ -21,7 +21,7 @@ from reconciler.cli.running.cycles import say_stopping
 from reconciler.cli.showing.cycle_report import sent_words
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
-from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
+from reconciler.cli.terminal import ProgressBar, counted, print_json, print_lines, say
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError, Locked
@@ -177,7 +177,7 @@ def _part_lines(number: int, document: JsonObject, *, is_brief: bool) -> list[st
     results = [action["result"] for action in document["actions"]]
     done = sum(result in ("done", "already") for result in results)
     sent = sent_words(done, observed=document["mode"] != "act")
-    lines = [f"batch {number}: {len(results)} planned, {sent}; {document['left']} Cases left"]
+    lines = [f"batch {number}: {len(results)} planned, {sent}; {counted(document['left'], 'Case')} left"]
     for action in document["actions"]:
         went_well = action["result"] in ("done", "already", None)
         if not (went_well and is_brief):
@@ -193,7 +193,8 @@ def _last_line(whole: JsonObject, progress: BackfillProgress) -> str:
     failed = sum(one["failed"] for one in batches)
     words = f", {failed} failed" if failed else ""
     by = ", by the daemon" if whole["by_daemon"] else ""
-    return f"backfill {whole['result']}: {progress.cases} Cases in {len(batches)} batches, {done} done{words}{by}"
+    read = f"{counted(progress.cases, 'Case')} in {counted(len(batches), 'batch', 'batches')}"
+    return f"backfill {whole['result']}: {read}, {done} done{words}{by}"
 
 
 Run = Callable[[Config, Store, BackfillRequest, _BackfillOutput, threading.Event], _BackfillOutput]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.cli.showing.review import blocks, brief, reviewed_outcomes, reviewed_plan
-from reconciler.cli.terminal import print_lines
+from reconciler.cli.terminal import counted, print_lines
 from reconciler.engine.report import CycleKind, CycleReport
 
 _NAMES = {CycleKind.DRIFT: "cycle with drift check", CycleKind.FULL: "cycle with full check"}
@@ -35,7 +35,7 @@ def sent_words(done: int, *, observed: bool) -> str:
 def counts(report: CycleReport) -> str:
     """Return the numbers of a cycle: read, done, left."""
     parts = [
-        f"{report.pulled_cases} Cases and {report.pulled_incidents} records read",
+        f"{counted(report.pulled_cases, 'Case')} and {counted(report.pulled_incidents, 'record')} read",
         f"{len(report.plan.actions)} planned",
         sent_words(len(report.outcomes) - report.failed, observed=report.observed),
     ]

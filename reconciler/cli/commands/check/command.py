@@ -14,7 +14,7 @@ from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_command
 from reconciler.cli.start import OBSERVING, open_store, read_config, read_store, start
 from reconciler.cli.telling.trial import check_notify, send_tests
-from reconciler.cli.terminal import print_json, print_lines, say, table
+from reconciler.cli.terminal import counted, print_json, print_lines, say, table
 from reconciler.config.model import Config, ServiceNowConfig
 from reconciler.config.shape.schema import config_schema
 from reconciler.core.errors import ConfigError, StoreError
@@ -210,9 +210,9 @@ def _print_check(document: JsonObject, findings: Sequence[Finding]) -> None:
     connectors = [(one["name"], one["instance_url"], one["auth"], one["username"]) for one in document["connectors"]]
     print_lines(*table(("connector", "instance", "auth", "user"), connectors), "")
     headers = ["route", "takes", "connector/table", "inbound", "outbound"]
-    counted = document["cases_counted"]
-    if counted is not None:
-        headers.append(f"of {counted} Cases")
+    known = document["cases_counted"]
+    if known is not None:
+        headers.append(f"of {counted(known, 'Case')}")
     rows = [_route_row(route) for route in document["routes"]]
     if document["leaves_cases"]:
         rows.append(("", "what none of them takes", "no record (not_routed)", "", "", document["cases_not_routed"]))

@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import read_config, start
-from reconciler.cli.terminal import print_first_rows, print_json, print_lines
+from reconciler.cli.terminal import counted, print_first_rows, print_json, print_lines
 from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.load import load_config
 from reconciler.core.model import JsonObject, Pair
@@ -97,6 +97,6 @@ def print_replayed(replayed: Replayed) -> None:
         print_first_rows(("case", "difference", "field", "before", "after"), rows)
     listed = [f"{counts[kind]} {words}" for kind, words in WORDS.items() if counts[kind]]
     print_lines(
-        f"{replayed.cases} Cases, {replayed.records_before} records before and {replayed.records_after} after: "
-        + (", ".join(listed) or "no difference")
+        f"{counted(replayed.cases, 'Case')}, {counted(replayed.records_before, 'record')} before and "
+        f"{replayed.records_after} after: " + (", ".join(listed) or "no difference")
     )

@@ -10,7 +10,7 @@ from reconciler.cli.build import build_context
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_command
 from reconciler.cli.start import open_store, read_config, start
-from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
+from reconciler.cli.terminal import ProgressBar, counted, print_json, print_lines, say
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Config
 from reconciler.core.errors import Refused, StoreError
@@ -59,8 +59,8 @@ def _make_way(path: Path, *, force: bool) -> Path | None:
         return None
     if not force:
         raise Refused(
-            f"{path} remembers {links} links, which a rebuild would replace with less: what was agreed and written is "
-            "not in the services. `--force` does it all the same and makes a backup first"
+            f"{path} remembers {counted(links, 'link')}, which a rebuild would replace with less: what was agreed and "
+            "written is not in the services. `--force` does it all the same and makes a backup first"
         )
     kept = path.with_name(f"{path.name}.before-rebuild-{utc_now():%Y%m%dT%H%M%S.%fZ}")
     back_up(path, kept)
@@ -84,7 +84,8 @@ def print_rebuild(document: JsonObject) -> None:
     if document["findings"]:
         print_lines("")
     print_lines(
-        f"{document['records']} records read, {document['links']} links, {len(document['findings'])} to look at"
+        f"{counted(document['records'], 'record')} read, {counted(document['links'], 'link')}, "
+        f"{len(document['findings'])} to look at"
     )
     if document["backup"]:
         print_lines(f"the database as it was: {document['backup']}")
