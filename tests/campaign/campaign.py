@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -74,7 +75,7 @@ def run(
     chunks = [(seed, range(start, min(start + CHUNK, schedules)), kinds) for start in range(0, schedules, CHUNK)]
     if workers <= 1:
         return _sum(map(_play_chunk, chunks), heard)
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, initializer=logging.disable) as pool:
         return _sum(pool.imap_unordered(_play_chunk, chunks), heard)
 
 

@@ -47,8 +47,9 @@ def test_a_create_whose_answer_makes_no_sense_makes_a_record_that_follows_its_ca
     assert world.record(case_id)["short_description"].endswith("Payments are down")
 
 
-def test_a_record_that_cannot_be_read_for_a_while_follows_its_case_afterwards() -> None:
-    world = WildWorld()
+@pytest.mark.parametrize("rewrites", [frozenset(), frozenset({Rewrite.PREFIX})], ids=["as sent", "rewritten"])
+def test_a_record_that_cannot_be_read_for_a_while_follows_its_case_afterwards(rewrites: frozenset[Rewrite]) -> None:
+    world = WildWorld(switches=Switches(rewrites=rewrites))
     world.cycle()
     case_id = world.new_case()
     for operation in ("records.create", "records.get", "records.list"):

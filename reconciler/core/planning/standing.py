@@ -323,6 +323,18 @@ class Standing:
         )
         return self.on(replace(link, incident_peak=self.policies.incident_stage(link, incident)))
 
+    def as_made(self) -> Standing:
+        """Look at the link with what its record kept of what it was made with, where the create's answer showed none.
+
+        That is what it shows while nobody wrote it since.
+        """
+        incident, link = self.incident, self.link
+        if incident is None or incident.mod_count or link.kept or not link.written:
+            return self
+        return self.on(
+            replace(link, kept={name: incident.values[name] for name in link.written if name in incident.values})
+        )
+
     def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
         """Skip this pair for a reason."""
         return Skip(case_id=self.case.id, case_key=self.case.key, reason=reason, detail=detail)
