@@ -104,16 +104,40 @@ def left_behind(stage: Stage) -> Iterator[Violation]:
     """Name each open pair whose record does not bear the title of its Case, though nobody else ever wrote one.
 
     A daemon that does not know what was written before it, or by another on another database, takes it for a person's.
+    Nor can one know what an instance made of a create whose process was killed, once somebody else wrote the record.
     """
     if len(stage.databases) > 1 or any(isinstance(event, Copied) and event.back for event in stage.events):
         return
+    killed = _made_by_killed(stage.events) if stage.setting.switches.rewrites else set()
     for case, case_id in stage.case_ids.items():
+        if case_id in killed and _is_touched(stage.home_of(case), case_id):
+            continue
         try:
             found = stage.coralogix.ledger.case(case_id)
         except NoSuchCaseError:
             continue
         if found.status in OPEN_STATUSES and _is_behind(stage.home_of(case), found):
             yield Violation("the title of a record does not follow its Case", case_id)
+
+
+def _made_by_killed(events: Iterable[Event]) -> set[str]:
+    """Name the Cases whose record was made in a cycle that was killed then."""
+    made: dict[int, set[str]] = {}
+    killed: set[str] = set()
+    for event in events:
+        if isinstance(event, Began):
+            made[event.host] = set()
+        elif isinstance(event, Request) and event.operation == "records.create" and event.effects:
+            made[event.host].add(event.case_id)
+        elif isinstance(event, Ended) and event.why == "killed":
+            killed |= made[event.host]
+    return killed
+
+
+def _is_touched(world: ServiceNowWorld, case_id: str) -> bool:
+    """Return whether anybody but a daemon wrote a record of a Case."""
+    made = {write.sys_id for write in world.journal if write.correlation_id == case_id}
+    return any(not write.via_api for write in world.journal if write.sys_id in made)
 
 
 def _is_behind(world: ServiceNowWorld, case: Case) -> bool:

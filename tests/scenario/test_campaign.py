@@ -229,6 +229,12 @@ def test_what_a_script_wrote_without_a_trace_is_seen_by_who_made_the_record_alon
     assert broken(*steps) == []
 
 
+def test_what_an_instance_made_of_a_killed_create_cannot_be_known_once_somebody_wrote() -> None:
+    killed = Cycle(0, (Interrupt("records.create", 1, When.AFTER, Kill()),))
+    steps = (CaseAct(0, "create"), killed, RecordAct(0, "assign"), CaseAct(0, "set_title", "plain"))
+    assert broken(*steps, setting=Setting(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))) == []
+
+
 def _adopts(event: Event) -> bool:
     return isinstance(event, Ended) and any(action.startswith("adopt") for action in event.planned)
 
