@@ -23,6 +23,7 @@ from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups, remembered_references
+from reconciler.engine.acting.perform import INCIDENT_CHANGES
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_head, tell_holds, tell_outcome
 from reconciler.engine.parts import Part, cut, in_part
@@ -357,22 +358,32 @@ class _Cycle:
         return CycleResult.STOPPED if may_be_cut and is_cut else result
 
 
+KILLED = "the program ended before the outcome was recorded"
+
+
 def close_unfinished(context: Context) -> None:
     """Finish the journal rows that a killed process left open; their outcome is looked up later, not assumed."""
     ended = []
     for begun in context.store.journal.unfinished_actions():
         pair = context.store.links.pair(begun.action.case_id)
-        outcome = Outcome(
-            action=begun.action,
-            result=Result.UNKNOWN,
-            detail="the program ended before the outcome was recorded",
-            link=_in_doubt(begun, pair) if pair else None,
+        outcome = (_looked_after(context, begun, pair) if pair else None) or Outcome(
+            action=begun.action, result=Result.UNKNOWN, detail=KILLED, link=_in_doubt(begun, pair) if pair else None
         )
         ended.append(FinishedAction(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at)))
     if ended:
         context.finish_actions(ended)
     for one in ended:
         tell_outcome(one.outcome)
+
+
+def _looked_after(context: Context, begun: UnfinishedAction, pair: Pair) -> Outcome | None:
+    """Look what a record made of the values that were sent to it: else what it keeps is taken for a person's edit."""
+    here, action = Standing(pair=pair, policies=context.policies), begun.action
+    is_change = action.kind in INCIDENT_CHANGES and action.connector in context.connectors
+    if not (is_change and action.fields and pair.incident and pair.link.sys_id == action.sys_id) or here.lost_rules:
+        return None
+    knowledge = Knowledge(now=begun.started_at, origin=begun.started_at)
+    return Applier(context).performer(knowledge).look_after(action, here, pair.incident, KILLED)
 
 
 def _in_doubt(begun: UnfinishedAction, pair: Pair) -> Link:

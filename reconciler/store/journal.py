@@ -62,7 +62,9 @@ _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at 
     RETURNING cycle_id"""
 _KEEP_MARKED = "UPDATE links SET needs_plan = 1 WHERE case_id = ? AND needs_plan = 0"
 _PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_value) VALUES (?, ?, ?, ?)"
+_VALUES_SENT = "SELECT field, new_value FROM written_values WHERE action_seq = ?"
 _KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
+_HASHED = "sha256:"
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
     attempt, sent_at, body, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _PUT_PERSON = "INSERT INTO people (at, what, os_user, host, arguments, detail) VALUES (?, ?, ?, ?, ?, ?)"
@@ -181,7 +183,7 @@ class Journal:
     def unfinished_actions(self) -> tuple[UnfinishedAction, ...]:
         """Return the actions that were begun and never finished, oldest first."""
         rows = self._db.named(f"SELECT {_ACTION_COLUMNS} FROM actions WHERE result IS NULL ORDER BY seq")  # noqa: S608
-        return tuple(_begun(row) for row in rows)
+        return tuple(_begun(row, dict(self._db.read(_VALUES_SENT, (row["seq"],)))) for row in rows)
 
     def record_requests(self, rows: Iterable[HttpRecord], cycle_id: str) -> None:
         """Commit requests that belong to no action, or name theirs."""
@@ -346,7 +348,7 @@ def value_of(record: Incident, name: str) -> str | None:
 def _shown(value: str | None, hides_values: bool) -> str | None:
     if value is None or not hides_values:
         return value
-    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+    return f"{_HASHED}{hashlib.sha256(value.encode()).hexdigest()}"
 
 
 def _finish_row(seq: int, outcome: Outcome, now: datetime) -> dict[str, Any]:
@@ -379,7 +381,8 @@ def _request_row(record: HttpRecord, cycle_id: str, action_seq: int | None) -> t
     )
 
 
-def _begun(row: Columns) -> UnfinishedAction:
+def _begun(row: Columns, sent: Mapping[str, str]) -> UnfinishedAction:
+    is_hidden = any(value.startswith(_HASHED) for value in sent.values())
     action = Action(
         kind=ActionKind(row["kind"]),
         case_id=row["case_id"],
@@ -391,6 +394,7 @@ def _begun(row: Columns) -> UnfinishedAction:
         from_stage=stage_from(row["from_stage"]),
         to_stage=Stage(row["to_stage"]),
         path=tuple(Verb(verb) for verb in json.loads(row["path"])),
+        fields={} if is_hidden else sent,
         fingerprint=row["fingerprint"],
     )
     return UnfinishedAction(

@@ -106,7 +106,7 @@ class UnfinishedAction:
     cycle_id: str
     started_at: datetime
     action: Action
-    """as it was begun, but ``fields`` is empty: values that are sent are never stored"""
+    """as it was begun; ``fields`` are those that were sent, and empty where only hashes of their values are kept"""
     field_names: frozenset[str] = frozenset()
 
 

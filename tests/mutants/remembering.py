@@ -120,6 +120,13 @@ REMEMBERING = (
         f"{AGAIN}::test_a_record_that_is_made_after_its_case_fired_again_gets_no_note",
     ),
     fault(
+        "nobody looks what became of a killed write",
+        "cycle:close_unfinished",
+        "(_looked_after(context, begun, pair) if pair else None)",
+        "None",
+        f"{REWRITTEN}::test_what_a_record_made_of_a_write_whose_process_was_killed_is_no_persons_edit",
+    ),
+    fault(
         "a killed write forgets its note",
         "cycle:_in_doubt",
         "replace(link, noted={word: pair.incident.mod_count, **link.noted})",

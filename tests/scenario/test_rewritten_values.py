@@ -10,8 +10,9 @@ import pytest
 from reconciler.core.model import Result
 from reconciler.sandbox.both import API_USER
 from reconciler.sandbox.faults import FaultKind
+from reconciler.sandbox.servicenow.journal import Operation
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
-from tests.scenario.wild_support import WildWorld
+from tests.scenario.wild_support import Killed, WildWorld, kill
 from tests.store_helpers import empty_store
 from tests.world import results
 
@@ -168,3 +169,35 @@ def test_an_edit_that_left_no_trace_before_a_record_is_taken_in_stays() -> None:
     world.store = empty_store()
     world.run_until_quiet()
     assert world.record(case_id)["short_description"] == "mine"
+
+
+@pytest.mark.parametrize("moment", ["before update", "after update"])
+@pytest.mark.parametrize("rewrite", list(TITLES))
+def test_what_a_record_made_of_a_write_whose_process_was_killed_is_no_persons_edit(
+    rewrite: Rewrite, moment: str
+) -> None:
+    before, after = TITLES[rewrite]
+    world = WildWorld(switches=Switches(rewrites=frozenset({rewrite})))
+    case_id, _ = world.link_one(before)
+    world.coralogix.set_title(case_id, after)
+    world.once(moment, kill)
+    with pytest.raises(Killed):
+        world.cycle()
+    world.run_until_quiet()
+    assert len(world.sent(case_id, Operation.UPDATE)) == 1, "nothing is sent again that arrived"
+    world.coralogix.set_title(case_id, before)
+    assert results(world.cycle()) == [Result.DONE]
+    assert blamed(world) == 0
+
+
+def test_an_edit_by_a_person_after_a_killed_write_stays() -> None:
+    world = WildWorld(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))
+    case_id, sys_id = world.link_one("Payments are slow")
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.once("after update", kill)
+    with pytest.raises(Killed):
+        world.cycle()
+    world.servicenow.people.edit(sys_id, short_description="mine")
+    world.coralogix.set_title(case_id, "Payments are back")
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"].endswith("mine")

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.core.model import Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_ON_RESOLVE
+from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow import copies
 from reconciler.sandbox.servicenow.journal import Operation
@@ -74,8 +75,9 @@ def test_a_note_that_never_arrived_is_sent_with_the_retry() -> None:
 
 
 @pytest.mark.parametrize("moment", ["before update", "after update"])
-def test_a_killed_process_leaves_one_note(moment: str) -> None:
-    world = WildWorld(rules=NOTED)
+@pytest.mark.parametrize("hides_values", [False, True])
+def test_a_killed_process_leaves_one_note(moment: str, hides_values: bool) -> None:
+    world = WildWorld(rules=NOTED, settings=Settings(workers=1, hides_values=hides_values))
     case_id = acknowledged(world)
     sys_id = world.sys_id(case_id)
     world.once(moment, kill)

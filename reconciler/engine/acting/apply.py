@@ -71,10 +71,11 @@ class Applier:
         busy = [decision for decision in plan.decisions if decision.actions]
         lanes = Lanes(busy, workers=settings.workers, workers_of=settings.workers_of)
         with ThreadPoolExecutor(max_workers=lanes.most) as pool:
-            self._run(pool, self._performer(knowledge), lanes, pairs, len(self.outcomes) + len(plan.actions))
+            self._run(pool, self.performer(knowledge), lanes, pairs, len(self.outcomes) + len(plan.actions))
         return tuple(self.outcomes)
 
-    def _performer(self, knowledge: Knowledge) -> Performer:
+    def performer(self, knowledge: Knowledge) -> Performer:
+        """Return who carries out single actions."""
         return Performer(
             cases=self.context.cases,
             connectors=self.context.connectors,

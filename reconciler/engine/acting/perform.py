@@ -253,6 +253,13 @@ class Performer:
             return self._hold(action, here, str(error))
         return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=here.link)
 
+    def look_after(self, action: Action, here: Standing, before: Incident, words: str) -> Outcome:
+        """Find out what came of a write to a record that a killed process may have sent; ``before`` is what it saw."""
+        sent = here.on(_noted(here.link, action, before.mod_count, here.case))
+        given = {name: value for name, value in action.fields.items() if name in here.inbound.fields}
+        action = replace(action, written={**here.link.written, **given})
+        return self._look_after(action, sent, before, Ambiguous(words))
+
     def _changed(self, action: Action, here: Standing, before: Incident, after: Incident) -> Outcome:
         is_alone = after.mod_count <= before.mod_count + 1
         is_base = is_alone or self._wrote_last(action, after)

@@ -50,13 +50,14 @@ def actions(store: Store) -> tuple[dict[str, Any], ...]:
     return store.database.named("SELECT * FROM audit_actions ORDER BY seq")
 
 
-def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hides_values", [False, True])
+def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path, hides_values: bool) -> None:
     path = tmp_path / "x.db"
     action = an_action(path=(Verb.RESOLVE, Verb.CLOSE))
     store = Store.open(path, now=NOW)
     remember(store, a_case())
     decide_on(store, Decided(link=a_link(), needs_plan=False))
-    seq = begin_action(store, action, cycle_id="c1", now=LATER)
+    [seq] = store.journal.begin_actions([action], cycle_id="c1", now=LATER, hides_values=hides_values)
     with Store.copy_of(path) as after_a_crash:
         begun = after_a_crash.journal.unfinished_actions()
         planned = after_a_crash.links.pairs_to_plan(NOW)
@@ -66,7 +67,7 @@ def test_an_action_is_in_the_journal_before_its_write(tmp_path: Path) -> None:
             seq=seq,
             cycle_id="c1",
             started_at=LATER,
-            action=replace(action, fields={}),
+            action=replace(action, fields={}) if hides_values else action,
             field_names=frozenset(action.fields),
         ),
     )
