@@ -94,7 +94,7 @@ REMEMBERING = (
     fault(
         "a note that nobody read back has arrived",
         "perform:Performer._look_after",
-        "action.kind is not ActionKind.ADD_WORK_NOTE and not _differences(action, after)",
+        "not is_late and action.kind is not ActionKind.ADD_WORK_NOTE and not _differences(action, after)",
         "not _differences(action, after)",
         f"{AGAIN}::test_a_note_whose_answer_was_lost_is_sent_again_only_where_notes_are_counted",
     ),

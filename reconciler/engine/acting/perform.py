@@ -236,7 +236,9 @@ class Performer:
             return self._look_after(now, sent, before, error)
         return self._changed(now, here.seeing(incident=after), before, after)
 
-    def _look_after(self, action: Action, here: Standing, before: Incident, error: RemoteError) -> Outcome:
+    def _look_after(
+        self, action: Action, here: Standing, before: Incident, error: RemoteError, *, is_late: bool = False
+    ) -> Outcome:
         """Read a record after a write whose outcome is not known, and tell a refusal from one still on its way."""
         after: Incident | None = None
         try:
@@ -246,7 +248,7 @@ class Performer:
         else:
             here = here.seeing(incident=after)
             is_ours_alone = after.mod_count == before.mod_count + 1 and self._wrote_last(action, after)
-            shows_it = action.kind is not ActionKind.ADD_WORK_NOTE and not _differences(action, after)
+            shows_it = not is_late and action.kind is not ActionKind.ADD_WORK_NOTE and not _differences(action, after)
             if (is_ours_alone or shows_it) and _arrived(action, here, before):  # a note is never read back
                 return self._changed(action, here, before, after)
         if isinstance(error, Rejected):
@@ -254,11 +256,14 @@ class Performer:
         return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=here.link)
 
     def look_after(self, action: Action, here: Standing, before: Incident, words: str) -> Outcome:
-        """Find out what came of a write to a record that a killed process may have sent; ``before`` is what it saw."""
+        """Find out what came of a write to a record that a killed process may have sent; ``before`` is what it saw.
+
+        Some time passed since: only where ours is the one write after that does the record show what came of it.
+        """
         sent = here.on(_noted(here.link, action, before.mod_count, here.case))
         given = {name: value for name, value in action.fields.items() if name in here.inbound.fields}
         action = replace(action, written={**here.link.written, **given})
-        return self._look_after(action, sent, before, Ambiguous(words))
+        return self._look_after(action, sent, before, Ambiguous(words), is_late=True)
 
     def _changed(self, action: Action, here: Standing, before: Incident, after: Incident) -> Outcome:
         is_alone = after.mod_count <= before.mod_count + 1
