@@ -367,7 +367,10 @@ def close_unfinished(context: Context) -> None:
     for begun in context.store.journal.unfinished_actions():
         pair = context.store.links.pair(begun.action.case_id)
         outcome = (_looked_after(context, begun, pair) if pair else None) or Outcome(
-            action=begun.action, result=Result.UNKNOWN, detail=KILLED, link=_in_doubt(begun, pair) if pair else None
+            action=begun.action,
+            result=Result.UNKNOWN,
+            detail=KILLED,
+            link=_in_doubt(context, begun, pair) if pair else None,
         )
         ended.append(FinishedAction(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at)))
     if ended:
@@ -386,11 +389,13 @@ def _looked_after(context: Context, begun: UnfinishedAction, pair: Pair) -> Outc
     return Applier(context).performer(knowledge).look_after(action, here, pair.incident, KILLED)
 
 
-def _in_doubt(begun: UnfinishedAction, pair: Pair) -> Link:
+def _in_doubt(context: Context, begun: UnfinishedAction, pair: Pair) -> Link:
     """Mark on the link what must not be done twice if the write was applied: create the record, or add the note."""
     link, word = pair.link, begun.action.to_stage.word
     if begun.action.kind is ActionKind.CREATE_INCIDENT:
-        return replace(link, create_in_doubt_since=begun.started_at)
+        inbound = context.policies.inbound.get(link.inbound)
+        sent = {name: value for name, value in begun.action.fields.items() if inbound and name in inbound.fields}
+        return replace(link, create_in_doubt_since=begun.started_at, written=sent)
     if begun.action.kind is ActionKind.ADD_WORK_NOTE and pair.incident:
         return replace(link, noted={told_by(pair.case): pair.incident.mod_count, **link.noted})
     if begun.action.kind is ActionKind.ADVANCE_INCIDENT and begun.field_names & JOURNAL_FIELDS and pair.incident:

@@ -124,6 +124,25 @@ def test_an_adopted_record_teaches_that_ids_are_stripped() -> None:
     assert_a_late_create_is_waited_for(world)
 
 
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "no answer"])
+def test_a_record_whose_create_got_no_answer_follows_its_case_though_a_person_wrote_it_first(is_killed: bool) -> None:
+    """What was sent is remembered, so what the person left as it was is known to be ours."""
+    world = WildWorld()
+    world.cycle()
+    case_id = world.new_case()
+    if is_killed:
+        world.once("after create", kill)
+    else:
+        world.strike_records(FaultKind.TIMEOUT, "records.create", after_effect=True)
+        world.strike_records(FaultKind.TIMEOUT, "records.get")
+    with suppress(Killed):
+        world.cycle()
+    world.servicenow.people.edit(world.record(case_id)["sys_id"], assigned_to="ana")
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"].endswith("Payments are down")
+
+
 class MortalJournal(Journal):
     """A journal whose process is killed, once, as it is about to finish an action."""
 

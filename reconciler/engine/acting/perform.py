@@ -176,7 +176,7 @@ class Performer:
             return self._created(action, here.seeing(incident=found), found, words, is_base=found.mod_count == 0)
         if error.status == 403:
             return self._hold(action, here, str(error))
-        link = replace(here.link, create_in_doubt_since=self.clock())
+        link = replace(here.link, create_in_doubt_since=self.clock(), written=dict(action.written))
         return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), link=link)
 
     def _existing(self, action: Action, link: Link) -> Incident | None:
