@@ -43,7 +43,7 @@ ACTING = (
     fault(
         "a failed look leaves nothing unsettled",
         "perform:Performer._look_for",
-        "replace(here.link, create_in_doubt_since=self.clock())",
+        "replace(here.link, create_in_doubt_since=self.clock(), written=dict(action.written))",
         "here.link",
         f"{PROMISES}::test_an_error_and_then_no_look_either",
     ),

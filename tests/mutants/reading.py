@@ -143,7 +143,7 @@ READING_FAULTS = (
     fault(
         "a killed create counts as decided",
         "cycle:_in_doubt",
-        "replace(link, create_in_doubt_since=begun.started_at)",
+        "replace(link, create_in_doubt_since=begun.started_at, written=sent)",
         "link",
         f"{READING}::test_a_create_that_was_killed_waits_where_ids_are_not_kept",
     ),

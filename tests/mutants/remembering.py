@@ -15,8 +15,8 @@ REMEMBERING = (
     fault(
         "what a create sent that a killed process left open is not remembered",
         "engine/cycle:_in_doubt",
-        "create_in_doubt_since=begun.started_at, written=sent",
-        "create_in_doubt_since=begun.started_at",
+        "replace(link, create_in_doubt_since=begun.started_at, written=sent)",
+        "replace(link, create_in_doubt_since=begun.started_at)",
         "tests/scenario/test_doubtful_creates.py::"
         "test_a_record_whose_create_got_no_answer_follows_its_case_though_a_person_wrote_it_first",
     ),
