@@ -141,6 +141,9 @@ def test_a_record_whose_create_got_no_answer_follows_its_case_though_a_person_wr
     world.coralogix.set_title(case_id, "Payments are down")
     world.run_until_quiet()
     assert world.record(case_id)["short_description"].endswith("Payments are down")
+    story = world.store.reports.story(case_id)
+    assert story
+    assert "unknown" in {row["result"] for row in story.actions if row["kind"] == "create_incident"}
 
 
 class MortalJournal(Journal):
