@@ -215,7 +215,7 @@ WIRE_FAULTS = (
         "lanes:Lanes.starting",
         "lane.ready and (lane.busy < lane.workers or asks_nothing(lane.ready[0]))",
         "lane.ready",
-        f"{SIDES}::test_the_workers_of_a_connector_are_what_it_says_whatever_another_has",
+        "tests/unit/engine/acting/test_lanes.py::test_a_side_starts_as_many_as_it_has_workers_and_the_next_as_one_ends",
     ),
     fault(
         "a side that does not answer gets all the same",
