@@ -6,7 +6,7 @@ are the services' own words. Both are placed on one scale of ours, the *stage*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -21,6 +21,7 @@ LONGEST_REASON = 500
 NOTE_ARRIVED = -1
 """In ``Link.noted``: below every ``sys_mod_count``, so that the note counts as sent whatever the record shows."""
 JsonObject = dict[str, Any]
+"""A JSON object as it came from, or goes to, a service or a file."""
 
 
 class Stage(IntEnum):
@@ -203,6 +204,11 @@ class Incident:
     def values(self) -> Mapping[str, str]:
         """Return its value of every field that a policy may write, but for its state."""
         return {**self.fields, "assigned_to": self.assigned_to}
+
+    def values_of(self, names: Iterable[str]) -> dict[str, str]:
+        """Return its values of some of these fields; one that it does not show is left out."""
+        values = self.values
+        return {name: values[name] for name in names if name in values}
 
     @property
     def was_reopened(self) -> bool:

@@ -394,7 +394,7 @@ def _in_doubt(context: Context, begun: UnfinishedAction, pair: Pair) -> Link:
     link, word = pair.link, begun.action.to_stage.word
     if begun.action.kind is ActionKind.CREATE_INCIDENT:
         inbound = context.policies.inbound.get(link.inbound)
-        sent = {name: value for name, value in begun.action.fields.items() if inbound and name in inbound.fields}
+        sent = inbound.in_step_of(begun.action.fields) if inbound else {}
         return replace(link, create_in_doubt_since=begun.started_at, written=sent)
     if begun.action.kind is ActionKind.ADD_WORK_NOTE and pair.incident:
         return replace(link, noted={told_by(pair.case): pair.incident.mod_count, **link.noted})

@@ -164,7 +164,8 @@ WRITING_FAULTS = (
         "standing:Standing.bound",
         (
             "link = replace(self.link, connector=incident.connector, table=incident.table, sys_id=incident.sys_id,"
-            " number=incident.number, kept={name: found[name] for name in fields_given(self.inbound) if name in found},"
+            " number=incident.number,"
+            " kept=incident.values_of(fields_given(self.inbound)) if incident.mod_count == 0 else {},"
             " create_in_doubt_since=None)"
         ),
         (

@@ -157,7 +157,7 @@ def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
         kind=ActionKind.CREATE_INCIDENT,
         to_stage=to_stage,
         fields=ours | filled,
-        written={name: draft.fields[name] for name in inbound.fields if name in draft.fields},
+        written=inbound.in_step_of(draft.fields),
     )
 
 

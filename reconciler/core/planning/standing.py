@@ -311,14 +311,13 @@ class Standing:
         incident = self.incident
         if incident is None:
             return self
-        found = incident.values if incident.mod_count == 0 else {}
         link = replace(
             self.link,
             connector=incident.connector,
             table=incident.table,
             sys_id=incident.sys_id,
             number=incident.number,
-            kept={name: found[name] for name in fields_given(self.inbound) if name in found},
+            kept=incident.values_of(fields_given(self.inbound)) if incident.mod_count == 0 else {},
             create_in_doubt_since=None,
         )
         return self.on(replace(link, incident_peak=self.policies.incident_stage(link, incident)))
@@ -331,9 +330,7 @@ class Standing:
         incident, link = self.incident, self.link
         if incident is None or incident.mod_count or link.kept or not link.written:
             return self
-        return self.on(
-            replace(link, kept={name: incident.values[name] for name in link.written if name in incident.values})
-        )
+        return self.on(replace(link, kept=incident.values_of(link.written)))
 
     def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
         """Skip this pair for a reason."""

@@ -110,6 +110,10 @@ class Inbound:
         templates: Mapping[str, Template] | None = getattr(self, STEP_TO[stage].inbound)
         return templates
 
+    def in_step_of(self, sent: Mapping[str, str]) -> dict[str, str]:
+        """Pick from what is sent to a record the fields that are kept in step."""
+        return {name: sent[name] for name in self.fields if name in sent}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outbound:

@@ -261,8 +261,7 @@ class Performer:
         Some time passed since: only where ours is the one write after that does the record show what came of it.
         """
         sent = here.on(_noted(here.link, action, before.mod_count, here.case))
-        given = {name: value for name, value in action.fields.items() if name in here.inbound.fields}
-        action = replace(action, written={**here.link.written, **given})
+        action = replace(action, written={**here.link.written, **here.inbound.in_step_of(action.fields)})
         return self._look_after(action, sent, before, Ambiguous(words), is_late=True)
 
     def _changed(self, action: Action, here: Standing, before: Incident, after: Incident) -> Outcome:
@@ -392,7 +391,7 @@ def _given(link: Link, action: Action, here: Standing, *, is_base: bool) -> Link
     sent = fields_given(here.inbound) & action.fields.keys()
     kept = {name: value for name, value in link.kept.items() if name not in sent}
     if incident is not None and is_base:
-        kept |= {name: incident.values[name] for name in sent if name in incident.values}
+        kept |= incident.values_of(sent)
     elif "assigned_to" in sent:
         kept["assigned_to"] = action.fields["assigned_to"]
     return replace(link, written=dict(action.written), kept=kept)

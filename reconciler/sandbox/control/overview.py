@@ -50,7 +50,7 @@ def overview(sandbox: Sandbox) -> tuple[CaseOverview, ...]:
 
 
 def see_case(sandbox: Sandbox, case: Case) -> CaseOverview:
-    """One Case with its records."""
+    """Look at one Case with its records."""
     records = sandbox.servicenow.incidents_for(case.id)
     return CaseOverview(
         id=case.id,
@@ -71,7 +71,7 @@ def records(sandbox: Sandbox) -> tuple[RecordOverview, ...]:
 
 
 def see_record(world: ServiceNowWorld, row: Mapping[str, str]) -> RecordOverview:
-    """One record; its state is told by the word that it means on its table."""
+    """Look at one record; its state is told by the word that it means on its table."""
     table = row["sys_class_name"] or INCIDENT
     word = (world.tables.named(table).schema.lifecycle or Lifecycle()).word(row["state"])
     return RecordOverview(
