@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
 from reconciler.core.expressions.templates import JOURNAL_FIELDS
-from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, SkipReason
+from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, SkipReason, Tries
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Plan
@@ -372,6 +372,7 @@ def close_unfinished(context: Context) -> None:
             detail=KILLED,
             link=_in_doubt(context, begun, pair) if pair else None,
         )
+        outcome = _sent_when(begun, outcome)
         ended.append(FinishedAction(seq=begun.seq, outcome=outcome, requests=left_open(begun.action, begun.started_at)))
     if ended:
         context.finish_actions(ended)
@@ -387,6 +388,15 @@ def _looked_after(context: Context, begun: UnfinishedAction, pair: Pair) -> Outc
         return None
     knowledge = Knowledge(now=begun.started_at, origin=begun.started_at)
     return Applier(context).performer(knowledge).look_after(action, here, pair.incident, KILLED)
+
+
+def _sent_when(begun: UnfinishedAction, outcome: Outcome) -> Outcome:
+    """Remember when a note was sent that may still arrive, so that it is not sent again at once."""
+    link = outcome.link
+    if link is None or begun.action.kind is not ActionKind.ADD_WORK_NOTE or outcome.result is not Result.UNKNOWN:
+        return outcome
+    tries = Tries(fingerprint=begun.action.fingerprint, times=1, planned_at=begun.started_at.isoformat())
+    return replace(outcome, link=replace(link, tries=tries))
 
 
 def _in_doubt(context: Context, begun: UnfinishedAction, pair: Pair) -> Link:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from reconciler.core.batches import batches
@@ -37,7 +38,7 @@ from reconciler.store.database.codec import (
     time_text,
 )
 from reconciler.store.links import CHUNK, PLAN_AGAIN, RecordKey, links_of_records, read_pairs, record_key
-from reconciler.store.values import SideCounts, StageRules
+from reconciler.store.values import AHEAD_OF_CLOCK, SideCounts, StageRules
 
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3
@@ -163,7 +164,7 @@ def ingest_incidents(context: IngestContext, incidents: Iterable[Incident]) -> I
     for chunk in batches(ordered, CHUNK):
         rows = context.conn.execute(_KNOWN_INCIDENTS, [json.dumps(sorted({each.sys_id for each in chunk}))])
         known = {(row[0], row[1], row[2]): row[3] for row in rows}
-        is_older = _never if context.read_now else incident_is_older
+        is_older = _never if context.read_now else partial(incident_is_older, now=context.now)
         here = list(_compared([(record_key(each), each) for each in chunk], known, incident_from, is_older, _as_seen))
         news = [each for each in here if each.novelty in _NEWS]
         older = [each for each in here if each.novelty is Novelty.STALE]
@@ -423,13 +424,15 @@ def case_is_older(case: Case, known: Case) -> bool:
     return case.updated_at < known.updated_at
 
 
-def incident_is_older(incident: Incident, known: Incident) -> bool:
+def incident_is_older(incident: Incident, known: Incident, *, now: datetime) -> bool:
     """Return whether a record was read before the remembered one.
 
     Neither its time nor its ``sys_mod_count`` may be ahead, since a clock that was set back moves the one alone; and a
-    record that was deleted and made again is another one, whatever both say.
+    record that was deleted and made again is another one, whatever both say. A time far ahead of ours tells nothing.
     """
-    ahead = incident.updated_at > known.updated_at or incident.mod_count > known.mod_count
+    latest = now + AHEAD_OF_CLOCK
+    is_later = known.updated_at < incident.updated_at <= latest
+    ahead = is_later or incident.mod_count > known.mod_count
     same = incident.updated_at == known.updated_at and incident.mod_count == known.mod_count
-    made_again = incident.created_at != known.created_at
+    made_again = incident.created_at != known.created_at and max(incident.created_at, known.created_at) <= latest
     return not ahead and not same and not made_again

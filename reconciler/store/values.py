@@ -6,7 +6,7 @@ The store knows no policy: where a stage depends on one, a StageRules is handed 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from reconciler.core.errors import Malformed
 from reconciler.core.frozen import dataclass
 from reconciler.core.model import Action, Case, HttpRecord, Incident, Link, Outcome, Pair, Skip, Stage, System
 
+AHEAD_OF_CLOCK = timedelta(hours=1)
+"""What bears a time further ahead is read; the time moves no cursor, and tells nothing of which version is newer."""
 Row = Mapping[str, str | int | float | None]
 """One row of an ``audit_*`` view: column name -> value, times as ISO 8601 text."""
 

@@ -3,8 +3,8 @@
 Stated from the journals of the instances alone: one open record for each Case at any time, whatever was lost, put back
 or played twice, and each re-activation told once on a record. A note has no id of its own, so whoever does not remember
 it, and is not shown it, tells it again: two databases that know nothing of each other, and one that was put back from a
-copy, are excused of that. A record that somebody else opened again, or put back, is not held against who made the next
-one.
+copy, are excused of that, and of a record beside one that is open if their look before the create did not show that. A
+record that somebody else opened again, or put back, is not held against who made the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reconciler.sandbox.servicenow.journal import Operation, Write
 from tests.campaign.invariants import Violation
 from tests.campaign.schedule import Hosts
 from tests.campaign.stage import Stage
-from tests.campaign.trace import Copied, Ended, Request
+from tests.campaign.trace import Copied, Ended, Read, Request
 
 OPEN_STATES = frozenset({"1", "2", "3"})
 WORDS = "is active again in Coralogix since"
@@ -28,12 +28,13 @@ def again_violations(stage: Stage) -> Iterator[Violation]:
     is_restored = any(isinstance(event, Copied) and event.back for event in stage.events)
     remembers = not is_restored and stage.setting.hosts is not Hosts.TWO_DATABASES
     unmet = _unmet(stage)
+    unseen = frozenset[tuple[str, str]]() if remembers else _not_shown(stage)
     for case, case_id in stage.case_ids.items():
         journal = [each for each in stage.home_of(case).journal if each.accepted]
         made = {each.sys_id for each in journal if each.correlation_id == case_id}  # an instance may strip the key
         writes = [each for each in journal if each.sys_id in made]
         if stage.setting.on_reactivate == "new_record":
-            yield from _beside_open(writes, case_id, unmet)
+            yield from _beside_open(writes, case_id, unmet, unseen)
         if remembers and stage.setting.on_reactivate == "note":
             yield from _told_twice(writes)
 
@@ -65,14 +66,38 @@ def _creates(stage: Stage) -> Iterator[Request]:
             yield event
 
 
-def _beside_open(writes: Iterable[Write], case_id: str, unmet: AbstractSet[str]) -> Iterator[Violation]:
+def _not_shown(stage: Stage) -> AbstractSet[tuple[str, str]]:
+    """Pair each record with each earlier one of its Case that its maker's look did not show: it was not listed yet.
+
+    The id of the next generation is another one, so that a daemon that does not remember the first is not stopped.
+    """
+    shown: dict[tuple[int, str], set[str]] = {}
+    made: dict[str, list[str]] = {}
+    pairs: set[tuple[str, str]] = set()
+    for event in stage.events:
+        if isinstance(event, Read) and event.operation == "records.list.find" and not event.error:
+            found = {one.target.rpartition("/")[2] for one in event.shown}
+            shown |= {(event.host, case_id): found for case_id in event.asked}
+        elif isinstance(event, Request) and event.operation == "records.create":
+            for sys_id in (effect.sys_id for effect in event.effects if isinstance(effect, Write)):
+                before = made.setdefault(event.case_id, [])
+                seen = shown.get((event.host, event.case_id), set())
+                pairs |= {(sys_id, each) for each in before if each not in seen}
+                before.append(sys_id)
+    return pairs
+
+
+def _beside_open(
+    writes: Iterable[Write], case_id: str, unmet: AbstractSet[str], unseen: AbstractSet[tuple[str, str]]
+) -> Iterator[Violation]:
     """Follow the records that a daemon made for one Case."""
     is_open: dict[str, bool] = {}
     asked: set[str] = set()
     for write in writes:
         is_made = write.via_api and write.operation is Operation.INSERT
         chosen = write.asked.get("sys_id", "")
-        if is_made and any(is_open.values()) and not (chosen in asked and chosen in unmet):
+        beside = [sys_id for sys_id, is_it in is_open.items() if is_it and (write.sys_id, sys_id) not in unseen]
+        if is_made and beside and not (chosen in asked and chosen in unmet):
             yield Violation("made a record beside one that is open", f"{case_id}: {write}")
         asked.add(chosen)
         if is_made or (write.sys_id in is_open and not _opens_again(write)):

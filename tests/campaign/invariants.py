@@ -95,6 +95,11 @@ class _Known:
         if not shown.is_case and shown.case_id and shown.mark == OWNER:
             self.records[shown.case_id].add(shown.target)
 
+    def miss(self, target: str) -> None:
+        """Take in that a record that was asked for by its own id is not there: it bears no key any more."""
+        for found in self.records.values():
+            found.discard(target)
+
     def _came_back(self, shown: Shown) -> bool:
         """Say whether a side came back from resolved; a Case that did so before it was ever seen begins anew."""
         if not shown.is_case:
@@ -200,6 +205,8 @@ class _Judge:
             cycle.looked_for.update(read.asked)
         if read.operation == "records.get" and not read.error:
             cycle.known.linked.update(read.asked)
+        if read.operation == "records.get" and read.error == "Missing":
+            cycle.known.miss(*read.asked)
         self.shown_cases.update(shown.target for shown in read.shown if shown.is_case)
         for shown in read.shown:
             cycle.known.see(shown, is_listed=not read.targeted, is_by_id=read.operation == "records.get")

@@ -105,6 +105,18 @@ def test_a_note_whose_answer_was_lost_is_sent_again_only_where_notes_are_counted
     bumps: Literal["yes", "no"], is_made: bool
 ) -> None:
     """The first note was answered; of the second nobody knows, and nobody can look whether it arrived."""
+    world, case_id, sys_id = told_once(bumps)
+    world.strike_records(FaultKind.TIMEOUT, "records.update", after_effect=is_made)
+    world.run_until_quiet()
+    assert len(world.servicenow.notes(sys_id)) == (2 if is_made else 1), "one that timed out may still arrive"
+    is_awaited = bumps == "yes" and not is_made
+    assert world.skip(case_id) is (SkipReason.SETTLING if is_awaited else SkipReason.CASE_MOVED_BACK)
+    world.cycle(seconds=SETTLE_AFTER.total_seconds())
+    assert len(world.servicenow.notes(sys_id)) == (2 if is_made or bumps == "yes" else 1)
+
+
+def told_once(bumps: Literal["yes", "no"] = "yes") -> tuple[WildWorld, str, str]:
+    """Give a world in which a Case fired again twice, and people were told of the first time."""
     rules = policies(inbound=an_inbound(on_reactivate=OnReactivate.NOTE))
     world = WildWorld(rules=rules, switches=Switches(note_bumps=bumps))
     case_id, sys_id = resolved(world)
@@ -113,9 +125,18 @@ def test_a_note_whose_answer_was_lost_is_sent_again_only_where_notes_are_counted
     world.coralogix.resolve(case_id, "over")
     world.run_until_quiet()
     fire_again(world, case_id)
-    world.strike_records(FaultKind.TIMEOUT, "records.update", after_effect=is_made)
-    world.run_until_quiet()
-    assert len(world.servicenow.notes(sys_id)) == (2 if is_made or bumps == "yes" else 1)
+    return world, case_id, sys_id
+
+
+@pytest.mark.parametrize("kind", [None, FaultKind.TIMEOUT])
+def test_a_note_that_is_stored_late_is_not_sent_again(kind: FaultKind | None) -> None:
+    """Nobody is shown it when its answer was lost, or its process killed: the instance goes on with it for a while."""
+    world, _, sys_id = told_once()
+    world.servicenow.tables.delay_commit(100)
+    lose(world, "update", kind)
+    for _ in range(12):
+        world.cycle(seconds=60)
+    assert len(world.servicenow.notes(sys_id)) == 2
 
 
 def test_a_closed_record_gets_no_note() -> None:
@@ -179,6 +200,39 @@ def test_one_open_record_at_any_time(kind: FaultKind | None) -> None:
     world.run_until_quiet()
     assert len(open_records(world, case_id)) == 1
     assert len(world.servicenow.incidents_for(case_id)) == 2
+
+
+def test_no_next_record_is_made_beside_the_one_before_that_is_open_again() -> None:
+    """Its create came to nothing, and people opened the first one: they have what they need until that is resolved."""
+    world = world_with(OnReactivate.NEW_RECORD)
+    case_id, first = resolved(world)
+    fire_again(world, case_id)
+    world.strike_records(FaultKind.TIMEOUT, "records.create")
+    world.cycle()
+    world.servicenow.people.reopen(first)
+    world.run_until_quiet()
+    assert (open_records(world, case_id), world.skip(case_id)) == ([first], SkipReason.INCIDENT_REOPENED)
+    world.servicenow.people.resolve(first)
+    world.run_until_quiet()
+    [second] = open_records(world, case_id)
+    assert (second != first, world.skip(case_id)) == (True, None)
+
+
+def test_a_case_stays_back_though_it_fires_again_at_an_older_time() -> None:
+    """Two daemons; the clock of Coralogix is set back, and the other one resolved the record in between."""
+    world = world_with(OnReactivate.NOTE)
+    case_id, sys_id = world.link_one()
+    world.clock.advance(seconds=60)
+    world.coralogix.resolve(case_id, "over")
+    fire_again(world, case_id)
+    world.run_until_quiet()
+    world.clock.advance(seconds=-600)
+    world.coralogix.resolve(case_id, "over")
+    world.coralogix.reactivate(case_id)
+    world.clock.advance(seconds=600)
+    world.servicenow.people.resolve(sys_id)
+    world.run_until_quiet()
+    assert (world.status(case_id), world.skip(case_id)) == ("ACTIVE", SkipReason.CASE_MOVED_BACK)
 
 
 @pytest.mark.parametrize("is_made", [False, True])

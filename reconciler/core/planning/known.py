@@ -13,7 +13,7 @@ from reconciler.core.frozen import dataclass
 from reconciler.core.model import Incident
 
 SETTLE_AFTER = timedelta(seconds=300)
-"""How long a create that timed out may still be running on an instance (transaction quota, balancer)."""
+"""How long a create, or a note, that timed out may still be running on an instance (transaction quota, balancer)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ Rules render no field and make no action: ``drafts`` does that once, from the ve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.identity import generations
 from reconciler.core.lifecycle import PENDING
-from reconciler.core.model import Case, Elsewhere, Incident, Link, Skip, SkipReason, Stage, named
+from reconciler.core.model import Case, Elsewhere, Incident, Link, Result, Skip, SkipReason, Stage, named
 from reconciler.core.planning.known import SETTLE_AFTER, Knowledge
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing, told_by
@@ -188,9 +188,20 @@ def _create_or_adopt(here: Standing, looked_up: Iterable[Incident], knowledge: K
                 return Leave(link=here.link, skip=unknown)
             return Adopt(here=here, found=found, then=_verdict(found.bound(), knowledge))
         case []:
-            return _kept_elsewhere(here, knowledge) or _in_doubt(here, knowledge) or Create(here=here)
+            before = _opened_again(here, known.values())
+            return before or _kept_elsewhere(here, knowledge) or _in_doubt(here, knowledge) or Create(here=here)
         case _:
             return Leave(link=here.link, skip=duplicates(here, records))
+
+
+def _opened_again(here: Standing, records: Iterable[Incident]) -> Leave | None:
+    """Make no next record beside one that people opened again, or that was made anew: a Case has one open record."""
+    for record in records:
+        stage = here.policies.incident_stage(here.link, record) if here.policies.is_ours(record, here.case.id) else None
+        if stage is not None and stage < Stage.RESOLVED:
+            detail = f"{named(record)} is open again; the next record is made when that is resolved"
+            return Leave(link=here.link, skip=here.skip(SkipReason.INCIDENT_REOPENED, detail))
+    return None
 
 
 def _in_doubt(here: Standing, knowledge: Knowledge) -> Leave | None:
@@ -366,14 +377,15 @@ def _with_next_record(here: Standing) -> Standing:
 
 
 def _follow(here: Standing, knowledge: Knowledge) -> Follow:
+    in_doubt = note_in_doubt(here, knowledge)
     return Follow(
         here=here,
         is_left_to_people=here.is_incident_back or (here.is_event and here.is_case_back),
         is_over=over(here),
         withheld=withheld(here),
-        has_note=has_note(here, knowledge),
+        has_note=in_doubt is None and has_note(here, knowledge),
         case_goes_to=None if here.is_case_back else here.case_goes_to,
-        moved_back=moved_back(here),
+        moved_back=in_doubt or moved_back(here),
         stands_back=stands_back(here),
     )
 
@@ -407,6 +419,16 @@ def has_note(here: Standing, knowledge: Knowledge) -> bool:
     is_silent = here.link.connector not in knowledge.notes_counted
     is_told = before is not None and (here.incident.mod_count > before or is_silent)
     return not (is_told or here.is_over or here.is_incident_back)
+
+
+def note_in_doubt(here: Standing, knowledge: Knowledge) -> Skip | None:
+    """Wait before a note whose outcome is not known is sent again: what timed out may still go on in the instance."""
+    tries, is_sent = here.link.tries, told_by(here.case) in here.link.noted
+    if not (is_sent and tries and tries.planned_at and tries.ended == Result.UNKNOWN and has_note(here, knowledge)):
+        return None
+    sent_at = datetime.fromisoformat(tries.planned_at)
+    detail = f"a work note sent at {tries.planned_at} may still arrive"
+    return here.skip(SkipReason.SETTLING, detail) if knowledge.now < sent_at + SETTLE_AFTER else None
 
 
 def moved_back(here: Standing) -> Skip | None:

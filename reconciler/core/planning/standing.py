@@ -332,6 +332,16 @@ class Standing:
             return self
         return self.on(replace(link, kept=incident.values_of(link.written)))
 
+    def as_told(self) -> Standing:
+        """Look at the link with how far the Case says that it came: a later word of it may not say so any more.
+
+        The time of its last re-activation is one word, and a clock that was set back makes the next one an older time.
+        """
+        reached = self.link.case_peak
+        if not self.link.sys_id or (reached is not None and self.case_peak <= reached):
+            return self
+        return self.on(replace(self.link, case_peak=self.case_peak))
+
     def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
         """Skip this pair for a reason."""
         return Skip(case_id=self.case.id, case_key=self.case.key, reason=reason, detail=detail)

@@ -47,12 +47,10 @@ from reconciler.remotes.ports import (
     record_pages,
     rows_hidden,
 )
-from reconciler.store.values import Cursor, Pulled, RememberedCounts
+from reconciler.store.values import AHEAD_OF_CLOCK, Cursor, Pulled, RememberedCounts
 
 log = logging.getLogger(__name__)
 
-AHEAD_OF_CLOCK = timedelta(hours=1)
-"""What bears a time further ahead of the service's own clock is read, and moves no cursor."""
 MOST_NAMED = 10
 DOUBTFUL_READS_PER_CYCLE = 50
 """Cases that a listing showed with an older time than is remembered are read one by one, so many in a cycle."""

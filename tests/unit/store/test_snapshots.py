@@ -210,6 +210,16 @@ def test_an_older_record_never_overwrites_a_newer_one(store: Store, seconds: int
     assert (counts.incidents.changed, counts.incidents.stale) == (int(taken), int(not taken))
 
 
+@pytest.mark.parametrize("of", ["updated_at", "created_at"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_time_far_ahead_makes_no_record_newer(store: Store, of: str, is_known: bool) -> None:
+    """Neither a last change in 2099, nor a record that seems to have been made anew then."""
+    odd, sound = {of: datetime(2099, 1, 1, tzinfo=UTC)}, {of: NOW}
+    remember(store, an_incident(mod_count=5, **(odd if is_known else sound)))
+    counts = remember(store, an_incident(state="2", mod_count=4, **(sound if is_known else odd)))
+    assert (counts.incidents.changed, counts.incidents.stale) == (0, 1)
+
+
 @pytest.mark.parametrize(("state", "peak"), [("7", Stage.CLOSED), ("2", Stage.RESOLVED)])
 def test_an_older_record_tells_how_far_it_once_came(store: Store, state: str, peak: Stage) -> None:
     linked(store)
