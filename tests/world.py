@@ -16,6 +16,7 @@ from reconciler.engine.request_log import RequestLog
 from reconciler.remotes.servicenow.history import ServiceNowHistoryClient
 from reconciler.sandbox.both import API_USER
 from reconciler.sandbox.clock import SandboxClock
+from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.coralogix.world import CoralogixWorld
 from reconciler.sandbox.faults import Fault, FaultKind, FaultPlan
 from reconciler.sandbox.servicenow.switches import Switches
@@ -36,6 +37,7 @@ class World:
     rules: Policies = field(default_factory=policies)
     switches: Switches = field(default_factory=Switches)
     profile: str = "strict"
+    case_knobs: CaseKnobs = field(default_factory=CaseKnobs)
     settings: Settings = field(default_factory=lambda: Settings(workers=1))
     store: Store = field(default_factory=empty_store)
     seed: int = 0
@@ -51,7 +53,7 @@ class World:
         self.clock = SandboxClock(START)
         self.case_faults = FaultPlan(self.seed)
         self.record_faults = FaultPlan(self.seed + 1)
-        self.coralogix = CoralogixWorld(self.clock, self.case_faults, profile=self.profile)
+        self.coralogix = CoralogixWorld(self.clock, self.case_faults, profile=self.profile, knobs=self.case_knobs)
         self.servicenow = ServiceNowWorld(self.clock, self.record_faults, switches=self.switches)
         self.cases = CasesInProcess(self.coralogix, self.request_log.note)
         self.incidents = IncidentsInProcess(self.servicenow, extra_fields=FIELDS, observe=self.request_log.note)

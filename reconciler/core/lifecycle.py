@@ -6,6 +6,9 @@ Source of the status and state words: Coralogix Cases API v5; ServiceNow ``incid
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from reconciler.core.copies import replace
 from reconciler.core.frozen import dataclass
 from reconciler.core.model import Case, Stage, Verb
 
@@ -78,6 +81,8 @@ STEP_OF = {step.verb: step for step in STEPS}
 
 
 _ACTIVE_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
+_NOT_OVER_STATUSES = _ACTIVE_STATUSES | {PENDING}
+_OVER_STATUSES = frozenset({"RESOLVED", "CLOSED"})
 
 
 def shows_activity(case: Case) -> bool:
@@ -87,6 +92,22 @@ def shows_activity(case: Case) -> bool:
     may be resolved without ever having been active, so ``RESOLVED`` alone is no sign.
     """
     return case.status in _ACTIVE_STATUSES or case.key is not None or case.acknowledged_at is not None
+
+
+def as_known(known: Case, read: Case) -> Case:
+    """Add to a Case what its answer leaves out and was known before: its address, and since when it is active again."""
+    url, at = read.url or known.url, read.reactivated_at or _came_back_at(known, read) or known.reactivated_at
+    return read if (url, at) == (read.url, read.reactivated_at) else replace(read, url=url, reactivated_at=at)
+
+
+def _came_back_at(known: Case, read: Case) -> datetime | None:
+    """Return when a Case that was over changed, if it is not over any more.
+
+    Coralogix's description of a Case has no time of a re-activation, so not every team need be told one.
+    """
+    is_later = read.updated_at and known.updated_at and read.updated_at > known.updated_at
+    came_back = known.status in _OVER_STATUSES and read.status in _NOT_OVER_STATUSES
+    return read.updated_at if is_later and came_back else None
 
 
 def case_stage(status: str) -> Stage | None:

@@ -16,9 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from reconciler.core.batches import batches
-from reconciler.core.copies import replace
 from reconciler.core.frozen import dataclass
-from reconciler.core.lifecycle import STATE_WORDS, shows_activity
+from reconciler.core.lifecycle import STATE_WORDS, as_known, shows_activity
 from reconciler.core.model import Case, Incident, Link, Pair, Stage, System
 from reconciler.store.changes import (
     RECONCILER,
@@ -144,7 +143,7 @@ def ingest_cases(context: IngestContext, cases: Iterable[Case]) -> Ingested[str]
     for chunk in batches(ordered, CHUNK):
         known = dict(context.conn.execute(_KNOWN_CASES, [json.dumps([each.id for each in chunk])]))
         is_older = _never if context.read_now else case_is_older
-        here = list(_compared([(each.id, each) for each in chunk], known, case_from, is_older, _keep_address))
+        here = list(_compared([(each.id, each) for each in chunk], known, case_from, is_older, as_known))
         _put_cases(context, [each for each in here if each.novelty in _NEWS])
         context.conn.executemany(
             _REWRITE_CASE, [(each.text, each.key) for each in here if each.novelty is Novelty.OTHER_FORM]
@@ -216,11 +215,6 @@ def _novelty(before: Thing | None, after: Thing, is_older: Callable[[Thing, Thin
 
 def _never(_thing: object, _known: object) -> bool:
     return False
-
-
-def _keep_address(before: Case, after: Case) -> Case:
-    """Keep a Case's address in the console, which listings do not give."""
-    return replace(after, url=before.url) if before.url and not after.url else after
 
 
 def _as_seen(_before: Incident, after: Incident) -> Incident:

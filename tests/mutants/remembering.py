@@ -212,6 +212,13 @@ REMEMBERING = (
         f"{AGAIN}::test_people_are_told_once_for_each_reactivation",
     ),
     fault(
+        "a Case that does not say since when it is active again is not told of",
+        "core/lifecycle:_came_back_at",
+        "is_later and came_back",
+        "False",
+        f"{AGAIN}::test_people_are_told_once_for_each_reactivation",
+    ),
+    fault(
         "a new record is made beside an open one",
         "planning.rules:_gets_next_record",
         "len(lately) < inbound.reactivations_per_day",

@@ -17,7 +17,7 @@ from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.expressions.templates import render_fields
 from reconciler.core.frozen import dataclass
 from reconciler.core.identity import fingerprint, record_id
-from reconciler.core.lifecycle import STEPS, verbs
+from reconciler.core.lifecycle import STEPS, as_known, verbs
 from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
@@ -300,7 +300,8 @@ class Standing:
 
     def seeing(self, *, case: Case | None = None, incident: Incident | None = None) -> Standing:
         """Look at the same link with a side, or both, as it was just read."""
-        pair = replace(self.pair, case=case or self.case, incident=incident or self.incident)
+        case = as_known(self.case, case) if case else self.case
+        pair = replace(self.pair, case=case, incident=incident or self.incident)
         return Standing(pair=pair, policies=self.policies)
 
     def bound(self) -> Standing:

@@ -90,6 +90,8 @@ class CaseKnobs:
     """objects hold members that no description names (HTTP only)"""
     null_optionals: bool = False
     """optional members without a value are an explicit null (HTTP only)"""
+    tells_reactivation: bool = True
+    """a Case says when it was last re-activated, which the API's description does not name (HTTP only)"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,7 +93,7 @@ class CaseWriter:
             "kpiBreaches": self._kpi_breaches(case),
             "caseIndicators": self._indicators(case),
             "relationship": {"type": "CHILD", "parentCaseId": case.parent_id} if case.parent_id else None,
-            "lastReactivatedAt": self._maybe_time(case.reactivated_at),
+            "lastReactivatedAt": self._maybe_time(case.reactivated_at if self._knobs.tells_reactivation else None),
         }
 
     def _maybe_time(self, moment: datetime | None) -> str | None:
