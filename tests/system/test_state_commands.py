@@ -356,7 +356,7 @@ def test_the_chain_is_verified_beside_whoever_writes_and_a_change_is_named(bench
 
 
 def test_there_is_nothing_to_verify_without_a_database(bench: Bench) -> None:
-    for command in (("audit", "verify"), ("state", "check"), ("explain", "CASE-1")):
+    for command in (("audit", "verify"), ("state", "check"), ("explain", "CASE-1"), ("policy", "replay")):
         ran = bench.run(*command)
         assert ran.code == 2
         assert "there is no database at" in ran.one_message()

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.start import read_config, start
+from reconciler.cli.start import read_config, read_store, start
 from reconciler.cli.terminal import counted, print_first_rows, print_json, print_lines
 from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.load import load_config
@@ -58,7 +58,7 @@ def replay(options: Globals, since: datetime, other: Path | None, as_json: bool)
     start(options, quiet=True)
     present = read_config(options, needs_secrets=False)
     proposed = load_config(other, os.environ, needs_secrets=False) if other else present
-    with Store.reading(present.state.path) as store:
+    with read_store(present.state.path) as store:
         replayed = replay_over(
             _changed_since(store, since),
             present.policies if other else None,
