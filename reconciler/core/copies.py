@@ -16,7 +16,10 @@ else:
 
     def replace(value, /, **changes):
         """Return a copy of a frozen dataclass with other values; what was derived from the old ones is left out."""
-        copy = object.__new__(type(value))
         known = vars(value)
-        vars(copy).update({name: known[name] for name in value.__dataclass_fields__} | changes)
+        names = value.__dataclass_fields__
+        if len(known) != len(names):  # something was derived
+            known = {name: known[name] for name in names}
+        copy = object.__new__(type(value))
+        object.__setattr__(copy, "__dict__", known | changes)
         return copy

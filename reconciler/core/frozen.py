@@ -71,8 +71,7 @@ else:
             if values.keys() != fields.keys():
                 odd = ", ".join(sorted(values.keys() ^ fields.keys()))
                 raise TypeError(f"{made.__qualname__}: these fields are missing or there is none of the name: {odd}")
-            for name, value in values.items():
-                put(self, name, value)
+            put(self, "__dict__", values)
             if has_more:
                 self.__post_init__()
 

@@ -160,6 +160,7 @@ class Maintenance:
     def compact(self) -> None:
         """Return freed space to the disk; only for a caller that holds the lock, since VACUUM blocks every writer."""
         with guarded(self._db.path):
+            self._db.connection.execute("PRAGMA temp_store = FILE")  # a whole copy is made there
             self._db.connection.execute("VACUUM")
             self._db.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

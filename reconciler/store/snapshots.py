@@ -13,7 +13,7 @@ from reconciler.store.changes import Notification, put_if_new
 from reconciler.store.database.codec import optional_text, optional_time, time_from, time_text
 from reconciler.store.database.connection import Database
 from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
-from reconciler.store.links import put_decisions, put_links
+from reconciler.store.links import PLAN_AGAIN, put_decisions, put_links
 from reconciler.store.values import Cursor, Decided, Pulled, RememberedCounts, Restored, StageRules
 
 QUARANTINE_ROWS = 1000
@@ -90,7 +90,7 @@ class Snapshots:
         with self._db.transaction() as conn:
             case_ids = [case_id for (case_id,) in conn.execute("SELECT case_id FROM links ORDER BY case_id")]
             restage(conn, stage_rules, case_ids, now)
-            conn.execute("UPDATE links SET needs_plan = 1 WHERE needs_plan = 0")
+            conn.executemany(PLAN_AGAIN, [(case_id,) for case_id in case_ids])
         return len(case_ids)
 
     def _keep_malformed(self, pulled: Pulled, now: datetime) -> None:

@@ -20,6 +20,7 @@ from reconciler.store.database.connection import (
     configure,
     connect,
     guarded,
+    keep_undo_in_memory,
     open_file,
     sqlite3,
 )
@@ -95,7 +96,9 @@ class Store:
         except BaseException:
             connection.close()
             raise
-        return cls._brought_up(connection, str(path), now)
+        store = cls._brought_up(connection, str(path), now)
+        keep_undo_in_memory(connection)
+        return store
 
     @classmethod
     def in_memory(cls) -> Self:

@@ -139,6 +139,14 @@ def configure(connection: sqlite3.Connection) -> None:
     add_functions(connection)
 
 
+def keep_undo_in_memory(connection: sqlite3.Connection) -> None:
+    """Keep in memory what takes a statement back if it fails, and what it sorts: little, where rows are written singly.
+
+    SQLite else writes it into files, page by page: for one row with its entry in the chain some twenty of them.
+    """
+    connection.execute("PRAGMA temp_store = MEMORY")
+
+
 class Database:
     """The one connection of a store, for its parts: transactions and reads.
 

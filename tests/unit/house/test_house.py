@@ -82,7 +82,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "jinja2": frozenset({"core", "audit.page"}),
     "re2": frozenset({"core.expressions.patterns"}),
     "pydantic": frozenset({"config", "remotes", "store.database.codec"}),
-    "pydantic_core": frozenset({"config"}),
+    "pydantic_core": frozenset({"config", "store.database.triggers"}),
     "datasette": frozenset({"audit.site"}),
     "markupsafe": frozenset({"audit.site"}),
     "uvicorn": frozenset({"audit.site"}),

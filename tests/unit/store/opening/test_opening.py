@@ -78,6 +78,14 @@ def test_the_connection_is_as_safe_as_it_gets(tmp_path: Path) -> None:
         assert store.database.value("PRAGMA busy_timeout") == 5000
 
 
+def test_no_file_is_written_beside_it_for_each_row_but_one_for_a_whole_copy(tmp_path: Path) -> None:
+    memory, file = 2, 1
+    with Store.open(tmp_path / "x.db", now=NOW) as store:
+        assert store.database.value("PRAGMA temp_store") == memory
+        store.maintenance.compact()
+        assert store.database.value("PRAGMA temp_store") == file
+
+
 def test_migrations_are_recorded_once_with_the_time_given(tmp_path: Path) -> None:
     path = made(tmp_path / "x.db")
     made(path)
