@@ -21,6 +21,13 @@ GOING_LIVE = (
         "test_a_table_that_the_instance_does_not_have_is_one_failure_with_the_nearest_name",
     ),
     fault(
+        "who did it has to be told for the program to run",
+        "preflight.records:RecordProbes._fields",
+        '[name for name in fields if "." in name]',
+        "[]",
+        "tests/unit/preflight/test_probes.py::test_an_instance_that_does_not_tell_who_did_it_serves_all_the_same",
+    ),
+    fault(
         "observe mode lets writes leave",
         "http.client:HttpService._hold_back_writes",
         "self._settings.reads_only",

@@ -124,6 +124,15 @@ def test_a_mapped_field_that_does_not_exist_is_named() -> None:
     assert found["fields"].words.endswith("u_missing")
 
 
+def test_an_instance_that_does_not_tell_who_did_it_serves_all_the_same() -> None:
+    """Such as one on which the user may not read ``sys_user``: nothing is decided by it."""
+    instance = Instance()
+    instance.world.access.protect("incident", unreadable=("opened_by", "resolved_by"))
+    found = instance.findings()
+    assert verdicts(found, Verdict.FAILED) == set()
+    assert found["fields"].words.endswith("not in the audit: opened_by.user_name, resolved_by.user_name")
+
+
 @pytest.mark.parametrize(
     ("table", "own", "advice"),
     [
