@@ -63,6 +63,8 @@ def test_everything_that_waits_for_one_reason_is_tried_again(bench: Bench, rejec
     bench.world.coralogix.reactivate(other)
     bench.run_until_quiet()
     assert bench.run("holds", "retry", "--all", "--reason", "incident_missing", "--json").document["asked"] == []
+    ran = bench.run("holds", "retry", "--all", "--reason", "incident_missing")
+    assert (ran.code, ran.out) == (0, "nothing like that waits for a person\n")
     ran = bench.run("holds", "retry", "--all", "--reason", "rejected", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert [each["case_id"] for each in ran.document["asked"]] == [rejected]

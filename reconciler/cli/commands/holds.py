@@ -16,7 +16,7 @@ from reconciler.cli.people import note_command, os_user
 from reconciler.cli.refs import HELD_REF, find_case
 from reconciler.cli.showing.what_to_do import WHAT_TO_DO
 from reconciler.cli.start import glance, open_store, read_store, start
-from reconciler.cli.terminal import print_json, print_lines
+from reconciler.cli.terminal import counted, print_json, print_lines
 from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
@@ -167,7 +167,7 @@ def _ask(
             refs = [str(row["case_id"]) for row in store.reports.holds() if reason in (None, row["reason"])]
         stories = held_stories(store, refs, kind)
         store.hold_requests.ask(_hold_request(story, kind) for story in stories)
-        note_command(store, f"holds {kind.value}", f"{len(stories)} links")
+        note_command(store, f"holds {kind.value}", counted(len(stories), "link"))
     document = {"version": DOCUMENT_VERSION, "asked": [_asked(story, kind) for story in stories]}
     print_json(document) if as_json else print_asked(document, path)
 
@@ -219,3 +219,5 @@ def print_asked(document: JsonObject, path: Path) -> None:
     """Print what was asked, and that the next cycle does it."""
     for row in document["asked"]:
         print_lines(f"{_name(row)}  {row['wish']}: the next cycle on {path} does it")
+    if not document["asked"]:
+        print_lines("nothing like that waits for a person")

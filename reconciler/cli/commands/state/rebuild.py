@@ -71,7 +71,8 @@ def _rebuild(config: Config) -> RebuildReport:
     progress, cycle_id = ProgressBar(), new_cycle_id()
     with open_store(config.state.path) as store, bind_cycle(cycle_id):
         report = rebuild(build_context(config, store, progress=progress), cycle_id=cycle_id)
-        note_command(store, "state rebuild", f"{report.links} links from {report.records} records")
+        made = f"{counted(report.links, 'link')} from {counted(report.records, 'record')}"
+        note_command(store, "state rebuild", made)
     progress.clear()
     return report
 
