@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from reconciler.core.copies import replace
 from reconciler.core.frozen import dataclass
 
 SERVICENOW_TIME = "%Y-%m-%d %H:%M:%S"
@@ -331,6 +332,27 @@ class Link:
         if self.case_peak is None or self.incident_peak is None:
             return None
         return min(self.case_peak, self.incident_peak)
+
+    def next_generation(self, case: Case, stage: Stage) -> Link:
+        """Move on to the next generation, with a record still to be made; its memory begins at the Case's stage."""
+        told = (*self.reactivations, case.reactivated_at) if case.reactivated_at else self.reactivations
+        return replace(
+            self,
+            sys_id="",
+            number="",
+            generation=self.generation + 1,
+            earlier=(*self.earlier, self.sys_id),
+            reactivations=tuple(dict.fromkeys(told)),
+            case_peak=stage,
+            incident_peak=None,
+            written={},
+            kept={},
+            noted={},
+            tries=None,
+            hold=None,
+            incident_absence=None,
+            create_in_doubt_since=None,
+        )
 
 
 def named(record: Incident | Link | Elsewhere) -> str:

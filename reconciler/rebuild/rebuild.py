@@ -18,8 +18,8 @@ from reconciler.core.model import Case, Incident, Link, Pair, Stage, System, nam
 from reconciler.core.planning.drafts import Draft, draft_changes
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Question, until_answered
-from reconciler.core.planning.rules import at_newest, rivals
-from reconciler.core.planning.standing import Standing
+from reconciler.core.planning.rules import rivals
+from reconciler.core.planning.standing import Standing, at_newest
 from reconciler.core.policies.policies import Policies, Route
 from reconciler.core.policies.routing import in_order, route_for
 from reconciler.engine.context import Context

@@ -116,7 +116,7 @@ REMEMBERING = (
     fault(
         "a database that was put back holds the next record for a rival",
         "planning.rules:_verdict",
-        "_has_next_record(here)",
+        "here.has_next_record",
         "False",
         "tests/scenario/test_restored_backup.py::test_the_next_record_that_yesterday_does_not_know_is_no_rival",
     ),
@@ -291,8 +291,8 @@ REMEMBERING = (
     fault(
         "what a Case told of how far it came is not remembered",
         "planning.decide:decide_standing",
-        "here.as_made().as_told()",
-        "here.as_made()",
+        "here.as_made.as_told",
+        "here.as_made",
         f"{AGAIN}::test_a_case_stays_back_though_it_fires_again_at_an_older_time",
     ),
     fault(

@@ -120,8 +120,8 @@ WRITING_FAULTS = (
     fault(
         "a record that is taken in is sent once more what it was made with",
         "drafts:adopted",
-        "{**bound.link.written, **kept}",
-        "bound.link.written",
+        "{**here.link.written, **kept}",
+        "here.link.written",
         f"{REWRITTEN}::test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again",
     ),
     fault(
@@ -147,7 +147,7 @@ WRITING_FAULTS = (
     ),
     fault(
         "a hold outlives the change that ended it",
-        "decide:_with_hold",
+        "decide:_hold_after",
         "here.hold if decision.link.hold else None",
         "decision.link.hold",
         f"{OVER_TIME}::test_a_rejection_that_changed_begins_its_waiting_anew",

@@ -85,7 +85,7 @@ def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
 
 def decide_standing(here: Standing, knowledge: Knowledge) -> Decision:
     """Decide for a pair that was looked at already: by the rules, then all that is sent, then whether it is held."""
-    here = here.as_made().as_told()
+    here = here.as_made.as_told
     verdict = verdict_on(here, knowledge)
     decision = drafted(verdict, knowledge)
     return _with_hold(decision, here, knowledge.now)
@@ -96,15 +96,23 @@ def _with_hold(decision: Decision, here: Standing, now: datetime) -> Decision:
 
     What a person, or a hold, said of how the pair looked before ends here, and so does a hold with nothing left to do.
     """
-    link, hold = decision.link, here.hold if decision.link.hold else None
+    hold = _hold_after(decision, here, now)
+    ignored = here.link.ignored_fingerprint if here.is_left_alone else ""
+    if decision.link.hold == hold and decision.link.ignored_fingerprint == ignored:
+        return decision
+    return replace(decision, link=replace(decision.link, hold=hold, ignored_fingerprint=ignored))
+
+
+def _hold_after(decision: Decision, here: Standing, now: datetime) -> Hold | None:
+    """Return the hold that a decision leaves: the one that stands, the next one, or none."""
     if here.is_left_alone:
-        return replace(decision, link=replace(link, hold=None))
-    if hold is None or now >= hold.next_retry_at:
-        if decision.is_rejected and decision.skip and not decision.actions:
-            hold = next_hold(hold, detail=decision.skip.detail or "", fingerprint=here.fingerprint, now=now)
-        elif not decision.actions and not decision.questions:
-            hold = None
-    return replace(decision, link=replace(link, ignored_fingerprint="", hold=hold))
+        return None
+    hold = here.hold if decision.link.hold else None
+    if decision.actions or (hold and now < hold.next_retry_at):
+        return hold
+    if decision.skip and decision.is_rejected:
+        return next_hold(hold, detail=decision.skip.detail or "", fingerprint=here.fingerprint, now=now)
+    return hold if decision.questions else None
 
 
 def next_hold(previous: Hold | None, *, detail: str, fingerprint: str, now: datetime) -> Hold:

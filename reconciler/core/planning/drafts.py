@@ -22,7 +22,6 @@ from reconciler.core.model import (
     ActionKind,
     FieldNote,
     Incident,
-    Link,
     SkipReason,
     Stage,
     Verb,
@@ -33,7 +32,7 @@ from reconciler.core.planning.plan import Decision, Question
 from reconciler.core.planning.standing import Standing
 from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
 from reconciler.core.policies.defaults import LONGEST_COLUMN
-from reconciler.core.policies.policies import Inbound, Reference
+from reconciler.core.policies.policies import Reference
 from reconciler.core.text import cut
 
 CLOSE_INFO = frozenset({"close_code", "close_notes"})
@@ -58,57 +57,53 @@ class Draft:
 
 def drafted(verdict: Verdict, knowledge: Knowledge) -> Decision:
     """Make the decision of a verdict: its actions with all that they send, or the questions that must come first."""
+    here = verdict.here
     match verdict:
-        case Leave(link=link):
-            return Decision(link=link, skip=verdict.skip)
-        case Ask(link=link):
-            return Decision(link=link, questions=verdict.questions)
-        case Create(here=here):
-            draft = draft_event(here) if here.is_event else draft_create(here, knowledge)
-            return _sent(here, draft)
+        case Leave():
+            return Decision(link=here.link, skip=verdict.skip)
+        case Ask():
+            return Decision(link=here.link, questions=verdict.questions)
+        case Create():
+            return _sent(here, draft_event(here) if here.is_event else draft_create(here, knowledge))
         case Adopt():
             return _adopted(verdict, knowledge)
         case Follow():
-            return _followed(verdict, knowledge)
+            return _followed(verdict, here, knowledge)
     assert_never(verdict)
 
 
 def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
-    link, found, then = verdict.here.link, verdict.found, verdict.then
-    bound = then.here if isinstance(then, Follow) else found.bound()
-    given = bound.on(adopted(bound, knowledge))
-    if isinstance(then, Follow):
-        then = replace(then, here=given)
-    decision = drafted(then, knowledge)
+    here, found, then = verdict.here, verdict.found, verdict.then
+    given = adopted(found.bound, knowledge)
+    decision = _followed(then, given, knowledge) if isinstance(then, Follow) else drafted(then, knowledge)
     if decision.questions:
-        return Decision(link=link, questions=decision.questions)
+        return Decision(link=here.link, questions=decision.questions)
     if given.lost_rules:
-        return Decision(link=link, skip=decision.skip)
+        return Decision(link=here.link, skip=decision.skip)
     adopt = Action(
         **found.about,
-        fingerprint=verdict.here.fingerprint,  # decided before the record was part of the pair
+        fingerprint=here.fingerprint,  # decided before the record was part of the pair
         kind=ActionKind.ADOPT_INCIDENT,
         from_stage=found.incident_stage,
         to_stage=found.incident_at,
         written=given.link.written,
     )
-    return replace(decision, link=link, actions=(adopt, *decision.actions))
+    actions = (adopt, *decision.actions)
+    return Decision(link=here.link, actions=actions, skip=decision.skip, notes=decision.notes)
 
 
-def _followed(verdict: Follow, knowledge: Knowledge) -> Decision:
-    here = verdict.here
-    sent = Decision(link=here.link) if verdict.is_left_to_people else _record_side(verdict, knowledge)
+def _followed(verdict: Follow, here: Standing, knowledge: Knowledge) -> Decision:
+    sent = Decision(link=here.link) if verdict.is_left_to_people else _record_side(verdict, here, knowledge)
     if sent.questions or sent.is_rejected:
         return sent
     note = (_note(here),) if verdict.has_note else ()
     step = (_case_step(here, verdict.case_goes_to),) if verdict.case_goes_to else ()
     actions = sent.actions + note + step
     skip = verdict.moved_back or sent.skip or (None if actions else verdict.stands_back)
-    return replace(sent, actions=actions, skip=skip)
+    return Decision(link=sent.link, actions=actions, skip=skip, notes=sent.notes)
 
 
-def _record_side(verdict: Follow, knowledge: Knowledge) -> Decision:
-    here = verdict.here
+def _record_side(verdict: Follow, here: Standing, knowledge: Knowledge) -> Decision:
     draft = draft_event(here) if here.is_event else draft_changes(here, here.record_goes_to, knowledge)
     if verdict.is_over and not draft.questions:
         return Decision(link=here.link, skip=verdict.is_over if draft.fields else None)
@@ -142,8 +137,8 @@ def _sent(here: Standing, draft: Draft) -> Decision:
 
 def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
     """Draft a new record for a Case, at the stage where the Case stands already."""
-    inbound, to_stage = here.inbound, here.asks_of_record
-    draft = _fields(_templates(inbound, to_stage), here, knowledge)
+    to_stage = here.asks_of_record
+    draft = _fields(here, _templates(here, to_stage), knowledge)
     ours = {
         "sys_id": here.chosen_id,
         "correlation_id": here.case.id,
@@ -152,12 +147,13 @@ def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
     filled = {name: value for name, value in draft.fields.items() if value}
     if first := _first_record(here):
         filled["description"] = cut(f"{first}\n\n{filled.get('description', '')}".strip(), LONGEST_COLUMN)
-    return replace(
-        draft,
+    return Draft(
         kind=ActionKind.CREATE_INCIDENT,
         to_stage=to_stage,
         fields=ours | filled,
-        written=inbound.in_step_of(draft.fields),
+        questions=draft.questions,
+        problem=draft.problem,
+        written=here.inbound.in_step_of(draft.fields),
     )
 
 
@@ -172,7 +168,7 @@ def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) ->
     incident = here.incident
     if incident is None:
         return Draft(written=here.link.written)
-    step = _fields((here.inbound.step(target) if target else None) or {}, here, knowledge)
+    step = _fields(here, (here.inbound.step(target) if target else None) or {}, knowledge)
     in_step = _in_step(here, knowledge)
     values = incident.values
     merged = merge_fields(
@@ -217,18 +213,15 @@ def draft_event(here: Standing) -> Draft:
     Every event carries all fields, so an event that was lost is made up for by the next. The ``message_key`` is
     the Case's id, so that a repeat meets the same alert.
     """
-    link, case, inbound = here.link, here.case, here.inbound
+    link, case = here.link, here.case
     sent = link.incident_peak if link.sys_id else None
     to_stage = max(here.asks_of_record, sent or Stage.OPEN)
-    nothing = Draft(written=link.written)
     if sent is not None and sent >= Stage.RESOLVED:
-        return nothing
-    draft = _rendered(_templates(inbound, to_stage), here)
-    if draft.problem:
-        return replace(nothing, problem=draft.problem)
+        return Draft(written=link.written)
+    draft = _rendered(here, _templates(here, to_stage))
     said = {name: value for name, value in draft.fields.items() if value}
-    if said == link.written and link.sys_id:
-        return nothing
+    if draft.problem or (said == link.written and link.sys_id):
+        return Draft(written=link.written, problem=draft.problem)
     return Draft(
         kind=ActionKind.SEND_EVENT,
         from_stage=sent,
@@ -243,19 +236,19 @@ def draft_event(here: Standing) -> Draft:
     )
 
 
-def adopted(bound: Standing, knowledge: Knowledge) -> Link:
-    """Return the link of a pair that was just bound, with what its record was given when it was made.
+def adopted(here: Standing, knowledge: Knowledge) -> Standing:
+    """Look at a pair that was just bound with what its record was given when it was made.
 
     That is what its Case would give it now, where neither changed since. Without it an instance that rewrites what it
     is given would be sent the same value once more, to no effect. The two times are of two clocks; where they disagree
     by more than passed between, a change is not carried over until the next one.
     """
-    incident, case = bound.incident, bound.case
+    incident, case = here.incident, here.case
     if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
-        return bound.link
-    given = _in_step(bound, knowledge).fields
-    kept = {name: value for name, value in given.items() if name in bound.link.kept}
-    return replace(bound.link, written={**bound.link.written, **kept})
+        return here
+    given = _in_step(here, knowledge).fields
+    kept = {name: value for name, value in given.items() if name in here.link.kept}
+    return here.on(replace(here.link, written={**here.link.written, **kept}))
 
 
 def _note(here: Standing) -> Action:
@@ -294,22 +287,23 @@ def _case_step(here: Standing, to_stage: Stage) -> Action:
 # -- fields ------------------------------------------------------------------------------------------------------------
 
 
-def _templates(inbound: Inbound, stage: Stage) -> Mapping[str, Template]:
+def _templates(here: Standing, stage: Stage) -> Mapping[str, Template]:
     """Return every template for a Case at a stage; those of the step override the others."""
+    inbound = here.inbound
     return {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
 
 
-def _fields(templates: Mapping[str, Template], here: Standing, knowledge: Knowledge) -> Draft:
+def _fields(here: Standing, templates: Mapping[str, Template], knowledge: Knowledge) -> Draft:
     """Render fields, with every name that refers to a row turned into its ``sys_id``."""
-    return _with_ids(_rendered(templates, here), here, knowledge)
+    return _with_ids(here, _rendered(here, templates), knowledge)
 
 
 def _in_step(here: Standing, knowledge: Knowledge) -> Draft:
     """Take the fields that follow the Case, rendered once for all that look at these two sides, and turn likewise."""
-    return _with_ids(_drawn(lambda: here.in_step), here, knowledge)
+    return _with_ids(here, _drawn(lambda: here.in_step), knowledge)
 
 
-def _rendered(templates: Mapping[str, Template], here: Standing) -> Draft:
+def _rendered(here: Standing, templates: Mapping[str, Template]) -> Draft:
     return _drawn(lambda: render_fields(templates, here.context))
 
 
@@ -320,7 +314,7 @@ def _drawn(render: Callable[[], Mapping[str, str]]) -> Draft:
         return Draft(problem=str(failure))
 
 
-def _with_ids(rendered: Draft, here: Standing, knowledge: Knowledge) -> Draft:
+def _with_ids(here: Standing, rendered: Draft, knowledge: Knowledge) -> Draft:
     names = {name: value for name, value in rendered.fields.items() if name in here.inbound.references and value}
     found = {name: value for name, value in rendered.fields.items() if name not in names}
     questions: list[Question] = []

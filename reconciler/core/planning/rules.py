@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 
 from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
-from reconciler.core.identity import generations
 from reconciler.core.lifecycle import PENDING
-from reconciler.core.model import Case, Elsewhere, Incident, Link, Result, Skip, SkipReason, Stage, named
+from reconciler.core.model import Elsewhere, Incident, Result, Skip, SkipReason, Stage, named
 from reconciler.core.planning.known import SETTLE_AFTER, Knowledge
 from reconciler.core.planning.plan import Question
-from reconciler.core.planning.standing import Standing, told_by
+from reconciler.core.planning.standing import Standing, at_newest, told_by
 from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
 from reconciler.core.policies.policies import OnReactivate
 
@@ -28,22 +27,26 @@ Rule = Callable[[Standing, Knowledge], Skip | None]
 def verdict_on(here: Standing, knowledge: Knowledge) -> Verdict:
     """Return the verdict on a pair. One that is ignored by a person's request, or held, waits for a change first."""
     if here.is_left_alone:
-        return Leave(link=here.link)
+        return Leave(here=here)
     if here.hold and knowledge.now < here.hold.next_retry_at:
-        return Leave(link=here.link, skip=here.skip(SkipReason.REJECTED, here.hold.detail))
+        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, here.hold.detail))
     return _verdict(here, knowledge)
 
 
 def _verdict(here: Standing, knowledge: Knowledge) -> Verdict:
-    if here.link.sys_id and _has_next_record(here):
-        here = _with_next_record(here)
-    if here.link.sys_id:
-        obstacle = next((found for rule in OBSTACLES if (found := rule(here, knowledge))), None)
-        if obstacle:
-            return Leave(link=here.link, skip=obstacle)
-        if _gets_next_record(here, knowledge):
-            here = _with_next_record(here)
-    return _follow(here, knowledge) if here.link.sys_id else _unlinked(here, knowledge)
+    """Judge by the half of the table that is for the pair; a linked one may go on with its next record instead."""
+    if not here.link.sys_id:
+        return _unlinked(here, knowledge)
+    if not here.has_next_record:
+        if obstacle := _first(OBSTACLES, here, knowledge):
+            return Leave(here=here, skip=obstacle)
+        if not _gets_next_record(here, knowledge):
+            return _follow(here, knowledge)
+    return _unlinked(here.on_next_record, knowledge)
+
+
+def _first(rules: Iterable[Rule], here: Standing, knowledge: Knowledge) -> Skip | None:
+    return next((found for rule in rules if (found := rule(here, knowledge))), None)
 
 
 # -- whether a Case gets a record --------------------------------------------------------------------------------------
@@ -116,21 +119,9 @@ ADMISSION: tuple[Rule, ...] = (
 """The first that keeps a Case out is told."""
 
 
-def admit(here: Standing, knowledge: Knowledge) -> Link | Skip:
-    """Return the link of a Case that gets a record, with its route; or say why it gets none."""
-    kept_out = next((found for rule in ADMISSION if (found := rule(here, knowledge))), None)
-    route = None if kept_out else here.route
-    if route is None or here.keeps_its_place:
-        return kept_out or here.link
-    return replace(
-        here.link,
-        admitted=True,
-        route=route.name,
-        inbound=route.inbound,
-        outbound=route.outbound,
-        connector=route.connector,
-        table=here.policies.inbound[route.inbound].table,
-    )
+def admit(here: Standing, knowledge: Knowledge) -> Standing | Skip:
+    """Return the pair of a Case that gets a record, with its route; or say why it gets none."""
+    return _first(ADMISSION, here, knowledge) or here.taken
 
 
 def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
@@ -156,8 +147,8 @@ def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
 def _unlinked(here: Standing, knowledge: Knowledge) -> Verdict:
     admitted = admit(here, knowledge)
     if isinstance(admitted, Skip):
-        return Leave(link=here.link, skip=admitted)
-    here = here.on(admitted)
+        return Leave(here=here, skip=admitted)
+    here = admitted
     if here.is_event:
         return Create(here=here)
     looked_up = knowledge.records.get((here.link.connector, here.case.id))
@@ -168,12 +159,12 @@ def _ask_for_records(here: Standing, knowledge: Knowledge) -> Verdict:
     """Ask which records bear the Case's key and, in the same round, for one by other means."""
     refused = knowledge.refused.get((here.link.connector, here.link.table, here.case.id))
     if refused:
-        return Leave(link=here.link, skip=here.skip(SkipReason.REJECTED, refused))
+        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, refused))
     kept = _kept_elsewhere(here, knowledge)
     if isinstance(kept, Leave) and kept.skip and kept.skip.reason is SkipReason.KEPT_ELSEWHERE and not here.further:
         return kept
     question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id)
-    return Ask(link=here.link, questions=(question, *(kept.questions if isinstance(kept, Ask) else ())))
+    return Ask(here=here, questions=(question, *(kept.questions if isinstance(kept, Ask) else ())))
 
 
 def _create_or_adopt(here: Standing, looked_up: Iterable[Incident], knowledge: Knowledge) -> Verdict:
@@ -182,25 +173,25 @@ def _create_or_adopt(here: Standing, looked_up: Iterable[Incident], knowledge: K
     records = [incident for sys_id, incident in known.items() if sys_id not in here.link.earlier]
     match records:
         case [incident]:
-            found = Standing(pair=replace(here.pair, incident=incident, others=()), policies=here.policies)
+            found = here.seeing_only(incident)
             unknown = unknown_state(found, knowledge)
             if unknown:
-                return Leave(link=here.link, skip=unknown)
-            return Adopt(here=here, found=found, then=_verdict(found.bound(), knowledge))
+                return Leave(here=here, skip=unknown)
+            return Adopt(here=here, found=found, then=_verdict(found.bound, knowledge))
         case []:
             before = _opened_again(here, known.values())
             return before or _kept_elsewhere(here, knowledge) or _in_doubt(here, knowledge) or Create(here=here)
         case _:
-            return Leave(link=here.link, skip=duplicates(here, records))
+            return Leave(here=here, skip=duplicates(here, records))
 
 
 def _opened_again(here: Standing, records: Iterable[Incident]) -> Leave | None:
     """Make no next record beside one that people opened again, or that was made anew: a Case has one open record."""
     for record in records:
-        stage = here.policies.incident_stage(here.link, record) if here.policies.is_ours(record, here.case.id) else None
-        if stage is not None and stage < Stage.RESOLVED:
+        there = here.seeing_only(record)
+        if there.is_ours and there.incident_stage is not None and there.incident_stage < Stage.RESOLVED:
             detail = f"{named(record)} is open again; the next record is made when that is resolved"
-            return Leave(link=here.link, skip=here.skip(SkipReason.INCIDENT_REOPENED, detail))
+            return Leave(here=here, skip=here.skip(SkipReason.INCIDENT_REOPENED, detail))
     return None
 
 
@@ -210,7 +201,7 @@ def _in_doubt(here: Standing, knowledge: Knowledge) -> Leave | None:
     if not sent_at or here.link.connector not in knowledge.ids_not_honoured or knowledge.now >= sent_at + SETTLE_AFTER:
         return None
     detail = f"a create sent at {sent_at.isoformat()} may still be running"
-    return Leave(link=here.link, skip=here.skip(SkipReason.SETTLING, detail))
+    return Leave(here=here, skip=here.skip(SkipReason.SETTLING, detail))
 
 
 def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
@@ -226,14 +217,14 @@ def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
         terms = existing.terms(here.context)
     except TemplateFailed as failure:
         words = f"existing of [inbound.{here.link.inbound}] cannot be asked: {failure}"
-        return Leave(link=here.link, skip=here.skip(SkipReason.REJECTED, words))
+        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, words))
     query = "^".join(f"{term.field}{term.operator}{term.value}" for term in terms)
     found = knowledge.existing.get((here.link.connector, here.case.id))
     if found is None:
         if known and known.query == query and not knowledge.looks_again:
             return _kept(here, known)
         question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id, terms=terms)
-        return Ask(link=here.link, questions=(question,))
+        return Ask(here=here, questions=(question,))
     if found:
         record = found[0]
         there = Elsewhere(
@@ -247,7 +238,8 @@ def _kept(here: Standing, there: Elsewhere) -> Leave:
     detail = f"{named(there)} stands for this Case, by other means"
     if there.is_missed:
         detail += "; it was not found at the last look, and the next drift check looks once more"
-    return Leave(link=replace(here.link, elsewhere=there), skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
+    here = here.on(replace(here.link, elsewhere=there))
+    return Leave(here=here, skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
 
 
 # -- what keeps a link from being written ------------------------------------------------------------------------------
@@ -356,26 +348,6 @@ def _gets_next_record(here: Standing, knowledge: Knowledge) -> bool:
     return is_new and here.incident_at >= Stage.RESOLVED and len(lately) < inbound.reactivations_per_day
 
 
-def _has_next_record(here: Standing) -> bool:
-    """Return whether the record of a re-activation is there already, and this database does not know of it.
-
-    One that was put back from a copy does not, nor does that of a second daemon.
-    """
-    at, link = here.case.reactivated_at, here.link
-    if at is None or at in link.reactivations:
-        return False
-    known = generations(here.policies.owner, here.case.id, (one.sys_id for one in here.further))
-    return max(known, default=0) > link.generation
-
-
-def _with_next_record(here: Standing) -> Standing:
-    """Move a pair on to the next generation; the record before is left as it is."""
-    before = (here.incident,) if here.incident else ()
-    link = next_generation(here.link, here.case, here.case_at)
-    pair = replace(here.pair, link=link, incident=None, others=(*here.pair.others, *before))
-    return Standing(pair=pair, policies=here.policies)
-
-
 def _follow(here: Standing, knowledge: Knowledge) -> Follow:
     in_doubt = note_in_doubt(here, knowledge)
     return Follow(
@@ -450,41 +422,3 @@ def stands_back(here: Standing) -> Skip | None:
     if here.case_at < here.case_peak:
         return here.skip(SkipReason.CASE_MOVED_BACK, "the Case was moved back; it follows only news")
     return None
-
-
-# -- which of a Case's records a link goes on with ---------------------------------------------------------------------
-
-
-def next_generation(link: Link, case: Case, stage: Stage) -> Link:
-    """Move a link on to the next generation, with a record still to be made; its memory begins at the Case's stage."""
-    told = (*link.reactivations, case.reactivated_at) if case.reactivated_at else link.reactivations
-    return replace(
-        link,
-        sys_id="",
-        number="",
-        generation=link.generation + 1,
-        earlier=(*link.earlier, link.sys_id),
-        reactivations=tuple(dict.fromkeys(told)),
-        case_peak=stage,
-        incident_peak=None,
-        written={},
-        kept={},
-        noted={},
-        tries=None,
-        hold=None,
-        incident_absence=None,
-        create_in_doubt_since=None,
-    )
-
-
-def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:
-    """Move a link without a record on to the newest generation whose record exists.
-
-    After a database was lost, the records of earlier generations would else count as duplicates of the newest.
-    """
-    known = generations(owner, link.case_id, sys_ids)
-    newest = max(known, default=1)
-    if newest <= link.generation:
-        return link
-    before = (sys_id for generation, sys_id in known.items() if generation < newest)
-    return replace(link, generation=newest, earlier=tuple(dict.fromkeys((*link.earlier, *before))))

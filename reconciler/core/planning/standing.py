@@ -2,12 +2,13 @@
 
 A ``Standing`` is a function of a pair and the policies alone, and derives each fact when it is first asked for. It is
 the one place that answers where a side is, how far it ever was, whether the record is ours or over, and what each side
-asks of the other.
+asks of the other. It also answers how the pair looks otherwise: as its route takes it, as bound to a record, as it goes
+on with the next one. What follows from the two alone is a property; a method is handed what was read besides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TypedDict
 
@@ -16,7 +17,7 @@ from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.expressions.templates import render_fields
 from reconciler.core.frozen import dataclass
-from reconciler.core.identity import fingerprint, record_id
+from reconciler.core.identity import fingerprint, generations, record_id
 from reconciler.core.lifecycle import STEPS, as_known, verbs
 from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named
 from reconciler.core.policies.defaults import resolution_reason
@@ -149,6 +150,18 @@ class Standing:
     def may_have_record(self) -> bool:
         """Return whether a record was, or may have been, made: then it stays where that is."""
         return bool(self.further) or self.keeps_its_place
+
+    @property
+    def has_next_record(self) -> bool:
+        """Return whether the record of a re-activation is there already, and this database does not know of it.
+
+        One that was put back from a copy does not, nor does that of a second daemon.
+        """
+        at, link = self.case.reactivated_at, self.link
+        if at is None or at in link.reactivations:
+            return False
+        known = generations(self.policies.owner, self.case.id, (one.sys_id for one in self.further))
+        return max(known, default=0) > link.generation
 
     # -- where they stand --------------------------------------------------------------------------------------
 
@@ -286,7 +299,7 @@ class Standing:
         """Return the fields that follow the Case, rendered; raise TemplateFailed where one cannot be."""
         return render_fields(self.inbound.fields, self.context)
 
-    # -- what is made of it ------------------------------------------------------------------------------------
+    # -- the pair otherwise ------------------------------------------------------------------------------------
 
     def on(self, link: Link) -> Standing:
         """Look at the same two sides with another link."""
@@ -304,6 +317,11 @@ class Standing:
         pair = replace(self.pair, case=case, incident=incident or self.incident)
         return Standing(pair=pair, policies=self.policies)
 
+    def seeing_only(self, incident: Incident) -> Standing:
+        """Look at the same link with one record, and with none beside it."""
+        return Standing(pair=Pair(link=self.link, case=self.case, incident=incident), policies=self.policies)
+
+    @cached_property
     def bound(self) -> Standing:
         """Look at the pair as linked to the record that was just read, which was not written since.
 
@@ -323,6 +341,7 @@ class Standing:
         )
         return self.on(replace(link, incident_peak=self.policies.incident_stage(link, incident)))
 
+    @property
     def as_made(self) -> Standing:
         """Look at the link with what its record kept of what it was made with, where the create's answer showed none.
 
@@ -333,6 +352,7 @@ class Standing:
             return self
         return self.on(replace(link, kept=incident.values_of(link.written)))
 
+    @property
     def as_told(self) -> Standing:
         """Look at the link with how far the Case says that it came: a later word of it may not say so any more.
 
@@ -342,6 +362,33 @@ class Standing:
         if not self.link.sys_id or (reached is not None and self.case_peak <= reached):
             return self
         return self.on(replace(self.link, case_peak=self.case_peak))
+
+    @property
+    def taken(self) -> Standing:
+        """Look at the pair as taken by the route of today; one that keeps its place, or that no route takes, stays."""
+        route = self.route
+        if route is None or self.keeps_its_place:
+            return self
+        link = replace(
+            self.link,
+            admitted=True,
+            route=route.name,
+            inbound=route.inbound,
+            outbound=route.outbound,
+            connector=route.connector,
+            table=self.policies.inbound[route.inbound].table,
+        )
+        return self.on(link)
+
+    @property
+    def on_next_record(self) -> Standing:
+        """Look at the pair as it goes on with the record of the next generation; the one before is left as it is."""
+        link = self.link.next_generation(self.case, self.case_at)
+        before = (self.incident,) if self.incident else ()
+        pair = Pair(link=link, case=self.case, others=(*self.pair.others, *before))
+        return Standing(pair=pair, policies=self.policies)
+
+    # -- what is said of it ------------------------------------------------------------------------------------
 
     def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
         """Skip this pair for a reason."""
@@ -359,6 +406,19 @@ class Standing:
             sys_id=at.sys_id or self.chosen_id,
             number=at.number or None,
         )
+
+
+def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:
+    """Move a link without a record on to the newest generation whose record exists.
+
+    After a database was lost, the records of earlier generations would else count as duplicates of the newest.
+    """
+    known = generations(owner, link.case_id, sys_ids)
+    newest = max(known, default=1)
+    if newest <= link.generation:
+        return link
+    before = (sys_id for generation, sys_id in known.items() if generation < newest)
+    return replace(link, generation=newest, earlier=tuple(dict.fromkeys((*link.earlier, *before))))
 
 
 def highest_step(inbound: Inbound, stage: Stage) -> Stage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.core.frozen import dataclass
-from reconciler.core.model import Link, Skip, Stage
+from reconciler.core.model import Skip, Stage
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing
 
@@ -12,8 +12,8 @@ from reconciler.core.planning.standing import Standing
 class Leave:
     """Do nothing about a pair."""
 
-    link: Link
-    """as it is remembered from now on"""
+    here: Standing
+    """the pair, with the link that is remembered from now on; so in the verdicts below"""
     skip: Skip | None = None
 
 
@@ -21,7 +21,7 @@ class Leave:
 class Ask:
     """Read something before anything is decided."""
 
-    link: Link
+    here: Standing
     questions: tuple[Question, ...]
 
 
@@ -30,7 +30,6 @@ class Create:
     """Make the record of a Case."""
 
     here: Standing
-    """the pair, with the link that is remembered; so in the verdicts below"""
 
 
 @dataclass(frozen=True, kw_only=True)

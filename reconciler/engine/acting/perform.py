@@ -190,7 +190,7 @@ class Performer:
 
     def _created(self, action: Action, here: Standing, made: Incident, words: str, *, is_base: bool) -> Outcome:
         """Bind the link to the record, and hold it where the instance did not keep what binds them."""
-        link = replace(_given(here.bound().link, action, here, is_base=is_base), hold=None)
+        link = replace(_given(here.bound.link, action, here, is_base=is_base), hold=None)
         link = _noted(link, action, NOTE_ARRIVED, here.case)
         link = replace(link, incident_peak=here.on(link).incident_stage)
         if not here.is_ours:
@@ -204,7 +204,7 @@ class Performer:
         here = here.seeing(incident=found)
         if here.lost_mark:
             return self._hold(action, here, here.lost_mark)
-        link = here.bound().link
+        link = here.bound.link
         if found.mod_count == 0:  # what the plan saw: nobody wrote it since
             link = replace(link, written=action.written)
         return Outcome(action=action, result=Result.DONE, incident=found, link=link)

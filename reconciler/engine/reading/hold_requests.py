@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Absence, Link, Pair, Stage, System
-from reconciler.core.planning.rules import next_generation
 from reconciler.engine.context import Context
 from reconciler.engine.reading.by_id import by_table, read_records
 from reconciler.store.values import HoldRequest, HoldRequestKind, Pulled, StageRules
@@ -43,7 +42,7 @@ def granted(request: HoldRequest, pair: Pair, rules: StageRules) -> Link:
         case HoldRequestKind.RECREATE:
             stage = rules.incident_stage(link, pair.incident) if pair.incident else None
             is_open = link.incident_absence is None and stage is not None and stage < Stage.RESOLVED
-            return link if is_open else next_generation(link, pair.case, rules.case_stage(pair.case) or Stage.OPEN)
+            return link if is_open else link.next_generation(pair.case, rules.case_stage(pair.case) or Stage.OPEN)
         case HoldRequestKind.IGNORE:
             return replace(link, ignored_fingerprint=request.fingerprint)
         case HoldRequestKind.RETRY:

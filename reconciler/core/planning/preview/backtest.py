@@ -101,10 +101,10 @@ def replay(
 def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
     """Say what a config makes of a Case that has no record yet."""
     unlinked = Link(case_id=pair.case.id, was_active=pair.link.was_active, admitted=pair.link.admitted)
-    link = admit(Standing(pair=Pair(link=unlinked, case=pair.case), policies=policies), knowledge)
-    if isinstance(link, Skip):
-        return Version(why_none=_words(link))
-    inbound = policies.inbound[link.inbound]
+    admitted = admit(Standing(pair=Pair(link=unlinked, case=pair.case), policies=policies), knowledge)
+    if isinstance(admitted, Skip):
+        return Version(why_none=_words(admitted))
+    link, inbound = admitted.link, admitted.inbound
     step = STEP_TO.get(highest_step(inbound, policies.case_stage(pair.case) or Stage.OPEN))
     parts: dict[str, dict[str, str]] = {}
     for one in render_parts(inbound, pair.case):

@@ -67,20 +67,20 @@ def try_out(case: Case, policies: Policies, knowledge: Knowledge, incident: Inci
     admitted = admit(Standing(pair=Pair(link=unlinked, case=case), policies=policies), knowledge)
     if isinstance(admitted, Skip):
         return Trial(case=case, routes=routes, refusal=admitted)
-    decision = answered(Pair(link=admitted, case=case), policies, knowledge)
-    outbound = policies.outbound.get(admitted.outbound)
-    reason = _reason(case, admitted, policies, outbound, incident) if outbound else ("", "")
+    decision = answered(admitted.pair, policies, knowledge)
+    link, outbound = admitted.link, admitted.outbound
+    reason = _reason(case, link, policies, outbound, incident) if outbound else ("", "")
     return Trial(
         case=case,
         routes=routes,
-        link=admitted,
-        rendered=tuple(render_parts(policies.inbound[admitted.inbound], case)),
+        link=link,
+        rendered=tuple(render_parts(admitted.inbound, case)),
         request=next(iter(decision.actions), None),
         problem=(decision.skip.detail or "") if decision.skip else "",
         asks=_asks(outbound) if outbound else None,
         reason=reason[0],
         full_reason=reason[1],
-        withheld=_withheld(case, admitted, policies, incident),
+        withheld=_withheld(case, link, policies, incident),
     )
 
 
