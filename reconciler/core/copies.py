@@ -1,4 +1,4 @@
-"""``replace`` of the standard library for frozen dataclasses, in a fifth of the time.
+"""``replace`` of the standard library for frozen dataclasses, in a fifth of the time, and what is made of all values.
 
 That one calls ``__init__``, which sets each field of a frozen value through a function; links have thirty, and many
 are replaced for each Case. Type checkers see the standard library's own, and so check names and types.
@@ -6,9 +6,20 @@ are replaced for each Case. Type checkers see the standard library's own, and so
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["replace"]
+__all__ = ["made_of", "replace"]
+
+Made = TypeVar("Made")
+
+
+def made_of(kind: type[Made], values: Mapping[str, Any]) -> Made:
+    """Make a frozen dataclass of the values of all of its fields, by their names; nothing is checked."""
+    made = object.__new__(kind)
+    vars(made).update(values)
+    return made
+
 
 if TYPE_CHECKING:
     from dataclasses import replace

@@ -175,6 +175,12 @@ class Story:
     """each field that an action wrote, as rows of ``audit_values``"""
     requests: tuple[Row, ...]
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Return whether the last plan found nothing to do, and no cycle plans again before something changes."""
+        link = self.pair.link
+        return not (self.needs_plan or self.skip or link.hold or link.create_in_doubt_since)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lag:

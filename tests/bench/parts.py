@@ -159,6 +159,7 @@ def read_only(sizes: Sizes) -> Iterator[Row]:
     with folder_of(sizes) as folder, services() as at:
         for links, name in databases(folder, sizes):
             configure(folder, at, name)
+            ours(folder, "once")  # so that a cycle has met the config, as in every database that is looked into
             for shown, words in asked.items():
                 costs = [ours(folder, *words) for _ in range(sizes.times)]
                 yield Row(name=f"{shown}, {links:,} links", ours=least(costs))

@@ -58,10 +58,24 @@ OPERATING = (
     ),
     fault(
         "a wrong config hides what happened",
-        "showing/story:_policies",
+        "showing/story:_config",
         "return None",
         "raise",
         f"{STORY}::test_explain_tells_what_happened_although_the_config_is_wrong",
+    ),
+    fault(
+        "a link at rest is explained by a config that no cycle met",
+        "showing/story:_ahead",
+        "story.is_at_rest and store.journal.config_hash() == config.policy_hash",
+        "story.is_at_rest",
+        f"{STORY}::test_explain_tells_what_a_config_that_no_cycle_met_makes_of_a_link_at_rest",
+    ),
+    fault(
+        "a link that is to be planned is explained as one at rest",
+        "store/values:Story.is_at_rest",
+        "self.needs_plan or self.skip or link.hold or link.create_in_doubt_since",
+        "self.skip or link.hold or link.create_in_doubt_since",
+        f"{STORY}::test_explain_tells_what_is_to_be_planned_of_a_link_that_was_at_rest",
     ),
     fault(
         "a policy is tried with secrets alone",

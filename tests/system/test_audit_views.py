@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from reconciler.store.store import Store
+from tests.builders import NOW
+from tests.store_helpers import remember
 from tests.system.forks import Forks
 from tests.system.support import Bench
 
@@ -231,6 +234,28 @@ def test_explain_says_why_nothing_is_done_and_what_would_change_that(story: Stor
     assert now["CASE-2"]["because"][0].startswith("incident_reopened: INC")
     assert now["CASE-2"]["until"][0].startswith("somebody reopened the Incident")
     assert now[story.pending]["until"] == ["Coralogix activates the Case"]
+
+
+@pytest.fixture
+def at_rest(bench: Bench) -> Bench:
+    bench.new_case()
+    bench.run_until_quiet()
+    assert bench.run("explain", "CASE-1", "--json").document["now"]["next"] == []
+    return bench
+
+
+def test_explain_tells_what_a_config_that_no_cycle_met_makes_of_a_link_at_rest(at_rest: Bench) -> None:
+    at_rest.write_config(rest='[inbound.default.fields]\nshort_description = "told otherwise"')
+    [action] = at_rest.run("explain", "CASE-1", "--json").document["now"]["next"]
+    assert action["kind"] == "update_incident"
+
+
+def test_explain_tells_what_is_to_be_planned_of_a_link_that_was_at_rest(at_rest: Bench) -> None:
+    with Store.open(at_rest.database, now=NOW) as store:
+        [pair] = store.links.all_pairs(open_only=True)
+        remember(store, replace(pair.case, title="Otherwise", updated_at=pair.case.created_at + timedelta(days=1)))
+    [action] = at_rest.run("explain", "CASE-1", "--json").document["now"]["next"]
+    assert action["kind"] == "update_incident"
 
 
 def test_explain_shows_local_time_and_utc(story: Story) -> None:

@@ -18,6 +18,7 @@ LIBRARIES = frozenset({"apscheduler", "jinja2", "pydantic", "requests", "rich", 
 HEAVY = LIBRARIES | {"asyncio", "email", "html", "http", "ssl"}
 CODECS = frozenset({"reconciler.remotes.coralogix.codec", "reconciler.remotes.coralogix.event_codec"})
 """What reads the JSON of a Case and of its events: two dozen models."""
+PLANNING = frozenset({"reconciler.core.planning.decide", "reconciler.engine.acting.lookups"})
 _LOADED = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
 
 
@@ -60,10 +61,18 @@ def test_help_loads_no_room_but_the_one_that_asks(folder: Path) -> None:
     assert rooms == {"cli", "core"}
 
 
+# Pydantic itself loads `email` with what could tell it of plugins.
+NOT_TO_EXPLAIN = HEAVY - {"pydantic", "email"} | CODECS
+
+
 def test_explain_loads_policies_and_nothing_that_speaks_or_keeps_time(folder: Path) -> None:
-    # Pydantic itself loads `email` with what could tell it of plugins.
-    seldom = HEAVY - {"jinja2", "pydantic", "email"} | CODECS
-    assert loaded(folder, "explain", "CASE-123") & seldom == set()
+    assert loaded(folder, "explain", "CASE-123") & NOT_TO_EXPLAIN <= {"jinja2"}
+
+
+def test_explain_loads_no_templates_and_no_planning_for_a_link_at_rest(bench: Bench) -> None:
+    bench.new_case()
+    bench.run_until_quiet()
+    assert loaded(bench.folder, "explain", "CASE-1") & (NOT_TO_EXPLAIN | PLANNING) == set()
 
 
 def test_a_quiet_cycle_compiles_no_template_that_a_config_leaves_as_it_is_and_builds_no_model_of_a_case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.cli.options import Globals
 from reconciler.cli.showing.what_to_do import WHAT_TO_DO
@@ -12,11 +13,13 @@ from reconciler.core.errors import ConfigError
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import ActionKind, Incident, JsonObject, Stage, System
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document
-from reconciler.core.planning.preview.outlook import Outlook, outlook, rule_of
+from reconciler.core.planning.preview.outlook import Outlook, at_rest, outlook, rule_of
 from reconciler.core.policies.policies import Policies
-from reconciler.engine.acting.lookups import remembered_knowledge
 from reconciler.store.store import Store
 from reconciler.store.values import Row, Story
+
+if TYPE_CHECKING:
+    from reconciler.config.model import Config
 
 NOT_KNOWN = Outlook(
     because=("the config is wrong, so what it makes of this is not known",),
@@ -26,19 +29,29 @@ NOT_KNOWN = Outlook(
 
 def tell(options: Globals, store: Store, case_id: str) -> tuple[JsonObject, Mapping[str, str]] | None:
     """Return the story of a Case as a document, and the names of rows that are known; None where it is not known."""
-    policies, story = _policies(options), store.reports.story(case_id)
+    config, story = _config(options), store.reports.story(case_id)
     if story is None:
         return None
-    ahead = outlook(story.pair, policies, remembered_knowledge(store, policies, utc_now())) if policies else NOT_KNOWN
+    ahead = _ahead(story, config, store) if config else NOT_KNOWN
+    policies = config.policies if config else None
     return story_document(story, ahead, policies), store.facts.names_of_rows(story.pair.link.connector)
 
 
-def _policies(options: Globals) -> Policies | None:
-    """Read the policies in force; None where the config is wrong: the history can be shown without it."""
+def _config(options: Globals) -> Config | None:
+    """Read the config in force; None where it is wrong: the history can be shown without it."""
     try:
-        return read_config(options, needs_secrets=False).policies
+        return read_config(options, needs_secrets=False)
     except ConfigError:
         return None
+
+
+def _ahead(story: Story, config: Config, store: Store) -> Outlook:
+    """Look ahead; of a link that the next cycle does not plan, as of most, the last decision stands: nothing."""
+    if story.is_at_rest and store.journal.config_hash() == config.policy_hash:
+        return at_rest(story.pair, config.policies)
+    from reconciler.engine.acting.lookups import remembered_knowledge  # noqa: PLC0415 - what is at rest needs none
+
+    return outlook(story.pair, config.policies, remembered_knowledge(store, config.policies, utc_now()))
 
 
 def story_document(story: Story, ahead: Outlook, policies: Policies | None) -> JsonObject:

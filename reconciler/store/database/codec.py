@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reconciler.core.copies import replace
+from reconciler.core.copies import made_of
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Absence, Case, Elsewhere, Hold, Incident, Link, Stage, Tries
 
@@ -56,9 +56,12 @@ def optional_time(text: str | None) -> datetime | None:
     return None if text is None else time_from(text)
 
 
+_STAGES: Mapping[int | None, Stage | None] = {None: None, **{stage.value: stage for stage in Stage}}
+
+
 def stage_from(number: int | None) -> Stage | None:
-    """Read a stage that may be missing."""
-    return None if number is None else Stage(number)
+    """Read a stage that may be missing; raise LookupError for a number that is none's."""
+    return _STAGES[number]
 
 
 def _plain(value: object) -> object:
@@ -141,7 +144,8 @@ _LINK_FIELDS = tuple(
     for each in fields(Link)
 )
 """Field, column, how it is written, how it is read."""
-_NO_LINK = Link(case_id="")
+_READERS = tuple((name, read) for name, _, _, read in _LINK_FIELDS if read is not _same)
+_NAMES = tuple(name for name, _, _, _ in _LINK_FIELDS)
 LINK_COLUMNS = tuple(column for _, column, _, _ in _LINK_FIELDS)
 """The columns of ``links`` that make a Link."""
 ONLY_SEEN = frozenset({"case_low", "first_seen_at"})
@@ -156,11 +160,12 @@ def link_values(link: Link) -> dict[str, SqlValue]:
 def link_from(row: Sequence[Any]) -> Link:
     """Read a Link from a row that begins with ``LINK_COLUMNS``; raise StoreError for a damaged one."""
     try:
-        read = {name: read(value) for (name, _, _, read), value in zip(_LINK_FIELDS, row, strict=False)}
+        values = dict(zip(_NAMES, row, strict=False))
+        values |= {name: read(values[name]) for name, read in _READERS}
     except (ValueError, TypeError, LookupError) as error:
         words = f"the link of Case {row[0]} is damaged in the database: put a backup back, or "
         raise StoreError(words + "make every link anew from the services with `reconciler state rebuild`") from error
-    return replace(_NO_LINK, **read)
+    return made_of(Link, values)
 
 
 # -- snapshots -----------------------------------------------------------------------------------------------------
@@ -186,8 +191,8 @@ def _incidents() -> TypeAdapter[Incident]:
 
 def snapshot_text(thing: Case | Incident) -> str:
     """Write a Case or an Incident as JSON text."""
-    text = _cases().dump_json(thing) if isinstance(thing, Case) else _incidents().dump_json(thing)
-    return text.decode()
+    adapter = _cases() if isinstance(thing, Case) else _incidents()
+    return adapter.serializer.to_json(thing).decode()
 
 
 def read_or_none(read: Callable[[str], Thing], text: str, name: str) -> Thing | None:

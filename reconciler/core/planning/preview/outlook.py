@@ -12,7 +12,6 @@ from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Action, ActionKind, Link, Pair, Skip, SkipReason, Stage, named
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.planning.preview.trial import answered
 from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies
 
@@ -42,12 +41,10 @@ class Outlook:
 
 def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
     """Look ahead for one link, as if each look-up found what it asks for."""
-    here = Standing(pair=pair, policies=policies)
-    if here.is_left_alone:
-        return Outlook(
-            because=("a person said to leave it alone (`reconciler holds ignore`)",),
-            until=("either side changes", "a person says `reconciler holds retry`"),
-        )
+    from reconciler.core.planning.preview.trial import answered  # noqa: PLC0415 - what is at rest needs no decision
+
+    if Standing(pair=pair, policies=policies).is_left_alone:
+        return at_rest(pair, policies)
     decision = answered(pair, policies, knowledge)
     if decision.skip:
         is_linked = decision.skip.reason is SkipReason.NOT_ROUTED and pair.link.sys_id
@@ -55,10 +52,21 @@ def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
         return Outlook(actions=decision.actions, skip=decision.skip, until=(ends,) if ends else ())
     if decision.actions:
         return Outlook(actions=decision.actions)
-    return Outlook(because=tuple(_at_rest(here)), until=tuple(_would_move(here)))
+    return at_rest(pair, policies)
 
 
-def _at_rest(here: Standing) -> Iterator[str]:
+def at_rest(pair: Pair, policies: Policies) -> Outlook:
+    """Say why nothing is done about a link for which nothing was decided, and what would change that."""
+    here = Standing(pair=pair, policies=policies)
+    if here.is_left_alone:
+        return Outlook(
+            because=("a person said to leave it alone (`reconciler holds ignore`)",),
+            until=("either side changes", "a person says `reconciler holds retry`"),
+        )
+    return Outlook(because=tuple(_nothing_asked(here)), until=tuple(_would_move(here)))
+
+
+def _nothing_asked(here: Standing) -> Iterator[str]:
     """Say why neither side has anything to ask of the other."""
     record = named(here.link) if here.link.sys_id else "its record"
     if here.case_at is here.incident_at:
