@@ -201,7 +201,7 @@ def _compared(
         if novelty is Novelty.SAME and before is not None and snapshot_text(before) != known_text:
             novelty = Novelty.OTHER_FORM
         if novelty is not Novelty.STALE:
-            known[key] = text = snapshot_text(after)
+            known[key] = text = text if after is thing else snapshot_text(after)
         yield _Seen(novelty, key, before, after, text)
 
 

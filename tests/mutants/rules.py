@@ -52,6 +52,13 @@ RULES = (
         f"{TEMPLATES}::test_what_costs_too_much_for_any_case_is_refused_when_it_is_compiled",
     ),
     fault(
+        "a template that looks at all of a Case is kept as if it looked at its priority",
+        "jinja_sandbox:_all_looked_at",
+        "return None",
+        "continue",
+        f"{TEMPLATES}::test_a_template_makes_of_a_case_what_it_makes_of_it_whatever_it_saw_before",
+    ),
+    fault(
         "a truth value as Python writes it",
         "expressions.filters:_plain",
         "'true' if value else 'false'",

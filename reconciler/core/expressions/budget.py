@@ -16,8 +16,10 @@ from reconciler.core.text import clean, without_code_blocks
 MOST_TURNS = 5_000
 MOST_STEPS = 200_000
 CHARACTERS_OF_A_STEP = 64
-_SINGLE = (str, int, float)
-_HOLDING_MEMBERS = (list, tuple, range, set, frozenset, KeysView, ValuesView, ItemsView)
+_NUMBERS = (int, float)
+_LISTS = (list, tuple, range, set, frozenset)
+_MAPS = (dict, Mapping)
+_VIEWS = (KeysView, ValuesView, ItemsView)
 
 
 class Budget:
@@ -67,17 +69,22 @@ def size_of(value: Any, *, most: int) -> int:
     size, waiting = 0, [value]
     while waiting and size <= most:
         one = waiting.pop()
-        size += 1 + (len(one) // CHARACTERS_OF_A_STEP if isinstance(one, str) else 0)
-        if isinstance(one, _SINGLE):  # most are, and whether they are mappings takes long to find out
+        if isinstance(one, str):
+            size += 1 + len(one) // CHARACTERS_OF_A_STEP
             continue
         inside = _members(one)
-        size += len(inside)
-        if size <= most:
+        size += 1 + len(inside)
+        if inside and size <= most:
             waiting.extend(inside)
     return size
 
 
 def _members(value: Any) -> Collection[Any]:
-    if isinstance(value, Mapping):
+    # In the order of what is met most often: whether something is a mapping takes long to find out.
+    if isinstance(value, _LISTS):
+        return value
+    if isinstance(value, _NUMBERS):
+        return ()
+    if isinstance(value, _MAPS):
         return value.values()
-    return value if isinstance(value, _HOLDING_MEMBERS) else ()
+    return value if isinstance(value, _VIEWS) else ()

@@ -8,6 +8,7 @@ and comparisons, the characters of all output. Nothing is computed while a templ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -33,6 +34,7 @@ BUDGET = "_budget"
 MOST_BLOCKS = 15
 """Python, which Jinja2 makes of a template, has an end at 20."""
 MOST_DEPTH = 300
+MOST_KNOWN = 100
 _FAILURES = (jinja2.TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError)
 _ASKED_BY_JINJA = frozenset({"unsafe_callable", "alters_data"})
 _COUNTED = "_counted"
@@ -266,12 +268,16 @@ def _test(check: Callable[[object, object], bool]) -> Callable[[Any, Any], bool]
 
 
 def _counting_filter(name: str) -> Callable[..., Any]:
+    ours = filters.FILTERS.get(name)
+
     @pass_context
     def counted(context: Context, value: Any, /, *args: Any, **kwargs: Any) -> Any:
         budget: Budget = context[BUDGET]
         characters = value if name in _MEMBER_BY_MEMBER and isinstance(value, str) else ()
         budget.spend(value, *args, *kwargs.values(), range(len(characters)))
-        return budget.whole(_PLAIN.call_filter(name, value, args, kwargs, context))
+        # Jinja2 would first look at how each is called; ours are plain functions.
+        made = ours(value, *args, **kwargs) if ours else _PLAIN.call_filter(name, value, args, kwargs, context)
+        return budget.whole(made)
 
     return counted
 
@@ -328,9 +334,33 @@ class Compiled:
 
     names: frozenset[str]
     _template: jinja2.Template
+    _looks_at: Sequence[tuple[str, str]] | None
+    """root and name of all that it looks at; None where that is not known"""
+    _known: dict[tuple[object, ...], str] = field(default_factory=dict)
+    """what it made of values that it looked at before: of a priority there are five"""
 
     def render(self, context: Mapping[str, Any], budget: Budget) -> str:
         """Render it, clean and without blanks at its ends; raise TemplateFailed."""
+        given = self._given(context)
+        if given is None:
+            return self._rendered(context, budget)
+        key = (budget.guards_values, *given)
+        text = self._known.get(key)
+        if text is None:
+            text = self._rendered(context, budget)
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = text
+        return text
+
+    def _given(self, context: Mapping[str, Any]) -> list[object] | None:
+        """Return all that it looks at, None for what is missing; None where something else than text is among it."""
+        if self._looks_at is None:
+            return None
+        values = [context.get(root, {}).get(name) for root, name in self._looks_at]
+        return values if all(value is None or type(value) is str for value in values) else None
+
+    def _rendered(self, context: Mapping[str, Any], budget: Budget) -> str:
         seen = {**ENVIRONMENT.globals, **context, BUDGET: budget}
         try:
             # ``generate`` would copy the names twice more.
@@ -348,13 +378,13 @@ def compile_template(source: str, roots: Sequence[str]) -> Compiled:
         tree = read(source)
         # Jinja2 computes what is constant in a tree that it looks through, so that gets a tree of its own.
         free = meta.find_undeclared_variables(ENVIRONMENT.parse(source)) - set(ENVIRONMENT.globals)
-        names = _check_names(tree, free, roots)
+        names, looks_at = _check_names(tree, free, roots), _all_looked_at(tree, free)
         template = ENVIRONMENT.from_string(guarded(tree))
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"the template is not understood: {error.message} (line {error.lineno})") from error
     except (RecursionError, MemoryError, SyntaxError) as error:  # the last two are Python's, of what Jinja2 makes
         raise ValueError("the template is nested too deeply") from error
-    compiled = Compiled(names=frozenset(names), _template=template)
+    compiled = Compiled(names=frozenset(names), _template=template, _looks_at=looks_at)
     _refuse_failing(compiled, looks_at_nothing=not free)
     return compiled
 
@@ -397,3 +427,19 @@ def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> 
             find_name(path, roots)
             names.add(".".join(str(step) for step in path[:2]))
     return names
+
+
+def _all_looked_at(tree: nodes.Template, free: set[str]) -> Sequence[tuple[str, str]] | None:
+    """List root and name of all that a template looks at; None where it may look at more than these."""
+    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
+    every: list[nodes.Getattr | nodes.Getitem] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
+    steps = {id(step.node): path_of(step) for step in every if id(step) not in methods}
+    found: set[tuple[str, str]] = set()
+    for root in tree.find_all(nodes.Name):
+        if root.name in free:
+            match steps.get(id(root)):
+                case [_, str() as part] if part not in _MAP_METHODS:
+                    found.add((root.name, part))
+                case _:
+                    return None
+    return sorted(found)

@@ -77,5 +77,7 @@ def merge_fields(
 
 def normal(value: str) -> str:
     """Return the form in which two values are compared."""
+    if "\n" not in value and "\r" not in value:
+        return value.rstrip()
     unified = value.replace("\r\n", "\n").replace("\r", "\n")
     return "\n".join(line.rstrip() for line in unified.split("\n")).rstrip()

@@ -9,14 +9,13 @@ on with the next one. What follows from the two alone is a property; a method is
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import TypedDict
 
 from reconciler.core.copies import replace
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.context import case_context, incident_context
 from reconciler.core.expressions.templates import render_fields
-from reconciler.core.frozen import dataclass
+from reconciler.core.frozen import cached_property, dataclass
 from reconciler.core.identity import fingerprint, generations, record_id
 from reconciler.core.lifecycle import STEPS, as_known, verbs
 from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named

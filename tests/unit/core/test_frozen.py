@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import reconciler
-from reconciler.core.frozen import dataclass
+from reconciler.core.frozen import cached_property, dataclass
 
 
 class Plain:
@@ -82,6 +82,26 @@ def test_what_a_class_defines_itself_is_kept() -> None:
 
     assert repr(Told(name="a")) == "told"
     assert Told(name="a") == Told(name="a")
+
+
+def test_what_is_derived_is_derived_once_for_each_value_and_is_no_field() -> None:
+    asked: list[str] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Named:
+        name: str
+
+        @cached_property
+        def loud(self) -> str:
+            """Shout the name."""
+            asked.append(self.name)
+            return self.name.upper()
+
+    first, second = Named(name="a"), Named(name="b")
+    assert [first.loud, first.loud, second.loud] == ["A", "A", "B"]
+    assert asked == ["a", "b"]
+    assert first == Named(name="a")
+    assert Named.loud.__doc__ == "Shout the name."
 
 
 def test_other_kinds_are_the_librarys() -> None:

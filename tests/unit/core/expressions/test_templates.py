@@ -86,6 +86,36 @@ def test_a_template_prints(source: str, wanted: str) -> None:
     assert render(source) == wanted
 
 
+OTHERS: tuple[dict[str, object], ...] = (
+    {"title": "Disk full", "key": None},
+    {"priority": "P4", "category": "SECURITY", "url": ""},
+    {"resolution_reason": "", "resolved_by": "", "resolved_at": None, "labels": {}},
+)
+LOOKING = (
+    *PRINTED,
+    "{{ case.priority }}{{ case.items() | length }}",
+    "{{ case.priority }}{% for name in case %}{{ name }}{% endfor %}",
+    "{{ case.key }}{{ case['title'] }}",
+    "{{ case.priority }}{% set case = alertDef %}{{ case.priority }}",
+)
+
+
+@pytest.mark.parametrize("source", LOOKING)
+def test_a_template_makes_of_a_case_what_it_makes_of_it_whatever_it_saw_before(source: str) -> None:
+    def made(template: Template, changes: dict[str, object]) -> str:
+        try:
+            return template.render(case_context(replace(EXAMPLE_CASE, **changes)))  # type: ignore[arg-type]
+        except TemplateFailed as failure:
+            return str(failure)
+
+    roots = ("case", "alertDef")
+    used = Template.compile(source, roots)
+    # One that looks at more than text is made anew each time.
+    anew = Template.compile("{% if case.labels %}{% endif %}" + source, roots)
+    for changes in ({}, *OTHERS, {}, *OTHERS):
+        assert made(used, changes) == made(anew, changes)
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
