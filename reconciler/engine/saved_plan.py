@@ -1,6 +1,7 @@
 """A saved plan: what was reviewed is carried out only if planning again gives the same.
 
-Rules of this file: the hash decides; the names of what changed are for the person who has to look again.
+Rules of this file: the hash decides, that of what the file says now; the names of what changed are for the person
+who has to look again.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from reconciler.core.identity import digest
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import Plan, action_document, plan_document
 from reconciler.engine.report import CycleKind
@@ -36,8 +38,9 @@ def saved_scope(saved: JsonObject) -> CycleKind:
 
 
 def changes_since(saved: JsonObject, plan: Plan) -> tuple[str, ...]:
-    """Name what a new plan does differently from a saved one; empty when the hashes agree."""
-    if saved.get("hash") == plan.hash():
+    """Name what a new plan does differently from a saved one; empty when the hashes agree and the file is as it was."""
+    is_as_saved = saved.get("hash") == _hash_of(saved)
+    if is_as_saved and saved.get("hash") == plan.hash():
         return ()
     before = _by_target(zip(saved.get("actions", []), saved.get("basis", []), strict=False))
     after = _by_target((action_document(action), action.fingerprint) for action in plan.actions)
@@ -46,7 +49,14 @@ def changes_since(saved: JsonObject, plan: Plan) -> tuple[str, ...]:
     both = [name for name in after if name in before]
     other = [f"decided from something else now: {name}" for name in both if before[name] != after[name]]
     config = ["the config's routes or policies changed"] if saved.get("policy_hash") != plan.policy_hash else []
-    return _shortened([*config, *gone, *new, *other]) or ("the order of the actions changed",)
+    edited = [] if is_as_saved else ["the file is not as it was saved"]
+    return _shortened([*edited, *config, *gone, *new, *other]) or ("the order of the actions changed",)
+
+
+def _hash_of(saved: JsonObject) -> str:
+    """Name what a file says, as the plan that it was saved from named itself."""
+    rows = zip(saved["actions"], saved["basis"], strict=False)
+    return digest([saved.get("policy_hash"), [list(row) for row in rows]])
 
 
 def _by_target(rows: Iterable[tuple[JsonObject, str]]) -> Mapping[str, object]:

@@ -144,6 +144,18 @@ def test_a_stale_plan_is_refused_and_what_changed_is_named(bench: Bench) -> None
     assert bench.traffic.mutations == []
 
 
+def test_a_plan_that_was_edited_is_refused(bench: Bench) -> None:
+    """Who takes an action out, or changes a value, would see it done all the same."""
+    bench.new_case()
+    saved = bench.folder / "plan.json"
+    document = bench.run("plan", "--json", "--out", str(saved)).document
+    document["actions"][0]["fields"]["urgency"] = "3"
+    saved.write_text(json.dumps(document))
+    ran = bench.run("apply", str(saved))
+    assert (ran.code, bench.traffic.mutations) == (3, [])
+    assert "the file is not as it was saved; decided from something else now: create_incident for CASE-1" in ran.err
+
+
 def test_a_failed_plan_does_not_say_that_nothing_is_to_do(bench: Bench) -> None:
     bench.numbers[f"{throttle.__name__}.FIRST_PAUSE_SECONDS"] = 0.01
     bench.strike(FaultKind.ERROR_503_HTML, "records.list", times=None)
