@@ -240,6 +240,18 @@ class Absence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoubtfulWrite:
+    """What a write of ours sent to a record, whose outcome is not known."""
+
+    fields: Mapping[str, str]
+    """those that are kept in step"""
+    mod_count: int
+    """the record's ``sys_mod_count`` before it"""
+    by: str
+    """the user by whom it is stored"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tries:
     """How often in a row the same unchanged pair was acted on, and nothing was seen to come of it."""
 
@@ -250,6 +262,8 @@ class Tries:
     """how each of them ended: ``unknown`` or ``already``"""
     planned_at: str = ""
     """when the last of them was planned: two actions of one plan are one try"""
+    sent: DoubtfulWrite | None = None
+    """what the last of them sent to a record"""
 
 
 @dataclass(frozen=True, kw_only=True)

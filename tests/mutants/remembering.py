@@ -282,6 +282,27 @@ REMEMBERING = (
         f"{FROZEN}::test_a_field_that_is_missing_or_unknown_is_refused",
     ),
     fault(
+        "what a write sent whose outcome is not known is taken for a person's edit",
+        "engine/acting/perform:Performer._look_after",
+        "self._sending(action, here, before)",
+        "here.link",
+        f"{REWRITTEN}::test_a_write_that_nobody_could_look_after_is_no_persons_edit",
+    ),
+    fault(
+        "what a record made of such a write is taken for a person's edit",
+        "planning.standing:Standing.as_sent",
+        "is_alone or normal(value) == normal(sent.fields[name])",
+        "normal(value) == normal(sent.fields[name])",
+        f"{REWRITTEN}::test_a_write_that_nobody_could_look_after_is_no_persons_edit",
+    ),
+    fault(
+        "such a write on which a person wrote is taken for that person's",
+        "planning.standing:Standing.as_sent",
+        "is_alone or normal(value) == normal(sent.fields[name])",
+        "is_alone",
+        f"{REWRITTEN}::test_a_write_that_nobody_could_look_after_is_no_persons_edit",
+    ),
+    fault(
         "the next record is made beside one that is open again",
         "planning.rules:_create_or_adopt",
         "_opened_again(here, known.values())",
@@ -291,8 +312,8 @@ REMEMBERING = (
     fault(
         "what a Case told of how far it came is not remembered",
         "planning.decide:decide_standing",
-        "here.as_made.as_told",
-        "here.as_made",
+        "here.as_made.as_sent.as_told",
+        "here.as_made.as_sent",
         f"{AGAIN}::test_a_case_stays_back_though_it_fires_again_at_an_older_time",
     ),
     fault(

@@ -69,6 +69,29 @@ def test_a_person_who_edits_a_rewritten_value_is_left_alone() -> None:
     assert blamed(world) == 1
 
 
+@pytest.mark.parametrize("rewrites", [frozenset[Rewrite](), frozenset({Rewrite.PREFIX})])
+@pytest.mark.parametrize("meanwhile", ["nothing", "a person writes"])
+@pytest.mark.parametrize("users", [{"main": API_USER}, {}], ids=["user name", "token or key"])
+def test_a_write_that_nobody_could_look_after_is_no_persons_edit(
+    users: Mapping[str, str], meanwhile: str, rewrites: frozenset[Rewrite]
+) -> None:
+    """It arrived, was answered with 503, the look was refused too; then the Case has another title."""
+    world = WildWorld(users=users, switches=Switches(rewrites=rewrites))
+    case_id, sys_id = world.link_one("Payments are slow")
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.strike_records(FaultKind.ERROR_503_HTML, "records.update", after_effect=True)
+    [outcome] = world.cycle().outcomes
+    assert (outcome.result, outcome.incident) == (Result.UNKNOWN, None)
+    world.coralogix.set_title(case_id, "Payments are back")
+    if meanwhile == "a person writes":
+        world.servicenow.people.edit(sys_id, urgency="1")
+    world.cycle(seconds=300)
+    world.run_until_quiet()
+    is_known = meanwhile == "nothing" or not rewrites
+    assert world.record(case_id)["short_description"].endswith("are back" if is_known else "are down")
+    assert blamed(world) == (meanwhile == "a person writes") + (not is_known)
+
+
 @pytest.mark.parametrize("users", [{"main": API_USER}, {}], ids=["user name", "token or key"])
 def test_an_answer_that_shows_another_write_before_ours_is_the_base(users: Mapping[str, str]) -> None:
     """A person edits between our read and our write: ours is the last, so the record holds what it made of ours."""

@@ -85,7 +85,7 @@ def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
 
 def decide_standing(here: Standing, knowledge: Knowledge) -> Decision:
     """Decide for a pair that was looked at already: by the rules, then all that is sent, then whether it is held."""
-    here = here.as_made.as_told
+    here = here.as_made.as_sent.as_told
     verdict = verdict_on(here, knowledge)
     decision = drafted(verdict, knowledge)
     return _with_hold(decision, here, knowledge.now)

@@ -19,6 +19,7 @@ from reconciler.core.frozen import cached_property, dataclass
 from reconciler.core.identity import fingerprint, generations, record_id
 from reconciler.core.lifecycle import STEPS, as_known, verbs
 from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named
+from reconciler.core.planning.merge import normal
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
 from reconciler.core.policies.requirements import parts_of
@@ -350,6 +351,23 @@ class Standing:
         if incident is None or incident.mod_count or link.kept or not link.written:
             return self
         return self.on(replace(link, kept=incident.values_of(link.written)))
+
+    @property
+    def as_sent(self) -> Standing:
+        """Look at the link as written by a write whose outcome is not known, as far as the record shows it.
+
+        It shows what it holds as it was sent, and all of it where ours is the only write since. Else that would be
+        taken for a person's edit once the Case asks for another value.
+        """
+        incident, link = self.incident, self.link
+        sent = link.tries.sent if link.tries else None
+        if incident is None or sent is None:
+            return self
+        held = incident.values_of(sent.fields)
+        is_alone = (incident.mod_count, incident.updated_by) == (sent.mod_count + 1, sent.by)
+        names = [name for name, value in held.items() if is_alone or normal(value) == normal(sent.fields[name])]
+        written = {**link.written, **{name: sent.fields[name] for name in names}}
+        return self.on(replace(link, written=written, kept={**link.kept, **incident.values_of(names)}))
 
     @property
     def as_told(self) -> Standing:

@@ -40,6 +40,7 @@ from reconciler.core.model import (
     Action,
     ActionKind,
     Case,
+    DoubtfulWrite,
     Incident,
     Link,
     Outcome,
@@ -253,7 +254,15 @@ class Performer:
                 return self._changed(action, here, before, after)
         if isinstance(error, Rejected):
             return self._hold(action, here, str(error))
-        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=here.link)
+        link = self._sending(action, here, before)
+        return Outcome(action=action, result=Result.UNKNOWN, detail=str(error), incident=after, link=link)
+
+    def _sending(self, action: Action, here: Standing, before: Incident) -> Link:
+        """Remember what was sent to a record that does not show it: it could not be looked at, or stores it late."""
+        tries = here.link.tries or Tries(fingerprint=action.fingerprint, times=0)
+        by = self.users.get(action.connector) or before.created_by
+        sent = DoubtfulWrite(fields=here.inbound.in_step_of(action.fields), mod_count=before.mod_count, by=by)
+        return replace(here.link, tries=replace(tries, sent=sent))
 
     def look_after(self, action: Action, here: Standing, before: Incident, words: str) -> Outcome:
         """Find out what came of a write to a record that a killed process may have sent; ``before`` is what it saw.
@@ -366,7 +375,8 @@ class Performer:
 
 def _once_more(before: Tries | None, action: Action, ended: Result, planned_at: str) -> Tries:
     """Count one more try, if it is one: of the same unchanged pair, with the same end, and by a later plan."""
-    now = Tries(fingerprint=action.fingerprint, times=1, ended=ended, planned_at=planned_at)
+    sent = before.sent if before else None
+    now = Tries(fingerprint=action.fingerprint, times=1, ended=ended, planned_at=planned_at, sent=sent)
     if before is None or (before.fingerprint, before.ended) != (now.fingerprint, now.ended):
         return now
     return replace(now, times=before.times + (before.planned_at != planned_at))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reconciler.core.copies import made_of
 from reconciler.core.errors import StoreError
-from reconciler.core.model import Absence, Case, Elsewhere, Hold, Incident, Link, Stage, Tries
+from reconciler.core.model import Absence, Case, DoubtfulWrite, Elsewhere, Hold, Incident, Link, Stage, Tries
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -87,6 +87,11 @@ def _absence(raw: Mapping[str, Any]) -> Absence:
     return Absence(**{**raw, "first_at": time_from(raw["first_at"]), "last_at": time_from(raw["last_at"])})
 
 
+def _tries(raw: Mapping[str, Any]) -> Tries:
+    sent = raw.get("sent")
+    return Tries(**{**raw, "sent": DoubtfulWrite(**sent) if sent else None})
+
+
 # -- links ---------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +132,7 @@ _CODECS: Mapping[str, Codec] = {
     "written": _JSON,
     "kept": _JSON,
     "noted": _JSON,
-    "tries": _or_none(json_text, lambda text: Tries(**json.loads(text))),
+    "tries": _or_none(json_text, lambda text: _tries(json.loads(text))),
     "reactivations": _list_of(time_from),
     "earlier": _list_of(str),
     "elsewhere": _or_none(json_text, lambda text: Elsewhere(**json.loads(text))),
