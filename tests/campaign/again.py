@@ -42,21 +42,23 @@ def again_violations(stage: Stage) -> Iterator[Violation]:
 def _unmet(stage: Stage) -> AbstractSet[str]:
     """Name the ids of creates that nothing shows to who sends the same id again, where the instance strips ids.
 
-    It shows that by its first answer. Until then a create is sent again, and where the first is not listed yet, it is
-    not met; nor is that of another database, made after the look or not listed yet: the id would have made it fail.
+    An instance shows that by its first answer. Until then a create is sent again, and where the first is not listed
+    yet, it is not met; nor is that of another database, made after the look or not listed yet: the id would have made
+    it fail.
     """
     lost: set[str] = set()
-    is_known = stage.setting.switches.sys_id_on_post != "strip"
-    if not is_known and stage.setting.hosts is Hosts.TWO_DATABASES:
+    if stage.setting.switches.sys_id_on_post != "strip":
+        return lost
+    if stage.setting.hosts is Hosts.TWO_DATABASES:
         return {each.asked["sys_id"] for each in _creates(stage)}
+    known: set[str] = set()  # connectors
+    answered: set[str] = set()
     for event in stage.events:
-        if isinstance(event, Ended) and event.why == "killed":
-            is_known = False
-        elif is_known:
-            break
-        elif isinstance(event, Request) and event.operation == "records.create":
-            is_known = event.answer is not None
-            lost |= set() if is_known else {event.asked["sys_id"]}
+        known |= set() if isinstance(event, Ended) and event.why == "killed" else answered
+        answered = set()
+        if isinstance(event, Request) and event.operation == "records.create" and event.connector not in known:
+            answered = {event.connector} if event.answer is not None else set()
+            lost |= set() if answered else {event.asked["sys_id"]}
     return lost
 
 

@@ -121,8 +121,8 @@ class _Cycle:
     """Case ids whose records were asked for"""
     shown_at: dict[str, int] = field(default_factory=dict)
     """target -> which event of all showed it last"""
-    has_answer: bool = False
-    """a create was answered; it is remembered once the cycle goes on from there"""
+    answered_by: set[str] = field(default_factory=set)
+    """the connectors that answered a create; it is remembered once the cycle goes on from there"""
 
 
 @dataclass
@@ -137,8 +137,8 @@ class _Judge:
     saved: dict[int, _Known] = field(default_factory=dict)
     made: dict[str, set[int]] = field(default_factory=dict)
     """Case id -> the databases whose daemons made a record of it; what was put back from a copy may not know"""
-    answered: set[int] = field(default_factory=set)
-    """databases whose daemons had an answer to a create, and lived to remember it"""
+    answered: set[tuple[int, str]] = field(default_factory=set)
+    """(database, connector) whose daemons had an answer to a create, and lived to remember it"""
     taken: set[str] = field(default_factory=set)
     """Cases whose record somebody deleted, or took our key or mark from"""
     shown_cases: set[str] = field(default_factory=set)
@@ -195,8 +195,7 @@ class _Judge:
             known.records.clear()
 
     def _remember_answer(self, cycle: _Cycle) -> None:
-        if cycle.has_answer:
-            self.answered.add(cycle.database)
+        self.answered |= {(cycle.database, connector) for connector in cycle.answered_by}
 
     def _read(self, read: Read) -> None:
         cycle = self.running[read.host]
@@ -229,7 +228,7 @@ class _Judge:
         self.violations += [Violation(promise, str(request)) for promise in broken]
         self.asked_at[request.host] = self.events
         if request.answer is not None:
-            cycle.has_answer = cycle.has_answer or request.operation == "records.create"
+            cycle.answered_by |= {request.connector} if request.operation == "records.create" else set()
             cycle.shown_at[request.answer.target] = self.events
             cycle.known.linked.add(request.answer.target)
             cycle.known.see(request.answer)
@@ -247,21 +246,21 @@ class _Judge:
             yield "created although a record of this Case was shown before"
         if any(effect.accepted for effect in request.effects):
             if not self.has_successors:
-                yield from self._judge_second(request.case_id, cycle)
+                yield from self._judge_second(request, cycle)
             self.made.setdefault(request.case_id, set()).add(cycle.database)
 
-    def _judge_second(self, case_id: str, cycle: _Cycle) -> Iterator[str]:
+    def _judge_second(self, request: Request, cycle: _Cycle) -> Iterator[str]:
         """One Case, one record; a daemon that knows nothing of the first is excused where it could not find it.
 
         It could not where somebody had deleted the first or taken its key, or where the instance strips the id that
         would make the second create fail and the first was made after the look, or not listed yet. That an instance
-        strips ids is learned from the first answer to a create; before it, a lost create that commits late is not met.
+        strips ids is learned from its first answer to a create; before it, a lost create that commits late is not met.
         """
-        database = cycle.database
+        case_id, database = request.case_id, cycle.database
         makers = self.made.get(case_id, set())
         if makers and case_id in self.taken and not cycle.known.records[case_id]:
             self.races["made a second record of one Case, the first being gone before it was known"] += 1
-        elif database in makers and database not in self.answered:
+        elif database in makers and (database, request.connector) not in self.answered:
             self.races["made a second record of one Case, the first create of all being lost and late"] += 1
         elif database in makers:
             yield "made a second record of one Case"
