@@ -57,6 +57,17 @@ def test_a_second_signal_ends_a_call_at_once_and_nothing_is_made_twice(bench: Be
     assert len(bench.world.servicenow.records()) == 1
 
 
+def test_a_status_that_is_watched_ends_well_by_ctrl_c(spawned: Bench) -> None:
+    assert spawned.run("once").code == 0
+    with spawned.started("status", "--watch") as call:
+        assert call.process.stdout is not None
+        assert call.process.stdout.readline()
+        call.process.send_signal(signal.SIGINT)
+        assert call.end() == (0, "")
+    for other in ("--json", "--check"):
+        assert spawned.run("status", "--watch", other).code == 2
+
+
 # --- SIGHUP -----------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import click
@@ -14,7 +15,7 @@ from reconciler.cli.start import OBSERVING, glance, read_store, start
 from reconciler.cli.terminal import counted, print_json, print_lines, say, table
 from reconciler.cli.times import DURATION, oldest_read_allowed, utc_now
 from reconciler.config.glance import Glance
-from reconciler.core.errors import Refused
+from reconciler.core.errors import ConfigError, Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.reading.window import is_unfinished
@@ -44,12 +45,12 @@ def status(options: Globals, as_json: bool, watch: bool, is_check: bool, max_age
       reconciler status --check --max-age 5m   # for a monitor: one line for each complaint
     """
     start(options, quiet=True)
+    if watch and (as_json or is_check):
+        raise ConfigError(["--watch draws for a person: it goes neither with --json nor with --check"])
     config = glance(options)
-    while watch:
-        document = _document(config)
-        click.clear()
-        print_status(document)
-        time.sleep(REDRAWN_EVERY_SECONDS)
+    if watch:
+        _watch(config)
+        return 0
     document = _document(config)
     allowed = oldest_read_allowed(config.poll) if max_age is None else max_age
     complaints = _complaints(document, allowed)
@@ -60,6 +61,16 @@ def status(options: Globals, as_json: bool, watch: bool, is_check: bool, max_age
     elif not complaints and document["brake"] is None:
         print_lines("all well")
     return _check_code(document, complaints) if is_check else 0
+
+
+def _watch(config: Glance) -> None:
+    """Draw the status until Ctrl-C, which is how it ends."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            document = _document(config)
+            click.clear()
+            print_status(document)
+            time.sleep(REDRAWN_EVERY_SECONDS)
 
 
 def _document(config: Glance) -> JsonObject:
