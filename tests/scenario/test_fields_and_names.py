@@ -15,6 +15,7 @@ from reconciler.core.expressions.templates import Template
 from reconciler.core.model import Case, Result, SkipReason
 from reconciler.core.policies.defaults import DEFAULT_REFERENCES
 from reconciler.core.policies.policies import Inbound, Policies
+from reconciler.engine.context import Settings
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.tables.schema import TableRow
 from reconciler.store.store import Store
@@ -49,6 +50,23 @@ def test_a_name_in_a_step_is_looked_up_before_the_step_is_sent() -> None:
     world.coralogix.acknowledge(case_id)
     assert results(world.cycle()) == [Result.DONE]
     assert world.record(case_id)["assignment_group"] == group_id(world, GROUP)
+
+
+@pytest.mark.parametrize("url", ["{{ case.url }}", "{{ case.url | default('not known') }}"])
+def test_a_field_may_be_the_address_of_its_case_and_a_name_that_is_looked_up_stand_beside_it(url: str) -> None:
+    """The address is asked for once, and only for a Case that gets a record."""
+    create = {**an_inbound().on_create, "description": Template.compile(url)}
+    create["assignment_group"] = Template.compile(GROUP)
+    rules = with_inbound(on_create=create, references=DEFAULT_REFERENCES)
+    world = WildWorld(rules=rules, settings=Settings(workers=1, ask_deep_links=True))
+    world.cycle()
+    case_id = world.new_case()
+    assert results(world.cycle()) == [Result.DONE]
+    record = world.record(case_id)
+    address = world.coralogix.ledger.console_url(case_id)
+    assert (record["description"], record["assignment_group"]) == (address, group_id(world, GROUP))
+    assert world.run_until_quiet() == 0
+    assert world.cases.requests["cases.deep_links"] == 1
 
 
 def test_an_unknown_name_falls_back_to_its_default_in_the_same_cycle() -> None:

@@ -59,14 +59,17 @@ class Lookups:
             return replace(plan, decisions=tuple(self._again(decision, pairs) for decision in plan.decisions))
 
         plan = until_answered(plan, open_questions, again)
-        return self._with_addresses(plan, pairs) if self.context.settings.ask_deep_links else plan
+        if not self.context.settings.ask_deep_links:
+            return plan
+        return until_answered(self._with_addresses(plan, pairs), open_questions, again)
 
     def _with_addresses(self, plan: Plan, pairs: dict[str, Pair]) -> Plan:
-        """Read the console address of each Case that gets a record now, and decide again with it."""
+        """Read the console address of each Case that gets a record now, or would with it, and decide again with it."""
         decisions = []
         for decision in plan.decisions:
             case_id = decision.link.case_id
-            is_first = any(action.from_stage is None for action in decision.actions)
+            may_lack_it = decision.is_rejected and not decision.link.sys_id
+            is_first = may_lack_it or any(action.from_stage is None for action in decision.actions)
             if is_first and not pairs[case_id].case.url and (url := self._address(case_id)):
                 case = replace(pairs[case_id].case, url=url)
                 pairs[case_id] = replace(pairs[case_id], case=case)
