@@ -93,7 +93,8 @@ class _Fields:
                 yield Violation("wrote over what a person had put there", f"{name}: {request}")
             ours.add(_folded(request.asked, name))
         for effect in request.effects:
-            if isinstance(effect, Write):  # an instance may choose another id, and keep a value in its own way
+            # An instance may choose another id, and keep a value in its own way.
+            if isinstance(effect, Write) and effect.accepted:
                 for name in KEPT_IN_STEP:
                     self.ours[target_of(request.connector, effect.sys_id), name].add(_folded(effect.changed, name))
                 self.unfinished.add((self.databases[request.host], target_of(request.connector, effect.sys_id)))

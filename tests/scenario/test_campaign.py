@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.sandbox.coralogix.records import CaseKnobs
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Rewrite, Switches
 from tests.campaign.again import again_violations
@@ -233,6 +234,54 @@ def test_what_an_instance_made_of_a_killed_create_cannot_be_known_once_somebody_
     killed = Cycle(0, (Interrupt("records.create", 1, When.AFTER, Kill()),))
     steps = (CaseAct(0, "create"), killed, RecordAct(0, "assign"), CaseAct(0, "set_title", "plain"))
     assert broken(*steps, setting=Setting(switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))) == []
+
+
+NEW_RECORD = Setting(on_reactivate="new_record")
+
+
+def test_a_write_that_was_refused_is_not_remembered() -> None:
+    """A person's copy is taken in after the create of the next record was lost; it holds what it was made with."""
+    fired = (CaseAct(0, "create"), CaseAct(0, "resolve", "c"), Cycle(), CaseAct(0, "reactivate", "d"))
+    refused = Strike(FaultKind.UNAUTHORIZED_401, "records.update", after_effect=True)
+    lost = (Strike(FaultKind.ERROR_500, "records.create"), refused, Cycle())
+    copied = (RecordAct(0, "copy"), CaseAct(0, "set_title", "plain"), Cycle())
+    assert broken(*fired, *lost, *copied, setting=NEW_RECORD) == []
+
+
+def test_whether_an_instance_keeps_ids_is_learned_of_each_by_itself() -> None:
+    both = Setting(switches=Switches(sys_id_on_post="strip"), hosts=Hosts.TWO_DATABASES, connectors=2)
+    lost = (Strike(FaultKind.RESET, "records.create", after_effect=True), LateCommit(200), Cycle(1), Cycle(1))
+    assert broken(CaseAct(0, "create"), CaseAct(1, "create"), *lost, setting=both) == []
+
+
+def test_of_two_records_the_one_that_is_left_may_be_written() -> None:
+    """The other one was read by its id, and is gone."""
+    copied = (CaseAct(0, "create"), Backup(0), Cycle(), RecordAct(0, "copy"), CaseAct(0, "resolve", "c"))
+    assert broken(*copied, Restore(0), Cycle(), RecordAct(0, "remove"), setting=Setting(short_rows=1)) == []
+
+
+def test_a_daemon_without_memory_may_make_a_record_beside_one_that_nobody_is_shown() -> None:
+    fired = (CaseAct(0, "create"), CaseAct(0, "resolve", "c"), Wait(60), CaseAct(0, "reactivate", "d"), Cycle())
+    late = (TurnBack(700), LateCommit(200), Wait(60), Cycle(), Cycle(1))
+    lagging = replace(NEW_RECORD, knobs=CaseKnobs(list_lag_seconds=45.0), hosts=Hosts.TWO_DATABASES)
+    assert broken(*fired, *late, setting=lagging) == []
+
+
+def test_a_record_that_another_daemon_made_anew_is_not_doubled() -> None:
+    fired = (CaseAct(1, "create"), CaseAct(1, "resolve", "c"), Wait(60), CaseAct(1, "reactivate", "d"), Cycle())
+    lost = (Wait(60), Clone(), Strike(FaultKind.TIMEOUT, "records.create", neighbour=True), Cycle(), Cycle(1))
+    two = replace(NEW_RECORD, hosts=Hosts.TWO_DATABASES, connectors=2)
+    assert broken(*fired, *lost, setting=replace(two, knobs=CaseKnobs(list_lag_seconds=5.0))) == []
+
+
+@pytest.mark.parametrize("operation", ["records.list", "records.update"])
+def test_a_time_of_2099_makes_no_older_state_the_newer_one(operation: str) -> None:
+    """In a listing of an older state, or in the answer to a write of ours that is listed late."""
+    odd = Strike(FaultKind.STRANGE_TIMES, operation, times=2, year=2099)
+    moved = (LateCommit(40), Cycle(), CaseAct(0, "resolve", "c"), Cycle(), Cycle())
+    first = (CaseAct(0, "create"), Cycle(), CaseAct(0, "acknowledge"))
+    before, after = ((odd,), ()) if operation == "records.update" else ((), (odd, Cycle()))
+    assert broken(*first, *before, LateCommit(40), Cycle(), *after, *moved) == []
 
 
 def _adopts(event: Event) -> bool:
