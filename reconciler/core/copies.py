@@ -6,18 +6,17 @@ are replaced for each Case. Type checkers see the standard library's own, and so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["made_of", "replace"]
+__all__ = ["replace", "with_values"]
 
 Made = TypeVar("Made")
 
 
-def made_of(kind: type[Made], values: Mapping[str, Any]) -> Made:
-    """Make a frozen dataclass of the values of all of its fields, by their names; nothing is checked."""
+def with_values(kind: type[Made], values: dict[str, Any]) -> Made:
+    """Make a frozen dataclass that owns the values of all of its fields, by their names; nothing is checked."""
     made = object.__new__(kind)
-    vars(made).update(values)
+    object.__setattr__(made, "__dict__", values)
     return made
 
 
@@ -31,6 +30,4 @@ else:
         names = value.__dataclass_fields__
         if len(known) != len(names):  # something was derived
             known = {name: known[name] for name in names}
-        copy = object.__new__(type(value))
-        object.__setattr__(copy, "__dict__", known | changes)
-        return copy
+        return with_values(type(value), known | changes)

@@ -82,7 +82,7 @@ STEP_OF = {step.verb: step for step in STEPS}
 
 _ACTIVE_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
 _NOT_OVER_STATUSES = _ACTIVE_STATUSES | {PENDING}
-_OVER_STATUSES = frozenset({"RESOLVED", "CLOSED"})
+_OVER_STATUSES = frozenset(status for status, stage in CASE_STAGES.items() if stage >= Stage.RESOLVED)
 
 
 def shows_activity(case: Case) -> bool:

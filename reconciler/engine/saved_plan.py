@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from reconciler.core.identity import digest
 from reconciler.core.model import JsonObject
-from reconciler.core.planning.plan import Plan, action_document, plan_document
+from reconciler.core.planning.plan import Plan, action_document, plan_document, plan_hash
 from reconciler.engine.report import CycleKind
 
 NAMED_CHANGES = 10
@@ -55,8 +54,7 @@ def changes_since(saved: JsonObject, plan: Plan) -> tuple[str, ...]:
 
 def _hash_of(saved: JsonObject) -> str:
     """Name what a file says, as the plan that it was saved from named itself."""
-    rows = zip(saved["actions"], saved["basis"], strict=False)
-    return digest([saved.get("policy_hash"), [list(row) for row in rows]])
+    return plan_hash(saved.get("policy_hash", ""), zip(saved["actions"], saved["basis"], strict=False))
 
 
 def _by_target(rows: Iterable[tuple[JsonObject, str]]) -> Mapping[str, object]:

@@ -37,7 +37,7 @@ from reconciler.store.database.codec import (
     time_text,
 )
 from reconciler.store.links import CHUNK, PLAN_AGAIN, RecordKey, links_of_records, read_pairs, record_key
-from reconciler.store.values import AHEAD_OF_CLOCK, SideCounts, StageRules
+from reconciler.store.values import SideCounts, StageRules, is_far_ahead
 
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3
@@ -424,9 +424,9 @@ def incident_is_older(incident: Incident, known: Incident, *, now: datetime) -> 
     Neither its time nor its ``sys_mod_count`` may be ahead, since a clock that was set back moves the one alone; and a
     record that was deleted and made again is another one, whatever both say. A time far ahead of ours tells nothing.
     """
-    latest = now + AHEAD_OF_CLOCK
-    is_later = known.updated_at < incident.updated_at <= latest
+    is_later = incident.updated_at > known.updated_at and not is_far_ahead(incident.updated_at, now)
     ahead = is_later or incident.mod_count > known.mod_count
     same = incident.updated_at == known.updated_at and incident.mod_count == known.mod_count
-    made_again = incident.created_at != known.created_at and max(incident.created_at, known.created_at) <= latest
+    latest = max(incident.created_at, known.created_at)
+    made_again = incident.created_at != known.created_at and not is_far_ahead(latest, now)
     return not ahead and not same and not made_again

@@ -14,10 +14,17 @@ from reconciler.core.errors import Malformed
 from reconciler.core.frozen import dataclass
 from reconciler.core.model import Action, Case, HttpRecord, Incident, Link, Outcome, Pair, Skip, Stage, System
 
-AHEAD_OF_CLOCK = timedelta(hours=1)
-"""What bears a time further ahead is read; the time moves no cursor, and tells nothing of which version is newer."""
+_AHEAD_OF_CLOCK = timedelta(hours=1)
 Row = Mapping[str, str | int | float | None]
 """One row of an ``audit_*`` view: column name -> value, times as ISO 8601 text."""
+
+
+def is_far_ahead(time: datetime, clock: datetime) -> bool:
+    """Return whether a time of a service lies too far ahead of a clock to be believed.
+
+    What bears it is read; the time moves no cursor, and tells nothing of which version is newer.
+    """
+    return time - clock > _AHEAD_OF_CLOCK
 
 
 class StageRules(Protocol):

@@ -81,7 +81,7 @@ def _not_shown(stage: Stage) -> AbstractSet[tuple[str, str]]:
             found = {one.target.rpartition("/")[2] for one in event.shown}
             shown |= {(event.host, case_id): found for case_id in event.asked}
         elif isinstance(event, Request) and event.operation == "records.create":
-            for sys_id in (effect.sys_id for effect in event.effects if isinstance(effect, Write)):
+            for sys_id in (effect.sys_id for effect in event.effects if isinstance(effect, Write) and effect.accepted):
                 before = made.setdefault(event.case_id, [])
                 seen = shown.get((event.host, event.case_id), set())
                 pairs |= {(sys_id, each) for each in before if each not in seen}

@@ -99,8 +99,8 @@ DECIDING = (
     fault(
         "the hash forgets what was decided from",
         "planning.plan:Plan.hash",
-        "[action_document(a), a.fingerprint]",
-        "[action_document(a)]",
+        "(action_document(action), action.fingerprint)",
+        "(action_document(action), '')",
         f"{PLANNER}::test_the_hash_names_what_is_done_and_what_it_was_decided_from",
     ),
     fault(

@@ -420,10 +420,8 @@ def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> 
         if tested.args:
             check_test(tested, known_roots)
     names: set[str] = set()
-    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
-    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        path = None if id(node) in methods else path_of(node)
-        if path and path[0] in free:
+    for _, path in _steps(tree):
+        if path[0] in free:
             find_name(path, roots)
             names.add(".".join(str(step) for step in path[:2]))
     return names
@@ -431,9 +429,7 @@ def _check_names(tree: nodes.Template, free: set[str], roots: Sequence[str]) -> 
 
 def _all_looked_at(tree: nodes.Template, free: set[str]) -> Sequence[tuple[str, str]] | None:
     """List root and name of all that a template looks at; None where it may look at more than these."""
-    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
-    every: list[nodes.Getattr | nodes.Getitem] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
-    steps = {id(step.node): path_of(step) for step in every if id(step) not in methods}
+    steps = {id(step.node): path for step, path in _steps(tree)}
     found: set[tuple[str, str]] = set()
     for root in tree.find_all(nodes.Name):
         if root.name in free:
@@ -443,3 +439,13 @@ def _all_looked_at(tree: nodes.Template, free: set[str]) -> Sequence[tuple[str, 
                 case _:
                     return None
     return sorted(found)
+
+
+def _steps(tree: nodes.Template) -> Iterator[tuple[nodes.Getattr | nodes.Getitem, Sequence[str | int]]]:
+    """Give each step into a value, with its path; the names of methods are none."""
+    methods = {id(call.node) for call in tree.find_all(nodes.Call)}
+    kinds: tuple[type[nodes.Getattr | nodes.Getitem], ...] = (nodes.Getattr, nodes.Getitem)
+    for step in tree.find_all(kinds):
+        path = None if id(step) in methods else path_of(step)
+        if path:
+            yield step, path

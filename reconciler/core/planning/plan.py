@@ -7,7 +7,7 @@ more than the limits allow is refused whole.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.core.frozen import dataclass
@@ -114,7 +114,12 @@ class Plan:
 
     def hash(self) -> str:
         """Name what this plan would do and what it was decided from; 64 hex digits."""
-        return digest([self.policy_hash, [[action_document(a), a.fingerprint] for a in self.actions]])
+        return plan_hash(self.policy_hash, ((action_document(action), action.fingerprint) for action in self.actions))
+
+
+def plan_hash(policy_hash: str, rows: Iterable[tuple[JsonObject, str]]) -> str:
+    """Name what a plan of these actions would do, each with what it was decided from; 64 hex digits."""
+    return digest([policy_hash, [list(row) for row in rows]])
 
 
 def action_document(action: Action) -> JsonObject:

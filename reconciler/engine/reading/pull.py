@@ -47,7 +47,7 @@ from reconciler.remotes.ports import (
     record_pages,
     rows_hidden,
 )
-from reconciler.store.values import AHEAD_OF_CLOCK, Cursor, Pulled, RememberedCounts
+from reconciler.store.values import Cursor, Pulled, RememberedCounts, is_far_ahead
 
 log = logging.getLogger(__name__)
 
@@ -276,7 +276,7 @@ def _time_of(case: Case, order: CaseOrder) -> datetime | None:
 
 
 def _is_ahead(time: datetime | None, server_time: datetime | None) -> bool:
-    return time is not None and server_time is not None and time - server_time > AHEAD_OF_CLOCK
+    return time is not None and server_time is not None and is_far_ahead(time, server_time)
 
 
 def _latest(cursor: Cursor | None, head: datetime | None) -> datetime | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reconciler.core.copies import made_of
+from reconciler.core.copies import with_values
 from reconciler.core.errors import StoreError
 from reconciler.core.model import Absence, Case, DoubtfulWrite, Elsewhere, Hold, Incident, Link, Stage, Tries
 
@@ -170,7 +170,7 @@ def link_from(row: Sequence[Any]) -> Link:
     except (ValueError, TypeError, LookupError) as error:
         words = f"the link of Case {row[0]} is damaged in the database: put a backup back, or "
         raise StoreError(words + "make every link anew from the services with `reconciler state rebuild`") from error
-    return made_of(Link, values)
+    return with_values(Link, values)
 
 
 # -- snapshots -----------------------------------------------------------------------------------------------------
