@@ -17,7 +17,7 @@ from reconciler.sandbox.servicenow.journal import Operation, Write
 from tests.campaign.invariants import Violation
 from tests.campaign.schedule import Hosts
 from tests.campaign.stage import Stage
-from tests.campaign.trace import Copied, Ended, Read, Request
+from tests.campaign.trace import Acted, Copied, Ended, Read, Request
 
 OPEN_STATES = frozenset({"1", "2", "3"})
 WORDS = "is active again in Coralogix since"
@@ -42,9 +42,9 @@ def again_violations(stage: Stage) -> Iterator[Violation]:
 def _unmet(stage: Stage) -> AbstractSet[str]:
     """Name the ids of creates that nothing shows to who sends the same id again, where the instance strips ids.
 
-    An instance shows that by its first answer. Until then a create is sent again, and where the first is not listed
-    yet, it is not met; nor is that of another database, made after the look or not listed yet: the id would have made
-    it fail.
+    An instance shows that by its first answer, which a kill may take along. Until then a create is sent again, and
+    where the first is not listed yet, it is not met; nor is that of another database, made after the look or not listed
+    yet: the id would have made it fail.
     """
     lost: set[str] = set()
     if stage.setting.switches.sys_id_on_post != "strip":
@@ -52,13 +52,20 @@ def _unmet(stage: Stage) -> AbstractSet[str]:
     if stage.setting.hosts is Hosts.TWO_DATABASES:
         return {each.asked["sys_id"] for each in _creates(stage)}
     known: set[str] = set()  # connectors
-    answered: set[str] = set()
+    answered: dict[str, str] = {}  # connector -> the id that was sent
     for event in stage.events:
-        known |= set() if isinstance(event, Ended) and event.why == "killed" else answered
-        answered = set()
+        if isinstance(event, Acted):  # what interrupts a request stands right after it
+            continue
+        if isinstance(event, Ended) and event.why == "killed":
+            lost |= {*answered.values()}
+        else:
+            known |= answered.keys()
+        answered = {}
         if isinstance(event, Request) and event.operation == "records.create" and event.connector not in known:
-            answered = {event.connector} if event.answer is not None else set()
-            lost |= set() if answered else {event.asked["sys_id"]}
+            if event.answer is None:
+                lost.add(event.asked["sys_id"])
+            else:
+                answered[event.connector] = event.asked["sys_id"]
     return lost
 
 

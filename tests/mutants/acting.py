@@ -185,6 +185,14 @@ ACTING = (
         "test_a_record_whose_create_got_no_answer_follows_its_case_though_a_person_wrote_it_first",
     ),
     fault(
+        "how far a record stood that is shown older before a write is forgotten",
+        "acting.apply:Applier._risen",
+        "older is None",
+        "True",
+        "tests/scenario/test_campaign.py::"
+        "test_a_step_that_an_older_record_shows_before_a_write_is_not_made_again_by_us",
+    ),
+    fault(
         "older snapshots are taken",
         "ingest:case_is_older",
         "case.updated_at < known.updated_at",

@@ -220,6 +220,16 @@ def test_a_step_that_an_older_listing_shows_is_not_made_again_by_us() -> None:
     assert broken(CaseAct(0, "create"), Cycle(), *unseen, *put_back) == []
 
 
+def test_a_step_that_an_older_record_shows_before_a_write_is_not_made_again_by_us() -> None:
+    """Only the reading of many before a write shows where it was put back to; the one that follows fails."""
+    unseen = (RecordAct(0, "cancel"), Wait(90000), RecordAct(0, "resolve", "b"))
+    followed = (CaseAct(0, "resolve", "c"), CaseAct(0, "close"))
+    failing = Strike(FaultKind.ERROR_503_HTML, "records.get", times=4)
+    lost = (Strike(FaultKind.TIMEOUT, "records.update", after_effect=True), failing)
+    put_back = (TurnBack(35, case=0), Cycle(), Wait(30), Cycle(), RecordAct(0, "resolve", "b"))
+    assert broken(CaseAct(0, "create"), Cycle(), *unseen, *followed, *lost, Cycle(), *put_back) == []
+
+
 SILENT = (RecordAct(0, "silent_title", "b"), CaseAct(0, "set_title", "c"))
 """A script that moves no count writes a title, and the Case gets another one."""
 
@@ -252,6 +262,13 @@ def test_whether_an_instance_keeps_ids_is_learned_of_each_by_itself() -> None:
     both = Setting(switches=Switches(sys_id_on_post="strip"), hosts=Hosts.TWO_DATABASES, connectors=2)
     lost = (Strike(FaultKind.RESET, "records.create", after_effect=True), LateCommit(200), Cycle(1), Cycle(1))
     assert broken(CaseAct(0, "create"), CaseAct(1, "create"), *lost, setting=both) == []
+
+
+def test_a_kill_takes_along_what_the_first_create_of_all_showed() -> None:
+    """That the instance keeps no ids; and what was made is listed late."""
+    stripping = replace(NEW_RECORD, switches=Switches(sys_id_on_post="strip"))
+    killed = Cycle(0, (Interrupt("records.create", 1, When.AFTER, Kill()),))
+    assert broken(CaseAct(0, "create"), LateCommit(40), killed, Cycle(), setting=stripping) == []
 
 
 def test_of_two_records_the_one_that_is_left_may_be_written() -> None:

@@ -24,6 +24,7 @@ from reconciler.core.identity import record_id
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Pair, Result
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan
+from reconciler.core.planning.standing import Standing
 from reconciler.engine.acting.decisions import decided, store_notes
 from reconciler.engine.acting.lanes import Fresh, Lanes, Work, side_of
 from reconciler.engine.acting.perform import READ_BEFORE, Performer
@@ -120,11 +121,22 @@ class Applier:
 
     def _work(self, pair: Pair, decision: Decision, fresh: Fresh) -> Work:
         return Work(
-            pair=replace(pair, link=decision.link),
+            pair=self._risen(replace(pair, link=decision.link), fresh),
             actions=list(decision.actions),
             fresh=fresh,
             decided=decided(decision) if self.stores_decisions else None,
         )
+
+    def _risen(self, pair: Pair, fresh: Fresh) -> Pair:
+        """Remember how far a record stood that is shown older than it is known, as one put back from a copy is.
+
+        It is read by itself next, which may fail, or may show where somebody moved it back to meanwhile.
+        """
+        older = fresh.older(pair.incident) if pair.incident else None
+        if older is None:
+            return pair
+        shown = Standing(pair=pair, policies=self.context.policies).seeing(incident=older)
+        return replace(pair, link=replace(pair.link, incident_peak=shown.incident_peak))
 
     def _heard(self, fresh: Fresh) -> Fresh:
         """Stop the sides whose records could not be read."""

@@ -43,8 +43,12 @@ class Fresh:
         """
         target = self.records.get((action.connector, action.sys_id))
         is_fresh = timedelta() <= now - self.read_at <= FRESH_FOR
-        lags = target is not None and known is not None and target.mod_count < known.mod_count
-        return target if is_fresh and not lags else None
+        return target if is_fresh and not (known and self.older(known)) else None
+
+    def older(self, known: Incident) -> Incident | None:
+        """Return what the batch shows of a record where that lags behind what is remembered of it."""
+        shown = self.records.get((known.connector, known.sys_id))
+        return shown if shown is not None and shown.mod_count < known.mod_count else None
 
 
 @dataclass
