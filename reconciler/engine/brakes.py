@@ -30,7 +30,7 @@ def meet_config(store: Store, policy_hash: str) -> bool:
     if store.facts.get(ACCEPTED_CONFIG) is None:
         store.facts.put(ACCEPTED_CONFIG, last)
     if last != policy_hash:
-        store.links.plan_again(link.case_id for link in store.links.open_links())
+        store.links.plan_again(place.case_id for place in store.links.open_places())
         store.links.release_rejected()
     return last != policy_hash
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.batches import batches
@@ -28,7 +29,7 @@ from reconciler.store.database.codec import (
 )
 from reconciler.store.database.connection import Database, guarded
 from reconciler.store.database.views import HOLDS_SQL
-from reconciler.store.values import Decided, Remembered
+from reconciler.store.values import Decided, OpenPlace, Remembered
 
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3
@@ -61,6 +62,8 @@ _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
 _ABSENT = """SELECT case_id FROM links WHERE case_absence IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE incident_absence IS NOT NULL"""
 _OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
+_OPEN_PLACES = """SELECT case_id, coalesce(case_peak, 0) = ?, sys_id, table_name, connector FROM links WHERE is_open = 1
+    ORDER BY case_id"""
 _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.case_id
     WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
     HAVING sum(i.sys_id <> l.sys_id) + (l.sys_id <> '') > 1 ORDER BY l.case_id"""
@@ -286,6 +289,11 @@ class Links:
         """Return the links whose two sides are not both closed."""
         self._db.need_found(_OPEN)
         return list(map(link_from, self._db.read(_OPEN_LINKS)))
+
+    def open_places(self) -> list[OpenPlace]:
+        """Return where the sides of the open links are, at a fifth of what the links cost."""
+        self._db.need_found(_OPEN)
+        return list(starmap(OpenPlace, self._db.read(_OPEN_PLACES, (Stage.CLOSED,))))
 
     def doubled_pairs(self) -> list[Pair]:
         """Return the open pairs for which more than one record is remembered, whoever's mark these bear."""

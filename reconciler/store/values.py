@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reconciler.core.errors import Malformed
 from reconciler.core.frozen import dataclass
@@ -61,6 +61,17 @@ class Pulled:
     cursors: tuple[Cursor, ...] = ()
     read_now: bool = False
     """read one by one just now, and so newer than what is remembered, whatever their times say"""
+
+
+class OpenPlace(NamedTuple):
+    """Where the sides of one open link are; a tuple, since a drift check asks for tens of thousands."""
+
+    case_id: str
+    is_case_closed: bool
+    """as far as the Case ever was seen to come"""
+    sys_id: str
+    table: str
+    connector: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,8 +101,8 @@ READING_FAULTS = (
     fault(
         "older times are passed over by the comparison",
         "drift:check_drift",
-        "[link.case_id for link in unlisted] + list(older)",
-        "[link.case_id for link in unlisted]",
+        "[*unlisted, *older]",
+        "unlisted",
         f"{DRIFT}::test_a_change_that_bears_an_older_time_than_is_remembered",
     ),
     fault(

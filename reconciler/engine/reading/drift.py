@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 
 from reconciler.core.errors import Malformed, Missing, RemoteError
 from reconciler.core.lifecycle import OPEN_STATUSES
-from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
+from reconciler.core.model import Absence, Case, Incident, Link, Pair, System
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.context import Context
 from reconciler.engine.reading.by_id import by_table, read_again, read_records
 from reconciler.engine.reading.cases import read_cases
 from reconciler.engine.reading.pull import whole_case_pages
-from reconciler.store.values import Pulled
+from reconciler.store.values import OpenPlace, Pulled
 
 FULL_RANGE = timedelta(days=30)
 """The nightly check reads every Case of this age, whatever its status."""
@@ -35,13 +35,13 @@ def check_drift(context: Context, down: dict[str, RemoteError], *, full: bool) -
 
     The records of connectors that are ``down`` are not asked for; one that does not answer now is put among them.
     """
-    links = context.store.links.open_links()
+    places = context.store.links.open_places()
     listed = _list_cases(context, full=full)
-    unlisted = [link for link in links if link.case_id not in listed and link.case_peak is not Stage.CLOSED]
+    unlisted = [place.case_id for place in places if place.case_id not in listed and not place.is_case_closed]
     older = context.remember(Pulled(system=System.CORALOGIX, cases=tuple(listed.values()))).doubtful
-    missing = read_cases(context, [link.case_id for link in unlisted] + list(older))
-    gone = [link for link in unlisted if link.case_id in missing]
-    lost = _compare_records(context, links, down)
+    missing = read_cases(context, [*unlisted, *older])
+    gone = [case_id for case_id in unlisted if case_id in missing]
+    lost = _compare_records(context, places, down)
     now = context.clock()
     _note(context, gone, lambda link: replace(link, case_absence=once_more(link.case_absence, now)))
     _note(context, lost, lambda link: replace(link, incident_absence=once_more(link.incident_absence, now)))
@@ -60,14 +60,15 @@ def _list_cases(context: Context, *, full: bool) -> dict[str, Case]:
     return cases
 
 
-def _compare_records(context: Context, links: Sequence[Link], down: dict[str, RemoteError]) -> list[Link]:
-    """Read and remember the records of these links; return the links whose record answered 404."""
+def _compare_records(context: Context, places: Iterable[OpenPlace], down: dict[str, RemoteError]) -> list[str]:
+    """Read and remember the records of open links; return the Cases whose record answered 404."""
+    up = context.connectors.keys() - down.keys()
     asked = {
-        (link.sys_id, link.table, link.connector): link
-        for link in links
-        if link.sys_id and link.table != EVENT_TABLE and link.connector in context.connectors.keys() - down.keys()
+        (place.sys_id, place.table, place.connector): place.case_id
+        for place in places
+        if place.sys_id and place.table != EVENT_TABLE and place.connector in up
     }
-    lost: list[Link] = []
+    lost: list[str] = []
     for (connector, table), sys_ids in by_table(asked).items():
         try:
             reading = read_records(context, connector, table, sys_ids)
@@ -122,7 +123,7 @@ def once_more(absence: Absence | None, now: datetime) -> Absence:
     return replace(absence, last_at=now, times=absence.times + 1)
 
 
-def _note(context: Context, links: Iterable[Link], change: Callable[[Link], Link]) -> None:
-    """Change links as they stand now: what was remembered meanwhile is kept."""
-    current = (context.store.links.pair(link.case_id) for link in links)
+def _note(context: Context, case_ids: Iterable[str], change: Callable[[Link], Link]) -> None:
+    """Change the links of Cases as they stand now: what was remembered meanwhile is kept."""
+    current = map(context.store.links.pair, case_ids)
     context.update_links([change(pair.link) for pair in current if pair])

@@ -69,7 +69,8 @@ def incident_from_row(row: object, *, connector: str, table: str) -> Incident:
 
 
 def _incident(row: JsonObject, connector: str, table: str) -> Incident:
-    sys_id = value_of(row, "sys_id")
+    texts = {name: value if isinstance(value, str) else value_of(row, name) for name, value in row.items()}
+    sys_id = texts["sys_id"]
     if not sys_id:
         raise ValueError("its sys_id is empty")
     if len(sys_id) > LONGEST_ID:
@@ -78,19 +79,19 @@ def _incident(row: JsonObject, connector: str, table: str) -> Incident:
         connector=connector,
         table=table,
         sys_id=sys_id,
-        number=value_of(row, "number"),
-        state=value_of(row, "state"),
-        assigned_to=value_of(row, "assigned_to"),
-        correlation_id=value_of(row, "correlation_id"),
-        **{name: value_of(row, place) for name, place in PEOPLE.items()},
-        correlation_display=value_of(row, "correlation_display"),
-        created_at=read_time(value_of(row, "sys_created_on")),
-        updated_at=read_time(value_of(row, "sys_updated_on")),
-        created_by=value_of(row, "sys_created_by"),
-        updated_by=value_of(row, "sys_updated_by"),
-        mod_count=_count(value_of(row, "sys_mod_count")),
-        reopen_count=_count(value_of(row, "reopen_count")),
-        fields={name: value_of(row, name) for name in row if name not in _OWN_PLACE},
+        number=texts["number"],
+        state=texts["state"],
+        assigned_to=texts["assigned_to"],
+        correlation_id=texts["correlation_id"],
+        **{name: texts.get(place, "") for name, place in PEOPLE.items()},
+        correlation_display=texts["correlation_display"],
+        created_at=read_time(texts["sys_created_on"]),
+        updated_at=read_time(texts["sys_updated_on"]),
+        created_by=texts.get("sys_created_by", ""),
+        updated_by=texts["sys_updated_by"],
+        mod_count=_count(texts["sys_mod_count"]),
+        reopen_count=_count(texts.get("reopen_count", "")),
+        fields={name: text for name, text in texts.items() if name not in _OWN_PLACE},
     )
 
 
