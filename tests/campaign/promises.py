@@ -38,14 +38,16 @@ class _Fields:
     """Follow the fields in step of every record.
 
     Who takes in a record that nobody wrote since it was made, by its own count, takes what it holds for what it was
-    made with. A script that moves no count is not seen then, and is excused: that one record, as long as its count is
-    0, and only a database that does not remember a write of its own to it.
+    made with. A script that moves no count is not seen then, and is excused: the values that were shown while the
+    record's count was 0, and only to a database that does not remember a write of its own to it.
     """
 
     ours: defaultdict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(lambda: {""}))
     """(record, field) -> what our daemons ever put there, as they asked and as the service kept it"""
     shown: dict[tuple[int, str], Shown] = field(default_factory=dict)
     """(host, record) -> how that host's running cycle was shown it last"""
+    as_made: set[tuple[int, str, str, str]] = field(default_factory=set)
+    """(database, record, field, value) that may be taken for what the record was made with"""
     databases: dict[int, int] = field(default_factory=dict)
     """host -> the database of its running cycle"""
     wrote: set[tuple[int, str]] = field(default_factory=set)
@@ -66,11 +68,18 @@ class _Fields:
             case Acted(clones=True):
                 self._clone()
             case Read() if event.targeted:
-                self.shown |= {(event.host, one.target): one for one in event.shown if not one.is_case}
+                self._show(event.host, [one for one in event.shown if not one.is_case])
             case Request(operation="records.update" | "records.create"):
                 yield from self._write(event)
             case _:
                 pass
+
+    def _show(self, host: int, records: Iterable[Shown]) -> None:
+        database = self.databases[host]
+        for one in records:
+            self.shown[host, one.target] = one
+            if one.version == 0 and (database, one.target) not in self.wrote | self.unfinished:
+                self.as_made |= {(database, one.target, name, _folded(one.fields, name)) for name in KEPT_IN_STEP}
 
     def _clone(self) -> None:
         """Let the copies of records hold what we put into those."""
@@ -88,8 +97,7 @@ class _Fields:
         before = self.shown.get((request.host, request.target))
         for name in filter(request.asked.__contains__, KEPT_IN_STEP):
             ours = self.ours[request.target, name]
-            is_over = before and request.operation == "records.update" and _folded(before.fields, name) not in ours
-            if before and is_over and not self._is_taken_in_as_made(request, before):
+            if before and request.operation == "records.update" and not self._is_ours(request, name, before):
                 yield Violation("wrote over what a person had put there", f"{name}: {request}")
             ours.add(_folded(request.asked, name))
         for effect in request.effects:
@@ -101,9 +109,10 @@ class _Fields:
         if request.answer is not None:
             self.shown[request.host, request.answer.target] = request.answer
 
-    def _is_taken_in_as_made(self, request: Request, before: Shown) -> bool:
-        known = (self.databases[request.host], request.target)
-        return before.version == 0 and known not in self.wrote | self.unfinished
+    def _is_ours(self, request: Request, name: str, before: Shown) -> bool:
+        value = _folded(before.fields, name)
+        as_made = (self.databases[request.host], request.target, name, value)
+        return value in self.ours[request.target, name] or as_made in self.as_made
 
 
 def _folded(fields: Mapping[str, str], name: str) -> str:

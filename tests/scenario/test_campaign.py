@@ -240,6 +240,12 @@ def test_what_a_script_wrote_without_a_trace_is_seen_by_who_made_the_record_alon
     assert broken(*steps) == []
 
 
+def test_who_takes_in_what_a_script_wrote_without_a_trace_may_write_over_it_once_another_daemon_wrote() -> None:
+    scripted = (RecordAct(0, "silent_title", "b"), Cycle(1))
+    steps = (CaseAct(0, "create"), Cycle(), *scripted, CaseAct(0, "set_title", "c"), CaseAct(0, "resolve", "c"))
+    assert broken(*steps, setting=Setting(hosts=Hosts.TWO_DATABASES)) == []
+
+
 def test_what_an_instance_made_of_a_killed_create_cannot_be_known_once_somebody_wrote() -> None:
     killed = Cycle(0, (Interrupt("records.create", 1, When.AFTER, Kill()),))
     steps = (CaseAct(0, "create"), killed, RecordAct(0, "assign"), CaseAct(0, "set_title", "plain"))
