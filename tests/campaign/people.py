@@ -73,6 +73,7 @@ def act(stage: Stage, step: CaseAct | RecordAct) -> None:
     stage.note(step, takes_from=taken, hides_from=hidden)
     if step.verb.startswith("silent"):
         stage.announces_all = False
+    stage.lists_all = stage.lists_all and verb not in TAKING
     if isinstance(step, CaseAct):
         _act_on_case(stage, step)
     else:

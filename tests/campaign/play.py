@@ -227,7 +227,7 @@ def _end(stage: Stage) -> list[Violation]:
     found: list[Violation] = []
     for seconds, clean_cycles in REST:
         stage.note(f"all is quiet for {seconds} seconds")
-        unannounced = 0 if stage.announces_all else DRIFT_CHECK_SECONDS
+        unannounced = 0 if stage.announces_all and stage.lists_all else DRIFT_CHECK_SECONDS
         stage.clock.advance(seconds=seconds + stage.set_back_seconds + unannounced)
         stage.set_back_seconds = 0
         # What one daemon writes is news to one on another database, and so is what that makes of it.

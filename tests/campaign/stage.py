@@ -170,6 +170,8 @@ class Stage:
         """how far the services' clock was set back in all"""
         self.announces_all = True
         """every change moved a time of change, and every clock was right"""
+        self.lists_all = True
+        """every change is of a record that a listing by our mark still shows"""
         count = 2 if setting.hosts is Hosts.TWO_DATABASES else 1
         self.databases = [Memory() for _ in range(count)]
         self.hosts = range(1 if setting.hosts is Hosts.ONE else 2)

@@ -270,6 +270,13 @@ def test_whether_an_instance_keeps_ids_is_learned_of_each_by_itself() -> None:
     assert broken(CaseAct(0, "create"), CaseAct(1, "create"), *lost, setting=both) == []
 
 
+def test_that_the_record_before_is_not_ours_any_more_may_be_seen_by_a_drift_check_only() -> None:
+    """People have it open again, so that no next record is made, until they take it from us."""
+    resolved = (CaseAct(0, "resolve", "c"), Cycle(), Wait(60), CaseAct(0, "reactivate", "d"), Cycle())
+    steps = (CaseAct(0, "create"), *resolved, RecordAct(0, "hold"), *resolved, RecordAct(0, "drop_mark"))
+    assert broken(*steps, setting=NEW_RECORD) == []
+
+
 def test_a_kill_takes_along_what_the_first_create_of_all_showed() -> None:
     """That the instance keeps no ids; and what was made is listed late."""
     stripping = replace(NEW_RECORD, switches=Switches(sys_id_on_post="strip"))
