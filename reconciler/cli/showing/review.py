@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from reconciler.cli.terminal import SafeText, field_names, paint, side_by_side, table
+from reconciler.cli.terminal import SafeText, counted, field_names, paint, side_by_side, table
 from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Result, Skip
 from reconciler.core.text import one_line
 from reconciler.engine.report import CycleReport
+from reconciler.store.journal import value_of
 
 NOTHING = "nothing to do"
-_OWN_COLUMNS = frozenset({"number", "state", "assigned_to", "correlation_id", "correlation_display"})
-"""fields of a record that stand on the Incident itself, not among its further fields"""
 _RESULT_STYLES = {
     Result.DONE: "green",
     Result.ALREADY: "dim",
@@ -112,14 +111,11 @@ def _detail(action: Action, outcome: Outcome | None) -> str | None:
 
 
 def _changes(action: Action, before: Incident | None) -> Iterator[FieldChange]:
-    is_on_record = action.kind is not ActionKind.ADVANCE_CASE
+    # A create of a further record for one Case has a record before it, whose fields it does not change.
+    is_on_record = action.kind not in {ActionKind.ADVANCE_CASE, ActionKind.CREATE_INCIDENT}
     for name, new in action.fields.items():
-        old = _value(before, name) if before and is_on_record else None
+        old = value_of(before, name) if before and is_on_record else None
         yield FieldChange(field=name, old=_state(name, old), new=_state(name, new) or "")
-
-
-def _value(incident: Incident, name: str) -> str | None:
-    return str(getattr(incident, name)) if name in _OWN_COLUMNS else incident.fields.get(name)
 
 
 def _state(name: str, value: str | None) -> str | None:
@@ -172,7 +168,7 @@ def _skip_table(skips: Iterable[Skip]) -> list[list[str]]:
 
 def markdown(rows: Sequence[ReviewRow], skips: Sequence[Skip], *, plan_hash: str) -> list[str]:
     """Write a plan for a change ticket, a headline and a table of its fields for each action; return the lines."""
-    head = [f"# Plan: {len(rows)} action{'' if len(rows) == 1 else 's'}", "", f"Hash `{plan_hash}`"]
+    head = [f"# Plan: {counted(len(rows), 'action')}", "", f"Hash `{plan_hash}`"]
     parts = [head, *(_markdown_block(row) for row in rows)]
     if skips:
         lines = [f"| {_cell(s.case_key or s.case_id)} | {s.reason.value} | {_cell(s.detail or '')} |" for s in skips]

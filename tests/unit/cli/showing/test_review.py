@@ -8,9 +8,10 @@ import pytest
 
 from reconciler.cli import terminal
 from reconciler.cli.showing import review
-from reconciler.core.model import Pair, Result, Skip, SkipReason, Stage
+from reconciler.core.model import ActionKind, Pair, Result, Skip, SkipReason, Stage
+from reconciler.core.policies.policies import OnReactivate
 from reconciler.engine.report import CycleReport
-from tests.builders import policies
+from tests.builders import an_inbound, policies
 from tests.world import World
 
 
@@ -40,6 +41,18 @@ def test_a_change_is_shown_as_old_and_new(world: World) -> None:
     rows = review.reviewed_plan(reported(world))
     assert [(one.field, one.words) for one in rows[0].changes] == [("state", "1 (new) → 2 (in_progress)")]
     assert rows[0].steps == "open → acknowledged"
+
+
+def test_a_further_record_is_not_shown_as_a_change_of_the_one_before() -> None:
+    world = World(rules=policies(inbound=an_inbound(on_reactivate=OnReactivate.NEW_RECORD)))
+    case_id = world.started()
+    world.coralogix.resolve(case_id)
+    world.run_until_quiet()
+    world.clock.advance(seconds=60)
+    world.coralogix.reactivate(case_id)
+    [row] = review.reviewed_plan(reported(world))
+    assert row.action.kind is ActionKind.CREATE_INCIDENT
+    assert {change.old for change in row.changes} == {None}
 
 
 def test_nothing_is_cut_where_output_is_no_terminal() -> None:
