@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Measuring:
-    """The metrics of this process, and write them to the text file of the config in force, if it has one.
+    """Keep the metrics of this process, and write them to the text file of the config in force, if it has one.
 
     Counters go on from a ``textfile`` that is there already.
     """
@@ -100,7 +100,8 @@ def measure_failure(metrics: Metrics, now: datetime) -> None:
 
 def measure_sides(metrics: Metrics, context: Context, limits: Mapping[str, float], now: datetime) -> None:
     """Set the pace and pauses of each side; ``limits`` has the pace that the config allows."""
-    states = {name: side.state for name, side in context.sides().items()}
+    # A reload may have taken a connector out of the config while the cycle ran.
+    states = {name: side.state for name, side in context.sides().items() if name in limits}
     silent = {name: state.silent_until for name, state in states.items()}
     metrics.set_all(m.PACE, {name: state.requests_per_second or limits[name] for name, state in states.items()})
     metrics.set_all(m.PACE_LIMIT, limits)

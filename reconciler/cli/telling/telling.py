@@ -30,10 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class Telling:
-    """What is told, and who asks for it; a context manager.
+    """Report cycles as the config in force says, and serve the metrics; a context manager.
 
-    ``take_up`` is for the main thread, the others but ``request`` for the one that runs the cycles. ``serves`` says
-    that this process stays, so that it can be asked at an address.
+    ``take_up`` comes before everything else, in the main thread. ``request`` and ``complaints`` are for any thread, the
+    other methods for the one that runs the cycles. Without ``serves`` no address is listened on: a process that ends
+    with its cycle cannot be asked.
     """
 
     def __init__(self, store: Store, *, serves: bool) -> None:

@@ -119,6 +119,20 @@ def refused() -> tuple[CycleReport, Context]:
     return report, World().context
 
 
+def test_a_cycle_during_which_its_connector_left_the_config_is_measured(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    report, context = refused()
+    assert "acme" not in context.sides()
+    with Telling(store, serves=False) as telling:
+        telling.take_up(read(f'{MINIMAL}\n[metrics]\ntextfile = "{tmp_path}/x.prom"\n'))
+        telling.cycle_ended(report, context)
+    assert not caplog.records
+    written = (tmp_path / "x.prom").read_text()
+    assert 'reconciler_cycles_total{result="refused"} 1.0' in written
+    assert 'reconciler_pace_requests_per_second{side="main"}' not in written
+
+
 def test_a_wrong_address_is_refused_each_time_and_the_one_before_stays_in_use(store: Store, tmp_path: Path) -> None:
     with Receiver() as receiver:
         with Telling(store, serves=False) as telling:
