@@ -1,1 +1,1 @@
-"""KEEPS TIME. Schedule, signals, lock and notification; the only user of apscheduler."""
+"""KEEPS TIME: schedule, signals, reload, and what the service manager is told; the only user of apscheduler."""

@@ -26,19 +26,18 @@ class Reloader:
     def take_up(self) -> Timetable | None:
         """Return the timetable of the new config; None where the old one stays in force."""
         self._notifier.reloading()
+        timetable: Timetable | None = None
+        trace: Exception | None = None
         try:
-            timetable, trace = self._reload(), None
+            timetable, self._refused = self._reload(), ""
         except ReconcilerError as error:
-            timetable, trace = None, None
             self._refused = str(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours in reading is no reason to stop working
-            timetable, trace = None, error
-            self._refused = f"{type(error).__name__}: {error}"
+            self._refused, trace = f"{type(error).__name__}: {error}", error
         if timetable is None:
             facts = {"because": self._refused}
             logger.error("config not taken up, the one before stays in force", extra=facts, exc_info=trace)
         else:
-            self._refused = ""
             logger.info("config taken up", extra={"poll_seconds": timetable.poll_seconds})
         self._notifier.ready()
         return timetable

@@ -201,10 +201,10 @@ class Daemon:
         self._stop.set()
 
     def _note_success(self, result: TickResult) -> None:
-        """Log a success at INFO if its counts differ from the last cycle's, else at DEBUG."""
-        news = self._failures_in_a_row > 0 or result.counts != self._last_counts
+        """Log a success at INFO where it follows a failure or counts otherwise than the last success, else at DEBUG."""
+        is_news = self._failures_in_a_row > 0 or result.counts != self._last_counts
         self._failures_in_a_row, self._last_counts = 0, result.counts
-        level = logging.INFO if news else logging.DEBUG
+        level = logging.INFO if is_news else logging.DEBUG
         logger.log(level, "cycle done", extra={"summary": result.summary, **result.counts})
         self._say(result.summary)
 

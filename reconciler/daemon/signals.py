@@ -42,7 +42,10 @@ def signals_into(names: Names, numbers: Iterable[signal.Signals]) -> Iterator[No
 
 @contextmanager
 def stop_on_signal(stop: threading.Event, told: Callable[[], None]) -> Iterator[None]:
-    """Set ``stop`` at the first SIGTERM or Ctrl-C, and call ``told`` in another thread; a second one acts as usual."""
+    """Set ``stop`` at the first SIGTERM or Ctrl-C, then call ``told``, both in another thread.
+
+    A second signal acts as it did before the block. Main thread only.
+    """
     names: Names = queue.SimpleQueue()
     before = {each: signal.getsignal(each) for each in STOPPING}
 
@@ -63,7 +66,7 @@ def stop_on_signal(stop: threading.Event, told: Callable[[], None]) -> Iterator[
     try:
         yield
     finally:
-        names.put("")
+        names.put("")  # where no signal came, this ends the thread
         obeying.join()
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -25,7 +25,6 @@ from reconciler.core.frozen import dataclass
 
 PREFIX = "reconciler_"
 READABLE_BY_ALL = 0o644
-_FOREVER = float("inf")
 
 
 class MetricKind(StrEnum):
@@ -209,7 +208,7 @@ class Metrics(Collector):
                 self._resume(metric, ((each.name, each.labels, each.value) for each in family.samples))
 
     def _resume(self, metric: Metric, samples: Iterable[tuple[str, Mapping[str, str], float]]) -> None:
-        below: dict[Labels, float] = {}
+        below: dict[Labels, float] = {}  # a bucket counts those below it, too; each spread holds its own alone
         for name, given, value in samples:
             labels = tuple(given.get(label, "") for label in metric.labels)
             if name.endswith("_bucket"):
@@ -220,7 +219,7 @@ class Metrics(Collector):
             elif name.endswith("_sum"):
                 with self._lock:
                     self._spread(metric, labels).total += value
-            elif metric.kind is not MetricKind.HISTOGRAM:
+            elif metric.kind is not MetricKind.HISTOGRAM:  # its count is the sum of its buckets
                 self.count(metric, *labels, by=value)
 
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 LONGEST_QUEUE = 20
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
 MOST_ATTEMPTS = 18
-"""With these pauses they last an hour."""
+"""The 17 pauses between them last an hour."""
 HEARTBEAT_LIMIT_SECONDS = 10.0
 INSTALL = "pip install 'coralogix-servicenow-reconciler[notify]'"
 
@@ -45,7 +45,7 @@ class Message:
 
     title: str
     body: str
-    mood: Severity
+    severity: Severity
     arrived: threading.Event = field(default_factory=threading.Event, compare=False)
     """set as soon as one address took it"""
 
@@ -123,12 +123,14 @@ class MessageSender(_Worker):
         for attempt in range(1, self._attempts + 1):
             if self._tried(message):
                 return True
-            is_last = attempt == self._attempts
             facts = {"address": self.name, "attempt": attempt}
-            log.warning("a message was given up" if is_last else "a message could not be sent yet", extra=facts)
+            if attempt == self._attempts:
+                log.warning("a message was given up", extra=facts)
+                break
+            log.warning("a message could not be sent yet", extra=facts)
             with self._changed:
                 if self._changed.wait_for(lambda: self._closing, pause_seconds):
-                    return False
+                    break
             pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
         return False
 
@@ -202,7 +204,7 @@ def apprise_delivery(name: str, url: str) -> Deliver:
         raise ConfigError([f"[notify] urls: the secret in {name} is no address that Apprise knows"])
 
     def deliver(message: Message) -> bool:
-        mood = message.mood.value
-        return bool(at.notify(body=message.body, title=message.title, notify_type=mood, body_format="text"))
+        severity = message.severity.value
+        return bool(at.notify(body=message.body, title=message.title, notify_type=severity, body_format="text"))
 
     return deliver

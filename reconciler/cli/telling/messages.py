@@ -152,28 +152,30 @@ def told_after(news: News, told: ToldSoFar) -> ToldSoFar:
 
 def compose(news: News, told: ToldSoFar, on: frozenset[Occasion], *, source: str) -> Message | None:
     """Compose one message from all news that the config asks for; None where there is none."""
-    parts: list[tuple[str, str]] = []
-    down = sorted(news.down_since.keys() - {*told.down} - news.read)
-    if Occasion.DOWN in on:
-        parts += [(f"{name} is down", _down_words(name, news)) for name in down]
+    troubles: list[tuple[str, str]] = []
+    down = sorted(news.down_since.keys() - {*told.down} - news.read) if Occasion.DOWN in on else []
+    troubles += [(f"{name} is down", _down_words(name, news)) for name in down]
     if Occasion.BRAKE in on and news.brake and not told.brake:
-        parts.append(("a brake stands", f"A brake stands, and nothing is written: {_words(news.brake)}"))
+        troubles.append(("a brake stands", f"A brake stands, and nothing is written: {_words(news.brake)}"))
     if Occasion.HOLD in on and news.holds:
-        parts.append(_hold_words(news.holds))
-    bad = len(parts)
+        troubles.append(_hold_words(news.holds))
+    recoveries: list[tuple[str, str]] = []
     if Occasion.RECOVERED in on:
         back = sorted({*told.down} & news.read)
-        parts += [(f"{name} is read again", f"{name} is read whole again.") for name in back]
+        recoveries += [(f"{name} is read again", f"{name} is read whole again.") for name in back]
         if told.brake and news.released and not news.brake:
-            parts.append(("the brake is off", "The brake is off: a cycle went through."))
-    if not parts:
+            recoveries.append(("the brake is off", "The brake is off: a cycle went through."))
+    if not (troubles or recoveries):
         return None
-    titles, bodies = zip(*parts, strict=True)
-    is_failure = bool(down and Occasion.DOWN in on) or (Occasion.BRAKE in on and bool(news.brake))
-    mood = Severity.FAILURE if is_failure else Severity.WARNING
-    if not bad:
-        mood = Severity.SUCCESS
-    return Message(title=f"Reconciler: {'; '.join(titles)}", body="\n\n".join([*bodies, source]), mood=mood)
+    titles, bodies = zip(*troubles, *recoveries, strict=True)
+    # A hold that is told while a brake stands is as serious as the brake, also where that was told before.
+    is_failure = bool(down) or (Occasion.BRAKE in on and bool(news.brake))
+    severity = Severity.FAILURE if is_failure else Severity.WARNING
+    return Message(
+        title=f"Reconciler: {'; '.join(titles)}",
+        body="\n\n".join([*bodies, source]),
+        severity=severity if troubles else Severity.SUCCESS,
+    )
 
 
 def source_of(config_file: Path | None) -> str:

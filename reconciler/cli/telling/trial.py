@@ -35,7 +35,7 @@ def send_tests(config: Config) -> tuple[Finding, ...]:
     )
 
     body = f"Messages of the reconciler arrive here.\n\n{source_of(config.source)}"
-    message = Message(title="Reconciler: a test", body=body, mood=Severity.INFO)
+    message = Message(title="Reconciler: a test", body=body, severity=Severity.INFO)
     ways = [(secret, apprise_delivery(secret.source, secret.reveal())) for secret in config.notify.urls]
     found = [_finding("test message", secret, is_sent=deliver(message)) for secret, deliver in ways]
     if config.notify.heartbeat is not None:

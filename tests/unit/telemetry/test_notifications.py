@@ -24,7 +24,7 @@ from tests.receiver import PATIENCE_SECONDS, Receiver
 
 
 def a_message(title: str = "Reconciler: a test") -> Message:
-    return Message(title=title, body="words", mood=Severity.WARNING)
+    return Message(title=title, body="words", severity=Severity.WARNING)
 
 
 def a_sender(deliver: Callable[[Message], bool], **options: int) -> MessageSender:
@@ -72,6 +72,15 @@ def test_what_fails_is_tried_again_and_then_given_up(caplog: pytest.LogCaptureFi
     assert (bad.arrived.is_set(), good.arrived.is_set()) == (False, True)
     told = [record.message for record in caplog.records]
     assert told == ["a message could not be sent yet", "a message could not be sent yet", "a message was given up"]
+
+
+def test_a_message_that_is_given_up_keeps_the_next_one_waiting_no_longer() -> None:
+    one = MessageSender("file /x", lambda message: message.title == "good", attempts=1, first_pause_seconds=3600)
+    good = a_message("good")
+    one.put(a_message("bad"))
+    one.put(good)
+    assert good.arrived.wait(PATIENCE_SECONDS)
+    end(one)
 
 
 def test_an_address_that_raises_is_tried_again_and_its_words_are_not_told(caplog: pytest.LogCaptureFixture) -> None:

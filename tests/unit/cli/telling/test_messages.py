@@ -41,7 +41,7 @@ def test_holds_that_come_together_are_one_message_with_case_record_and_words() -
     news = replace(CALM, holds=(a_hold(1), a_hold(2, number=None, case_key=None)))
     told = message(news)
     assert told is not None
-    assert (told.title, told.mood) == ("Reconciler: 2 Cases wait for a person", Severity.WARNING)
+    assert (told.title, told.severity) == ("Reconciler: 2 Cases wait for a person", Severity.WARNING)
     assert "- CASE-1, INC0000001: rejected: main answered 403: no\n- id-2: rejected: " in told.body
     assert told.body.endswith("\n\nFrom here")
     assert told_after(news, ToldSoFar()).holds_until == "2026-03-01T09:00:02.000000Z"
@@ -67,7 +67,7 @@ def test_a_brake_is_told_once_and_that_it_is_off_once() -> None:
     braked = replace(CALM, brake="120 creates are over 100", released=False)
     first = message(braked)
     assert first is not None
-    assert (first.title, first.mood) == ("Reconciler: a brake stands", Severity.FAILURE)
+    assert (first.title, first.severity) == ("Reconciler: a brake stands", Severity.FAILURE)
     assert "120 creates are over 100" in first.body
     knows = told_after(braked, ToldSoFar())
     assert message(braked, knows) is None
@@ -76,7 +76,7 @@ def test_a_brake_is_told_once_and_that_it_is_off_once() -> None:
     assert told_after(failed, knows) == knows
     over = message(CALM, knows)
     assert over is not None
-    assert (over.title, over.mood) == ("Reconciler: the brake is off", Severity.SUCCESS)
+    assert (over.title, over.severity) == ("Reconciler: the brake is off", Severity.SUCCESS)
     assert told_after(CALM, knows) == ToldSoFar()
 
 
@@ -85,13 +85,13 @@ def test_a_side_that_is_down_is_told_once_and_that_it_is_read_again_once() -> No
     down = replace(CALM, down_since={"main": since}, read=frozenset({"coralogix"}))
     first = message(down)
     assert first is not None
-    assert (first.title, first.mood) == ("Reconciler: main is down", Severity.FAILURE)
+    assert (first.title, first.severity) == ("Reconciler: main is down", Severity.FAILURE)
     assert f"main was not read whole for 12 minutes, since {since:%Y-%m-%d %H:%M} UTC." in first.body
     knows = told_after(down, ToldSoFar())
     assert message(down, knows) is None
     back = message(CALM, knows)
     assert back is not None
-    assert (back.title, back.mood) == ("Reconciler: main is read again", Severity.SUCCESS)
+    assert (back.title, back.severity) == ("Reconciler: main is read again", Severity.SUCCESS)
     assert told_after(CALM, knows) == ToldSoFar()
 
 
