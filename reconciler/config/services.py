@@ -44,6 +44,7 @@ from reconciler.config.shape.tables import (
 )
 from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STAGE_WORDS, WORD_STAGES
+from reconciler.core.model import System
 
 LONGEST_OWNER = 100
 """The length of ``correlation_display`` in ServiceNow."""
@@ -201,8 +202,15 @@ def _connector(name: str, table: ServiceNowTable, reading: FileContext) -> Servi
         proxy=_proxy(table, path, reading),
     )
     # Last: once the table itself has a problem, nothing more is told of its keys.
-    reading.checked(path, name_of, name)
+    reading.checked(path, _connector_name, name)
     return config
+
+
+def _connector_name(text: str) -> str:
+    """Check the name of a connector, by which its side is told from Coralogix; raise ValueError with one sentence."""
+    if text == System.CORALOGIX:
+        raise ValueError(f"the name {shown(text)} is taken: status, metrics and the audit call the other side so")
+    return name_of(text)
 
 
 def _check_login(table: ServiceNowTable, path: KeyPath, problems: Problems) -> None:

@@ -122,6 +122,7 @@ def test_messages_are_one_line_each_in_our_own_words() -> None:
         (CORALOGIX + "base_url = 'https://x.io'" + SERVICENOW, ["stands beside region; allowed is one of the two"]),
         (SERVICENOW + '[coralogix]\nregion = "eu2"', ["coralogix.api_key: missing; allowed is { env"]),
         (MINIMAL.replace("acme]", '"a b"]'), ['servicenow."a b": a name has letters']),
+        (MINIMAL.replace("acme]", "coralogix]"), ['servicenow.coralogix: the name "coralogix" is taken']),
         (MINIMAL.replace('"coralogix.sync"', '"a\\u0007"'), ['username: found "a\\u0007"; allowed is a name without']),
         (MINIMAL + '[state]\npath = ""', ["state.path: found"]),
         (
