@@ -57,19 +57,19 @@ def glance_at(path: Path, environ: Mapping[str, str]) -> Glance:
 def _glance(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> Glance | None:
     """Return None where anything that is needed is missing or of a wrong kind."""
     state, schedule = data.get("state", {}), data.get("schedule", {})
-    sides = {"coralogix": data.get("coralogix"), **_tables(data.get("servicenow"))}
-    if len(sides) == 1 or not all(  # a config without a connector has ``coralogix`` alone
-        isinstance(table, dict) for table in (state, schedule, *sides.values())
-    ):
+    connectors = _table(data.get("servicenow"))
+    sides = {"coralogix": data.get("coralogix"), **connectors}
+    if not connectors or not all(isinstance(table, dict) for table in (state, schedule, *sides.values())):
         return None
     given, poll = state.get("path"), schedule.get("poll_seconds", POLL_SECONDS)
     objective = schedule.get("lag_objective_seconds", LAG_OBJECTIVE_SECONDS)
     rates = {name: table.get("requests_per_second", REQUESTS_PER_SECOND) for name, table in sides.items()}
-    if not all(isinstance(number, int | float) and 0 < number < 1e6 for number in (poll, objective, *rates.values())):
+    # By its type, since True is an int, too.
+    if not all(type(number) in {int, float} and 0 < number < 1e6 for number in (poll, objective, *rates.values())):
         return None
     if given is not None and not (isinstance(given, str) and is_file_path(given, folder / given)):
         return None
-    instances = {name: table.get("instance_url") for name, table in _tables(data.get("servicenow")).items()}
+    instances = {name: table.get("instance_url") for name, table in connectors.items()}
     if not all(isinstance(address, str) for address in instances.values()):
         return None
     mode = data.get("mode", "act")
@@ -91,14 +91,16 @@ def _keys(data: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], str]]:
         found: list[Any] = [data]
         for part in place:
             found = [inner for table in found for inner in _inside(table, part)]
-        yield from ((place, key) for table in found for key in _tables(table))
+        yield from ((place, key) for table in found for key in _table(table))
 
 
 def _inside(table: Any, part: str) -> Iterable[Any]:
+    """List what one part of a place leads to: the value of a key, or for ``*`` every value or member."""
     if part != "*":
-        return [table[part]] if part in _tables(table) else []
-    return table if isinstance(table, list) else _tables(table).values()
+        return [table[part]] if part in _table(table) else []
+    return table if isinstance(table, list) else _table(table).values()
 
 
-def _tables(value: Any) -> Mapping[str, Any]:
+def _table(value: Any) -> Mapping[str, Any]:
+    """Take what is no table for an empty one; the shape check tells of it."""
     return value if isinstance(value, dict) else {}

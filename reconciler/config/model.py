@@ -217,34 +217,22 @@ class Config:
     def policy_hash(self) -> str:
         """Hash what decides about links: owner, routes, policies and state words; brakes and addresses do not count."""
         policies = self.policies
-        return _digest([policies.owner, policies.routes, policies.inbound, policies.outbound, policies.states])
-
-    @property
-    def hash(self) -> str:
-        """Hash everything but the values of secrets and the path of the file."""
-        return _digest({item.name: getattr(self, item.name) for item in fields(self) if item.name != "source"})
+        decides = [policies.owner, policies.routes, policies.inbound, policies.outbound, policies.states]
+        text = json.dumps(_plain(decides), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digest(value: object) -> str:
-    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: object) -> Any:  # noqa: PLR0911 - one line for each kind of value
-    """Turn a value of the config into JSON, so that its hash is the same in every process."""
+def _plain(value: object) -> Any:
+    """Turn a value of the policies into JSON, so that its hash is the same in every process."""
     match value:
-        case Condition() | Template() | Secret():
+        case Condition() | Template():
             return value.source
-        case timedelta():
-            return value.total_seconds()
         case Mapping():
             return {key: _plain(part) for key, part in value.items()}
         case AbstractSet():
             return sorted(value)
         case list() | tuple():
             return [_plain(part) for part in value]
-        case Path():
-            return str(value)
         case _ if is_dataclass(value):
             return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
         case _:

@@ -102,20 +102,17 @@ def _route(table: RouteTable, path: KeyPath, file: File, reading: FileContext) -
 
 def _check_narrowing(table: RouteTable, path: KeyPath, reading: FileContext) -> None:
     """Refuse lists that are never true, and a condition on a fallback, which has none."""
-    empty = {(*path, "labels", key): values for key, values in table.labels.items() if not values}
-    if table.priorities == []:
-        empty[(*path, "priorities")] = []
+    empty: list[KeyPath] = [(*path, "labels", key) for key, values in table.labels.items() if not values]
+    empty += [(*path, "priorities")] if table.priorities == [] else []
     for place in empty:
         reading.problems.add(place, "an empty list is never true; leave it out, or name what it allows")
-    if table.fallback:
-        narrowed = {
-            "when": table.when.strip() not in {"", "true"},  # "true" is what a route without a condition has
-            "labels": table.labels,
-            "priorities": table.priorities,
-        }
-        for key in (key for key, given in narrowed.items() if given):
-            words = "a fallback takes what no other route took, so it has no condition of its own"
-            reading.problems.add((*path, key), words)
+    if not table.fallback:
+        return
+    has_condition = table.when.strip() not in {"", "true"}  # "true" is what a route without one has
+    narrowed = {"when": has_condition, "labels": bool(table.labels), "priorities": bool(table.priorities)}
+    for key in (key for key, is_given in narrowed.items() if is_given):
+        words = "a fallback takes what no other route took, so it has no condition of its own"
+        reading.problems.add((*path, key), words)
 
 
 def _connector(table: RouteTable, path: KeyPath, names: Sequence[str], reading: FileContext) -> str:
@@ -211,13 +208,15 @@ def _check_fields(given: Iterable[str], path: KeyPath, reading: FileContext) -> 
 
 
 def _check_owned_once(table: InboundTable, path: KeyPath, reading: FileContext) -> None:
-    for field in (name for name, source in table.on_create.items() if source is not None and table.fields.get(name)):
+    """Refuse a field that is both written once and kept in step; ``false`` leaves it out of one of the two."""
+    given = [{name for name, source in part.items() if source is not None} for part in (table.on_create, table.fields)]
+    for field in sorted(set.intersection(*given)):
         words = "stands in fields too; a field is either written once or kept in step"
         reading.problems.add((*path, "on_create", field), words)
 
 
 def _without(usual: Mapping[str, str], taken: Mapping[str, str | None]) -> Mapping[str, str]:
-    """Return the defaults less the fields that the file puts elsewhere."""
+    """Return the defaults less the fields that the file writes in the other table, ``fields`` or ``on_create``."""
     return {field: source for field, source in usual.items() if taken.get(field) is None}
 
 
@@ -293,7 +292,7 @@ def _allowed_words(file: File) -> Sequence[str]:
 def _outbound(name: str, table: OutboundTable, allowed: Sequence[str], reading: FileContext) -> Outbound:
     path: KeyPath = ("outbound", name)
     reading.checked(path, name_of, name)
-    lists = {key: getattr(table, key) for key in (step.outbound for step in STEPS)}
+    lists = {step.outbound: getattr(table, step.outbound) for step in STEPS}
     for key, words in lists.items():
         for place, word in enumerate(words):
             _named(word, (*path, key, place), allowed, reading)

@@ -45,13 +45,12 @@ class Secret:
 def open_secret(kind: str, place: str, *, folder: Path, environ: Mapping[str, str], is_needed: bool = True) -> Secret:
     """Make a secret of its kind (``env``, ``file``, ``credential``) and place, and read it once to be sure.
 
-    One that is not needed is looked for only when it is revealed.
-    A relative file is taken from ``folder``. Raises ValueError with one sentence; the sentence repeats the place
-    only where that cannot be the secret itself, put there by mistake.
+    A relative file is taken from ``folder``. Raises ValueError with one sentence, which repeats the place only where
+    that cannot be the secret itself, put there by mistake. One that is not needed is looked for when it is revealed,
+    and not before: its folder may not be there yet.
     """
     if not is_needed:
         later = partial(open_secret, kind, place, folder=folder, environ=environ)
-        # Where a file or credential is found is only asked when it is revealed: its folder may not be there yet.
         return Secret(source=f"{kind} {place}", read=lambda: later().read())
     if kind == "env":
         secret = Secret(source=f"env {place}", read=lambda: _from_env(place, environ))

@@ -32,16 +32,7 @@ KEYS: Mapping[tuple[str, ...], frozenset[str]] = {
     ),
     ("route", "*"): frozenset({"name", "when", "labels", "priorities", "fallback", "connector", "inbound", "outbound"}),
     ("inbound", "*"): frozenset(
-        {
-            "table",
-            "create_when",
-            "existing",
-            "update_when",
-            "on_reactivate",
-            "reactivations_per_day",
-            "fields",
-            "on_create",
-        }
+        {"table", "create_when", "existing", "update_when", "on_reactivate", "reactivations_per_day", "fields"}
         | {"on_create", "on_acknowledge", "on_resolve", "on_close", "references", "states", "way_back"}
     ),
     ("inbound", "*", "references", "*"): frozenset({"table", "name_field", "default"}),

@@ -102,9 +102,11 @@ _TEXT_OR_TEXTS = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array",
 class RemoteTable(Table):
     """The keys that both services have."""
 
+    api_key: SecretPlace = None
+    requests_per_second: Rate = REQUESTS_PER_SECOND
+    workers: Workers = WORKERS
     ca_bundle: str | None = None
     proxy: str | None = None
-    api_key: SecretPlace = None
 
 
 class CoralogixTable(RemoteTable):
@@ -114,8 +116,6 @@ class CoralogixTable(RemoteTable):
     base_url: str | None = None
     partial_view: Literal["refuse", "accept"] = "refuse"
     deep_links: bool = False
-    requests_per_second: Rate = REQUESTS_PER_SECOND
-    workers: Workers = WORKERS
 
 
 class ServiceNowTable(RemoteTable):
@@ -128,8 +128,6 @@ class ServiceNowTable(RemoteTable):
     client_id: str | None = None
     client_secret: SecretPlace = None
     states: StateWords = {}
-    requests_per_second: Rate = REQUESTS_PER_SECOND
-    workers: Workers = WORKERS
 
 
 class StateTable(Table):

@@ -73,6 +73,7 @@ def test_systemds_folder_is_where_the_database_is(tmp_path: Path) -> None:
     [
         ("[state]\npaht = 'x'\n", r":10: state.paht: unknown key; the nearest of \[state\] is path"),
         ("[schedule]\npoll_seconds = 'often'\n", ":10: schedule.poll_seconds: found"),
+        ("[schedule]\npoll_seconds = true\n", ":10: schedule.poll_seconds: found true"),
         ("[state]\npath = 3\n", ":10: state.path: found 3"),
         ("[state]\npath = ' '\n", ":10: state.path: found"),
         ("[coralogics]\n", ":9: coralogics: unknown key"),

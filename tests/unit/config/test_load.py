@@ -305,7 +305,6 @@ class TestHashes:
         usual = read(MINIMAL)
         same = read(MINIMAL + "[schedule]\npoll_seconds = 5\n[limits]\nmax_creates_per_cycle = 1")
         assert same.policy_hash == usual.policy_hash
-        assert same.hash != usual.hash
         for changed in (
             "[[route]]\nwhen = 'case.priority == \"P1\"'",
             '[inbound.default.fields]\nshort_description = "{{ case.title }}!"',
@@ -314,10 +313,10 @@ class TestHashes:
         ):
             assert read(MINIMAL + changed).policy_hash != usual.policy_hash
 
-    def test_hashes_do_not_hang_on_secrets_or_on_the_order_of_words(self) -> None:
+    def test_the_hash_does_not_hang_on_secrets_or_on_the_order_of_words(self) -> None:
         one = read(MINIMAL + '[outbound.default]\nclose_on = ["closed", "canceled"]')
         two = read(MINIMAL + '[outbound.default]\nclose_on = ["canceled", "closed"]', SERVICENOW_PASSWORD="other")
-        assert (one.hash, one.policy_hash) == (two.hash, two.policy_hash)
+        assert one.policy_hash == two.policy_hash
 
 
 @pytest.mark.parametrize(

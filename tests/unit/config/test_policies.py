@@ -125,6 +125,7 @@ class TestInbound:
         assert usual_once not in policy.on_create
         both = '[inbound.default.fields]\nu_a = "x"\n[inbound.default.on_create]\nu_a = "y"'
         assert "on_create.u_a: stands in fields too" in problem_of(both)
+        assert "on_create.u_a: stands in fields too" in problem_of(both.replace('"x"', '""'))
 
     @pytest.mark.parametrize("table", ["fields", "on_create", "on_close"])
     @pytest.mark.parametrize("field", ["sys_id", "correlation_id", "correlation_display", "sys_created_by"])
