@@ -74,6 +74,8 @@ class Verified:
     """whether the head that was asked for lies in the chain; None when none was asked for"""
     broken: tuple[Broken, ...]
     """in the order of the chain, the first few"""
+    problems: int
+    """how many there are, those that are not listed included"""
 
     @property
     def is_whole(self) -> bool:
@@ -115,6 +117,7 @@ def verify(evidence: Evidence, *, head: str | None = None) -> Verified:
         head_seq=noted_seq,
         finds_head=walk.finds_head if head else None,
         broken=tuple(sorted(walk.broken, key=lambda one: one.seq))[:PROBLEMS_SHOWN],
+        problems=len(walk.broken),
     )
 
 

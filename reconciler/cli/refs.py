@@ -50,7 +50,7 @@ class Ref(click.ParamType[str]):
         """only what waits for a person is meant"""
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Offer names from the database, which is only read; nothing where there is no config or no database."""
+        """Offer names from the database, which is only read; nothing where it or the config cannot be read."""
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - a shell alone asks for this
 
         try:
@@ -69,7 +69,7 @@ class Ref(click.ParamType[str]):
             held = store.finder.described(str(row["case_id"]) for row in store.reports.holds())
             names = {one.case_key or one.case_id: one.title for one in held}
             names |= {one.number: one.title for one in held if one.number}
-            return {name: title for name, title in names.items() if name.startswith(typed.upper())}
+            return {name: title for name, title in names.items() if name.upper().startswith(typed.upper())}
 
 
 REF = Ref()

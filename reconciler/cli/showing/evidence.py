@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.audit.chain import Verified
+from reconciler.audit.chain import Broken, Verified
 from reconciler.cli.start import read_store
 from reconciler.cli.terminal import say
 from reconciler.core.errors import ConfigError, Refused
@@ -50,14 +50,18 @@ def verified_document(found: Verified) -> JsonObject:
     }
 
 
+def broken_line(one: Broken) -> str:
+    """Return one line that names a row or table, and says what is wrong with it."""
+    place = f"{one.table} {one.key}" if one.key is not None else one.table or "the database"
+    return f"{place}: {one.words}"
+
+
 def broken_words(found: Verified, path: str) -> str:
     """Say what is not as it was written, and what to do."""
     if found.broken:
-        first = found.broken[0]
-        place = f"{first.table} {first.key}" if first.key is not None else first.table or "the database"
-        more = f", and {len(found.broken) - 1} more" if len(found.broken) > 1 else ""
+        more = f", and {found.problems - 1} more" if found.problems > 1 else ""
         return (
-            f"{path} is not as it was written: {place} {first.words}{more}. Keep the file for a look, and compare it "
-            "with a backup: `audit verify` on that shows since when"
+            f"{path} is not as it was written: {broken_line(found.broken[0])}{more}. Keep the file for a look, and "
+            "compare it with a backup: `audit verify` on that shows since when"
         )
     return f"{path}: the head that was noted does not lie in its chain: the file was put back, or written anew"

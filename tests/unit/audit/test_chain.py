@@ -13,7 +13,8 @@ from functools import cache
 
 import pytest
 
-from reconciler.audit.chain import Verified, verify
+from reconciler.audit.chain import PROBLEMS_SHOWN, Verified, verify
+from reconciler.cli.showing.evidence import broken_words
 from reconciler.core.errors import StoreError
 from reconciler.core.model import HttpRecord, Outcome, Result, System
 from reconciler.store import maintenance
@@ -192,6 +193,12 @@ def test_an_entry_that_is_changed_is_found(column: str) -> None:
 )
 def test_a_chain_that_is_cut_or_bent_is_found(sql: str) -> None:
     assert not tampered(lambda conn: conn.execute(sql)).is_whole
+
+
+def test_the_first_problems_are_listed_and_all_of_them_counted() -> None:
+    found = tampered(lambda conn: conn.execute("UPDATE ledger SET row_hash = zeroblob(32)"))
+    assert len(found.broken) == PROBLEMS_SHOWN < found.entries <= found.problems
+    assert f", and {found.problems - 1} more." in broken_words(found, "x.db")
 
 
 def test_a_trigger_that_is_dropped_or_added_is_found() -> None:

@@ -74,6 +74,15 @@ def test_only_what_waits_for_a_person_is_offered_to_holds(config: str) -> None:
     assert set(offered("--config", config, "holds", "retry", incomplete="CASE-")) == {"CASE-77"}
 
 
+def test_a_case_that_waits_and_has_no_key_is_offered_by_its_id(config: str) -> None:
+    waits = "abcdef00-0000-4000-8000-000000000008"
+    with Store.open(Path(config).with_name("reconciler.db"), now=NOW) as store:
+        remember(store, a_case(id=waits, key=None))
+        skip = Skip(case_id=waits, case_key=None, reason=SkipReason.REJECTED, detail="refused")
+        decide_on(store, Decided(link=a_link(case_id=waits, sys_id="", number=""), needs_plan=False, skip=skip))
+    assert set(offered("--config", config, "holds", "retry", incomplete=waits[:8])) == {waits}
+
+
 def test_nothing_is_offered_and_nothing_said_where_nothing_can_be_read(
     tmp_path: Path, config: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

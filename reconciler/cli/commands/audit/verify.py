@@ -8,7 +8,7 @@ import click
 
 from reconciler.audit.chain import Verified, verify
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.showing.evidence import broken_words, end_refused, read_evidence, verified_document
+from reconciler.cli.showing.evidence import broken_line, broken_words, end_refused, read_evidence, verified_document
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
@@ -32,10 +32,11 @@ def verify_command(options: Globals, head: str | None, as_json: bool) -> None:
       reconciler audit verify --head $HEAD
     """
     start(options, quiet=True)
-    if head is not None and not _HASH.fullmatch(head.strip().lower()):
+    noted = None if head is None else head.strip().lower()
+    if noted is not None and not _HASH.fullmatch(noted):
         raise ConfigError([f"--head {head!r} is no head: that is 64 characters of 0-9 and a-f"])
     with read_evidence(glance(options).database) as store:
-        found = verify(store.ledger, head=head.strip().lower() if head else None)
+        found = verify(store.ledger, head=noted)
     print_json(verified_document(found)) if as_json else print_verified(found)
     if not found.is_whole:
         end_refused(broken_words(found, store.path))
@@ -47,8 +48,7 @@ def print_verified(found: Verified) -> None:
     print_lines(f"rows    {found.rows}, and {found.pruned} that were pruned and sealed")
     print_lines(f"head    {found.head} (entry {found.head_seq})")
     for one in found.broken:
-        place = f"{one.table} {one.key}" if one.key is not None else one.table or "the database"
-        print_lines(f"broken  {place}: {one.words}")
+        print_lines(f"broken  {broken_line(one)}")
     if found.finds_head:
         print_lines("the head that was noted lies in the chain")
     if found.is_whole:
