@@ -41,7 +41,6 @@ SNAPSHOT_NAMES = frozenset(
 )
 """Names of ``incident`` in templates that need not be read as extra columns."""
 
-
 SideObserver = Callable[[str, HttpRecord], None]
 """Called for each request with its side, in the thread that sent it."""
 

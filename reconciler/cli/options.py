@@ -91,6 +91,6 @@ limits_option = click.option(
     type=click.Choice(("on", "off")),
     default="on",
     show_default=True,
-    help="Set the brakes aside, this once.",
+    help="`off` sets the brakes aside, this once.",
 )
 brief_option = click.option("--brief", is_flag=True, help="One line for each action.")

@@ -66,7 +66,7 @@ def paint(text: object, style: str = "") -> SafeText:
 
 
 def side_by_side(*parts: SafeText) -> SafeText:
-    """Join texts to one line."""
+    """Join texts to one line, without those that are empty."""
     return SafeText("  ".join(part for part in parts if part))
 
 

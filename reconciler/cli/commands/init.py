@@ -1,4 +1,4 @@
-"""The commands that prepare: ``init``."""
+"""The command ``init``: a config to start from."""
 
 from __future__ import annotations
 

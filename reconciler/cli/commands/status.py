@@ -34,7 +34,9 @@ LAG_OF = timedelta(days=1)
 @json_option
 @click.option("--watch", is_flag=True, help="Draw it anew every two seconds, until Ctrl-C.")
 @click.option("--check", "is_check", is_flag=True, help="For monitors: 0 all well, 1 a side was not read, 3 a brake.")
-@click.option("--max-age", type=DURATION, help="How old a whole read may be for --check  [default: three polls, 2m]")
+@click.option(
+    "--max-age", type=DURATION, help="How old a whole read may be for --check  [default: three polls, at least 2m]"
+)
 @click.pass_obj
 def status(options: Globals, as_json: bool, watch: bool, is_check: bool, max_age: timedelta | None) -> int:
     """Show the daemon, each side's last whole read, pauses, the last cycle, open links and holds.
@@ -130,6 +132,7 @@ def _ago(side: JsonObject) -> str:
 
 
 def _check_code(document: JsonObject, complaints: Sequence[str]) -> int:
+    """Say each complaint, and what the brake says, and return the exit code of ``--check``."""
     for words in complaints:
         say(f"reconciler: {words}")
     if document["brake"] is not None:
@@ -226,17 +229,14 @@ def print_status(document: JsonObject) -> None:
 def _lag_words(lag: JsonObject) -> str:
     if lag["p50_seconds"] is None:
         return "no change was carried in the last day"
-    over = (
-        ""
-        if lag["p95_seconds"] <= lag["objective_seconds"]
-        else f", over the {lag['objective_seconds']:.0f} s aimed at"
-    )
+    is_over = lag["p95_seconds"] > lag["objective_seconds"]
+    over = f", over the {lag['objective_seconds']:.0f} s aimed at" if is_over else ""
     return f"of the last day: half within {lag['p50_seconds']:.0f} s, 95 % within {lag['p95_seconds']:.0f} s{over}"
 
 
 def _refusals(side: JsonObject) -> str:
     count = side["refused_logins"]
-    return f" (its login was refused {count} times in a row: look at the credentials)" if count else ""
+    return f" (its login was refused {counted(count, 'time')} in a row: look at the credentials)" if count else ""
 
 
 def _counts(counts: Mapping[str, int]) -> str:

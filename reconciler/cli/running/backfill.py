@@ -40,6 +40,7 @@ from reconciler.telemetry.log import bind_cycle, new_cycle_id
 LOOK_SECONDS = 0.5
 """How often the command checks the progress of what it handed over."""
 SEEN_EVERY_SECONDS = 10.0
+"""How often it says that it still waits; for one that is silent for two minutes the daemon begins nothing more."""
 _KEY = re.compile(r"[A-Za-z]+-[0-9]+")
 
 
@@ -155,6 +156,7 @@ class _BackfillOutput:
     by_daemon: bool = False
 
     def part(self, document: JsonObject) -> None:
+        """Keep the document of a part that ended, and show it."""
         self.documents.append(document)
         if not self.way.as_json:
             print_lines(*_part_lines(len(self.documents), document, is_brief=self.way.is_brief))
@@ -238,19 +240,24 @@ def _by_the_daemon(
 
 
 def _wait(path: Path, store: Store, seq: int, told: _BackfillOutput, stop: threading.Event) -> None:
+    """Show each part as it ends, until the backfill or the daemon ended."""
     seen = time.monotonic()
     is_stopping = False
     while True:
-        now = store.backfills.get(seq)
+        # State and holder before the parts: what was stored when they ended is then among these.
+        handed = store.backfills.get(seq)
         holder = holder_of(path)
         for document in store.backfills.parts(seq)[len(told.documents) :]:
             told.part(document)
-        if now is None or now.state is BackfillState.ENDED:
-            told.progress = BackfillProgress.of(now.progress) if now else told.progress
+        if handed is None:
+            return
+        progress = BackfillProgress.of(handed.progress)
+        if handed.state is BackfillState.ENDED:
+            told.progress = progress
             return
         if holder is None or holder.command != DAEMON_COMMAND:
             words = "the daemon ended meanwhile; what it had not begun is left as it was: run this again"
-            told.progress = replace(BackfillProgress.of(now.progress), error=words, exit_code=1)
+            told.progress = replace(progress, error=words, exit_code=1)
             return
         if stop.is_set() and not is_stopping:
             store.backfills.stop(seq)

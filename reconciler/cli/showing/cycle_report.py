@@ -28,7 +28,7 @@ def summary(report: CycleReport) -> str:
 
 
 def sent_words(done: int, *, observed: bool) -> str:
-    """Return how many actions were done; in observe mode none was to be."""
+    """Return how many actions were done; in observe mode that nothing is sent."""
     return 'nothing sent (mode = "observe")' if observed else f"{done} done"
 
 

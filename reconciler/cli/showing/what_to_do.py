@@ -33,7 +33,7 @@ WHAT_TO_DO: Mapping[SkipReason, str] = {
         "`reconciler holds retry`; if it is gone for good, finish the Incident by hand and `reconciler holds ignore`"
     ),
     SkipReason.UNKNOWN_STATE: (
-        "say in the config what the state means ([servicenow.NAME.states]) and start again, or move the record to a "
+        "say in the config what the state means ([servicenow.NAME.states]) and reload it, or move the record to a "
         "usual state; an unknown status of a Case needs a newer version of this program"
     ),
 }

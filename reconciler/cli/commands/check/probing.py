@@ -47,6 +47,7 @@ def probe(config: Config) -> tuple[Finding, ...]:
 def tables_written(config: Config, connector: ServiceNowConfig) -> dict[str, Inbound]:
     """Return the tables of a connector in which routes make records, each with the first policy that does."""
     routes = [route for route in config.policies.routes if route.connector == connector.name]
+    # The last of one table stays in the dictionary below.
     policies = [config.policies.inbound[route.inbound] for route in reversed(routes)]
     return {inbound.table: inbound for inbound in policies if inbound.table != EVENT_TABLE}
 

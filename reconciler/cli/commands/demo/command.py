@@ -24,6 +24,7 @@ from reconciler.cli.start import open_store, start
 from reconciler.cli.terminal import print_json
 from reconciler.config.load import parse_config
 from reconciler.core.frozen import dataclass
+from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.report import CycleReport, CycleRequest
@@ -87,11 +88,13 @@ class Demo:
         return claims
 
 
-def stay_away(_sandbox: Sandbox) -> None:
-    """Change nothing in a sandbox; the default of ``before_check``."""
+def change_nothing(_sandbox: Sandbox) -> None:
+    """Leave a sandbox as it is; the default of ``before_check``."""
 
 
-def perform(screen: Screen, *, before_check: Callable[[Sandbox], object] = stay_away) -> tuple[Demo, tuple[Claim, ...]]:
+def perform(
+    screen: Screen, *, before_check: Callable[[Sandbox], object] = change_nothing
+) -> tuple[Demo, tuple[Claim, ...]]:
     """Play the story from start to end and check it; ``before_check`` may still act on the services."""
     with _stage(screen) as played:
         played.tell(STORY)
@@ -108,7 +111,7 @@ def _stage(screen: Screen) -> Iterator[Demo]:
         known = {secret.variable: secret.value for secret in secrets_of(sandbox.credentials).values()}
         config = parse_config(text, environ=known, folder=Path(folder))
         with open_store(config.state.path) as store:
-            context = build_context(config, store, time=_told_time(sandbox.clock))
+            context = build_context(config, store, time=_client_clock(sandbox.clock))
             # One write at a time, so that the record numbers are the same in every run.
             context = replace(
                 context, clock=sandbox.clock.now, settings=replace(context.settings, workers=1, workers_of={})
@@ -116,8 +119,8 @@ def _stage(screen: Screen) -> Iterator[Demo]:
             yield Demo(sandbox=sandbox, context=context, screen=screen)
 
 
-def _told_time(clock: SandboxClock) -> ClientClock:
-    """Let the clients live in the time of the story too, so that what a service makes them wait is over at once."""
+def _client_clock(clock: SandboxClock) -> ClientClock:
+    """Give the clients the sandbox's clock, which a wait moves, so that none takes real time."""
     return ClientClock(
         now=clock.now,
         monotonic=lambda: clock.now().timestamp(),
@@ -171,4 +174,9 @@ def document(played: Demo, claims: Sequence[Claim]) -> dict[str, object]:
         for one in played.told
     ]
     listed = [{"claim": claim.words, "holds": claim.holds, "found": claim.found} for claim in claims]
-    return {"version": 1, "chapters": chapters, "claims": listed, "holds": all(claim.holds for claim in claims)}
+    return {
+        "version": DOCUMENT_VERSION,
+        "chapters": chapters,
+        "claims": listed,
+        "holds": all(claim.holds for claim in claims),
+    }

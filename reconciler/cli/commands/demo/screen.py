@@ -1,6 +1,6 @@
 """Show the demo: with colours and pauses on a terminal, plain elsewhere, or not at all.
 
-At most 110 columns. Rich is imported here alone, and this file by the demo alone.
+At most 110 columns. Rich is imported at the top of this file alone, since the demo alone imports it.
 """
 
 from __future__ import annotations

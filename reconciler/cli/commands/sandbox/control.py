@@ -22,6 +22,7 @@ from reconciler.cli.terminal import print_json, print_lines, table
 from reconciler.config.addresses import service_address
 from reconciler.core.errors import ConfigError, ReconcilerError, Refused
 from reconciler.core.model import JsonObject
+from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.sandbox.control.admin import TOKEN_HEADER
 from reconciler.sandbox.control.people import CASE_ACTS, RECORD_ACTS
 from reconciler.sandbox.coralogix.api.requests import PRIORITIES
@@ -59,7 +60,9 @@ def ask(url: str, method: str, path: str, body: JsonObject | None = None) -> Jso
     except urllib.error.HTTPError as error:
         with error:
             words = _json_object(error.read(), url).get("error")
-        raise ERRORS[error.code](words) if isinstance(words, str) and error.code in ERRORS else _stranger(url) from None
+        if not isinstance(words, str) or error.code not in ERRORS:
+            raise _stranger(url) from None
+        raise ERRORS[error.code](words) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise ReconcilerError(
@@ -107,7 +110,7 @@ def show(url: str, as_json: bool) -> None:
     """
     document = ask(url, "GET", "cases")
     if as_json:
-        print_json({"version": 1, **document})
+        print_json({"version": DOCUMENT_VERSION, **document})
         return
     headers = ("case", "title", "status", "stage", "record", "state", "stage", "assigned")
     rows = [row for one in document["cases"] for row in _case_rows(one)]
@@ -155,6 +158,7 @@ def incident() -> None:
 
 
 def _add_act(group: click.Group, path: str, act: str, told: Callable[[JsonObject], str]) -> None:
+    """Add the command by which a person does one act; ``told`` says what became of the Case or record."""
     ref = "CASE-1" if path == "cases" else "INC0010001"
     example = f"\b\nExamples:\n  reconciler sandbox {group.name} {act} {ref}"
 
