@@ -142,7 +142,7 @@ def account(
     others = tuple(one for one in ours if one is not linked)
     decided = _decided(seen.case, link, linked, others, policies, now=now, origin=origin)
     line = _line(seen, link, linked or (ours[0] if ours else None), decided.skip, policies)
-    return line, list(_findings(line, seen, link, linked, others, decided))
+    return line, _findings(line, seen, link, linked, others, decided)
 
 
 def _unknown(case: Case) -> Link:
@@ -174,23 +174,25 @@ def _decided(
 
 def _line(seen: SeenCase, link: Link, record: Incident | None, skip: Skip | None, policies: Policies) -> CaseLine:
     case, kept = seen.case, link.elsewhere
-    stages = (policies.case_stage(case), policies.incident_stage(link, record) if record else None)
+    case_stage = policies.case_stage(case)
+    record_stage = policies.incident_stage(link, record) if record else None
+    is_out_of_step = seen.remembered is not None and case_stage is not record_stage
     where = record or (link if link.sys_id else kept)
     return CaseLine(
         case_id=case.id,
         case_key=case.key or "",
         status=case.status,
-        stage=_word(stages[0]),
+        stage=_word(case_stage),
         created_at=case.created_at,
         connector=where.connector if where else "",
         table=where.table if where else "",
         sys_id=where.sys_id if where else "",
         number=where.number if where else "",
-        record_stage=_word(stages[1]),
+        record_stage=_word(record_stage),
         elsewhere=where is not None and where is kept,
         reason=skip.reason.value if skip else None,
         detail=skip.detail if skip else None,
-        out_of_step_since=seen.remembered.out_of_step_since if seen.remembered and stages[0] is not stages[1] else None,
+        out_of_step_since=seen.remembered.out_of_step_since if seen.remembered and is_out_of_step else None,
     )
 
 

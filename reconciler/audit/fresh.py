@@ -46,7 +46,7 @@ from reconciler.store.values import Remembered
 PAGE_ROWS = LARGEST_PAGE
 IDS_AT_ONCE = 1000
 
-Tell = Callable[[str, int], None]
+Progress = Callable[[str, int], None]
 """Called with what is being read, and how many were read so far."""
 
 
@@ -70,7 +70,7 @@ class FreshReading:
     store: Store
     asked: CoverageRequest
     now: datetime
-    tell: Tell
+    progress: Progress
     incomplete: list[str] = field(default_factory=list)
     exceptions: list[CoverageFinding] = field(default_factory=list)
     _records: dict[tuple[str, str], Incident] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class FreshReading:
             for page in pages:
                 self._keep(page.incidents)
                 self._put_aside(f"{client.connector}.{table}", page.malformed)
-                self.tell("records", len(self._records))
+                self.progress("records", len(self._records))
                 if page.not_shown:
                     self.incomplete.append(rows_hidden(client.connector, table, page.not_shown))
                     return
@@ -126,10 +126,10 @@ class FreshReading:
             if case is None or case == known:
                 self.incomplete.append(f"a listing of Coralogix left out {known.key or known.id}, which another has")
         for sweep in sweeps.values():
-            self._cases |= {key: case for key, case in sweep.items() if self._is_asked(case)}
+            self._cases |= {key: case for key, case in sweep.items() if self._is_of_window(case)}
 
-    def _is_asked(self, case: Case) -> bool:
-        return is_of_window(case.created_at, case.updated_at, self.asked.since, self.asked.until)
+    def _is_of_window(self, one: Case | Incident) -> bool:
+        return is_of_window(one.created_at, one.updated_at, self.asked.since, self.asked.until)
 
     def _sweep(self, order: CaseOrder) -> dict[str, Case]:
         found: dict[str, Case] = {}
@@ -140,8 +140,9 @@ class FreshReading:
                     self.incomplete.append(CASES_HIDDEN)
                 self._put_aside(System.CORALOGIX, page.malformed)
                 found |= {case.id: case for case in page.cases}
-                self.tell("Cases", len(found))
+                self.progress("Cases", len(found))
                 times = [case.updated_at for case in page.cases if case.updated_at]
+                # Newest first, so that all behind is older; by creation the service leaves out what is older.
                 if order is CaseOrder.UPDATED and times and min(times) < self.asked.since:
                     break
         return found
@@ -159,13 +160,10 @@ class FreshReading:
         """Read the Cases of records of the window that did not change themselves within it."""
         for record in list(self._records.values()):
             key = record.correlation_id
-            if key not in self._cases and self._is_records_window(record) and CASE_ID.fullmatch(key):
+            if key not in self._cases and self._is_of_window(record) and CASE_ID.fullmatch(key):
                 case = self._read_case(key)
                 if case is not None:
                     self._cases[key] = case
-
-    def _is_records_window(self, record: Incident) -> bool:
-        return is_of_window(record.created_at, record.updated_at, self.asked.since, self.asked.until)
 
     def _complete(self, batch: Sequence[Case], links: Mapping[str, Remembered]) -> None:
         """Read the records of these Cases that no listing of the window showed."""
@@ -225,7 +223,7 @@ class FreshReading:
         lines = []
         for record in sorted(self._records.values(), key=lambda one: (one.connector, one.table, one.sys_id)):
             case = self._cases.get(record.correlation_id)
-            if record.correlation_display == self.policies.owner and (case or self._is_records_window(record)):
+            if record.correlation_display == self.policies.owner and (case or self._is_of_window(record)):
                 line, found = record_line(record, case)
                 lines.append(line)
                 self.exceptions += found

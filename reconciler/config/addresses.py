@@ -10,6 +10,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from reconciler.config.shape.problems import shown
+from reconciler.core.hosts import is_loopback
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
@@ -49,14 +50,6 @@ def listen_address(text: str) -> tuple[str, int]:
             f'found {_shown(text)}; allowed is a number and a port, such as "127.0.0.1:9464" or "[::1]:9464"'
         )
     return bare, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine by its name or number alone; nothing is looked up."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _bare(text: str, *, ours: str) -> SplitResult:

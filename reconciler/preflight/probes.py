@@ -151,9 +151,8 @@ class CaseProbes:
             page = self.cases.list_cases(order=CaseOrder.UPDATED, page_size=1)
         except RemoteError as error:
             advice = "give the key the permission case:Read"
-            return self.side.from_error("list", error, advice, code=Code.CASE_READ), self.side.not_checked(
-                "clock", "the list failed"
-            )
+            failed = self.side.from_error("list", error, advice, code=Code.CASE_READ)
+            return failed, self.side.not_checked("clock", "the list failed")
         return self._page(page), self.side.clock(page.server_time, self.clock())
 
     def _page(self, page: CasePage) -> Finding:

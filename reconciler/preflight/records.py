@@ -161,18 +161,23 @@ class RecordProbes:
         return self.side.failed(label, words, _TIMES, code=Code.TIMES)
 
     def _future(self, label: str, table: str) -> Finding:
-        return self._holds(label, table, "sys_updated_on", ">2099-01-01 00:00:00", advice=_TIMES)
+        return self._condition_holds(label, table, "sys_updated_on", ">2099-01-01 00:00:00", advice=_TIMES)
 
     def _mark(self, label: str, table: str) -> Finding:
-        return self._holds(label, table, "correlation_display", f"={self.policies.owner}", fits=self.policies.owner)
+        return self._condition_holds(
+            label, table, "correlation_display", f"={self.policies.owner}", fits=self.policies.owner
+        )
 
     def _key(self, label: str, table: str) -> Finding:
-        return self._holds(label, table, "correlation_id", f"={NO_CASE}")
+        return self._condition_holds(label, table, "correlation_id", f"={NO_CASE}")
 
-    def _holds(
+    def _condition_holds(
         self, label: str, table: str, field: str, condition: str, *, fits: str | None = None, advice: str = ""
     ) -> Finding:
-        """Ask with a condition that only rows with the value ``fits`` meet: any other row shows that it was dropped."""
+        """Ask with a condition that only rows with the value ``fits`` meet: any other row shows that it was dropped.
+
+        Without ``fits`` no row meets it.
+        """
         rows = self.client.rows(table, f"{field}{condition}", fields=("sys_id", field), limit=1)
         if rows and (fits is None or str(rows[0].get(field, "")).casefold() != fits.casefold()):
             advice = advice or f"give the right to read {field}"

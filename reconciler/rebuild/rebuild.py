@@ -134,15 +134,15 @@ def _restored(context: Context, read: _Read) -> Restored:
     unlinked: list[Link] = []
     for case_id, records in _by_case(read).items():
         case = read.cases.get(case_id)
-        if case is None:
+        if case is None:  # that it is missing, or not understood, was noted when it was asked for
             continue
         link = at_newest(Link(case_id=case_id), policies.owner, [record.sys_id for record in records])
-        rivals = [record for record in records if record.sys_id not in link.earlier]
-        if len(rivals) > 1:
-            unlinked.append(_unlinked(case, rivals, link, policies))
-            read.findings.append(_duplicates(case, rivals))
+        newest = [record for record in records if record.sys_id not in link.earlier]
+        if len(newest) > 1:
+            unlinked.append(_unlinked(case, newest, link, policies))
+            read.findings.append(_duplicates(case, newest))
             continue
-        pair, findings = restored_pair(case, rivals[0], policies, link)
+        pair, findings = restored_pair(case, newest[0], policies, link)
         pairs.append(pair)
         read.findings += findings
     links = _with_written(context, pairs, read.origin)
@@ -280,9 +280,8 @@ def _ours(pair: Pair, policies: Policies, knowledge: Knowledge) -> Mapping[str, 
 
 def _facts(pairs: Iterable[Pair], policies: Policies) -> Mapping[str, str]:
     """Return which instances replace the ids that we choose, as their first create would have shown."""
-    chosen = {pair.case.id: record_id(policies.owner, pair.case.id, pair.link.generation) for pair in pairs}
     return {
         f"ids_not_honoured.{pair.link.connector}": pair.link.sys_id
         for pair in pairs
-        if pair.link.sys_id.lower() != chosen[pair.case.id]
+        if pair.link.sys_id.lower() != record_id(policies.owner, pair.case.id, pair.link.generation)
     }

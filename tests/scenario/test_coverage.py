@@ -34,7 +34,7 @@ def covered(world: World, **window: timedelta) -> Coverage:
         store=world.store,
         asked=CoverageRequest(since=since, until=now - window.get("but", timedelta())),
         now=now,
-        tell=lambda _what, _count: None,
+        progress=lambda _what, _count: None,
     )
     return reading.run()
 

@@ -148,6 +148,7 @@ def read_each(
     reply: Reply, name: str, read: Callable[[object], Item]
 ) -> tuple[tuple[Item, ...], tuple[Malformed, ...]]:
     """Read each member of a list in an answer, where null is an empty one; those that are malformed come second."""
+    # A list that is missing is no empty one: the empty text stands for it, which is neither a list nor null.
     if not isinstance(reply.document.get(name, ""), list | None):
         raise reply.unusable(f"the answer holds no {name!r}")
     items: list[Item] = []

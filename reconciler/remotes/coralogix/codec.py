@@ -76,7 +76,7 @@ Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
 Moment = Annotated[AwareDatetime | None, BeforeValidator(_moment)]
 Objects = BeforeValidator(_objects)
 Object = BeforeValidator(_object)
-Optional = BeforeValidator(_object_or_none)
+ObjectOrNone = BeforeValidator(_object_or_none)
 Status = Annotated[str, _short("CASE_STATUS_")]
 Priority = Annotated[str, _short("CASE_PRIORITY_")]
 IndicatorPriority = Annotated[str, _short("INDICATOR_PRIORITY_")]
@@ -118,8 +118,8 @@ class _Named(_Lenient):
 
 
 class _Entity(_Lenient):
-    service: Annotated[_Named | None, Optional] = Field(default=None, alias="apmService")
-    database: Annotated[_Named | None, Optional] = Field(default=None, alias="apmDatabase")
+    service: Annotated[_Named | None, ObjectOrNone] = Field(default=None, alias="apmService")
+    database: Annotated[_Named | None, ObjectOrNone] = Field(default=None, alias="apmDatabase")
 
 
 class _Kpi(_Lenient):
@@ -163,8 +163,8 @@ class _Since(_Lenient):
 
 
 class _PrometheusStatus(_Lenient):
-    triggered: Annotated[_Since | None, Optional] = None
-    resolved: Annotated[_Since | None, Optional] = None
+    triggered: Annotated[_Since | None, ObjectOrNone] = None
+    resolved: Annotated[_Since | None, ObjectOrNone] = None
 
 
 class _PrometheusAlert(_Lenient):

@@ -1,1 +1,1 @@
-"""Send requests and interpret their answers: the only user of requests and of tenacity."""
+"""Send requests and interpret their answers: the only user of tenacity and, but for the sandbox, of requests."""

@@ -1,4 +1,4 @@
-"""Send requests: with ``failures``, the only user of requests, and the only one of tenacity.
+"""Send requests. With ``failures`` and ``watch`` beside it the only user of requests, and the only one of tenacity.
 
 Rules: every request has time limits; no redirect is followed; reads are retried for seconds, writes only after a 401.
 """
@@ -26,6 +26,7 @@ from requests.auth import AuthBase
 
 from reconciler.core.errors import AuthFailed, HeldBack, Paused, Rejected, Transient
 from reconciler.core.frozen import dataclass
+from reconciler.core.hosts import is_loopback
 from reconciler.core.model import HttpRecord, JsonObject, System
 from reconciler.remotes.http.auth import Login
 from reconciler.remotes.http.echoes import SHORTEST_IN_DATA, SHORTEST_IN_REFUSALS, Echoes
@@ -57,7 +58,6 @@ log = logging.getLogger(__name__)
 READ_BUDGET_SECONDS = 5.0
 """Counted from the first attempt, with the coming wait: after this a read is not tried again."""
 _CHUNK_BYTES = 65536
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _BACK_OFF = tenacity.wait_random_exponential(multiplier=0.3, max=2)
 
 
@@ -91,7 +91,8 @@ def environment_settings(base_url: str) -> HttpSettings:
 
     A loopback host never goes through a proxy.
     """
-    proxies = {} if urlsplit(base_url).hostname in _LOOPBACK else requests.utils.get_environ_proxies(base_url)
+    is_here = is_loopback(urlsplit(base_url).hostname or "")
+    proxies = {} if is_here else requests.utils.get_environ_proxies(base_url)
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     return HttpSettings(base_url=base_url, proxies=dict(proxies), ca_bundle=bundle or None)
 
@@ -166,8 +167,8 @@ class HttpService:
         data = None if body is None else json.dumps(body).encode("ascii")
         sending = _Sending(call=call, query=query, body=data, content_type="application/json")
         if call.operation is Operation.READ:
-            return _granted(self._with_retries(lambda: self._signed(sending)))
-        return _granted(self._signed(sending))
+            return _reply_or_raise(self._with_retries(lambda: self._signed(sending)))
+        return _reply_or_raise(self._signed(sending))
 
     @property
     def state(self) -> SideState:
@@ -207,7 +208,7 @@ class HttpService:
         form_type = "application/x-www-form-urlencoded"
         sending = _Sending(call=call, query={}, body=data, content_type=form_type, is_grant=True)
         try:
-            return _granted(self._with_retries(lambda: self._once(sending, {}))).document
+            return _reply_or_raise(self._with_retries(lambda: self._once(sending, {}))).document
         except Rejected as error:
             raise error_from(AuthFailed, call, error.words) from error
 
@@ -262,7 +263,7 @@ class HttpService:
             self._throttle.pace.take()
             ticket = self._throttle.still(ticket)
         if isinstance(ticket, TurnedAway):
-            return _turned(sending.call, ticket)
+            return _not_sent(sending.call, ticket)
         outcome: Reply | Failure | None = None
         try:
             outcome = self._sent(sending, headers)
@@ -291,7 +292,9 @@ class HttpService:
             with watched(watch):
                 outcome: Answer | Failure = self._exchange(sending, {**headers, **own_id})
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, Abandoned) as error:
-            outcome = self._told(failure_of(sending.call, error, was_connecting=watch.is_connecting), headers)
+            outcome = self._without_secrets(
+                failure_of(sending.call, error, was_connecting=watch.is_connecting), headers
+            )
         if isinstance(outcome, Answer):
             self._tell_odd(odd_headers(outcome.headers, sent_at))
             self.hourly_limit = hourly_limit(outcome.headers) or self.hourly_limit
@@ -352,7 +355,7 @@ class HttpService:
             return answer
         return self._echoes(headers, shortest=SHORTEST_IN_DATA if is_success else SHORTEST_IN_REFUSALS).clean(answer)
 
-    def _told(self, failure: Failure, headers: Mapping[str, str]) -> Failure:
+    def _without_secrets(self, failure: Failure, headers: Mapping[str, str]) -> Failure:
         """Drop a cause that repeats a secret: an invalid status line is quoted in it whole."""
         echoes = self._echoes(headers, shortest=SHORTEST_IN_REFUSALS)
         return replace(failure, cause=None) if echoes.are_in(str(failure.cause).encode()) else failure
@@ -418,7 +421,7 @@ def _open_session(settings: HttpSettings, adapter: BaseAdapter | None, *, keeps_
     return session
 
 
-def _turned(call: Call, turned: TurnedAway) -> Failure:
+def _not_sent(call: Call, turned: TurnedAway) -> Failure:
     """Describe a request that was not sent; a read may be retried if the pause ends soon."""
     error = error_from(Paused, call, turned.words)
     return Failure(error=error, repeatable=turned.seconds is not None, retry_after_seconds=turned.seconds)
@@ -436,7 +439,8 @@ def _proxy_secrets(proxies: Mapping[str, str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _granted(outcome: Reply | Failure) -> Reply:
+def _reply_or_raise(outcome: Reply | Failure) -> Reply:
+    """Return a reply; raise the error of a failure."""
     if isinstance(outcome, Failure):
         raise outcome.error from outcome.cause
     return outcome

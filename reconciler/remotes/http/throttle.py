@@ -36,7 +36,6 @@ class TurnedAway:
     words: str
     seconds: float | None = None
     """None: until another request has come back, or longer than this cycle"""
-    for_login: bool = False
 
 
 class Throttle:
@@ -166,7 +165,7 @@ class Throttle:
                     f"the login was refused {self._state.refused_logins} times in a row, so nothing is sent before "
                     f"{self._state.login_paused_until:%H:%M:%S} UTC, or a change of the config or of the secret's file"
                 )
-                return TurnedAway(words=words, seconds=left.total_seconds(), for_login=True)
+                return TurnedAway(words=words, seconds=left.total_seconds())
             self._state = replace(self._state, login_paused_until=self._now() + REFUSED_LOGIN_PAUSE)
             return None
 

@@ -102,7 +102,8 @@ class ServiceNowClient:
         if not _is_last(reply) and len(asked) > 1:
             ids = list(asked)
             halves = [{one: asked[one] for one in half} for half in batches(ids, (len(ids) + 1) // 2)]
-            return {case_id: rows for half in halves for case_id, rows in self._existing(table, half, texts).items()}
+            answers = [self._existing(table, half, texts) for half in halves]
+            return {case_id: found for answer in answers for case_id, found in answer.items()}
         if _hidden(reply, ROWS_PER_REQUEST) or not _is_last(reply):
             raise partial(f"not every record of {table} that may stand for a Case was shown: hidden, or too many")
         others = [row for row in rows if not same_text(value_of(row, "correlation_display"), self._owner)]

@@ -108,7 +108,7 @@ def partial(words: str) -> PartialTruth:
 
 
 def same_text(left: str, right: str) -> bool:
-    """Compare as the instance's database does (assumed): without case, without blanks at the end."""
+    """Compare as the instance's database does (assumed), or more loosely: without case and blanks around."""
     return left.strip().casefold() == right.strip().casefold()
 
 

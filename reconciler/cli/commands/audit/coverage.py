@@ -70,7 +70,7 @@ def coverage_command(
 
 
 def _read(config: Config, store: Store, asked: CoverageRequest) -> Coverage:
-    progress = ProgressBar()
+    bar = ProgressBar()
     # Observe mode, whatever the config says: nothing that could write is sent.
     context = build_context(replace(config, mode=Mode.OBSERVE), store)
     resume_sides(context)
@@ -82,12 +82,12 @@ def _read(config: Config, store: Store, asked: CoverageRequest) -> Coverage:
         store=store,
         asked=asked,
         now=context.clock(),
-        tell=lambda what, count: progress(f"reading {what}", count, 0),
+        progress=lambda what, count: bar(f"reading {what}", count, 0),
     )
     try:
         return reading.run()
     finally:
-        progress.clear()
+        bar.clear()
 
 
 def _about(config: Config, store: Store, asked: CoverageRequest) -> CoverageHeader:

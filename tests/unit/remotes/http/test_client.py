@@ -231,7 +231,8 @@ def test_the_environment_is_read_once_and_never_for_loopback(monkeypatch: pytest
     there = environment_settings("https://acme.service-now.com")
     assert there.proxies["https"] == "http://proxy.example:3128"
     assert there.ca_bundle == "/etc/ca.pem"
-    assert environment_settings("http://127.0.0.1:8080").proxies == {}
+    for here in ("127.0.0.1:8080", "127.0.0.2", "[::1]:8080", "localhost"):
+        assert environment_settings(f"http://{here}").proxies == {}
 
 
 def test_nothing_of_the_environment_is_used_for_a_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
