@@ -69,9 +69,8 @@ ODD_ANSWERS = frozenset({FaultKind.ABSURD_HEADERS, FaultKind.STRANGE_TIMES})
 class Fault:
     """Strike operations whose name matches a glob, before or after their effect.
 
-    Operations: ``cases.list``, ``cases.get``, ``cases.acknowledge``, ``cases.resolve``, ``cases.close``,
-    ``cases.deep_links``; ``records.list``, ``records.get``, ``records.create``, ``records.update``,
-    ``records.event``, ``oauth.token``. ``times`` counts down; None strikes for ever, or ``until`` a time of the world.
+    ``control.people`` lists the operations, such as ``cases.list``, ``records.create``, ``oauth.token``. ``times``
+    counts down; None strikes for ever, or ``until`` a time of the world.
     """
 
     kind: FaultKind
@@ -90,7 +89,7 @@ class Fault:
 
 
 class FaultPlan:
-    """The faults of one world and count those that struck. Safe for several threads."""
+    """Keep the faults that are planned for one world, and count those that struck. Safe for several threads."""
 
     def __init__(self, seed: int = 0) -> None:
         self._faults: list[Fault] = []

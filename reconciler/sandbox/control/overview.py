@@ -51,7 +51,6 @@ def overview(sandbox: Sandbox) -> tuple[CaseOverview, ...]:
 
 def see_case(sandbox: Sandbox, case: Case) -> CaseOverview:
     """Look at one Case with its records."""
-    records = sandbox.servicenow.incidents_for(case.id)
     return CaseOverview(
         id=case.id,
         key=case.key,
@@ -59,7 +58,7 @@ def see_case(sandbox: Sandbox, case: Case) -> CaseOverview:
         priority=case.priority,
         status=case.status,
         stage=case_stage(case.status),
-        records=tuple(see_record(sandbox.servicenow, row) for row in records),
+        records=tuple(see_record(sandbox.servicenow, row) for row in sandbox.servicenow.incidents_for(case.id)),
     )
 
 

@@ -113,7 +113,10 @@ class CaseLedger:
         return f"https://sandbox.app.coralogix.example/#/cases/{case_id}"
 
     def find(self, case_id: str, actor: Actor, verb: str) -> Case:
-        """Find the Case that an actor may change; a program does not find a hidden one."""
+        """Find the Case that an actor may change; a program (``apiKey``) does not find a hidden one.
+
+        One that is not there leaves a journal entry, and raises NoSuchCaseError.
+        """
         try:
             return self.visible_case(case_id) if actor.kind == "apiKey" else self.case(case_id)
         except NoSuchCaseError:
@@ -166,7 +169,7 @@ class CaseLedger:
             self._events[case_id].append(event)
 
     def put_event(self, event: Event, edited: Event | None) -> None:
-        """Replace one event by its new form, or remove it."""
+        """Replace one event by its edited form; with None, remove it."""
         events = self._events[event.case_id]
         place = events.index(event)
         events[place : place + 1] = [edited] if edited else []

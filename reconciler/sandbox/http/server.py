@@ -42,9 +42,8 @@ class SandboxServer:
     """Serve one face on a loopback address; also a context manager.
 
     ``port`` 0 takes a free one; ``tls`` makes it HTTPS. ``now`` tells the time for ``Date`` headers that the face does
-    not give itself.
-    A ``TIMEOUT`` fault keeps the connection silent, and a drip keeps it busy, until the client gives up, the server
-    stops, or ``hang_seconds`` are over.
+    not give itself. A ``TIMEOUT`` fault keeps the connection silent, and a drip keeps it busy, until the client gives
+    up, the server stops, or ``hang_seconds`` are over.
     Raises ValueError for a host that is not loopback, OSError when the port is taken.
     """
 

@@ -25,7 +25,7 @@ class ServiceNowWorld:
     def __init__(
         self, clock: SandboxClock, faults: FaultPlan, *, switches: Switches | None = None, id_seed: int = 0
     ) -> None:
-        """Take a number that no other instance has which may be cloned over this one: no two give one id twice."""
+        """Make an instance; one that is cloned over another needs another ``id_seed``, so that no id comes twice."""
         self.clock = clock
         self.own_clock = InstanceClock(clock)
         self.faults = faults

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from email.utils import format_datetime
 
 from reconciler.core.model import JsonObject
@@ -56,12 +57,7 @@ class CoralogixFace:
         """Return the answer to one request, with the world's time as its ``Date``."""
         response = self._answer(request)
         date = format_datetime(self.world.clock.now(), usegmt=True)
-        return Response(
-            status=response.status,
-            body=response.body,
-            headers={"Date": date, **response.headers},
-            fault=response.fault,
-        )
+        return replace(response, headers={"Date": date, **response.headers})
 
     def _answer(self, request: Request) -> Response:
         found = find_route(request.method, request.path)
@@ -126,7 +122,7 @@ def error(status: int, message: str) -> Response:
 def strike(fault: Fault, response: Response) -> Response | None:
     """Return the answer that a fault makes of a good one; None for a kind that leaves it an answer."""
     if fault.kind in WIRE_KINDS:
-        return Response(status=response.status, body=response.body, headers=response.headers, fault=fault)
+        return replace(response, fault=fault)
     return SPOILED.get(fault.kind)
 
 

@@ -215,7 +215,7 @@ class ServiceNowFace:
             return denied(denial)
 
     def _lose(self, request: Request, target: Target, kind: FaultKind) -> None:
-        """Enter a write that never took effect, of events each one."""
+        """Enter a write that never took effect in the journal; of several events, one entry for each."""
         body = json_object(request) if request.body else {}
         operation = {"POST": Operation.INSERT, "DELETE": Operation.DELETE}.get(request.method, Operation.UPDATE)
         for values in _events(body) if request.path == EVENT_PATH else [body]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from uuid import NAMESPACE_OID, uuid5
 
 from reconciler.sandbox.servicenow.switches import Switches
-from reconciler.sandbox.servicenow.tables.schema import API_USER, Schema, TableRow, incident_schema
+from reconciler.sandbox.servicenow.tables.schema import API_USER, MASKED, Schema, TableRow, incident_schema
 
 ADMIN_ID = "6816f79cc0a8016401c5a33be04be441"
 """the sys_id of ``admin`` in the demo data of every instance"""
@@ -65,7 +65,7 @@ def user_row(user_name: str, full_name: str, number: int) -> TableRow:
         email=f"{user_name}@example.com",
         active="true",
         time_zone="US/Pacific",
-        user_password="********",  # noqa: S106 - what every reader of the field is shown
+        user_password=MASKED,
     )
 
 

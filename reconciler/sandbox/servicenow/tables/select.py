@@ -150,7 +150,10 @@ def _is_exact(condition: Condition) -> bool:
 
 
 def _range(block: tuple[Group, ...], reading: QueryRules) -> tuple[OrderKey, str]:
-    """Find between which order keys the matches of one block lie."""
+    """Return the order key at which the matches of one block begin, and the last time that one of them can have.
+
+    Alternatives (``^OR``) bound nothing. Behind a page comes what is left of its last second, by ``sys_id``.
+    """
     start, end = ("", ""), LAST_KEY[0]
     behind = ""
     for one, *more in block:

@@ -36,7 +36,7 @@ class Rule:
 
 
 class Rules:
-    """The rules of one instance, and ask them all about a write."""
+    """Keep the rules of one instance, and hold a write against all of them."""
 
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
