@@ -117,8 +117,11 @@ def answered(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
 
 
 def _told(knowledge: Knowledge, question: Question) -> Knowledge:
+    about = (question.connector, question.name)
+    if question.terms:
+        return replace(knowledge, existing={**knowledge.existing, about: ()})
     if not question.name_field:
-        return replace(knowledge, records={**knowledge.records, (question.connector, question.name): ()})
+        return replace(knowledge, records={**knowledge.records, about: ()})
     key = (question.connector, question.table, question.name)
     found = f"<{question.table} {question.name}>"
     return replace(knowledge, references={**knowledge.references, key: found})

@@ -9,6 +9,7 @@ import pytest
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, ActionKind, Pair, SkipReason, Stage
 from reconciler.core.planning.preview.outlook import PASSES, outlook, rule_of
+from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.policies import Policies
 from reconciler.core.words import in_words, level
 from tests.builders import (
@@ -55,6 +56,13 @@ def test_what_the_next_cycle_would_do_is_named() -> None:
     ahead = outlook(a_pair(RESOLVED, OPEN), ONE_STEP, known())
     assert [(action.kind, action.to_stage) for action in ahead.actions] == [(ActionKind.ADVANCE_INCIDENT, RESOLVED)]
     assert ahead.because == ()
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_create_is_named_where_another_record_may_stand_for_the_case(stage: Stage) -> None:
+    rules = policies(inbound=an_inbound(existing=Existing.compile("short_descriptionLIKE{{ case.key }}")))
+    ahead = outlook(an_unlinked(a_case(status=STATUS_OF[stage])), rules, known(include_resolved=True))
+    assert [action.kind for action in ahead.actions] == [ActionKind.CREATE_INCIDENT]
 
 
 @pytest.mark.parametrize("stage", Stage)

@@ -9,6 +9,7 @@ from reconciler.core.findings import Code
 from reconciler.core.model import ActionKind, Skip, SkipReason, Stage
 from reconciler.core.planning.preview.backtest import Difference, DifferenceKind, Replayed, replay
 from reconciler.core.planning.preview.trial import try_out
+from reconciler.core.policies.existing import Existing
 from reconciler.core.policies.lint import advice
 from reconciler.core.policies.policies import Policies, Reference
 from reconciler.core.policies.requirements import NamedRow, explained_states, named_rows, sent_values
@@ -70,6 +71,12 @@ class TestTrial:
         shown = try_out(a_case(), policies(inbound=inbound), looked_up)
         assert shown.request is not None
         assert shown.request.fields["assignment_group"] == "ab" * 16
+
+    def test_a_case_that_may_have_a_record_by_other_means_is_shown_as_one_that_has_none(self) -> None:
+        inbound = an_inbound(existing=Existing.compile("short_descriptionLIKE{{ case.key }}"))
+        shown = try_out(a_case(), policies(inbound=inbound), known())
+        assert shown.request is not None
+        assert shown.request.kind is ActionKind.CREATE_INCIDENT
 
     def test_says_why_there_is_no_record(self) -> None:
         narrow = policies(inbound=an_inbound(create_when=condition("case.priority == 'P1'")))
