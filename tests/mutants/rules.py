@@ -180,8 +180,8 @@ RULES = (
     fault(
         "a number in place of a text goes unsaid",
         "vocabulary:never_true",
-        'operand.op in {"eq", "ne"} and {_is_number(left), _is_number(right)} == {True, False}',
-        'operand.op == "eq" and {_is_number(left), _is_number(right)} == {True, False}',
+        'operator in {"eq", "ne"} and _is_number(left) != _is_number(right)',
+        'operator == "eq" and _is_number(left) != _is_number(right)',
         f"{CONDITIONS}::test_a_comparison_that_can_never_be_true_is_a_doubt",
     ),
     fault(

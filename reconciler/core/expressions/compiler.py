@@ -191,7 +191,7 @@ class _Compiler:
         if len(node.ops) != 1:
             raise ValueError("comparisons are not chained: write them with and")
         check_comparison(node, self.roots)
-        self.doubts += never_true(node)
+        self.doubts += never_true(node, self.roots)
         left, right = self.value(node.expr), self.value(node.ops[0].expr)
         match node.ops[0].op:
             case "eq":

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 
 from jinja2 import nodes
 
+from reconciler.core.expressions import tera
 from reconciler.core.expressions.names import RESOLVER_KINDS, RESOLVER_WORDS, STATUS_WORDS, find_name, roots_with_twins
 from reconciler.core.expressions.patterns import rust_pattern
 
@@ -55,7 +56,7 @@ def check_comparison(node: nodes.Compare, roots: Sequence[str]) -> None:
     """Raise ValueError when ``==``, ``!=`` or ``in`` compares with a word that is never there."""
     left, operand = node.expr, node.ops[0]
     if operand.op in {"eq", "ne"}:
-        for subject, literal in ((left, operand.expr), (operand.expr, left)):
+        for subject, literal in _both_ways(left, operand.expr):
             words = words_of(subject, roots)
             if words and isinstance(literal, nodes.Const):
                 _refuse_closed(words, literal.value)
@@ -64,29 +65,45 @@ def check_comparison(node: nodes.Compare, roots: Sequence[str]) -> None:
         _check_membership(left, operand.expr, roots)
 
 
-def never_true(node: nodes.Compare) -> list[str]:
+def never_true(node: nodes.Compare, roots: Sequence[str]) -> list[str]:
     """Say in words why a comparison can never be true, whatever the Case and the record; nothing where it can.
 
     Every value that has a name is a text, a list or a map: times and numbers are text too.
     """
-    left, operand = node.expr, node.ops[0]
-    right = operand.expr
-    if operand.op in _ORDERS and {_is_number(left), _is_number(right)} != {True}:
+    left, right, operator = node.expr, node.ops[0].expr, node.ops[0].op
+    if operator in _ORDERS and not (_is_number(left) and _is_number(right)):
         return ["<, <=, > and >= compare numbers, such as a length; times and columns are text, so this is never true"]
-    if operand.op in {"eq", "ne"} and {_is_number(left), _is_number(right)} == {True, False}:
+    if operator in {"eq", "ne"} and _is_number(left) != _is_number(right):
         return ["a number equals no text, so this is never true: write the number in quotes"]
-    if operand.op == "eq" and any(isinstance(side, nodes.Const) and side.value == "" for side in (left, right)):
+    if operator == "eq" and any(_is_empty(one) and _is_text(other, roots) for one, other in _both_ways(left, right)):
         return ["what is empty has no value, so this is never true: write is undefined"]
     numbers = isinstance(right, nodes.List) and right.items and all(_is_number(item) for item in right.items)
-    if operand.op == "in" and numbers and not _is_number(left):
+    if operator == "in" and numbers and not _is_number(left):
         return ["a number equals no text, so this is never true: write the numbers in quotes"]
     return []
+
+
+def _both_ways(left: nodes.Expr, right: nodes.Expr) -> tuple[tuple[nodes.Expr, nodes.Expr], ...]:
+    return (left, right), (right, left)
+
+
+def _is_empty(node: nodes.Expr) -> bool:
+    return isinstance(node, nodes.Const) and node.value == ""
+
+
+def _is_text(node: nodes.Expr, roots: Sequence[str]) -> bool:
+    """Return whether a node is the name of one text: not a label, one of whose values may be empty, nor a filter."""
+    path = path_of(node)
+    if path is None or path[0] not in roots_with_twins(roots):
+        return False
+    name = find_name(path, roots)
+    return name is None or name.each is None  # None: a column of the instance's own
 
 
 def _is_number(node: nodes.Expr) -> bool:
     match node:
         case nodes.Const(value=value):
-            return isinstance(value, int | float) and not isinstance(value, bool)
+            return tera.is_number(value)
         case nodes.Filter(name="default", node=nodes.Expr() as inner, args=args, kwargs=kwargs):
             return _is_number(inner) or any(_is_number(one) for one in [*args, *(kwarg.value for kwarg in kwargs)])
     return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Filter) and node.name == "length")
@@ -104,10 +121,11 @@ def _check_membership(item: nodes.Expr, container: nodes.Expr, roots: Sequence[s
 
 def check_test(node: nodes.Test, roots: Sequence[str]) -> None:
     """Raise ValueError when a test looks for a text that no possible value has, or its pattern cannot be used."""
-    if node.name == "matching" and isinstance(node.args[0], nodes.Const):
-        rust_pattern(str(node.args[0].value))
-    if isinstance(node.args[0], nodes.Const):
-        _check_fits(node.name, words_of(node.node, roots), node.args[0].value)
+    sought = node.args[0]
+    if isinstance(sought, nodes.Const):
+        if node.name == "matching":
+            rust_pattern(str(sought.value))
+        _check_fits(node.name, words_of(node.node, roots), sought.value)
 
 
 def _check_fits(test: str, words: tuple[str, ...], sought: object) -> None:

@@ -71,23 +71,24 @@ def _covers(before: Route, route: Route) -> bool:
         route.labels,
         route.priorities,
     )
-    return takes_all(before) or (same and before.fallback == route.fallback)
+    return same or takes_all(before)
 
 
 def takes_all(route: Route) -> bool:
     """Return whether a route takes every Case that comes to it."""
-    return route.when.source.strip() in {"", "true"} and not route.labels and not route.priorities
+    return route.when.is_always and not route.labels and not route.priorities
 
 
 def _unused(policies: Policies) -> Iterator[Doubt]:
-    used = {
-        "inbound": {route.inbound for route in policies.routes},
-        "outbound": {route.outbound for route in policies.routes},
-        "servicenow": {route.connector for route in policies.routes},
+    routes = policies.routes
+    unused = {
+        # The default policies are there even without a table.
+        "inbound": policies.inbound.keys() - {route.inbound for route in routes} - {DEFAULT},
+        "outbound": policies.outbound.keys() - {route.outbound for route in routes} - {DEFAULT},
+        "servicenow": policies.connectors - {route.connector for route in routes},
     }
-    there = {"inbound": policies.inbound, "outbound": policies.outbound, "servicenow": policies.connectors}
-    for kind, names in there.items():
-        for name in sorted(set(names) - used[kind] - {DEFAULT}):  # it is there even without a table
+    for kind, names in unused.items():
+        for name in sorted(names):
             yield Doubt(code=Code.UNUSED, words=f"[{kind}.{name}] is used by no route")
 
 

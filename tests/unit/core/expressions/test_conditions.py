@@ -359,6 +359,7 @@ def test_a_hostile_title_is_only_ever_a_value(title: str) -> None:
         ("case.labels.x != 5", "write the number in quotes"),
         ("incident.state in [6, 7]", "write the numbers in quotes"),
         ('incident.close_code == ""', "write is undefined"),
+        ('"" == incident.u_own', "write is undefined"),
     ],
 )
 def test_a_comparison_that_can_never_be_true_is_a_doubt(source: str, words: str) -> None:
@@ -376,7 +377,16 @@ def test_a_comparison_that_can_never_be_true_is_a_doubt(source: str, words: str)
         '"6" in [incident.state]',
         "1 == 1",
         'case.title != ""',
+        'case.assignee | default(value="") == ""',
+        'case.title | trim == ""',
+        'case.labels.x == ""',
     ],
 )
 def test_a_comparison_that_can_be_true_is_none(source: str) -> None:
     assert Condition.compile(source, ("incident", "case")).doubts == ()
+
+
+def test_a_default_can_be_empty_and_so_can_a_label() -> None:
+    context = case_context(replace(CASE, assignee="", labels={"x": ("",)}))
+    assert Condition.compile('case.assignee | default(value="") == ""').holds(context)
+    assert Condition.compile('case.labels.x == ""').holds(context)

@@ -254,6 +254,11 @@ class TestAdvice:
             "[servicenow.spare]",
         ]
 
+    def test_of_what_is_named_default_only_the_policies_need_no_route(self) -> None:
+        rules = policies(routes=(a_route(inbound="own", outbound=""),), connectors=frozenset({"main", "default"}))
+        rules = replace(rules, inbound={**rules.inbound, "own": an_inbound(name="own")})
+        assert words_of(rules) == ["[servicenow.default] is used by no route"]
+
     def test_a_reference_whose_field_nothing_fills(self) -> None:
         inbound = an_inbound(references={**an_inbound().references, "u_owner": Reference(table="sys_user")})
         (words,) = words_of(policies(inbound=inbound))
