@@ -113,6 +113,19 @@ def test_the_way_back_is_read_from_the_incident_that_the_alert_led_to() -> None:
     assert world.status(case_id) == "RESOLVED"
 
 
+def test_each_case_follows_the_one_incident_that_its_alert_was_grouped_into() -> None:
+    world = a_world(WayBack.INCIDENT)
+    case_ids = [world.new_case(), world.new_case()]
+    world.run_until_quiet()
+    sys_id = world.servicenow.people.open_incident("made by Event Management")
+    admin = world.servicenow.people.actor("admin")
+    for row in world.servicenow.records("em_alert"):
+        world.servicenow.writes.update("em_alert", row["sys_id"], {"incident": sys_id}, admin)
+    world.servicenow.people.resolve(sys_id)
+    world.run_until_quiet()
+    assert [world.status(case_id) for case_id in case_ids] == ["RESOLVED", "RESOLVED"]
+
+
 @pytest.mark.parametrize("way_back", [WayBack.NONE, WayBack.ALERT])
 def test_a_reactivated_case_reopens_no_alert(way_back: WayBack) -> None:
     world = a_world(way_back)

@@ -6,6 +6,7 @@ is checked against what was asked; what is read becomes a record of the event ta
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -69,12 +70,15 @@ def _rows(
     if way_back is WayBack.ALERT:
         yield from ((link, alert, alert) for link, alert in ours)
         return
-    led_to = {str(alert["incident"]): (link, alert) for link, alert in ours if alert.get("incident")}
+    led_to: dict[str, list[tuple[Link, JsonObject]]] = defaultdict(list)
+    for link, alert in ours:
+        if alert.get("incident"):
+            led_to[str(alert["incident"])].append((link, alert))
     if led_to:
         query = f"sys_idIN{','.join(led_to)}^ORDERBYsys_id"
         for row in client.rows("incident", query, fields=INCIDENT_FIELDS, limit=len(led_to)):
-            if row.get("sys_id") in led_to:
-                yield (*led_to[str(row["sys_id"])], row)
+            # Event Management groups alerts: one Incident can be that of several Cases.
+            yield from ((link, alert, row) for link, alert in led_to.get(str(row.get("sys_id")), ()))
 
 
 def _as_record(context: Context, link: Link, way_back: WayBack, alert: JsonObject, row: JsonObject) -> Incident:
