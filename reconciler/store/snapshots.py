@@ -127,10 +127,11 @@ class Snapshots:
 
         Every link is marked for planning. No cursor is left, so that the next pull looks back as far as a first one.
         """
+        self._db.skip_counts = None
         with self._db.transaction() as conn:
             for table in _RESTORED_TABLES:
                 conn.execute(f"DELETE FROM {table}")  # noqa: S608 - our own constants
-            facts = {**restored.facts, "origin": time_text(restored.origin)}
+            facts = {**restored.facts, _ORIGIN: time_text(restored.origin)}
             conn.executemany(PUT_FACT, sorted(facts.items()))
             context = IngestContext(conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now)
             ingest_cases(context, restored.cases)

@@ -157,7 +157,7 @@ class Database:
         self.connection = connection
         self.path = path
         self.skip_counts: Mapping[str, int] | None = None
-        """reason -> skips that stand; None after decisions were stored, which alone change them"""
+        """reason -> skips that stand; None after decisions were stored, or a rebuild, which alone change them"""
 
     def close(self) -> None:
         """Close the database; a second call does nothing."""

@@ -14,7 +14,7 @@ import pytest
 from reconciler.core.errors import StoreError
 from reconciler.core.model import HOLD_REASONS, Hold, Link, Skip, SkipReason, Stage, System
 from reconciler.store.store import Store
-from reconciler.store.values import Decided, Pulled
+from reconciler.store.values import Decided, Pulled, Restored
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, LATER, case_id, decide_on, empty_store, remember
 
@@ -107,6 +107,14 @@ def test_skips_are_counted_anew_only_after_decisions_were_stored(store: Store) -
     store.database.connection.set_trace_callback(asked.append)
     assert store.links.count_skips() == {"unknown_state": 1}
     assert asked == []
+
+
+def test_skips_are_counted_anew_after_a_rebuild(store: Store) -> None:
+    decide_on(store, Decided(link=a_link(), needs_plan=False, skip=skip(SkipReason.NOT_ROUTED)))
+    assert store.links.count_skips() == {"not_routed": 1}
+    nothing = Restored(cases=(), incidents=(), links=(), facts={}, origin=NOW)
+    store.snapshots.restore(nothing, stage_rules=JUDGE, cycle_id="c2", now=LATER)
+    assert store.links.count_skips() == {}
 
 
 def test_skip_since_is_kept_while_the_reason_stays(store: Store) -> None:
