@@ -22,7 +22,7 @@ from reconciler.core.planning.standing import Standing, told_by
 from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
-from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups, remembered_references
+from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups, learned, remembered_references
 from reconciler.engine.acting.perform import INCIDENT_CHANGES
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_head, tell_holds, tell_outcome
@@ -45,7 +45,7 @@ from reconciler.engine.request_log import left_open
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
 from reconciler.store.maintenance import Retention
-from reconciler.store.values import CycleCounts, Decided, FinishedAction, UnfinishedAction
+from reconciler.store.values import CycleCounts, Decided, FinishedAction, Learned, UnfinishedAction
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
@@ -244,13 +244,9 @@ class _Cycle:
             references=remembered_references(
                 store, self.context.policies, self.context.connectors, since=now - NAMES_BELIEVED_FOR
             ),
-            notes_counted=self._learned("notes_counted"),
-            ids_not_honoured=self._learned("ids_not_honoured"),
+            notes_counted=learned(store, self.context.connectors, Learned.NOTES_COUNTED),
+            ids_not_honoured=learned(store, self.context.connectors, Learned.IDS_NOT_HONOURED),
         )
-
-    def _learned(self, fact: str) -> frozenset[str]:
-        """Name the connectors of whose instances this was learned."""
-        return frozenset(name for name in self.context.connectors if self.context.store.facts.get(f"{fact}.{name}"))
 
     def _check(self) -> None:
         """Refuse the whole plan when it is not what was reviewed, or does more than limits or a changed config may."""

@@ -28,7 +28,7 @@ from reconciler.engine.reading.pull import whole_case_pages
 from reconciler.engine.report import result_of
 from reconciler.rebuild.report import RebuildReport, Uncertainty, UncertaintyKind
 from reconciler.remotes.ports import CaseOrder, IncidentClient, record_pages, rows_hidden
-from reconciler.store.values import CycleCounts, Restored
+from reconciler.store.values import CycleCounts, Learned, Restored
 
 KIND = "rebuild"
 """The kind of this cycle in the journal."""
@@ -281,7 +281,7 @@ def _ours(pair: Pair, policies: Policies, knowledge: Knowledge) -> Mapping[str, 
 def _facts(pairs: Iterable[Pair], policies: Policies) -> Mapping[str, str]:
     """Return which instances replace the ids that we choose, as their first create would have shown."""
     return {
-        f"ids_not_honoured.{pair.link.connector}": pair.link.sys_id
+        Learned.IDS_NOT_HONOURED.of(pair.link.connector): pair.link.sys_id
         for pair in pairs
         if pair.link.sys_id.lower() != record_id(policies.owner, pair.case.id, pair.link.generation)
     }

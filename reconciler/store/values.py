@@ -50,6 +50,19 @@ class Cursor:
     """JSON text of an unfinished listing; the store does not look inside"""
 
 
+class Learned(StrEnum):
+    """What is learned of the instance behind a connector, each remembered as a fact."""
+
+    IDS_NOT_HONOURED = "ids_not_honoured"
+    """it replaces the ``sys_id`` that we choose for a record"""
+    NOTES_COUNTED = "notes_counted"
+    """it moves a record's ``sys_mod_count`` for a work note"""
+
+    def of(self, connector: str) -> str:
+        """Return the key of the fact for one connector; its value is the record by which it was learned."""
+        return f"{self}.{connector}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pulled:
     """What the pull of one side brought, whole or in part."""

@@ -31,7 +31,7 @@ from reconciler.engine.acting.perform import READ_BEFORE, Performer
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_outcome, tell_side_stopped
 from reconciler.engine.request_log import made_for
-from reconciler.store.values import FinishedAction
+from reconciler.store.values import FinishedAction, Learned
 
 log = logging.getLogger(__name__)
 
@@ -240,14 +240,14 @@ class Applier:
         if record is None or link is None or action.kind not in (ActionKind.CREATE_INCIDENT, ActionKind.ADOPT_INCIDENT):
             return
         if record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation):
-            self.context.store.facts.put(f"ids_not_honoured.{record.connector}", record.sys_id)
+            self.context.store.facts.put(Learned.IDS_NOT_HONOURED.of(record.connector), record.sys_id)
 
     def _learn_of_notes(self, before: Incident | None, outcome: Outcome) -> None:
         """Store that a connector's instance counts a work note as a change of its record."""
-        after, fact = outcome.incident, f"notes_counted.{outcome.action.connector}"
+        after = outcome.incident
         is_note = outcome.action.kind is ActionKind.ADD_WORK_NOTE and outcome.result is Result.DONE
         if is_note and before and after and after.mod_count == before.mod_count + 1:
-            self.context.store.facts.put(fact, after.sys_id)
+            self.context.store.facts.put(Learned.NOTES_COUNTED.of(outcome.action.connector), after.sys_id)
 
     def _read(self, batch: Sequence[Decision], down: Collection[str]) -> Fresh:
         """Read the records that this batch changes; a record that is left out is read by itself later.

@@ -21,7 +21,7 @@ from reconciler.core.policies.policies import Policies
 from reconciler.engine.context import Context
 from reconciler.remotes.ports import IDS_A_REQUEST, NAMES_A_REQUEST
 from reconciler.store.store import Store
-from reconciler.store.values import Pulled
+from reconciler.store.values import Learned, Pulled
 
 log = logging.getLogger(__name__)
 
@@ -205,8 +205,19 @@ def remembered_references(
     }
 
 
+def learned(store: Store, connectors: Iterable[str], what: Learned) -> frozenset[str]:
+    """Name the connectors of whose instances this was learned."""
+    return frozenset(name for name in connectors if store.facts.get(what.of(name)))
+
+
 def remembered_knowledge(store: Store, policies: Policies, now: datetime) -> Knowledge:
-    """Collect what a decision may use without a request: the time of the first start, and names looked up before."""
-    known = remembered_references(store, policies, {route.connector for route in policies.routes})
-    references = {name: sys_id for name, sys_id in known.items() if sys_id}
-    return Knowledge(now=now, origin=store.facts.origin() or now, references=references)
+    """Collect what a decision may use without a request: the time of the first start, what was learned, and names."""
+    connectors = {route.connector for route in policies.routes}
+    known = remembered_references(store, policies, connectors)
+    return Knowledge(
+        now=now,
+        origin=store.facts.origin() or now,
+        references={name: sys_id for name, sys_id in known.items() if sys_id},
+        notes_counted=learned(store, connectors, Learned.NOTES_COUNTED),
+        ids_not_honoured=learned(store, connectors, Learned.IDS_NOT_HONOURED),
+    )
