@@ -30,7 +30,7 @@ class CaseEventKind(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Who can act on a Case by the key in ``actor``."""
+    """Who can act on a Case, each by its key in ``actor``."""
 
     SYSTEM = "system"
     USER = "user"

@@ -2,8 +2,8 @@
 
 ReconcilerError
 ├─ ConfigError(problems)      wrong usage or config: exit 2
-├─ StoreError                 the database is damaged, full, or newer than this program
-│  └─ StoreBusy               it cannot be written for now (another writer, a full disk); trying again may help
+├─ StoreError                 the database is damaged, or newer than this program
+│  └─ StoreBusy               it cannot be written for now: another writer, a full or read-only disk
 ├─ Refused                    on purpose; a person must look: exit 3
 │  ├─ Locked                  another process works on this database
 │  └─ HeldBack                a request that could write, while nothing may be written

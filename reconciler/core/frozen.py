@@ -81,7 +81,7 @@ else:
         return init
 
     def _values_of(names):
-        # Of one name ``attrgetter`` returns no tuple, and it takes one at least.
+        # ``attrgetter`` wants a name, and of a single one it returns no tuple.
         return attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, name) for name in names)
 
     def _refuse(self, name, *_):

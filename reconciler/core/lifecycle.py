@@ -79,7 +79,6 @@ STEPS: tuple[Step, ...] = (
 STEP_TO = {step.stage: step for step in STEPS}
 STEP_OF = {step.verb: step for step in STEPS}
 
-
 _ACTIVE_STATUSES = frozenset({"ACTIVE", "ACKNOWLEDGED"})
 _NOT_OVER_STATUSES = _ACTIVE_STATUSES | {PENDING}
 _OVER_STATUSES = frozenset(status for status, stage in CASE_STAGES.items() if stage >= Stage.RESOLVED)

@@ -26,7 +26,7 @@ JsonObject = dict[str, Any]
 
 
 class Stage(IntEnum):
-    """Place either side on the one scale on which both only move forward."""
+    """The one scale on which both sides are placed, and on which we only ever move them forward."""
 
     OPEN = 1
     ACKNOWLEDGED = 2
@@ -53,7 +53,7 @@ class Verb(StrEnum):
 
 
 class System(StrEnum):
-    """The two services, as journals and errors do."""
+    """The two services, by the names that journals and errors use."""
 
     CORALOGIX = "coralogix"
     SERVICENOW = "servicenow"
@@ -299,8 +299,9 @@ class Link:
     """counts records made on purpose for one Case; part of the computed sys_id"""
     case_peak: Stage | None = None
     incident_peak: Stage | None = None
+    """the highest stage at which each side was ever seen; None before"""
     admitted: bool = False
-    """a person asked for this Case by a backfill"""
+    """the Case was let in once, and so is never too old again"""
     was_active: bool = False
     """the Case was seen active, or carries a sign of it"""
     written: Mapping[str, str] = field(default_factory=dict)
@@ -330,15 +331,9 @@ class Link:
     first_seen_at: datetime | None = None
 
     @property
-    def stands_for_case(self) -> tuple[str, str, str, str] | None:
-        """Return (connector, table, ``sys_id``, number) of the record of this Case, ours or one by other means.
-
-        None where there is no record. ``elsewhere`` tells which of both it is.
-        """
-        if self.sys_id:
-            return self.connector, self.table, self.sys_id, self.number
-        there = self.elsewhere
-        return (there.connector, there.table, there.sys_id, there.number) if there and not there.is_missed else None
+    def has_record(self) -> bool:
+        """Return whether a record stands for the Case: ours, or one by other means."""
+        return bool(self.sys_id) or (self.elsewhere is not None and not self.elsewhere.is_missed)
 
     @property
     def agreed(self) -> Stage | None:
@@ -421,7 +416,7 @@ class Skip:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldNote:
-    """Note for the audit what became of a field in step: ``kept``, since a person changed it."""
+    """A field in step that is left alone because a person changed it, for the audit."""
 
     case_id: str
     name: str

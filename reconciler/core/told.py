@@ -7,10 +7,10 @@ side, and where they do not agree, that is told, too. Everything here is a funct
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from reconciler.core.case_events import CaseEvent, CaseEventKind
+from reconciler.core.copies import replace
 from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import case_stage
 from reconciler.core.model import Case, Incident, Stage

@@ -95,7 +95,7 @@ def _may_get_one(context: Context, case: Case, asked: BackfillRequest) -> bool:
     if stage is None or (stage >= Stage.RESOLVED and not asked.include_resolved):
         return False
     pair = context.store.links.pair(case.id)
-    return pair is None or pair.link.stands_for_case is None
+    return pair is None or not pair.link.has_record
 
 
 def _hourly(context: Context) -> dict[str, int]:

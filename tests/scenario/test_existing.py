@@ -50,7 +50,9 @@ def test_a_case_with_a_record_elsewhere_gets_no_second_and_its_record_no_write()
         world.cycle()
     assert world.written() == 0
     assert dict(world.servicenow.record(sys_id)) == before
-    assert world.pair(case_id).link.stands_for_case == ("main", "incident", sys_id, number)
+    link = world.pair(case_id).link
+    assert link.elsewhere
+    assert (link.has_record, link.elsewhere.sys_id, link.elsewhere.number) == (True, sys_id, number)
 
 
 def test_a_column_of_its_own_keeps_it_as_the_page_of_the_config_says() -> None:
@@ -104,7 +106,7 @@ def test_a_record_that_is_gone_is_believed_after_two_drift_checks() -> None:
     assert world.cycle().plan.actions == ()
     assert world.cycle(seconds=DRIFT_SECONDS).plan.actions == ()
     assert "looks once more" in str(world.store.links.standing_skips()[0].detail)
-    assert world.pair(case_id).link.stands_for_case is None
+    assert not world.pair(case_id).link.has_record
     world.cycle(seconds=DRIFT_SECONDS)
     assert len(world.servicenow.incidents_for(case_id)) == 1
 

@@ -35,6 +35,7 @@ MOST_BLOCKS = 15
 """Python, which Jinja2 makes of a template, has an end at 20."""
 MOST_DEPTH = 300
 MOST_KNOWN = 100
+"""So many results a template keeps, to be given again for the same values."""
 _FAILURES = (jinja2.TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError)
 _ASKED_BY_JINJA = frozenset({"unsafe_callable", "alters_data"})
 _COUNTED = "_counted"
@@ -58,6 +59,7 @@ _KEPT_FILTERS = (
     "dictsort",
     "items",
 )
+"""Those of Jinja2's own filters that are kept."""
 _MEMBER_BY_MEMBER = frozenset({*_KEPT_FILTERS, "join", "lines", "sum"}) - {"length", "count", "first", "last"}
 """To these a text is a list of its characters."""
 _TEXT_METHODS = frozenset({"startswith", "endswith", "split", "rsplit", "strip", "lower", "upper"})

@@ -21,19 +21,22 @@ so the order in which news arrives does not matter, doing a thing twice changes 
       too old, no route, ``create_when`` false               nothing: ``before_origin``, ``not_routed``
       nobody looked for records with its key                 ask
       one bears it / several do                              adopt it, then as linked / nothing: ``duplicate_incidents``
+      people have the record before it open again            nothing: ``incident_reopened``
       ``existing`` finds a record by other means             nothing: ``kept_elsewhere``
-      none does                                              create it, at the stage where the Case stands
+      a create may still run, and would not be recognised    nothing: ``settling``
+      none of these                                          create it, at the stage where the Case stands
 
     linked
+      the record of a re-activation is there already         as with no record yet
       an obstacle (``rules.OBSTACLES``, in their order)      nothing, with the obstacle's word
-      the record bears key and mark no more                  nothing: ``rejected``
+      its Case is active again, and gets a next record       as with no record yet
       record: moved back across ``resolved``                 nothing: ``incident_reopened``
       record: closed or canceled                             nothing: ``incident_terminal`` where something differs
       record: something differs, ``update_when`` is false    nothing: ``not_routed``
       record: its Case stands above the record's peak        advance it, with the fields that differ
       record: a field in step differs, and is still ours     update it
-      Case: moved back across ``resolved``                   nothing: ``case_moved_back``; its record gets what
-                                                             ``on_reactivate`` says: a note, or the next record
+      Case: moved back across ``resolved``                   nothing: ``case_moved_back``; its record gets a note,
+                                                             but where ``on_reactivate`` is ``hold``
       Case: the record's words ask for more than its peak    advance it, verb by verb
 
 **Three steps.** ``Standing`` looks at the pair once and derives how both sides stand. ``rules`` applies the table and

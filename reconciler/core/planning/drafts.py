@@ -105,7 +105,7 @@ def _followed(verdict: Follow, here: Standing, knowledge: Knowledge) -> Decision
 
 def _record_side(verdict: Follow, here: Standing, knowledge: Knowledge) -> Decision:
     draft = draft_event(here) if here.is_event else draft_changes(here, here.record_goes_to, knowledge)
-    if verdict.is_over and not draft.questions:
+    if verdict.is_over and not draft.questions:  # whether anything differs is only known once all names are
         return Decision(link=here.link, skip=verdict.is_over if draft.fields else None)
     if verdict.withheld and (draft.questions or draft.problem or draft.fields):
         return Decision(link=here.link, skip=verdict.withheld)
@@ -299,7 +299,7 @@ def _fields(here: Standing, templates: Mapping[str, Template], knowledge: Knowle
 
 
 def _in_step(here: Standing, knowledge: Knowledge) -> Draft:
-    """Take the fields that follow the Case, rendered once for all that look at these two sides, and turn likewise."""
+    """Take the fields that follow the Case as the pair has them rendered already, likewise with each ``sys_id``."""
     return _with_ids(here, _drawn(lambda: here.in_step), knowledge)
 
 
@@ -308,6 +308,7 @@ def _rendered(here: Standing, templates: Mapping[str, Template]) -> Draft:
 
 
 def _drawn(render: Callable[[], Mapping[str, str]]) -> Draft:
+    """Draft what is rendered, or the problem with it."""
     try:
         return Draft(fields=render())
     except TemplateFailed as failure:
@@ -325,8 +326,10 @@ def _with_ids(here: Standing, rendered: Draft, knowledge: Knowledge) -> Draft:
         match answer:
             case Question():
                 refused = knowledge.refused.get((answer.connector, answer.table, answer.name))
-                problem = f"{name}: {refused}" if refused else problem
-                questions += [] if refused else [answer]
+                if refused:
+                    problem = f"{name}: {refused}"
+                else:
+                    questions.append(answer)
             case "":
                 missing = f"{reference.table} has no single active row named {value!r}"
                 problem = f"{name}: {missing}, and there is no default that is"

@@ -189,7 +189,7 @@ def changes_to_existing(plan: Plan) -> Counter[ActionKind]:
 
 def over_limits(plan: Plan, limits: Limits) -> tuple[str, ...]:
     """Say which brakes a plan would break, each with its numbers; empty when it fits."""
-    allowed = {name: getattr(limits, name) for name in needs(plan)}
+    allowed = vars(limits)
     return tuple(
         f"the plan needs {count}, [limits] {name} allows {allowed[name]}"
         for name, count in needs(plan).items()

@@ -58,9 +58,9 @@ def _first(rules: Iterable[Rule], here: Standing, knowledge: Knowledge) -> Skip 
 
 def gone(here: Standing, _: Knowledge) -> Skip | None:
     """Make no record for a Case that answered 404."""
-    return (
-        here.skip(SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case") if here.link.case_absence else None
-    )
+    if here.link.case_absence is None:
+        return None
+    return here.skip(SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case")
 
 
 def never_active(here: Standing, _: Knowledge) -> Skip | None:

@@ -59,7 +59,7 @@ class Follow:
     case_goes_to: Stage | None
     """None: the Case is left where it is"""
     moved_back: Skip | None
-    """which side was moved back across ``resolved``"""
+    """which side was moved back across ``resolved``, or that a note about it may still arrive"""
     stands_back: Skip | None
     """which side was moved back below it; said where nothing is done"""
 

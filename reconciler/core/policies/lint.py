@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import case_context
 from reconciler.core.expressions.templates import Template, render_fields

@@ -172,9 +172,9 @@ class Policies:
         if link.outbound and link.outbound not in self.outbound:
             return f"[outbound.{link.outbound}], which it listens by, is not in the config"
         table = self.inbound[link.inbound].table
-        return (
-            "" if table == link.table else f"the record is in {link.table}, [inbound.{link.inbound}] is for {table} now"
-        )
+        if table != link.table:
+            return f"the record is in {link.table}, [inbound.{link.inbound}] is for {table} now"
+        return ""
 
     def case_stage(self, case: Case) -> Stage | None:
         """Place a Case on the scale; None when its status is pending or unknown."""

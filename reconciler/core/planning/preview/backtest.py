@@ -8,16 +8,17 @@ difference in route or target is about records that are still to come.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from enum import StrEnum
 
+from reconciler.core.copies import replace
 from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STEP_TO
 from reconciler.core.model import Link, Pair, Skip, Stage
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.preview.trial import render_parts
 from reconciler.core.planning.rules import admit
-from reconciler.core.planning.standing import Standing, highest_step
+from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies
 
 FOLLOWS = "follows its Case"
@@ -104,39 +105,39 @@ def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
     admitted = admit(Standing(pair=Pair(link=unlinked, case=pair.case), policies=policies), knowledge)
     if isinstance(admitted, Skip):
         return Version(why_none=_words(admitted))
-    link, inbound = admitted.link, admitted.inbound
-    step = STEP_TO.get(highest_step(inbound, policies.case_stage(pair.case) or Stage.OPEN))
+    step = STEP_TO.get(admitted.asks_of_record)
     parts: dict[str, dict[str, str]] = {}
-    for one in render_parts(inbound, pair.case):
+    for one in render_parts(admitted.inbound, pair.case):
         value = f"(fails: {one.problem})" if one.problem else one.value
         parts.setdefault(one.part, {})[one.field] = value
+    here = Standing(pair=replace(pair, link=admitted.link), policies=policies)
     return Version(
-        route=link.route,
-        target=_target(link),
+        route=here.link.route,
+        target=_target(here.link),
         in_step=parts.get("fields", {}),
         once={**parts.get("on_create", {}), **parts.get(step.inbound if step else "", {})},
-        asks=Standing(pair=replace(pair, link=link), policies=policies).asks_of_case,
-        withheld=_withheld(pair, link, policies),
+        asks=here.asks_of_case,
+        withheld=_withheld(here),
     )
 
 
 def done_for(pair: Pair, policies: Policies, knowledge: Knowledge, skip: Skip | None) -> Version:
     """Say what was done for a Case; what its record asks is judged by its own policies, as they are now."""
-    link = pair.link
-    if not link.sys_id:
+    here = Standing(pair=pair, policies=policies)
+    if not here.link.sys_id:
         return Version(why_none=_words(skip) if skip else "no record yet")
     return Version(
-        route=link.route,
-        target=_target(link),
-        in_step=_by_name(link, policies, knowledge),
-        asks=Standing(pair=replace(pair, link=link), policies=policies).asks_of_case,
-        withheld=_withheld(pair, link, policies),
+        route=here.link.route,
+        target=_target(here.link),
+        in_step=_by_name(here.link, policies, knowledge),
+        asks=here.asks_of_case,
+        withheld=_withheld(here),
     )
 
 
-def _withheld(pair: Pair, link: Link, policies: Policies) -> str:
-    known = pair.incident is not None and link.inbound in policies.inbound
-    return Standing(pair=replace(pair, link=link), policies=policies).withheld if known else ""
+def _withheld(here: Standing) -> str:
+    has_rules = here.link.inbound in here.policies.inbound
+    return here.withheld if here.incident is not None and has_rules else ""
 
 
 def _by_name(link: Link, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:

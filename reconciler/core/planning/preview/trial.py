@@ -6,11 +6,11 @@ Nothing is asked of a service: a row that would be looked up by its name stands 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
-from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context, incident_context
+from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context
 from reconciler.core.expressions.templates import Template, render_fields
 from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import ASSIGNED, STEPS, WORD_STAGES
@@ -20,7 +20,6 @@ from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Question, until_answered
 from reconciler.core.planning.rules import admit
 from reconciler.core.planning.standing import Standing, asked_of_case
-from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import Inbound, Outbound, Policies
 from reconciler.core.policies.requirements import parts_of
 from reconciler.core.policies.routing import RouteTrace, explain_routes
@@ -68,8 +67,10 @@ def try_out(case: Case, policies: Policies, knowledge: Knowledge, incident: Inci
     if isinstance(admitted, Skip):
         return Trial(case=case, routes=routes, refusal=admitted)
     decision = answered(admitted.pair, policies, knowledge)
-    link, outbound = admitted.link, admitted.outbound
-    reason = _reason(case, link, policies, outbound, incident) if outbound else ("", "")
+    link = admitted.link
+    record = incident or replace(EXAMPLE_INCIDENT, connector=link.connector, table=link.table, correlation_id=case.id)
+    with_record = admitted.seeing_only(record)
+    reason, full_reason = with_record.reason
     return Trial(
         case=case,
         routes=routes,
@@ -77,16 +78,11 @@ def try_out(case: Case, policies: Policies, knowledge: Knowledge, incident: Inci
         rendered=tuple(render_parts(admitted.inbound, case)),
         request=next(iter(decision.actions), None),
         problem=(decision.skip.detail or "") if decision.skip else "",
-        asks=_asks(outbound) if outbound else None,
-        reason=reason[0],
-        full_reason=reason[1],
-        withheld=_withheld(case, link, policies, incident),
+        asks=_asks(admitted.outbound) if admitted.outbound else None,
+        reason=reason,
+        full_reason=full_reason,
+        withheld=with_record.withheld,
     )
-
-
-def _withheld(case: Case, link: Link, policies: Policies, incident: Incident | None) -> str:
-    record = incident or _example_record(case, link)
-    return Standing(pair=Pair(link=link, case=case, incident=record), policies=policies).withheld
 
 
 def render_parts(inbound: Inbound, case: Case) -> Iterator[Rendered]:
@@ -133,15 +129,3 @@ def _asks(outbound: Outbound) -> Mapping[str, Stage]:
     words = dict.fromkeys([ASSIGNED, *WORD_STAGES, *sorted(own)])
     asked = {word: asked_of_case(frozenset({word}), outbound) for word in words}
     return {word: stage for word, stage in asked.items() if stage is not None}
-
-
-def _reason(
-    case: Case, link: Link, policies: Policies, outbound: Outbound, incident: Incident | None
-) -> tuple[str, str]:
-    record = incident or _example_record(case, link)
-    word = policies.state_word(link, record)
-    return resolution_reason(outbound.reason, {**case_context(case), **incident_context(record, word)})
-
-
-def _example_record(case: Case, link: Link) -> Incident:
-    return replace(EXAMPLE_INCIDENT, connector=link.connector, table=link.table, correlation_id=case.id)

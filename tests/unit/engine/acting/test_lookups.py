@@ -13,4 +13,4 @@ def test_what_was_learned_of_an_instance_is_used_where_nothing_is_asked() -> Non
         for what in Learned:
             store.facts.put(what.of("main"), SYS_ID)
         knowledge = remembered_knowledge(store, policies(), NOW)
-    assert (knowledge.notes_counted, knowledge.ids_not_honoured) == ({"main"}, {"main"})
+    assert (knowledge.notes_counted, knowledge.ids_not_honoured) == (frozenset({"main"}), frozenset({"main"}))
