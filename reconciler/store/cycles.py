@@ -8,27 +8,26 @@ between: a year in which nothing happens is a few rows. The cycle that was begun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.frozen import dataclass
+from reconciler.core.model import HttpRecord
 from reconciler.store.database.codec import Columns, time_from, time_text
 from reconciler.store.database.connection import rows_by_name
-from reconciler.store.database.triggers import columns_of, repeat_hash, row_hash
-from reconciler.store.database.views import GAP_SECONDS
+from reconciler.store.database.triggers import NOT_REPEATED, columns_of, repeat_hash, row_hash
+from reconciler.store.database.views import GAP_SECONDS, LATEST
 from reconciler.store.values import CycleCounts
 
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3
 
-LOOKED_BACK = 8
-"""More rows than there are kinds of cycles, so the row whose counter may still grow is among them."""
 OBSERVE = "observe"
 """The mode of a cycle that sends nothing; one that acts has none."""
 KILLED = "the program ended before the cycle did"
 
-_LAST = f"SELECT * FROM cycles ORDER BY seq DESC LIMIT {LOOKED_BACK}"
+_LAST = f"SELECT * FROM cycles ORDER BY seq DESC LIMIT {LATEST}"
 _BEGIN = """INSERT OR REPLACE INTO running (one, cycle_id, kind, started_at, config_hash, program_version, mode)
     VALUES (1, ?, ?, ?, ?, ?, ?)"""
 _PUT = """INSERT INTO cycles (cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned,
@@ -40,7 +39,7 @@ _REQUESTS = """SELECT system, method, path, status, attempt FROM http
     WHERE cycle_id = ? AND action_seq IS NULL ORDER BY seq"""
 
 Request = tuple[Any, ...]
-"""A request as quiet cycles are compared by it: system, method, path, status, attempt."""
+"""What quiet cycles are compared by of a request, as ``_REQUESTS`` reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +100,13 @@ def put_cycle(conn: sqlite3.Connection, ended: EndedCycle) -> None:
 
 def is_quiet(conn: sqlite3.Connection, ended: EndedCycle) -> bool:
     """Return whether nothing happened in a cycle: nothing planned, no change seen, no failure."""
-    counts = ended.counts
-    went_well = ended.result == "done" and ended.refused_because is None
-    return went_well and not (counts.planned or counts.done or counts.failed or _saw(conn, ended.running["cycle_id"]))
+    last = {"cycle_id": ended.running["cycle_id"], "result": ended.result, "refused_because": ended.refused_because}
+    return _was_quiet(conn, vars(ended.counts) | last)
+
+
+def _was_quiet(conn: sqlite3.Connection, row: Columns) -> bool:
+    is_well = row["result"] == "done" and row["refused_because"] is None
+    return is_well and not (row["planned"] or row["done"] or row["failed"] or _saw(conn, row["cycle_id"]))
 
 
 def _saw(conn: sqlite3.Connection, cycle_id: str) -> bool:
@@ -115,8 +118,9 @@ def _saw(conn: sqlite3.Connection, cycle_id: str) -> bool:
     )
 
 
-def find_twin(conn: sqlite3.Connection, ended: EndedCycle, requests: Sequence[Request]) -> sqlite3.Row | None:
-    """Find the row of a quiet cycle to whose counter another quiet one adds."""
+def find_twin(conn: sqlite3.Connection, ended: EndedCycle, requests: Iterable[HttpRecord]) -> sqlite3.Row | None:
+    """Find the row of a quiet cycle to whose counter another quiet one, with these requests, adds."""
+    asked = [(one.system, one.method, one.path, one.status, one.attempt) for one in requests]
     rows = rows_by_name(conn, _LAST)
     last_time = max((row["last_at"] or row["finished_at"] for row in rows), default="")
     if not rows or _is_gap(last_time, ended.running["started_at"]):
@@ -125,17 +129,12 @@ def find_twin(conn: sqlite3.Connection, ended: EndedCycle, requests: Sequence[Re
         if not _was_quiet(conn, row):
             return None
         if row["kind"] == ended.running["kind"]:
-            return row if _alike(row, ended) and _asked(conn, row) == list(requests) else None
+            return row if _alike(row, ended) and _asked(conn, row) == asked else None
     return None
 
 
 def _is_gap(since: str, until: str) -> bool:
     return time_from(until) - time_from(since) > timedelta(seconds=GAP_SECONDS)
-
-
-def _was_quiet(conn: sqlite3.Connection, row: Columns) -> bool:
-    is_well = row["result"] == "done" and row["refused_because"] is None
-    return is_well and not (row["planned"] or row["done"] or row["failed"] or _saw(conn, row["cycle_id"]))
 
 
 def _alike(row: Columns, ended: EndedCycle) -> bool:
@@ -152,7 +151,6 @@ def _asked(conn: sqlite3.Connection, row: Columns) -> list[Request]:
 def count_again(conn: sqlite3.Connection, row: sqlite3.Row, cycle_id: str, at: str) -> None:
     """Add one to a row's counter, bound to the row as it was before it was counted."""
     columns = columns_of(conn, "cycles")
-    start = {"repeated": 0, "last_at": None, "last_cycle_id": None}
-    before = row_hash(",".join(columns), *({name: row[name] for name in columns} | start).values())
+    before = row_hash(",".join(columns), *({name: row[name] for name in columns} | NOT_REPEATED).values())
     repeated = row["repeated"] + 1
     conn.execute(_COUNT, (repeated, at, cycle_id, repeat_hash(before, repeated, at, cycle_id), row["seq"]))

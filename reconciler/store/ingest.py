@@ -36,8 +36,8 @@ from reconciler.store.database.codec import (
     snapshot_text,
     time_text,
 )
-from reconciler.store.links import CHUNK, PLAN_AGAIN, RecordKey, links_of_records, read_pairs, record_key
-from reconciler.store.values import SideCounts, StageRules, is_far_ahead
+from reconciler.store.links import CHUNK, PLAN_AGAIN, links_of_records, read_pairs, record_key
+from reconciler.store.values import RecordKey, SideCounts, StageRules, is_far_ahead
 
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3

@@ -65,9 +65,14 @@ _PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_valu
 _VALUES_SENT = "SELECT field, new_value FROM written_values WHERE action_seq = ?"
 _KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
 _HASHED = "sha256:"
+"""What a value begins with of which only the hash is kept."""
 _PUT_REQUEST = """INSERT INTO http (cycle_id, action_seq, system, method, path, status, duration_ms, request_id,
     attempt, sent_at, body, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _PUT_PERSON = "INSERT INTO people (at, what, os_user, host, arguments, detail) VALUES (?, ?, ?, ?, ?, ?)"
+_WHOLE_READS = """SELECT s.value, max(c.at)
+    FROM (SELECT sides, coalesce(last_at, finished_at) AS at FROM cycles ORDER BY seq DESC LIMIT 2000) c,
+    json_each(c.sides) s
+    WHERE c.at IS NOT NULL GROUP BY s.value"""
 
 _OUR_CASE_EVENTS = frozenset({"status", "resolution_reason", "resolved_by"})
 _OUR_INCIDENT_EVENTS = frozenset({"state", "number", TOUCHED})
@@ -97,12 +102,6 @@ def _ours(outcome: Outcome) -> frozenset[str]:
         return _OUR_CASE_EVENTS
     made = {FIRST_SEEN} if outcome.action.kind is ActionKind.CREATE_INCIDENT else set()
     return _OUR_INCIDENT_EVENTS.union(outcome.action.fields, made)
-
-
-_WHOLE_READS = """SELECT s.value, max(c.at)
-    FROM (SELECT sides, coalesce(last_at, finished_at) AS at FROM cycles ORDER BY seq DESC LIMIT 2000) c,
-    json_each(c.sides) s
-    WHERE c.at IS NOT NULL GROUP BY s.value"""
 
 
 class Journal:
@@ -227,7 +226,7 @@ class Journal:
 
         A cycle in which nothing happened, like one before with nothing in between, adds to that one's counter.
         """
-        rows = [_request_row(each, cycle_id, each.action_seq) for each in requests]
+        sent = tuple(requests)
         with self._db.transaction() as conn:
             running = begun(conn)
             if running is None or running["cycle_id"] != cycle_id:
@@ -240,11 +239,11 @@ class Journal:
                 refused_because=refused_because,
                 ended_at=time_text(now),
             )
-            twin = find_twin(conn, ended, [(*row[2:6], row[8]) for row in rows]) if is_quiet(conn, ended) else None
+            twin = find_twin(conn, ended, sent) if is_quiet(conn, ended) else None
             if twin is not None:
                 count_again(conn, twin, cycle_id, ended.ended_at)
                 return
-            conn.executemany(_PUT_REQUEST, rows)
+            conn.executemany(_PUT_REQUEST, [_request_row(each, cycle_id, each.action_seq) for each in sent])
             put_cycle(conn, ended)
 
     def last_cycles(self, n: int) -> tuple[Row, ...]:
@@ -352,7 +351,7 @@ def _shown(value: str | None, hides_values: bool) -> str | None:
 
 
 def _finish_row(seq: int, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    """Return the columns of a finished action; an instance may have replaced the sys_id that was chosen."""
+    """Return the columns of a finished action; the record is as it was seen, and None where it was not."""
     incident = outcome.incident
     return {
         "seq": seq,

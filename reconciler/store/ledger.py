@@ -7,7 +7,16 @@ from typing import Any
 
 from reconciler.core.frozen import dataclass
 from reconciler.store.database.connection import Database, sqlite3
-from reconciler.store.database.triggers import NO_HASH, Key, columns_of, hashed_rows, repeat_hash, row_hash, triggers
+from reconciler.store.database.triggers import (
+    NO_HASH,
+    NOT_REPEATED,
+    Key,
+    columns_of,
+    hashed_rows,
+    repeat_hash,
+    row_hash,
+    triggers,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +51,7 @@ class Seal:
 
 
 class Ledger:
-    """Read the chain; who verifies it is ``audit.chain``."""
+    """The chain, the rows that it binds, the seals of what was pruned, and the triggers that guard it."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -92,13 +101,12 @@ def _closed_rows(connection: sqlite3.Connection) -> Iterator[tuple[Key, bytes]]:
     """
     columns = columns_of(connection, "cycles")
     names = ",".join(columns)
-    start = {"repeated": 0, "last_at": None, "last_cycle_id": None}
     rows = f"SELECT repeat_hash, {', '.join(columns)} FROM cycles ORDER BY seq"  # noqa: S608 - our own columns
     for row in connection.execute(rows):
         named: dict[str, Any] = dict(zip(columns, row[1:], strict=True))
         if row[0] is None:
             yield named["seq"], row_hash(names, *named.values())
             continue
-        before = row_hash(names, *(named | start).values())
+        before = row_hash(names, *(named | NOT_REPEATED).values())
         counted = repeat_hash(before, named["repeated"], named["last_at"] or "", named["last_cycle_id"] or "")
         yield named["seq"], before if counted == row[0] else NO_HASH

@@ -29,7 +29,7 @@ from reconciler.store.database.codec import (
 )
 from reconciler.store.database.connection import Database, guarded
 from reconciler.store.database.views import HOLDS_SQL
-from reconciler.store.values import Decided, OpenPlace, Remembered
+from reconciler.store.values import Decided, OpenPlace, RecordKey, Remembered
 
 if TYPE_CHECKING:
     from reconciler.store.database.connection import sqlite3
@@ -156,11 +156,8 @@ def _decided_values(decided: Decided, now: str) -> dict[str, SqlValue]:
     }
 
 
-RecordKey = tuple[str, str, str]
-
-
 def record_key(thing: Incident | Link) -> RecordKey:
-    """Return what tells one record from all others: ``sys_id``, table and connector."""
+    """Return the key of a record, or of the one that a link has."""
     return (thing.sys_id, thing.table, thing.connector)
 
 

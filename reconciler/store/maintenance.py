@@ -135,7 +135,8 @@ class Maintenance:
     def _steps(self, retention: Retention) -> Iterator[_Step]:
         """Go through the old rows of each table, the oldest first and some at a time."""
         for table, time in _TIMES.items():
-            before = optional_text(retention.requests_before if table == "http" else retention.history_before) or ""
+            kept_from = retention.requests_before if table == "http" else retention.history_before
+            before = optional_text(kept_from) or ""  # no time is before an empty text, so all is kept
             place = {"reached": "", "seq": 0, "before": before, "most": ROWS_PER_STEP}
             while found := self._db.read(_AGED.format(table=table, time=time), place):
                 place["seq"], place["reached"] = found[-1]

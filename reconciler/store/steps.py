@@ -28,7 +28,7 @@ DIFFERS = "differs"
 NOT_READ = "not_read"
 """The event of a Case or record whose own account could not be read in all tries; ``words`` say why."""
 MOST_TRIES = 10
-"""The last of them comes some 17 hours after the first."""
+"""The last of them comes eight and a half hours after the first: each wait is twice the one before."""
 FIRST_WAIT = timedelta(minutes=1)
 
 _DUE = """SELECT source, connector, table_name AS "table", id, tries, doubt FROM steps_due
@@ -84,7 +84,7 @@ class Steps:
     def due(
         self, source: System, now: datetime, limit: int, *, connector: str = "", since: datetime | None = None
     ) -> tuple[Due, ...]:
-        """Return what is to be read now, or has waited ``since`` then at least, the longest waiting first."""
+        """Return what is to be read now, the longest waiting first; with ``since`` only what has waited since then."""
         rows = self._db.named(_DUE, (source, connector, time_text(now), optional_text(since) or _ALWAYS, limit))
         return tuple(_due(row) for row in rows)
 
@@ -158,7 +158,6 @@ def _keep(conn: sqlite3.Connection, one: Answered, cycle_id: str, now: str, prun
         if not _was_pruned(conn, one.case_id, step, pruned_before):
             kept += put_notifications(conn, [_notification(one, step, cycle_id, now)])
     doubt = ", ".join(sorted(f"{each.field} {each.seen} {each.told}" for each in one.differences))
-    # Only a disagreement that is the same at two readings is stored; the first may be a change in between.
     if doubt and doubt != one.due.doubt:
         conn.execute(_DOUBTED, (doubt, *one.due.place))
         return kept

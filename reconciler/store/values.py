@@ -17,6 +17,8 @@ from reconciler.core.model import Action, Case, HttpRecord, Incident, Link, Outc
 _AHEAD_OF_CLOCK = timedelta(hours=1)
 Row = Mapping[str, str | int | float | None]
 """One row of an ``audit_*`` view: column name -> value, times as ISO 8601 text."""
+RecordKey = tuple[str, str, str]
+"""What tells one record from all others: ``sys_id``, table, connector."""
 
 
 def is_far_ahead(time: datetime, clock: datetime) -> bool:
@@ -108,8 +110,8 @@ class RememberedCounts:
     notifications: int
     doubtful: tuple[str, ...] = ()
     """Cases that came with an older time and another content: a late listing, or a clock that was set back"""
-    doubtful_records: tuple[tuple[str, str, str], ...] = ()
-    """records, by ``sys_id``, table and connector, likewise: a late listing, or a copy that was brought back"""
+    doubtful_records: tuple[RecordKey, ...] = ()
+    """records likewise: a late listing, or a copy that was brought back"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,7 @@ from dataclasses import dataclass, field
 from reconciler.core.errors import AuthFailed, Malformed, Missing, RemoteError
 from reconciler.core.model import Incident, System
 from reconciler.engine.context import Context
-from reconciler.store.values import Pulled
-
-RecordKey = tuple[str, str, str]
-"""``sys_id``, table, connector"""
+from reconciler.store.values import Pulled, RecordKey
 
 
 @dataclass(kw_only=True)

@@ -60,7 +60,7 @@ class Finder:
         self._db = database
 
     def find(self, ref: str) -> list[FoundCase]:
-        """Find the Cases that a person may mean; more than ten are cut.
+        """Find the Cases that a person may mean, at most one more than ``MOST_FOUND``, which says that there are more.
 
         A person types a Case id, ``CASE-123`` or ``CASE123`` or ``123``, a record's number or ``sys_id``, either with
         ``CONNECTOR/`` before it, or six signs or more from the beginning of an id.

@@ -24,7 +24,9 @@ class HoldRequests:
 
     def ask(self, hold_requests: Iterable[HoldRequest]) -> None:
         """Leave hold requests for the next cycle."""
-        rows = [(w.case_id, w.kind, w.fingerprint, w.asked_by, time_text(w.asked_at)) for w in hold_requests]
+        rows = [
+            (one.case_id, one.kind, one.fingerprint, one.asked_by, time_text(one.asked_at)) for one in hold_requests
+        ]
         with self._db.transaction() as conn:
             conn.executemany(_PUT, rows)
 

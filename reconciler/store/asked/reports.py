@@ -34,8 +34,6 @@ _LAGS = """SELECT CASE n.source WHEN 'coralogix' THEN 'to_servicenow' ELSE 'to_c
             WHERE e.cause_seq = a.cause_seq AND e.seq < a.seq AND e.result = 'done')
         AND NOT EXISTS (SELECT 1 FROM cycles c WHERE c.cycle_id = a.cycle_id AND c.kind = 'backfill')
     ORDER BY a.started_at DESC, a.seq DESC LIMIT :most"""
-
-
 # Counting would read every link. No link is ever deleted by itself, so the last number of a row is how many there are.
 _LINKS = "SELECT coalesce(max(rowid), 0) FROM links"
 
@@ -63,7 +61,7 @@ class Reports:
         )
 
     def latest_cases(self, most: int) -> list[Case]:
-        """Return the Cases that were seen first most lately."""
+        """Return the Cases that were first seen most recently, the newest first."""
         return [case_from(text) for (text,) in self._db.read(_LATEST_CASES, (most,))]
 
     def holds(self) -> tuple[Row, ...]:
@@ -98,7 +96,8 @@ class Reports:
     ) -> Iterator[tuple[Any, ...]]:
         """Stream columns of a view, of the rows whose ``time`` (SQL) lies in a window, in the database's own order."""
         bounds = {"since": optional_text(since), "until": optional_text(until)}
-        conditions = [f"{time} >= :since"] * (since is not None) + [f"{time} < :until"] * (until is not None)
+        conditions = [f"{time} >= :since"] if since else []
+        conditions += [f"{time} < :until"] if until else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         # The names are our own catalogue's.
         return self._db.stream(f"SELECT {', '.join(columns)} FROM {name}{where}", bounds)  # noqa: S608

@@ -95,6 +95,10 @@ def _tries(raw: Mapping[str, Any]) -> Tries:
 # -- links ---------------------------------------------------------------------------------------------------------
 
 
+Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+"""How a value is written into its column, and read back."""
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -115,8 +119,6 @@ def _or_none(write: Callable[[Any], str], read: Callable[[Any], Any]) -> Codec:
     )
 
 
-Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
-"""How a value is written into its column, and read back."""
 _STAGE: Codec = (_same, stage_from)
 _FLAG: Codec = (int, bool)
 _TIME: Codec = (optional_text, optional_time)

@@ -137,6 +137,10 @@ def repeat_hash(hash_of_row: bytes, repeated: int, last_at: str, last_cycle_id: 
     return hashlib.sha256(hash_of_row + f"{repeated}\0{last_at}\0{last_cycle_id}".encode()).digest()
 
 
+NOT_REPEATED: dict[str, SqlCell] = {"repeated": 0, "last_at": None, "last_cycle_id": None}
+"""The counter of a row of ``cycles`` before the first repetition: the row's own hash is that of the row with these."""
+
+
 def seal_hash(hashes: Sequence[bytes]) -> bytes:
     """Hash the last states of the rows that a seal takes, in the order of their keys."""
     return hashlib.sha256(b"".join(hashes)).digest()

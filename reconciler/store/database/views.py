@@ -37,12 +37,14 @@ CYCLE_COLUMNS = (
     "cycle_id, kind, started_at, finished_at, result, pulled_cases, pulled_incidents, planned, done, failed, "
     "refused_because, config_hash, program_version, repeated, last_at, last_cycle_id, coalesce(mode, 'act') AS mode"
 )
-RUNNING_CYCLE = """SELECT
+LATEST = 8
+"""More rows than there are kinds of cycles, so the row whose counter may still grow is among the last of these."""
+RUNNING_CYCLE = f"""SELECT
     cycle_id, kind, started_at, NULL AS finished_at, NULL AS result, NULL AS pulled_cases, NULL AS pulled_incidents,
     NULL AS planned, NULL AS done, NULL AS failed, NULL AS refused_because, config_hash, program_version, 0 AS repeated,
     NULL AS last_at, NULL AS last_cycle_id, coalesce(mode, 'act') AS mode
 FROM running
-WHERE NOT EXISTS (SELECT 1 FROM (SELECT c.cycle_id, c.last_cycle_id FROM cycles c ORDER BY c.seq DESC LIMIT 8) e
+WHERE NOT EXISTS (SELECT 1 FROM (SELECT c.cycle_id, c.last_cycle_id FROM cycles c ORDER BY c.seq DESC LIMIT {LATEST}) e
     WHERE running.cycle_id IN (e.cycle_id, e.last_cycle_id))"""
 """The cycle that was begun last, as a row of ``audit_cycles``, unless it has ended."""
 VIEWS: dict[str, str] = {
