@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import ConfigError, Missing, Refused, RemoteError
 from reconciler.core.frozen import dataclass
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import JsonObject
+from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.engine.context import Context
 from reconciler.engine.cycle import run_cycle
 from reconciler.engine.parts import BackfillRequest, part_size
@@ -70,7 +71,10 @@ class BackfillProgress:
 def next_part(
     context: Context, asked: BackfillRequest, progress: BackfillProgress, cycle_id: str
 ) -> tuple[CycleReport | None, BackfillProgress]:
-    """Run the next part; the report is None where a named Case does not exist. Raises StoreError."""
+    """Run the next part; the report is None where a named Case could not be looked up.
+
+    Raises StoreError, and Refused where a brake lets nothing through.
+    """
     try:
         named = _named(context, asked.refs) if progress.named is None else progress.named
     except (ConfigError, RemoteError) as error:
@@ -168,7 +172,7 @@ def whole_document(documents: Sequence[JsonObject], progress: BackfillProgress) 
     for document in documents:
         counts.update(document["counts"])
     return {
-        "version": 1,
+        "version": DOCUMENT_VERSION,
         "hash": None,
         "kind": "backfill",
         "cycle_id": None,

@@ -52,8 +52,10 @@ def let_through(
 def _refuse(context: Context, plan: Plan, request: CycleRequest, done: int) -> None:
     """Raise Refused, with the numbers and what to do, for a plan that is not let through."""
     limits = context.policies.limits
-    nothing = "nothing was written"
-    written = f"But for {done} actions that this cycle did before, {nothing}" if done else nothing.capitalize()
+    written = "Nothing was written"
+    if done:
+        actions = "1 action" if done == 1 else f"{done} actions"
+        written = f"But for {actions} that this cycle did before, nothing was written"
     over = over_limits(plan, limits)
     if over:
         raise Refused(

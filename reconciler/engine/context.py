@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import CycleFailed
 from reconciler.core.frozen import dataclass
 from reconciler.core.model import Action, Link, System

@@ -9,9 +9,10 @@ raised. Only a store that cannot be written ends a cycle without a record.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
 from reconciler.core.expressions.templates import JOURNAL_FIELDS
 from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, SkipReason, Tries
@@ -138,7 +139,7 @@ class _Cycle:
         return drift.is_due(last, now, every)
 
     def _is_memory_old(self, now: datetime) -> bool:
-        """Return whether everything open was last compared so long ago, or never, that nothing is written before."""
+        """Return whether everything open was last compared a day ago or more: then nothing is written before it is."""
         return self._is_due(LAST_DRIFT_CHECK, now, FULL_CHECK_EVERY)
 
     def _begin(self, kind: CycleKind, now: datetime) -> None:

@@ -11,9 +11,8 @@ from datetime import datetime
 from math import ceil
 
 from reconciler.core.frozen import dataclass
-from reconciler.core.lifecycle import CASE_STAGES
+from reconciler.core.lifecycle import case_stage
 from reconciler.core.model import Case, Stage
-from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.context import Context
 from reconciler.engine.parts import BackfillRequest, part_size
 from reconciler.remotes.ports import NAMES_A_REQUEST, CaseOrder, case_pages
@@ -34,8 +33,8 @@ class Estimate:
     """Cases that may get a record"""
     parts: int
     to_coralogix: int
+    """requests; so in the next"""
     to_servicenow: int
-    """requests"""
     seconds: float
     hourly: Mapping[str, int] = field(default_factory=dict)
     """connector -> requests an hour that a rule of the instance allows"""
@@ -48,7 +47,7 @@ class Estimate:
 
 def estimate(context: Context, asked: BackfillRequest, *, pause_seconds: float) -> Estimate:
     """Count the Cases of a backfill and estimate their cost. Raises RemoteError and Refused."""
-    listed, cases = (len(asked.refs),) * 2 if asked.refs else _count(context, asked)
+    listed, cases = (len(asked.refs), len(asked.refs)) if asked.refs else _count(context, asked)
     cases = min(cases, asked.most) if asked.most is not None else cases
     size = part_size(asked, context.policies.limits)
     parts = max(1, ceil(cases / size)) if size else 1
@@ -91,7 +90,7 @@ def _stretch(now: datetime, oldest: datetime, since: datetime) -> float:
 def _may_get_one(context: Context, case: Case, asked: BackfillRequest) -> bool:
     if asked.until is not None and case.created_at > asked.until:
         return False
-    stage = CASE_STAGES.get(case.status)
+    stage = case_stage(case.status)
     if stage is None or (stage >= Stage.RESOLVED and not asked.include_resolved):
         return False
     pair = context.store.links.pair(case.id)
@@ -103,7 +102,7 @@ def _hourly(context: Context) -> dict[str, int]:
     found: dict[str, int] = {}
     for connector, table in context.tables():
         client = context.connectors[connector]
-        if connector not in found and table != EVENT_TABLE:
+        if connector not in found:
             client.rows(table, "", fields=("sys_id",), limit=1)
             if client.side.hourly_limit:
                 found[connector] = client.side.hourly_limit

@@ -7,9 +7,9 @@ cycle ever acted is planned, and later begins, as a fresh one would.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
+from reconciler.core.copies import replace
 from reconciler.core.lifecycle import shows_activity
 from reconciler.core.model import Link, Pair, Stage
 from reconciler.core.planning.plan import Decision

@@ -7,10 +7,10 @@ at, so that a part that changes nothing is not repeated.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import Refused
 from reconciler.core.frozen import dataclass
 from reconciler.core.model import JsonObject, Pair

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from datetime import datetime
 
+from reconciler.core.copies import replace
 from reconciler.core.model import Action, ActionKind, HttpRecord, System, Verb
 from reconciler.store.values import SENT_OUTCOME_UNKNOWN
 

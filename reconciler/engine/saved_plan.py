@@ -41,7 +41,7 @@ def changes_since(saved: JsonObject, plan: Plan) -> tuple[str, ...]:
     is_as_saved = saved.get("hash") == _hash_of(saved)
     if is_as_saved and saved.get("hash") == plan.hash():
         return ()
-    before = _by_target(zip(saved.get("actions", []), saved.get("basis", []), strict=False))
+    before = _by_target(zip(saved["actions"], saved["basis"], strict=False))
     after = _by_target((action_document(action), action.fingerprint) for action in plan.actions)
     gone = [f"no longer planned: {name}" for name in before if name not in after]
     new = [f"newly planned: {name}" for name in after if name not in before]

@@ -180,7 +180,7 @@ def test_the_brakes_count_what_the_whole_cycle_does() -> None:
     world.servicenow.people.resolve(sys_id)
     report = world.cycle(seconds=1000)
     assert report.result is CycleResult.REFUSED
-    assert "But for 1 actions that this cycle did before, nothing was written" in str(report.error)
+    assert "But for 1 action that this cycle did before, nothing was written" in str(report.error)
     assert (world.status(told), world.status(silent)) == ("RESOLVED", "ACTIVE")
     world.cycle()
     assert world.status(silent) == "RESOLVED"

@@ -344,9 +344,9 @@ class Performer:
             return unknown
         if _reached(here, verb):
             return here
-        return (
-            replace(unknown, case=here.case) if isinstance(error, Ambiguous) else self._hold(action, here, str(error))
-        )
+        if isinstance(error, Ambiguous):
+            return replace(unknown, case=here.case)
+        return self._hold(action, here, str(error))
 
     # -- both --------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import Malformed, Missing, RemoteError
 from reconciler.core.lifecycle import OPEN_STATUSES
 from reconciler.core.model import Absence, Case, Incident, Link, Pair, System

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import RemoteError
 from reconciler.core.model import Absence, Link, Pair, Stage, System
 from reconciler.engine.context import Context
@@ -63,7 +63,7 @@ def _suspected(absence: Absence | None) -> Absence | None:
 def look_again_at_others(context: Context, pairs: Sequence[Pair]) -> dict[str, RemoteError]:
     """Read the further records that bear these Cases' keys, and forget those that are gone.
 
-    A pull never shows that a copy was deleted or lost our mark. Gives the connectors that did not answer.
+    A pull never shows that a copy was deleted or lost our mark. Returns the connectors that did not answer.
     """
     failed: dict[str, RemoteError] = {}
     others = {(other.sys_id, other.table, other.connector): other for pair in pairs for other in pair.others}

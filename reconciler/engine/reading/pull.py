@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 
+from reconciler.core.copies import replace
 from reconciler.core.errors import (
     AuthFailed,
     CycleFailed,

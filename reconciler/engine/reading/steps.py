@@ -1,9 +1,9 @@
-"""What the services themselves wrote down about each step, read behind the writes of a cycle and in second place.
+"""What the services themselves wrote down about each step, read after the writes of a cycle, which it must not delay.
 
 Rules of this file: nothing here writes to a service; what cannot be read fails nothing else, is told, and is read at
-the next chance; a side that gives nothing is left alone for a while, at most an hour; what is not read within the time
-for it waits for the next cycle, and a cycle that writes much leaves it all to one that does not, for some minutes at
-most; a cycle in which nothing changed asks nothing.
+the next chance; a side that gives nothing is left alone for a while; what is not read within ``LONGEST_READING`` waits
+for the next cycle, and a cycle of many writes reads only what has waited for ``LONGEST_WAIT``; a cycle in which nothing
+changed asks nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 LONGEST_READING = timedelta(seconds=10)
 """The steps hold up the next cycle for no longer; at a usual pace that is room for a thousand Cases."""
 MANY_WRITES = 40
+"""A cycle of more writes leaves what is to be read to the next ones ..."""
 LONGEST_WAIT = timedelta(minutes=5)
-"""A cycle of more writes reads only what has waited for so long: the steps are still there in the next one."""
+"""... but for what has waited as long as this."""
 MOST_IN_A_CYCLE = 5000
 READ_AT_ONCE = 40
 LONGEST_PAUSE_MINUTES = 60
@@ -38,7 +39,7 @@ REFUSAL_BELIEVED_FOR = timedelta(days=1)
 
 
 def read_steps(context: Context, *, writes: int) -> None:
-    """Read the own account of everything that changed, as much as there is time for behind so many writes."""
+    """Read what the services tell of everything that changed, as much as there is time for after so many writes."""
     now = context.clock()
     ends_at, since = now + LONGEST_READING, now - LONGEST_WAIT if writes > MANY_WRITES else None
     if context.events is not None:
