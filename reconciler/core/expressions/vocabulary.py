@@ -42,14 +42,26 @@ def path_of(node: nodes.Node) -> list[str | int] | None:
 def words_of(node: nodes.Node, roots: Sequence[str]) -> tuple[str, ...]:
     """List every value that an expression can have; empty where that is not known."""
     if isinstance(node, nodes.Filter) and node.node is not None:
-        change = _CHANGES.get(node.name)
         known = words_of(node.node, roots)
-        if change:
-            return tuple(change(word) for word in known)
-        return known if node.name == "default" else ()
+        if node.name == "default":
+            return _or_fallback(known, node, roots)
+        change = _CHANGES.get(node.name)
+        return tuple(change(word) for word in known) if change else ()
     path = path_of(node)
     name = find_name(path, roots) if path and path[0] in roots_with_twins(roots) else None
     return name.words if name else ()
+
+
+def _or_fallback(known: tuple[str, ...], node: nodes.Filter, roots: Sequence[str]) -> tuple[str, ...]:
+    """Add what ``default`` gives for a missing value to the values that are known; empty where either is not known."""
+    for given in [*node.args, *(kwarg.value for kwarg in node.kwargs)]:
+        match given:
+            case nodes.Const(value=str() as word):
+                fallback: tuple[str, ...] = (word,)
+            case _:
+                fallback = words_of(given, roots)
+        known = tuple(dict.fromkeys((*known, *fallback))) if known and fallback else ()
+    return known
 
 
 def check_comparison(node: nodes.Compare, roots: Sequence[str]) -> None:

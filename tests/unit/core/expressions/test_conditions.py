@@ -220,6 +220,26 @@ def test_what_can_never_be_right_is_refused_with_the_right_word(source: str, wor
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        'case.priority_override | default(value="none") == "none"',
+        '"NONE" == case.priority_override | default(value="none") | upper',
+        'case.priority_override | default(value="none") is containing("on")',
+        'case.priority_override | default(value=case.title) in ["CPU usage high"]',
+    ],
+)
+def test_a_default_is_among_the_words_that_a_name_can_be(source: str) -> None:
+    assert Condition.compile(source).holds(case_context(replace(CASE, priority_override="", title="CPU usage high")))
+
+
+def test_a_default_makes_no_other_word_right() -> None:
+    with pytest.raises(ValueError, match="it is one of P1, P2, P3, P4, P5, none"):
+        Condition.compile('case.priority_override | default(value="none") == "P9"')
+    with pytest.raises(ValueError, match='write "ACTIVE"'):
+        Condition.compile('case.status | default(value="ACTIVE") == "OPEN"')
+
+
 def test_closed_alone_can_still_be_meant() -> None:
     condition = Condition.compile('case.status in ["CLOSED"]')
     assert condition.holds(case_context(replace(CASE, status="CLOSED")))
