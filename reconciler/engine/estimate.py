@@ -15,7 +15,7 @@ from reconciler.core.lifecycle import case_stage
 from reconciler.core.model import Case, Stage
 from reconciler.engine.context import Context
 from reconciler.engine.parts import BackfillRequest, part_size
-from reconciler.remotes.ports import NAMES_A_REQUEST, CaseOrder, case_pages
+from reconciler.remotes.ports import IDS_A_REQUEST, NAMES_A_REQUEST, CaseOrder, case_pages
 
 MOST_PAGES = 10
 """At most this many pages are counted; the rest is extrapolated."""
@@ -51,15 +51,16 @@ def estimate(context: Context, asked: BackfillRequest, *, pause_seconds: float) 
     cases = min(cases, asked.most) if asked.most is not None else cases
     size = part_size(asked, context.policies.limits)
     parts = max(1, ceil(cases / size)) if size else 1
-    looks = 2 if any(one.existing for one in context.policies.inbound.values()) else 1
+    # A condition of ``existing`` is about as long as a name.
+    asks_for_others = any(one.existing for one in context.policies.inbound.values())
+    looks = ceil(cases / IDS_A_REQUEST) + (ceil(cases / NAMES_A_REQUEST) if asks_for_others else 0)
     pages = ceil(listed / context.settings.all_cases_page_rows)
-    to_servicenow = cases + looks * ceil(cases / NAMES_A_REQUEST) + parts * READS_A_PART
     workers = max(context.settings.workers_of.values(), default=context.settings.workers)
     return Estimate(
         cases=cases,
         parts=parts,
         to_coralogix=pages + parts * READS_A_PART + (listed if context.events is not None else 0),
-        to_servicenow=to_servicenow,
+        to_servicenow=cases + looks + parts * READS_A_PART,
         seconds=cases * WRITE_SECONDS / workers + (parts - 1) * pause_seconds,
         hourly=_hourly(context),
     )
