@@ -23,6 +23,8 @@ AT_ONCE = 2000
 _SCHEMA = """SELECT sql FROM sqlite_master
     WHERE type IN ('table', 'index', 'view') AND sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"""
 _WHOLE = ("cursors", "facts", "reference_names", "hold_requests", "quarantine", "running")
+_LATEST_CYCLES = "seq > (SELECT max(seq) FROM cycles) - 100"
+"""A plan is a cycle, which looks at the last ones: for the config that was in force, and for one to be counted on."""
 _BY_CASE = "case_id IN (SELECT value FROM json_each(?))"
 _BY_RECORD = "sys_id IN (SELECT value FROM json_each(?))"
 _CASES_OF_RECORDS = f"""SELECT case_id FROM links WHERE sys_id <> '' AND {_BY_RECORD}
@@ -45,7 +47,7 @@ class Overlay(Database):
                 self.connection.execute(sql)
             for table in _WHOLE:
                 self._bring(table, "true")
-            self._bring("cycles", "seq > (SELECT max(seq) FROM cycles) - 100")
+            self._bring("cycles", _LATEST_CYCLES)
             self._bring("actions", "result IS NULL")
 
     def close(self) -> None:
