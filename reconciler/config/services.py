@@ -187,7 +187,7 @@ def _connector(name: str, table: ServiceNowTable, reading: FileContext) -> Servi
             # That it is missing was told above; the check wants an address that passes.
             (*path, "instance_url"),
             _servicenow_service,
-            table.instance_url or "https://missing",
+            "https://missing" if table.instance_url is None else table.instance_url,
         ),
         auth=Auth(table.auth),
         username=_login_name((*path, "username"), table.username, reading),

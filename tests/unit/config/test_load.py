@@ -171,6 +171,7 @@ class TestAddresses:
             ("acme.service-now.com", "allowed is https:// and a host"),
             ("ftp://acme.service-now.com", "allowed is https:// and a host"),
             ("https://", "allowed is https:// and a host"),
+            ("", "allowed is https:// and a host"),
             ("https://acme.service-now.com:99999", "allowed is https:// and a host"),
             ("https://ac me.service-now.com", "no space"),
             ("https://acme.service-now.com\\t", "no space"),
