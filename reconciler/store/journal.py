@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,8 @@ _PUT_PERSON = "INSERT INTO people (at, what, os_user, host, arguments, detail) V
 _WHOLE_READS = """SELECT s.value, max(c.at)
     FROM (SELECT sides, coalesce(last_at, finished_at) AS at FROM cycles ORDER BY seq DESC LIMIT 2000) c,
     json_each(c.sides) s
-    WHERE c.at IS NOT NULL GROUP BY s.value"""
+    WHERE c.at <= ? GROUP BY s.value"""
+CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 
 _OUR_CASE_EVENTS = frozenset({"status", "resolution_reason", "resolved_by"})
 _OUR_INCIDENT_EVENTS = frozenset({"state", "number", TOUCHED})
@@ -252,9 +253,12 @@ class Journal:
         ended = self._db.named(f"SELECT {CYCLE_COLUMNS} FROM cycles ORDER BY seq DESC LIMIT ?", (n,))  # noqa: S608
         return (*running, *ended)[:n]
 
-    def last_whole_reads(self) -> Mapping[str, datetime]:
-        """Return when each side was last read whole, as far as the last 2,000 cycles that are told apart say."""
-        rows = self._db.read(_WHOLE_READS)
+    def last_whole_reads(self, now: datetime) -> Mapping[str, datetime]:
+        """Return when each side was last read whole, as far as the last 2,000 cycles that are told apart say.
+
+        A time ahead of ``now`` by more than a minute is of a clock that was set back, and no news of the present.
+        """
+        rows = self._db.read(_WHOLE_READS, (time_text(now + CLOCKS_AGREE_WITHIN),))
         return {side: time_from(at) for side, at in rows}
 
     def config_hash(self) -> str | None:

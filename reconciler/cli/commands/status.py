@@ -178,7 +178,7 @@ def sides_document(store: Store, ceilings: Mapping[str, float], now: datetime) -
 
     ``ceilings`` has the pace that the config allows to each, in requests a second.
     """
-    read_at = store.journal.last_whole_reads()
+    read_at = store.journal.last_whole_reads(now)
     states = {name: side_of_store(store, name) for name in ceilings}
     return {
         name: {

@@ -40,7 +40,7 @@ class Telling:
     def __init__(self, store: Store, *, serves: bool) -> None:
         self._store = store
         self._serves = serves
-        self._read_at: Mapping[str, datetime] = store.journal.last_whole_reads()
+        self._read_at: Mapping[str, datetime] = store.journal.last_whole_reads(utc_now())
         self._measuring: Measuring | None = None
         self._server: MetricsServer | None = None
         self._messages: Messages | None = None

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,11 @@ def test_a_cycle_that_was_killed_is_ended_by_the_next(store: Store) -> None:
     assert (running["cycle_id"], running["result"]) == ("next", None)
     assert (killed["cycle_id"], killed["result"]) == ("killed", "failed")
     assert "ended" in str(killed["refused_because"])
+
+
+def test_a_read_that_a_clock_ahead_noted_does_not_count_once_it_is_set_back(store: Store) -> None:
+    for cycle_id, now in (("right", NOW), ("ahead", NOW + timedelta(days=400))):
+        store.journal.begin_cycle(cycle_id, kind="cycle", now=now, config_hash="h", program_version="1")
+        store.journal.finish_cycle(cycle_id, result="done", counts=CycleCounts(done=1), sides=["main"], now=now)
+    assert store.journal.last_whole_reads(NOW + timedelta(days=400)) == {"main": NOW + timedelta(days=400)}
+    assert store.journal.last_whole_reads(NOW + timedelta(seconds=9)) == {"main": NOW}

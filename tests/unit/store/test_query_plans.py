@@ -80,7 +80,7 @@ def a_look(store: Store) -> None:
     store.reports.holds()
     store.reports.holds_of([CASE_ID])
     store.reports.lags(since=NOW)
-    store.journal.last_whole_reads()
+    store.journal.last_whole_reads(NOW)
     assert store.reports.status_summary().links == 1
     store.journal.last_cycles(1)
     store.links.standing_skips()
