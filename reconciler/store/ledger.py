@@ -98,8 +98,11 @@ def _closed_rows(connection: sqlite3.Connection) -> Iterator[tuple[Key, bytes]]:
     """Hash the rows of ``cycles``; of one whose counter may still grow, as it was before it was counted.
 
     Where the counter of such a row is not the one that its own hash binds, the row gets a hash that no entry has.
+    A table that was dropped has no rows.
     """
     columns = columns_of(connection, "cycles")
+    if not columns:
+        return
     names = ",".join(columns)
     rows = f"SELECT repeat_hash, {', '.join(columns)} FROM cycles ORDER BY seq"  # noqa: S608 - our own columns
     for row in connection.execute(rows):

@@ -179,8 +179,10 @@ def key_sql(table: str, row: str = "") -> str:
 
 
 def hashed_rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[Key, bytes]]:
-    """Hash the rows of a table as they are now, by key."""
+    """Hash the rows of a table as they are now, by key; a table that was dropped has none."""
     columns = columns_of(connection, table)
+    if not columns:
+        return iter(())
     names = ",".join(columns)
     rows = connection.execute(f"SELECT {key_sql(table)}, {', '.join(columns)} FROM {table} ORDER BY 1")
     return ((row[0], row_hash(names, *row[1:])) for row in rows)

@@ -152,6 +152,15 @@ def test_a_row_that_is_removed_is_found_and_named(table: str) -> None:
     assert table in {"seals", *(one.table for one in found.broken)}
 
 
+@pytest.mark.parametrize("table", sorted(CHAINED.keys() - {"seals"}))
+def test_a_table_that_is_dropped_is_found(table: str) -> None:
+    with a_copy() as store:
+        store.database.connection.execute("PRAGMA foreign_keys = OFF")
+        store.database.connection.execute(f"DROP TABLE {table}")
+        found = verify(store.ledger)
+    assert any(one.table == table and "is gone" in one.words for one in found.broken)
+
+
 @pytest.mark.parametrize("table", CHAINED)
 def test_a_row_that_is_added_is_found(table: str) -> None:
     key = CHAINED[table].key[0]

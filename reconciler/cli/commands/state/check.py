@@ -12,6 +12,7 @@ from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.store.database.connection import guarded
 from reconciler.store.database.version import SCHEMA_VERSION
 from reconciler.store.store import sqlite_version
 
@@ -32,7 +33,8 @@ def check_command(options: Globals, as_json: bool) -> None:
     start(options, quiet=True)
     with read_store(glance(options).database) as store:
         store.maintenance.check()
-        found = verify(store.ledger)
+        with guarded(store.path):
+            found = verify(store.ledger)
         document = {
             "version": DOCUMENT_VERSION,
             "database": store.path,
