@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -53,6 +54,7 @@ cli.params[:0] = global_options(outermost=True)
 
 def run() -> None:
     """Run the command line and end the process with the exit code of the public contract."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that cannot be shown must not end a call
             stream.reconfigure(errors="backslashreplace")
@@ -67,14 +69,26 @@ def run() -> None:
     except ReconcilerError as error:
         _say(f"reconciler: {error}")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of the output is gone (`| head`). Without this, Python fails again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of the output is gone (`| head`)
+        _write_no_more()
         sys.exit(1)
     except OSError as error:
         _say(f"reconciler: {error.filename or 'the system'}: {error.strerror or error}")
+        _write_no_more()
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller has closed (`>&-`), where Python has None, so that all that reads or writes may go on."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
+
+
+def _write_no_more() -> None:
+    """Let go of standard output, whose rest Python would write at exit: it would fail again, and end with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(words: str) -> None:

@@ -38,12 +38,21 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 def print_json(document: JsonObject) -> None:
     """Write one JSON document, and nothing else, to standard output."""
-    click.echo(_harmless_json(document, indent=2))
+    _echo(_harmless_json(document, indent=2))
 
 
 def print_json_line(document: JsonObject) -> None:
     """Write one JSON document on one line of standard output."""
-    click.echo(_harmless_json(document, indent=None))
+    _echo(_harmless_json(document, indent=None))
+
+
+def _echo(text: str, *, nl: bool = True) -> None:
+    """Write to standard output; an OSError names it, which the system's own does not."""
+    try:
+        click.echo(text, nl=nl)
+    except OSError as error:
+        error.filename = "standard output"
+        raise
 
 
 def _harmless_json(document: JsonObject, *, indent: int | None) -> str:
@@ -73,14 +82,14 @@ def side_by_side(*parts: SafeText) -> SafeText:
 def print_lines(*lines: object) -> None:
     """Write lines to standard output, each on one line, whatever it holds."""
     if lines:
-        click.echo("\n".join(line if isinstance(line, SafeText) else escape_controls(str(line)) for line in lines))
+        _echo("\n".join(line if isinstance(line, SafeText) else escape_controls(str(line)) for line in lines))
 
 
 def write_text(text: str) -> None:
     """Write part of a file format to standard output; escape it only on a terminal."""
     if sys.stdout.isatty():
         text = "\n".join(escape_controls(line) for line in text.splitlines()) + "\n"
-    click.echo(text, nl=False)
+    _echo(text, nl=False)
 
 
 def say(*lines: object) -> None:

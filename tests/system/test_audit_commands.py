@@ -48,6 +48,7 @@ def test_one_view_goes_to_standard_output(linked: Bench) -> None:
         (["audit_link"], "there is no view 'audit_link'; there are audit_links, "),
         (["all"], "say --out FOLDER"),
         (["audit_links", "--since", "2026-02-02", "--until", "2026-02-01"], "no row lies there"),
+        (["audit_links", "--out", "reconciler.toml"], "reconciler: reconciler.toml is a file; name another folder"),
         (["audit_links", "--out", "reconciler.toml/below"], "reconciler.toml/below cannot be written"),
     ],
 )

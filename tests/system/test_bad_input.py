@@ -70,6 +70,23 @@ def test_no_word_of_a_service_moves_a_cursor_or_starts_a_line(bench: Bench) -> N
     assert "\\x1b]0;owned" in bench.run("explain", case_id).out
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_whose_caller_closed_a_stream_does_its_work(bench: Bench, closed: str) -> None:
+    bench.new_case("Disk is full")
+    for arguments in (["once"], ["once", "--since", "1h", "--batch", "1"], ["status"]):
+        ran = bench.run_plain(["sh", "-c", f"{shlex.join(bench.command(*arguments))} {closed}"])
+        assert (ran.code, "Traceback" in ran.err) == (0, False), ran
+    assert bench.run("once", "--json").document["actions"] == []
+
+
+def test_what_cannot_be_written_is_named(bench: Bench) -> None:
+    assert bench.run("once").code == 0
+    ran = bench.run("plan", "--out", "/dev/full")
+    assert (ran.code, ran.one_message()) == (1, "reconciler: /dev/full: No space left on device\n")
+    ran = bench.run_plain(["sh", "-c", f"{shlex.join(bench.command('status'))} >/dev/full"])
+    assert (ran.code, ran.one_message()) == (1, "reconciler: standard output: No space left on device\n")
+
+
 def test_files_for_people_are_read_by_no_other_user(bench: Bench) -> None:
     assert bench.run("--config", str(bench.folder / "new.toml"), "init").code == 0
     assert bench.run("plan", "--out", str(bench.folder / "plan.json")).code == 0

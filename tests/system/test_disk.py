@@ -76,6 +76,13 @@ def test_a_full_disk_stops_cycles_and_nothing_else(on_small_disk: Bench) -> None
         assert len(bench.world.servicenow.records()) == 1
 
 
+def test_a_disk_with_no_room_for_the_lock_says_what_to_do(on_small_disk: Bench) -> None:
+    assert on_small_disk.run("once").code == 0
+    fill(on_small_disk.folder)
+    ran = on_small_disk.run("once")
+    assert (ran.code, "Free space on that disk" in ran.one_message()) == (1, True)
+
+
 def test_a_disk_that_fills_up_in_the_middle_loses_nothing(on_small_disk: Bench) -> None:
     bench = on_small_disk
     assert bench.run("once").code == 0

@@ -122,11 +122,19 @@ def is_of_database(file: Path, database: Path) -> bool:
 
 
 def save(file: Path, document: JsonObject) -> None:
-    """Write a plan file atomically; a link, pipe or device is written to directly.
+    """Write a plan file atomically; raise OSError, which names the file, where that fails."""
+    try:
+        _save(file, json.dumps(document, indent=2))
+    except OSError as error:  # a full disk names no file, and the twin's name says nothing to a person
+        error.filename = str(file)
+        raise
+
+
+def _save(file: Path, text: str) -> None:
+    """Write to a twin that takes the file's place; a link, pipe or device is written to directly.
 
     Links are followed, not replaced: ``/dev/stdout`` is a link, and root could replace it.
     """
-    text = json.dumps(document, indent=2)
     if file.is_symlink() or (file.exists() and not file.is_file()):
         file.write_text(text)
         return

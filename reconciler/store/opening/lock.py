@@ -25,6 +25,11 @@ from reconciler.store.database.version import ANOTHER_PATH
 
 _CONTENT_LIMIT_BYTES = 4096
 _NAMELESS = "a process that has not left its name yet"
+_USUAL_WAY_OUT = "It must be a file of its own, in a folder on a local disk that this user may write"
+_WAYS_OUT = {
+    errno.ENOSPC: "Free space on that disk, then try again",
+    errno.EROFS: "Make that disk writable, then try again",
+}
 DAEMON_COMMAND = "reconciler run"
 """what the daemon writes of itself into the lock file"""
 _SIGNED = b'{"pid": '
@@ -103,7 +108,7 @@ class DatabaseLock:
             reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
             raise StoreError(
                 f"cannot lock the database {self._database}: {self._path}: {reason}. "
-                "It must be a file of its own, in a folder on a local disk that this user may write."
+                f"{_WAYS_OUT.get(error.errno or 0, _USUAL_WAY_OUT)}."
             ) from error
         return self
 

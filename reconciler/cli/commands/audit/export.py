@@ -88,7 +88,8 @@ def _write(store: Store, chosen: Sequence[View], out: Path, times: TimeRange, fo
         files = write_files(out, chosen, store, times=times, form=form)
         write_manifest(out, manifest(files, times=times, about=_about(store)))
     except FileExistsError as error:
-        raise ConfigError([f"{error}; name another folder"]) from error
+        words = f"{error.filename} is a file" if error.filename else error
+        raise ConfigError([f"{words}; name another folder"]) from error
     except OSError as error:
         raise ConfigError(
             [f"{out} cannot be written: {error.strerror or error}; it has no manifest: it is not whole"]
