@@ -331,10 +331,12 @@ class HttpService:
             stream=True,  # so that size and time of the answer are limited while it is read
         ) as response:
             body = self._body(response)
+            cookies = str(response.request.headers.get("Cookie", ""))
         own_id = headers.get(self._habits.sends_id)
         lowered = {name.lower(): value for name, value in response.headers.items()}
         request_id = clean(lowered.get(self._habits.answers_id) or own_id or "")[:REQUEST_ID_LIMIT] or None
-        return Answer(status=response.status_code, headers=lowered, body=body, request_id=request_id)
+        sessions = frozenset(pair.partition("=")[2].strip('"') for pair in cookies.split("; "))
+        return Answer(status=response.status_code, headers=lowered, body=body, request_id=request_id, sessions=sessions)
 
     def _body(self, response: requests.Response) -> bytes:
         """Read an answer piece by piece, up to its largest size unpacked."""
@@ -353,7 +355,10 @@ class HttpService:
         is_success = isinstance(judge(sending.call, answer, now), Reply) if sending.is_grant else answer.status < 300
         if sending.is_grant and is_success:
             return answer
-        return self._echoes(headers, shortest=SHORTEST_IN_DATA if is_success else SHORTEST_IN_REFUSALS).clean(answer)
+        if is_success:
+            return self._echoes(headers, shortest=SHORTEST_IN_DATA).clean(answer)
+        without_login = self._echoes(headers, shortest=SHORTEST_IN_REFUSALS).clean(answer)
+        return Echoes(answer.sessions, shortest=SHORTEST_IN_DATA).clean(without_login)
 
     def _without_secrets(self, failure: Failure, headers: Mapping[str, str]) -> Failure:
         """Drop a cause that repeats a secret: an invalid status line is quoted in it whole."""

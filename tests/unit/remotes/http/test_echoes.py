@@ -95,6 +95,18 @@ def test_data_that_repeats_a_secret_comes_in_without_it(login: str, secret: str)
     assert not shows(json.dumps(document, ensure_ascii=False), secret)
 
 
+def test_a_refusal_that_repeats_a_session_tells_nothing_of_it() -> None:
+    session = "5F0A9C1D77E24B"
+    first = as_json({}, Set_Cookie=f"JSESSIONID={session}; Path=/")
+    refusal = as_json({"error": {"message": f"sent JSESSIONID={session}; that is {quote(session)}"}}, 400)
+    with talking(first, refusal, login=basic_login("sync", PASSWORD)) as it:
+        it.http.request(READ, "GET", "/x")
+        with pytest.raises(RemoteError) as caught:
+            it.http.request(READ, "GET", "/x")
+    assert it.seen[1].headers["cookie"] == f"JSESSIONID={session}"
+    assert caught.value.words == "sent JSESSIONID=[redacted]; that is [redacted]"
+
+
 @pytest.mark.parametrize(
     "escaped",
     ["".join(f"\\u{ord(sign):04X}" for sign in PASSWORD), PASSWORD.replace("/", "\\/")],
