@@ -53,7 +53,9 @@ class When(click.ParamType[datetime]):
                 return utc_now() - timedelta(**{_UNITS[match["unit"]]: int(match["count"])})
             instant = datetime.fromisoformat(text)
             instant = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
+        except OverflowError:
+            self.fail(f"{text!r} lies outside the years 1 to 9999", param, ctx)
+        except ValueError:
             self.fail(
                 f"{text!r} is neither a duration (30m, 12h, 7d) nor an ISO 8601 time (2026-03-01T08:00Z)", param, ctx
             )

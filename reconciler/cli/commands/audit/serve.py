@@ -65,7 +65,7 @@ def serve_command(options: Globals, port: int, is_opened: bool) -> None:
 def _require_datasette() -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise ConfigError([f"{', '.join(missing)} is not installed: {INSTALL} brings what `audit serve` needs"])
+        raise ConfigError([f"not installed: {', '.join(missing)}; {INSTALL} brings what `audit serve` needs"])
 
 
 def _say_where(address: str, *, is_opened: bool) -> None:
