@@ -27,8 +27,8 @@ test: .venv ## every test but the slow ones
 slow: .venv ## the tests that take seconds each: histories, kills, sizes
 	.venv/bin/python -m pytest -q -n auto -m gate --timeout 600
 
-campaign: .venv ## three hundred schedules of people, faults, kills and restarts
-	.venv/bin/python -m tests.campaign --schedules 300 --seed 1 --workers 2
+campaign: .venv ## two hundred schedules of people, faults, kills and restarts
+	.venv/bin/python -m tests.campaign --schedules 200 --seed 1 --workers 2
 
 docs: .venv ## write what is generated in the documentation anew, and check every page
 	.venv/bin/python -m tests.pages
