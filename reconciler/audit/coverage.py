@@ -176,7 +176,7 @@ def _line(seen: SeenCase, link: Link, record: Incident | None, skip: Skip | None
     case, kept = seen.case, link.elsewhere
     case_stage = policies.case_stage(case)
     record_stage = policies.incident_stage(link, record) if record else None
-    is_out_of_step = seen.remembered is not None and case_stage is not record_stage
+    is_in_step = case_stage is record_stage
     where = record or (link if link.sys_id else kept)
     return CaseLine(
         case_id=case.id,
@@ -192,7 +192,7 @@ def _line(seen: SeenCase, link: Link, record: Incident | None, skip: Skip | None
         elsewhere=where is not None and where is kept,
         reason=skip.reason.value if skip else None,
         detail=skip.detail if skip else None,
-        out_of_step_since=seen.remembered.out_of_step_since if seen.remembered and is_out_of_step else None,
+        out_of_step_since=seen.remembered.out_of_step_since if seen.remembered and not is_in_step else None,
     )
 
 

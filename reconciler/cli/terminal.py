@@ -120,11 +120,6 @@ def print_first_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -
         say(f"and {len(rows) - MOST_ROWS} more; `--json` has them all")
 
 
-def counted(number: int, one: str, more: str = "") -> str:
-    """Say how many there are: ``1 Case``, ``2 Cases``; ``more`` is the plural of a word that gets no mere s."""
-    return f"{number} {one if number == 1 else more or f'{one}s'}"
-
-
 def field_names(names: Sequence[str]) -> str:
     """Name a few fields in one line; count more of them."""
     return ", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} fields"

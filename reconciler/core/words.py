@@ -1,4 +1,4 @@
-"""What the values of the two services mean to a person: ``In Progress`` for ``2``, ``1 - High`` for an impact of ``1``.
+"""How values and counts are told to a person: ``In Progress``, ``1 - High`` for an impact of ``1``, ``1 Case``.
 
 A value that is not known here is shown as it is. Source: the choice lists of ServiceNow's ``incident`` table.
 """
@@ -25,3 +25,8 @@ def level(field: str, value: str) -> str:
 def in_words(word: str) -> str:
     """Show a state word or a status: ``in_progress`` as In Progress, ``PENDING_ACTIVATION`` as Pending Activation."""
     return word.replace("_", " ").title()
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """Say how many there are: ``1 Case``, ``2 Cases``; ``more`` is the plural of a word that gets no mere s."""
+    return f"{number} {one if number == 1 else more or f'{one}s'}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from reconciler.core.errors import Refused
 from reconciler.core.planning.plan import Plan, changes_to_existing, over_limits
 from reconciler.core.policies.policies import Limits
+from reconciler.core.words import counted
 from reconciler.engine.context import Context
 from reconciler.engine.report import CycleRequest
 from reconciler.store.store import Store
@@ -52,10 +53,9 @@ def let_through(
 def _refuse(context: Context, plan: Plan, request: CycleRequest, done: int) -> None:
     """Raise Refused, with the numbers and what to do, for a plan that is not let through."""
     limits = context.policies.limits
-    written = "Nothing was written"
-    if done:
-        actions = "1 action" if done == 1 else f"{done} actions"
-        written = f"But for {actions} that this cycle did before, nothing was written"
+    nothing = "nothing was written"
+    before = f"But for {counted(done, 'action')} that this cycle did before, {nothing}"
+    written = before if done else nothing.capitalize()
     over = over_limits(plan, limits)
     if over:
         raise Refused(

@@ -73,7 +73,7 @@ _WHOLE_READS = """SELECT s.value, max(c.at)
     FROM (SELECT sides, coalesce(last_at, finished_at) AS at FROM cycles ORDER BY seq DESC LIMIT 2000) c,
     json_each(c.sides) s
     WHERE c.at <= ? GROUP BY s.value"""
-CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
+_CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 
 _OUR_CASE_EVENTS = frozenset({"status", "resolution_reason", "resolved_by"})
 _OUR_INCIDENT_EVENTS = frozenset({"state", "number", TOUCHED})
@@ -258,7 +258,7 @@ class Journal:
 
         A time ahead of ``now`` by more than a minute is of a clock that was set back, and no news of the present.
         """
-        rows = self._db.read(_WHOLE_READS, (time_text(now + CLOCKS_AGREE_WITHIN),))
+        rows = self._db.read(_WHOLE_READS, (time_text(now + _CLOCKS_AGREE_WITHIN),))
         return {side: time_from(at) for side, at in rows}
 
     def config_hash(self) -> str | None:

@@ -62,7 +62,7 @@ _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
 _ABSENT = """SELECT case_id FROM links WHERE case_absence IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE incident_absence IS NOT NULL"""
 _OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
-_OPEN_PLACES = """SELECT case_id, coalesce(case_peak, 0) = ?, sys_id, table_name, connector FROM links WHERE is_open = 1
+_OPEN_PLACES = """SELECT case_id, case_peak, sys_id, table_name, connector FROM links WHERE is_open = 1
     ORDER BY case_id"""
 _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.case_id
     WHERE i.case_id <> '' AND l.is_open = 1 GROUP BY l.case_id
@@ -288,9 +288,9 @@ class Links:
         return list(map(link_from, self._db.read(_OPEN_LINKS)))
 
     def open_places(self) -> list[OpenPlace]:
-        """Return where the sides of the open links are, at a fifth of what the links cost."""
+        """Return where the sides of the open links are, without making the links."""
         self._db.need_found(_OPEN)
-        return list(starmap(OpenPlace, self._db.read(_OPEN_PLACES, (Stage.CLOSED,))))
+        return list(starmap(OpenPlace, self._db.read(_OPEN_PLACES)))
 
     def doubled_pairs(self) -> list[Pair]:
         """Return the open pairs for which more than one record is remembered, whoever's mark these bear."""

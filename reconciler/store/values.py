@@ -82,8 +82,8 @@ class OpenPlace(NamedTuple):
     """Where the sides of one open link are; a tuple, since a drift check asks for tens of thousands."""
 
     case_id: str
-    is_case_closed: bool
-    """as far as the Case ever was seen to come"""
+    case_peak: int | None
+    """a Stage, as it is stored"""
     sys_id: str
     table: str
     connector: str

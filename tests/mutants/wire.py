@@ -24,7 +24,7 @@ WIRE_FAULTS = (
     fault(
         "a refusal may repeat the session",
         "http.client:HttpService._cleaned",
-        "Echoes(answer.sessions, shortest=SHORTEST_IN_DATA).clean(without_login)",
+        "Echoes(sessions, shortest=SHORTEST_IN_DATA).clean(without_login)",
         "without_login",
         "tests/unit/remotes/http/test_echoes.py::test_a_refusal_that_repeats_a_session_tells_nothing_of_it",
     ),

@@ -16,12 +16,13 @@ from reconciler.cli.people import note_command, os_user
 from reconciler.cli.refs import HELD_REF, find_case
 from reconciler.cli.showing.what_to_do import WHAT_TO_DO
 from reconciler.cli.start import glance, open_store, read_store, start
-from reconciler.cli.terminal import counted, print_json, print_lines
+from reconciler.cli.terminal import print_json, print_lines
 from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
 from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.core.words import counted
 from reconciler.store.store import Store
 from reconciler.store.values import HoldRequest, HoldRequestKind, Row, Story
 

@@ -12,9 +12,10 @@ from reconciler import __version__
 from reconciler.cli.build import Wire, coralogix_service, engine_settings, mapped_fields
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import read_config, start
-from reconciler.cli.terminal import ProgressBar, counted, field_names, print_first_rows, print_json, print_lines, say
+from reconciler.cli.terminal import ProgressBar, field_names, print_first_rows, print_json, print_lines, say
 from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.model import Config
+from reconciler.core.words import counted
 from reconciler.remotes.coralogix.client import CoralogixClient
 from reconciler.remotes.coralogix.events import CoralogixEventClient
 from reconciler.simulate.history import PastWindow, read_window

@@ -12,12 +12,13 @@ import click
 
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import OBSERVING, glance, read_store, start
-from reconciler.cli.terminal import counted, print_json, print_lines, say, table
+from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.cli.times import DURATION, oldest_read_allowed, utc_now
 from reconciler.config.glance import Glance
 from reconciler.core.errors import ConfigError, Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.core.words import counted
 from reconciler.engine.reading.window import is_unfinished
 from reconciler.engine.report import CycleResult
 from reconciler.engine.sides import side_of_store

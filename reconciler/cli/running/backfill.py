@@ -21,13 +21,14 @@ from reconciler.cli.running.cycles import say_stopping
 from reconciler.cli.showing.cycle_report import sent_words
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
-from reconciler.cli.terminal import ProgressBar, counted, print_json, print_lines, say
+from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError, Locked
 from reconciler.core.frozen import dataclass
 from reconciler.core.identity import CASE_ID
 from reconciler.core.model import JsonObject
+from reconciler.core.words import counted
 from reconciler.daemon.signals import stop_on_signal
 from reconciler.engine.backfill import BackfillProgress, next_part, whole_document
 from reconciler.engine.estimate import Estimate, estimate

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reconciler.cli.showing.review import blocks, brief, reviewed_outcomes, reviewed_plan
-from reconciler.cli.terminal import counted, print_lines
+from reconciler.cli.terminal import print_lines
+from reconciler.core.words import counted
 from reconciler.engine.report import CycleKind, CycleReport
 
 _NAMES = {CycleKind.DRIFT: "cycle with drift check", CycleKind.FULL: "cycle with full check"}

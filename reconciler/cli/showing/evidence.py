@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from reconciler.audit.chain import Broken, Verified
+from reconciler.audit.chain import Broken, Verified, verify
 from reconciler.cli.start import read_store
 from reconciler.cli.terminal import say
 from reconciler.core.errors import ConfigError, Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.store.database.connection import guarded
 from reconciler.store.store import Store
 
 
@@ -26,6 +27,12 @@ def read_evidence(path: Path) -> Iterator[Store]:
                 [f"{store.path} has no chain yet: an older version made it, and the next cycle begins it"]
             )
         yield store
+
+
+def verified(store: Store, *, head: str | None = None) -> Verified:
+    """Hold every row to the chain; raise StoreError where the database cannot be read to its end."""
+    with guarded(store.path):
+        return verify(store.ledger, head=head)
 
 
 def end_refused(words: str) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from reconciler.cli.terminal import SafeText, counted, field_names, paint, side_by_side, table
+from reconciler.cli.terminal import SafeText, field_names, paint, side_by_side, table
 from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import Action, ActionKind, Incident, Outcome, Result, Skip
 from reconciler.core.text import one_line
+from reconciler.core.words import counted
 from reconciler.engine.report import CycleReport
 from reconciler.store.journal import value_of
 

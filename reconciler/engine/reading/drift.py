@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from reconciler.core.copies import replace
 from reconciler.core.errors import Malformed, Missing, RemoteError
 from reconciler.core.lifecycle import OPEN_STATUSES
-from reconciler.core.model import Absence, Case, Incident, Link, Pair, System
+from reconciler.core.model import Absence, Case, Incident, Link, Pair, Stage, System
 from reconciler.core.policies.policies import EVENT_TABLE
 from reconciler.engine.context import Context
 from reconciler.engine.reading.by_id import by_table, read_again, read_records
@@ -37,7 +37,7 @@ def check_drift(context: Context, down: dict[str, RemoteError], *, full: bool) -
     """
     places = context.store.links.open_places()
     listed = _list_cases(context, full=full)
-    unlisted = [place.case_id for place in places if place.case_id not in listed and not place.is_case_closed]
+    unlisted = [place.case_id for place in places if place.case_id not in listed and place.case_peak != Stage.CLOSED]
     older = context.remember(Pulled(system=System.CORALOGIX, cases=tuple(listed.values()))).doubtful
     missing = read_cases(context, [*unlisted, *older])
     gone = [case_id for case_id in unlisted if case_id in missing]

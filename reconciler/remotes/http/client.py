@@ -335,8 +335,7 @@ class HttpService:
         own_id = headers.get(self._habits.sends_id)
         lowered = {name.lower(): value for name, value in response.headers.items()}
         request_id = clean(lowered.get(self._habits.answers_id) or own_id or "")[:REQUEST_ID_LIMIT] or None
-        sessions = frozenset(pair.partition("=")[2].strip('"') for pair in cookies.split("; "))
-        return Answer(status=response.status_code, headers=lowered, body=body, request_id=request_id, sessions=sessions)
+        return Answer(status=response.status_code, headers=lowered, body=body, request_id=request_id, cookies=cookies)
 
     def _body(self, response: requests.Response) -> bytes:
         """Read an answer piece by piece, up to its largest size unpacked."""
@@ -358,7 +357,9 @@ class HttpService:
         if is_success:
             return self._echoes(headers, shortest=SHORTEST_IN_DATA).clean(answer)
         without_login = self._echoes(headers, shortest=SHORTEST_IN_REFUSALS).clean(answer)
-        return Echoes(answer.sessions, shortest=SHORTEST_IN_DATA).clean(without_login)
+        # Who has the value of a cookie is logged in until its session ends.
+        sessions = {pair.partition("=")[2].strip('"') for pair in answer.cookies.split("; ")}
+        return Echoes(sessions, shortest=SHORTEST_IN_DATA).clean(without_login)
 
     def _without_secrets(self, failure: Failure, headers: Mapping[str, str]) -> Failure:
         """Drop a cause that repeats a secret: an invalid status line is quoted in it whole."""

@@ -62,8 +62,8 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     request_id: str | None = None
-    sessions: frozenset[str] = frozenset()
-    """values of the cookies that its request bore; who has one is logged in"""
+    cookies: str = ""
+    """those that its request bore, as they were sent"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,3 @@ def test_the_program_is_named_as_it_was_called(
     monkeypatch.setattr("sys.argv", [called, "check"])
     terminal.say("`reconciler init` writes one")
     assert capfd.readouterr() == ("", f"{told}\n")
-
-
-@pytest.mark.parametrize(("number", "words"), [(0, "0 batches"), (1, "1 batch"), (2, "2 batches")])
-def test_one_is_not_many(number: int, words: str) -> None:
-    assert terminal.counted(number, "batch", "batches") == words
-    assert terminal.counted(number, "Case") == words.replace("batches", "Cases").replace("batch", "Case")

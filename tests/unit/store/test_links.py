@@ -164,7 +164,7 @@ def test_a_decision_on_an_unknown_case_stores_nothing(store: Store) -> None:
 def test_open_links_are_those_not_closed_on_both_sides(store: Store, status: str, state: str, is_open: bool) -> None:
     remember(store, a_case(status=status, updated_at=NOW), an_incident(state=state, updated_at=NOW))
     assert [link.case_id for link in store.links.open_links()] == [CASE_ID] * is_open
-    assert [(place.case_id, place.is_case_closed) for place in store.links.open_places()] == (
+    assert [(place.case_id, place.case_peak == Stage.CLOSED) for place in store.links.open_places()] == (
         [(CASE_ID, status == "CLOSED")] * is_open
     )
     assert len(list(store.links.all_pairs(open_only=True))) == int(is_open)

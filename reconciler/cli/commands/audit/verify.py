@@ -6,13 +6,19 @@ import re
 
 import click
 
-from reconciler.audit.chain import Verified, verify
+from reconciler.audit.chain import Verified
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.showing.evidence import broken_line, broken_words, end_refused, read_evidence, verified_document
+from reconciler.cli.showing.evidence import (
+    broken_line,
+    broken_words,
+    end_refused,
+    read_evidence,
+    verified,
+    verified_document,
+)
 from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
-from reconciler.store.database.connection import guarded
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -36,8 +42,8 @@ def verify_command(options: Globals, head: str | None, as_json: bool) -> None:
     noted = None if head is None else head.strip().lower()
     if noted is not None and not _HASH.fullmatch(noted):
         raise ConfigError([f"--head {head!r} is no head: that is 64 characters of 0-9 and a-f"])
-    with read_evidence(glance(options).database) as store, guarded(store.path):
-        found = verify(store.ledger, head=noted)
+    with read_evidence(glance(options).database) as store:
+        found = verified(store, head=noted)
     print_json(verified_document(found)) if as_json else print_verified(found)
     if not found.is_whole:
         end_refused(broken_words(found, store.path))

@@ -14,7 +14,7 @@ from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_command
 from reconciler.cli.start import OBSERVING, open_store, read_config, read_store, start
 from reconciler.cli.telling.trial import check_notify, send_tests
-from reconciler.cli.terminal import counted, print_json, print_lines, say, table
+from reconciler.cli.terminal import print_json, print_lines, say, table
 from reconciler.config.model import Config, ServiceNowConfig
 from reconciler.config.shape.schema import config_schema
 from reconciler.core.errors import ConfigError, StoreError
@@ -25,6 +25,7 @@ from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.core.policies.lint import Doubt, advice, takes_all
 from reconciler.core.policies.policies import Route
 from reconciler.core.policies.routing import count_taken, in_order
+from reconciler.core.words import counted
 from reconciler.preflight.probes import Finding, Verdict
 
 CASES_COUNTED = 5000

@@ -13,13 +13,14 @@ import click
 
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.start import read_config, read_store, start
-from reconciler.cli.terminal import counted, print_first_rows, print_json, print_lines
+from reconciler.cli.terminal import print_first_rows, print_json, print_lines
 from reconciler.cli.times import WHEN, utc_now
 from reconciler.config.load import load_config
 from reconciler.core.model import JsonObject, Pair
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.core.planning.preview.backtest import DifferenceKind, Replayed
 from reconciler.core.planning.preview.backtest import replay as replay_over
+from reconciler.core.words import counted
 from reconciler.engine.acting.lookups import remembered_knowledge
 from reconciler.store.store import Store
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import click
 
-from reconciler.audit.chain import verify
 from reconciler.cli.options import Globals, json_option
-from reconciler.cli.showing.evidence import broken_words, verified_document
+from reconciler.cli.showing.evidence import broken_words, verified, verified_document
 from reconciler.cli.start import glance, read_store, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import Refused
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
-from reconciler.store.database.connection import guarded
 from reconciler.store.database.version import SCHEMA_VERSION
 from reconciler.store.store import sqlite_version
 
@@ -33,8 +31,7 @@ def check_command(options: Globals, as_json: bool) -> None:
     start(options, quiet=True)
     with read_store(glance(options).database) as store:
         store.maintenance.check()
-        with guarded(store.path):
-            found = verify(store.ledger)
+        found = verified(store)
         document = {
             "version": DOCUMENT_VERSION,
             "database": store.path,

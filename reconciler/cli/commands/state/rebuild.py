@@ -10,11 +10,12 @@ from reconciler.cli.build import build_context
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import note_command
 from reconciler.cli.start import open_store, read_config, start
-from reconciler.cli.terminal import ProgressBar, counted, print_json, print_lines, say
+from reconciler.cli.terminal import ProgressBar, print_json, print_lines, say
 from reconciler.cli.times import utc_now
 from reconciler.config.model import Config
 from reconciler.core.errors import Refused, StoreError
 from reconciler.core.model import JsonObject
+from reconciler.core.words import counted
 from reconciler.rebuild.rebuild import rebuild
 from reconciler.rebuild.report import RebuildReport
 from reconciler.store.maintenance import back_up
