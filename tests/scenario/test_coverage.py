@@ -155,6 +155,9 @@ def test_pairs_that_are_out_of_step_are_named_with_since_when(world: WildWorld) 
         "the next cycle would advance_case to resolved",
     )
     assert one.since is not None
+    world.coralogix.resolve(case_id, "done")
+    line = covered(world).cases[0]
+    assert (line.record_stage, line.out_of_step_since) == ("resolved", None)
 
 
 def test_a_reopened_record_is_out_of_step_and_one_that_the_config_leaves_apart_is_not(world: WildWorld) -> None:

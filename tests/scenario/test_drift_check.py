@@ -10,7 +10,7 @@ from reconciler.engine.context import Settings
 from reconciler.engine.report import CycleKind, CycleResult
 from reconciler.sandbox.faults import FaultKind
 from reconciler.sandbox.servicenow.switches import Switches
-from tests.builders import policies
+from tests.builders import an_inbound, policies
 from tests.scenario.wild_support import WildWorld, after_a_drift_check
 from tests.world import results
 
@@ -62,6 +62,20 @@ def test_what_one_listing_leaves_out_is_asked_for_by_itself() -> None:
     assert world.skip(case_id) is SkipReason.SETTLING
     world.cycle()
     assert world.skip(case_id) is SkipReason.INCIDENT_MISSING
+
+
+def test_a_case_that_is_closed_is_not_asked_for_while_its_record_is_open() -> None:
+    """It stands in no list of open Cases, and nothing more can become of it."""
+    world = WildWorld(rules=policies(inbound=an_inbound(on_close=None)))
+    case_id, _ = world.link_one()
+    world.coralogix.resolve(case_id, "done")
+    world.run_until_quiet()
+    world.coralogix.close(case_id)
+    world.run_until_quiet()
+    assert world.both(case_id) == ("CLOSED", "6")
+    before = world.cases.requests["cases.get"]
+    assert world.cycle(seconds=1000).kind.value == "drift"
+    assert world.cases.requests["cases.get"] == before
 
 
 def test_the_nightly_check_lists_open_cases_of_any_age() -> None:
