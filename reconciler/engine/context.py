@@ -23,7 +23,7 @@ from reconciler.remotes.ports import (
     Side,
 )
 from reconciler.store.store import Store
-from reconciler.store.values import CycleCounts, Decided, FinishedAction, Pulled, RememberedCounts
+from reconciler.store.values import Adoption, CycleCounts, Decided, FinishedAction, Pulled, RememberedCounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ class Context:
             now=self.clock(),
         )
 
-    def begin_actions(self, actions: Sequence[Action], decided: Sequence[Decided | None]) -> list[int]:
+    def begin_actions(self, actions: Sequence[Action], decided: Sequence[Decided]) -> list[int]:
         """Record what is about to be done, with the requests that will be sent; return the journal's numbers."""
         now = self.clock()
         return self.store.journal.begin_actions(
@@ -151,8 +151,14 @@ class Context:
             cycle_id=self.cycle_id,
             now=now,
             hides_values=self.settings.hides_values,
-            decided=[one for one in decided if one],
+            decided=decided,
             intended=[intended(action, now) for action in actions],
+        )
+
+    def record_adoptions(self, adoptions: Sequence[Adoption]) -> None:
+        """Record the records that were taken in, with what was decided about their links."""
+        self.store.journal.record_adoptions(
+            adoptions, cycle_id=self.cycle_id, stage_rules=self.policies, now=self.clock(), follows=self.follows
         )
 
     def finish_actions(self, ended: Sequence[FinishedAction]) -> None:

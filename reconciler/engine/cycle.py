@@ -18,7 +18,7 @@ from reconciler.core.expressions.templates import JOURNAL_FIELDS
 from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, SkipReason, Tries
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.planning.plan import Plan
+from reconciler.core.planning.plan import Decision, Plan
 from reconciler.core.planning.standing import Standing, told_by
 from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
@@ -89,7 +89,6 @@ class _Cycle:
         started_at = self.context.clock()
         observing.begin(self.context, drift_fact=LAST_DRIFT_CHECK)
         scope = self._scope(started_at)
-        self.applier.stores_decisions = scope is CycleKind.BACKFILL
         kind = CycleKind.APPLY if self.request.expected is not None else scope
         self._begin(kind, started_at)
         error: ReconcilerError | None = None
@@ -211,13 +210,21 @@ class _Cycle:
         self.down |= lookups.failed
         self.partial += lookups.partial.values()
         up = tuple(decision for decision in whole.decisions if decision.link.connector not in self.down)
-        # What a backfill will do is stored as each action begins: one that is refused or killed admits no further Case.
-        told = [decision for decision in up if scope is not CycleKind.BACKFILL or not needs_plan(decision)]
+        told = [decision for decision in up if self._is_told_now(decision, scope)]
         if context.observes:
             observing.store_observed(context, told, {pair.case.id: pair.link for pair in candidates})
         else:
             store_decisions(context, told)
         return replace(whole, decisions=up), lookups.knowledge
+
+    def _is_told_now(self, decision: Decision, scope: CycleKind) -> bool:
+        """Return whether a decision is stored before anything is done; else it is stored as its first action begins.
+
+        A backfill that is refused or killed admits no further Case, also none that only waits.
+        """
+        if scope is CycleKind.BACKFILL:
+            return not needs_plan(decision)
+        return self.context.observes or not decision.actions
 
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
         store = self.context.store

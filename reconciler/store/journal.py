@@ -1,6 +1,7 @@
 """The journal: actions before and after their writes, cycles, requests, and what people did.
 
-An action's row is committed before its write and finished after it, so that a crash between the two is seen.
+An action's row is committed before its write and finished after it, so that a crash between the two is seen. One that
+writes nothing to a service has its row with its outcome.
 """
 
 from __future__ import annotations
@@ -32,8 +33,16 @@ from reconciler.store.database.codec import Columns, incident_from, json_text, s
 from reconciler.store.database.connection import Database
 from reconciler.store.database.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
-from reconciler.store.links import RECORD_SNAPSHOT, put_decisions, put_links, put_placed_links, record_key
+from reconciler.store.links import (
+    RECORD_SNAPSHOT,
+    put_adoptions,
+    put_decisions,
+    put_links,
+    put_placed_links,
+    record_key,
+)
 from reconciler.store.values import (
+    Adoption,
     CycleCounts,
     Decided,
     FinishedAction,
@@ -51,11 +60,13 @@ _ACTION_COLUMNS = (
     "from_stage, to_stage, path, fingerprint, field_names"
 )
 _BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_key, connector, table_name, sys_id,
-    number, from_stage, to_stage, path, field_names, fingerprint, started_at, sent, cause_seq) VALUES (:cycle_id, :key,
+    number, from_stage, to_stage, path, field_names, fingerprint, started_at, sent, cause_seq, result, detail,
+    finished_at) VALUES (:cycle_id, :key,
     1 + (SELECT count(*) FROM actions WHERE key = :key), :kind, :case_id, :case_key, :connector, :table, :sys_id,
     :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at, :sent,
     (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'
-        AND event_id IS NULL))"""
+        AND event_id IS NULL), :result, :detail, :finished_at)"""
+_NOT_FINISHED = {"result": None, "detail": None, "finished_at": None}
 # The record is named as it is now: an instance may have replaced the sys_id that we chose.
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL
@@ -133,8 +144,8 @@ class Journal:
             put_decisions(self._db, decided, now)
             seqs = []
             for action, sent in zip_longest(actions, intended):
-                row = _action_row(action, cycle_id, now) | {"sent": f"{sent.method} {sent.path}" if sent else ""}
-                seq = int(conn.execute(_BEGIN, row).lastrowid or 0)
+                row = {"sent": f"{sent.method} {sent.path}" if sent else "", **_NOT_FINISHED}
+                seq = int(conn.execute(_BEGIN, _action_row(action, cycle_id, now) | row).lastrowid or 0)
                 conn.executemany(_PUT_VALUE, _values_sent(conn, action, seq, hides_values=hides_values))
                 seqs.append(seq)
             conn.executemany(_KEEP_MARKED, [(action.case_id,) for action in actions])
@@ -173,9 +184,31 @@ class Journal:
             sent = (_request_row(each, begun_in[one.seq], one.seq) for one in ended for each in one.requests)
             conn.executemany(_PUT_REQUEST, sent)
 
+    def record_adoptions(
+        self,
+        adoptions: Sequence[Adoption],
+        *,
+        cycle_id: str,
+        stage_rules: StageRules,
+        now: datetime,
+        follows: frozenset[System] = frozenset(),
+    ) -> None:
+        """Commit actions that send nothing from decision to outcome: no kill leaves one in doubt, so none is begun."""
+        outcomes = [one.outcome for one in adoptions]
+        held = [one for one in adoptions if one.outcome.result is not Result.DONE]
+        with self._db.transaction() as conn:
+            conn.executemany(_BEGIN, [_adoption_row(each, cycle_id, now) for each in outcomes])
+            put_adoptions(self._db, _bound(adoptions, stage_rules), now)
+            put_decisions(self._db, [one.decided for one in held], now)
+            _put_links_of(conn, [one.outcome for one in held], stage_rules, now)
+            context = IngestContext(
+                conn=conn, stage_rules=stage_rules, cycle_id=cycle_id, now=now, read_now=True, follows=follows
+            )
+            ingest_incidents(context, [each.incident for each in outcomes if each.incident])
+
     def _finish(self, conn: sqlite3.Connection, ended: FinishedAction, now: datetime) -> str:
         """Store the result of one action, and return the cycle in which it was begun."""
-        begun_in = conn.execute(_FINISH, _finish_row(ended.seq, ended.outcome, now)).fetchall()
+        begun_in = conn.execute(_FINISH, {"seq": ended.seq} | _finish_row(ended.outcome, now)).fetchall()
         if not begun_in:
             raise StoreError(f"{self._db.path}: action {ended.seq} was not begun, or is finished already")
         return str(begun_in[0][0])
@@ -318,6 +351,14 @@ def _values_sent(
         yield seq, name, _shown(before, hides_values), _shown(value, hides_values)
 
 
+def _bound(adoptions: Iterable[Adoption], stage_rules: StageRules) -> Iterator[tuple[Decided, Stage | None]]:
+    """List the links that were bound to a record, each with the stage at which that stands."""
+    for one in adoptions:
+        link, record = one.outcome.link, one.outcome.incident
+        if one.outcome.result is Result.DONE and link and record:
+            yield replace(one.decided, link=link, needs_plan=True), stage_rules.incident_stage(link, record)
+
+
 def _put_links_of(
     conn: sqlite3.Connection, outcomes: Sequence[Outcome], stage_rules: StageRules, now: datetime
 ) -> None:
@@ -354,11 +395,14 @@ def _shown(value: str | None, hides_values: bool) -> str | None:
     return f"{_HASHED}{hashlib.sha256(value.encode()).hexdigest()}"
 
 
-def _finish_row(seq: int, outcome: Outcome, now: datetime) -> dict[str, Any]:
+def _adoption_row(outcome: Outcome, cycle_id: str, now: datetime) -> dict[str, Any]:
+    return {**_finish_row(outcome, now), **_action_row(outcome.action, cycle_id, now), "sent": ""}
+
+
+def _finish_row(outcome: Outcome, now: datetime) -> dict[str, Any]:
     """Return the columns of a finished action; the record is as it was seen, and None where it was not."""
     incident = outcome.incident
     return {
-        "seq": seq,
         "result": outcome.result,
         "detail": outcome.detail,
         "finished_at": time_text(now),

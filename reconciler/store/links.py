@@ -4,6 +4,7 @@ A pair is a link with its Case, its record, and whatever else bears the Case's k
 must not cost more as links grow: every read that each cycle makes uses a partial index over the links that have
 something to do.
 """
+# ruff: noqa: S608 - the columns that are put into SQL here are our own constants
 
 from __future__ import annotations
 
@@ -48,20 +49,20 @@ _PAIRS = f"""SELECT {LINK_LIST}, c.snapshot, i.snapshot FROM json_each(?) j
     JOIN cases c ON c.case_id = l.case_id
     LEFT JOIN incidents i
         ON l.sys_id <> '' AND i.sys_id = l.sys_id AND i.table_name = l.table_name AND i.connector = l.connector
-    ORDER BY j.key"""  # noqa: S608 - the columns are our own constants
+    ORDER BY j.key"""
 _CLAIMS = """SELECT i.case_id, i.sys_id, i.snapshot FROM json_each(?) j
     JOIN incidents i ON i.case_id = j.value AND i.case_id <> '' ORDER BY i.sys_id, i.table_name, i.connector"""
 _LINKS_OF_RECORDS = f"""SELECT {LINK_LIST} FROM json_each(?) j
-    JOIN links l ON l.sys_id = j.value AND l.sys_id <> ''"""  # noqa: S608 - the columns are our own constants
+    JOIN links l ON l.sys_id = j.value AND l.sys_id <> ''"""
 _REMEMBERED = f"""SELECT {LINK_LIST}, l.out_of_step_since FROM json_each(?) j
-    JOIN links l ON l.case_id = j.value"""  # noqa: S608 - the columns are our own constants
+    JOIN links l ON l.case_id = j.value"""
 _TO_PLAN = """SELECT case_id FROM links WHERE needs_plan = 1
     UNION ALL SELECT case_id FROM links WHERE create_in_doubt_since IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE next_retry_at <= ?"""
 # UNION, or an ORDER BY, would make SQLite walk all links in their order; so the rows are sorted in Python.
 _ABSENT = """SELECT case_id FROM links WHERE case_absence IS NOT NULL
     UNION ALL SELECT case_id FROM links WHERE incident_absence IS NOT NULL"""
-_OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"  # noqa: S608 - our own constants
+_OPEN_LINKS = f"SELECT {LINK_LIST} FROM links l WHERE l.is_open = 1 ORDER BY l.case_id"
 _OPEN_PLACES = """SELECT case_id, case_peak, sys_id, table_name, connector FROM links WHERE is_open = 1
     ORDER BY case_id"""
 _DOUBLED = """SELECT l.case_id FROM incidents i JOIN links l ON l.case_id = i.case_id
@@ -84,7 +85,7 @@ _REJECTED = "SELECT case_id FROM links WHERE next_retry_at IS NOT NULL"
 _SKIP_COUNTS = (
     "SELECT skip_reason, count(*) FROM links WHERE skip_reason IS NOT NULL GROUP BY skip_reason ORDER BY skip_reason"
 )
-_HELD = f"SELECT case_id, skip_reason FROM links WHERE skip_reason IN ({HOLDS_SQL})"  # noqa: S608 - our own constants
+_HELD = f"SELECT case_id, skip_reason FROM links WHERE skip_reason IN ({HOLDS_SQL})"
 _SKIPS = """SELECT l.case_id, c.case_key, l.skip_reason, l.skip_detail FROM links l
     JOIN cases c ON c.case_id = l.case_id WHERE l.skip_reason IS NOT NULL ORDER BY l.skip_reason, l.case_id"""
 
@@ -96,16 +97,15 @@ _SET = ", ".join(
 _DECIDED = [name for name in LINK_COLUMNS if name not in ONLY_SEEN]
 _SAME = f"({', '.join(_DECIDED)}) IS ({', '.join(f':{name}' for name in _DECIDED)})"
 _CHANGED = f"needs_plan = 1, changed_at = CASE WHEN {_SAME} THEN changed_at ELSE :now END"
-_PUT_LINK = f"UPDATE links SET {_SET}, {_CHANGED} WHERE case_id = :case_id"  # noqa: S608 - our own constants
-_PUT_PLACED_LINK = f"""UPDATE links SET {_SET}, {_CHANGED}, incident_stage = :incident_stage,
-    out_of_step_since = CASE WHEN case_stage IS :incident_stage THEN NULL ELSE coalesce(out_of_step_since, :now) END
-    WHERE case_id = :case_id"""  # noqa: S608 - the columns are our own constants
-_SETTLE = f"""UPDATE links SET {_SET}, needs_plan = :needs_plan,
-    skip_reason = :reason, skip_detail = :detail,
+_PLACED = """incident_stage = :incident_stage,
+    out_of_step_since = CASE WHEN case_stage IS :incident_stage THEN NULL ELSE coalesce(out_of_step_since, :now) END"""
+_DECIDED_ON = f"""needs_plan = :needs_plan, skip_reason = :reason, skip_detail = :detail,
     skip_since = CASE WHEN :reason IS NULL THEN NULL WHEN skip_reason IS :reason THEN skip_since ELSE :now END,
-    changed_at = CASE WHEN {_SAME} AND (skip_reason, skip_detail) IS (:reason, :detail)
-        THEN changed_at ELSE :now END
-    WHERE case_id = :case_id"""  # noqa: S608 - the columns are our own constants
+    changed_at = CASE WHEN {_SAME} AND (skip_reason, skip_detail) IS (:reason, :detail) THEN changed_at ELSE :now END"""
+_PUT_LINK = f"UPDATE links SET {_SET}, {_CHANGED} WHERE case_id = :case_id"
+_PUT_PLACED_LINK = f"UPDATE links SET {_SET}, {_CHANGED}, {_PLACED} WHERE case_id = :case_id"
+_SETTLE = f"UPDATE links SET {_SET}, {_DECIDED_ON} WHERE case_id = :case_id"
+_SETTLE_PLACED = f"UPDATE links SET {_SET}, {_DECIDED_ON}, {_PLACED} WHERE case_id = :case_id"
 
 
 _PUT_DAMAGED = """INSERT INTO quarantine (system, record_key, message, raw, times, first_seen_at, last_seen_at)
@@ -138,11 +138,23 @@ def put_placed_links(conn: sqlite3.Connection, links: Iterable[tuple[Link, Stage
 
 def put_decisions(database: Database, decisions: Iterable[Decided], now: datetime) -> int:
     """Store what was decided about links, inside the caller's transaction; return how many of them are known."""
-    rows = [_decided_values(one, time_text(now)) for one in decisions]
+    at = time_text(now)
+    return _put_decided(database, _SETTLE, [_decided_values(one, at) for one in decisions])
+
+
+def put_adoptions(database: Database, adoptions: Iterable[tuple[Decided, Stage | None]], now: datetime) -> None:
+    """Store links as ``put_decisions`` does, each bound to a record and with the stage at which that was just seen."""
+    at = time_text(now)
+    _put_decided(
+        database, _SETTLE_PLACED, [{**_decided_values(one, at), "incident_stage": stage} for one, stage in adoptions]
+    )
+
+
+def _put_decided(database: Database, sql: str, rows: Sequence[Mapping[str, SqlValue]]) -> int:
     if not rows:
         return 0
     database.skip_counts = None
-    return database.connection.executemany(_SETTLE, rows).rowcount
+    return database.connection.executemany(sql, rows).rowcount
 
 
 def _decided_values(decided: Decided, now: str) -> dict[str, SqlValue]:
@@ -247,7 +259,7 @@ class Links:
         """
         self._db.need_found(_OPEN if open_only else _ALL)
         among = "is_open = 1 AND" if open_only else ""
-        sql = f"SELECT case_id FROM links WHERE {among} case_id > ? ORDER BY case_id LIMIT ?"  # noqa: S608 - constants
+        sql = f"SELECT case_id FROM links WHERE {among} case_id > ? ORDER BY case_id LIMIT ?"
         last = ""
         while case_ids := [case_id for (case_id,) in self._db.read(sql, (last, CHUNK))]:
             yield from self._pairs(case_ids)

@@ -159,6 +159,14 @@ class FinishedAction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adoption:
+    """A record that was taken in as it was read, with what was decided about its link; nothing was sent for it."""
+
+    decided: Decided
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
 class OperatorAction:
     """A command that a person ran, for the audit."""
 

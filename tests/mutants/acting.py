@@ -14,9 +14,9 @@ ACTING = (
     ),
     fault(
         "records that are taken in wait for a worker",
-        "lanes:Lanes.starting",
-        "lane.busy < lane.workers or asks_nothing(lane.ready[0])",
-        "lane.busy < lane.workers",
+        "acting.apply:Applier._asks_nothing",
+        "action.kind is ActionKind.ADOPT_INCIDENT and self._target(work, action) is not None",
+        "False",
         "tests/scenario/test_side_by_side.py::test_records_that_are_taken_in_wait_for_no_worker",
     ),
     fault(

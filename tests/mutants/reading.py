@@ -149,9 +149,9 @@ READING_FAULTS = (
     ),
     fault(
         "a refused backfill admits its Cases",
-        "cycle:_Cycle._plan",
-        "scope is not CycleKind.BACKFILL or not needs_plan(decision)",
-        "scope is not None",
+        "cycle:_Cycle._is_told_now",
+        "not needs_plan(decision)",
+        "True",
         f"{WHO}::test_a_refused_backfill_leaves_no_trace",
     ),
     fault(

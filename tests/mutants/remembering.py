@@ -45,10 +45,31 @@ REMEMBERING = (
     ),
     fault(
         "skips are not counted anew after decisions",
-        "store/links:put_decisions",
+        "store/links:_put_decided",
         "database.skip_counts = None",
         "pass",
         "tests/unit/store/test_links.py::test_skips_are_counted_anew_only_after_decisions_were_stored",
+    ),
+    fault(
+        "a link that was bound keeps the stage at which its record was",
+        "store/journal:Journal.record_adoptions",
+        "put_adoptions(self._db, _bound(adoptions, stage_rules), now)",
+        "put_decisions(self._db, [one for one, _ in _bound(adoptions, stage_rules)], now)",
+        "tests/unit/store/test_journal.py::test_an_adoption_is_one_row_with_its_outcome_and_binds_the_link",
+    ),
+    fault(
+        "what is decided beside an adoption is forgotten",
+        "store/journal:_bound",
+        "replace(one.decided, link=link, needs_plan=True)",
+        "replace(one.decided, link=link, needs_plan=True, skip=None)",
+        "tests/unit/store/test_journal.py::test_an_adoption_is_one_row_with_its_outcome_and_binds_the_link",
+    ),
+    fault(
+        "an adoption that did not come off leaves its link as it was",
+        "store/journal:Journal.record_adoptions",
+        "one.outcome.result is not Result.DONE",
+        "False",
+        "tests/unit/store/test_journal.py::test_an_adoption_that_was_refused_holds_the_link",
     ),
     fault(
         "the merge base is what was sent",

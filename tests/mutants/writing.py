@@ -28,7 +28,7 @@ WRITING_FAULTS = (
     ),
     fault(
         "a link goes on behind a failed action",
-        "acting.apply:Applier._finish",
+        "acting.apply:Applier._go_on",
         "work.actions and outcome.result in (Result.DONE, Result.ALREADY)",
         "work.actions and outcome.result is not Result.REJECTED",
         f"{UNDER_WAY}::test_nothing_follows_a_failed_action_on_its_own_link",

@@ -12,6 +12,7 @@ import pytest
 from reconciler.core.model import ActionKind, Incident, Result
 from reconciler.engine.acting.lanes import LINKS_READ_AT_ONCE
 from reconciler.engine.context import Settings
+from reconciler.remotes.ports import IDS_A_REQUEST
 from reconciler.sandbox.faults import FaultKind
 from reconciler.store.store import Store
 from tests.clients import IncidentsInProcess
@@ -136,7 +137,7 @@ def test_what_ended_is_written_down_behind_the_start_of_the_next() -> None:
 
 
 def test_records_that_are_taken_in_wait_for_no_worker() -> None:
-    """They were read together, and nothing is sent for any: all are begun in one transaction, and ended in one."""
+    """They were read together, and nothing is sent for any: each is written down once, with what came of it."""
     world = with_workers(WildWorld(), coralogix=1, main=1)
     for number in range(3):
         world.new_case(f"Case {number}")
@@ -144,7 +145,16 @@ def test_records_that_are_taken_in_wait_for_no_worker() -> None:
     elsewhere = Store.in_memory()
     report = world.cycle_of(elsewhere)
     assert [action.kind for action in report.plan.actions] == [ActionKind.ADOPT_INCIDENT] * 3
-    assert [entry.key for entry in elsewhere.ledger.entries() if entry.table == "actions"] == [1, 2, 3] * 2
+    assert [entry.key for entry in elsewhere.ledger.entries() if entry.table == "actions"] == [1, 2, 3]
+
+
+def test_one_cycle_takes_in_more_records_than_one_request_reads() -> None:
+    world = with_workers(WildWorld(), coralogix=1, main=1)
+    for number in range(IDS_A_REQUEST + 1):
+        world.new_case(f"Case {number}")
+    world.cycle(limits_on=False)
+    report = world.cycle_of(Store.in_memory())
+    assert results(report) == [Result.DONE] * (IDS_A_REQUEST + 1)
 
 
 def test_after_two_writes_without_an_answer_a_side_gets_no_more_in_that_cycle() -> None:

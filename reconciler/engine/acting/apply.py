@@ -1,9 +1,9 @@
 """Carry out the actions of a plan, link by link: journal, act, finish the journal.
 
 Rules of this file: links run in parallel, each side with its own workers, each link strictly in order; only the calling
-thread uses the store; the journal row is committed before the request is sent; outcomes are stored while the next
-requests are under way; a failed action stops only what follows it on its own link, but a refused login, a 429 or 503,
-or two writes that time out stop that side for this cycle.
+thread uses the store; the journal row is committed before the request is sent, or, where none is, with its outcome;
+outcomes are stored while the next requests are under way; a failed action stops only what follows it on its own link,
+but a refused login, a 429 or 503, or two writes that time out stop that side for this cycle.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from reconciler.engine.acting.perform import READ_BEFORE, Performer
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_outcome, tell_side_stopped
 from reconciler.engine.request_log import made_for
-from reconciler.store.values import FinishedAction, Learned
+from reconciler.store.values import Adoption, FinishedAction, Learned
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,6 @@ class Applier:
     """Carry out the plans of one cycle, one after the other. Not for several threads."""
 
     context: Context
-    stores_decisions: bool = True
-    """what was decided about a link is stored with its first action; False where the whole plan was stored already"""
     outcomes: list[Outcome] = field(default_factory=list)
     _down: dict[str, str] = field(default_factory=dict)
     """sides to which nothing more is sent in this cycle -> why"""
@@ -94,6 +92,8 @@ class Applier:
         ended: list[tuple[Work, int, _Ended]] = []
         while True:
             if not self.context.should_stop():
+                # Taking in comes first: the next look waits until there is little left to start.
+                self._adopt(performer, lanes)
                 self._look(pool, lanes, reading)
                 self._begin(pool, performer, lanes, acting)
             self._finish(ended, lanes)
@@ -112,10 +112,9 @@ class Applier:
     def _look(
         self, pool: ThreadPoolExecutor, lanes: Lanes, reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]]
     ) -> None:
-        """Read the records of the next links, and store their field notes where the plan was not stored."""
+        """Read the records of the next links, and store the notes on their fields."""
         for name, batch in lanes.batches():
-            if self.stores_decisions:
-                store_notes(self.context, batch)
+            store_notes(self.context, batch)
             down = frozenset(self._down)
             reading[pool.submit(copy_context().run, self._read, batch, down)] = (name, batch)
 
@@ -124,7 +123,7 @@ class Applier:
             pair=self._risen(replace(pair, link=decision.link), fresh),
             actions=list(decision.actions),
             fresh=fresh,
-            decided=decided(decision) if self.stores_decisions else None,
+            decided=decided(decision),
         )
 
     def _risen(self, pair: Pair, fresh: Fresh) -> Pair:
@@ -155,7 +154,7 @@ class Applier:
     ) -> None:
         """Commit the actions that start together in one transaction, then send their requests."""
         starting: list[tuple[Work, Action]] = []
-        for work in lanes.starting(self._asks_nothing):
+        for work in lanes.starting():
             side, action = work.side, work.actions.pop(0)
             if side in self._down:
                 self.outcomes.append(Outcome(action=action, result=Result.RETRY, detail=self._down[side]))
@@ -164,14 +163,12 @@ class Applier:
                 starting.append((work, action))
         if not starting:
             return
-        seqs = self.context.begin_actions([action for _, action in starting], [work.decided for work, _ in starting])
+        decided_anew = [work.decided for work, _ in starting if not work.is_begun]
+        seqs = self.context.begin_actions([action for _, action in starting], decided_anew)
         for work, _ in starting:
-            work.decided = None
+            work.is_begun = True
         for (work, action), seq in zip(starting, seqs, strict=True):
             target = self._target(work, action)
-            if target is not None and action.kind is ActionKind.ADOPT_INCIDENT:
-                acting[_ended_at_once(_perform(performer, action, work.pair, target, seq))] = (work, seq)
-                continue
             # In a copy of the context, so that the worker's log lines carry the cycle's id.
             task = partial(copy_context().run, _perform, performer, action, work.pair, target, seq)
             acting[pool.submit(task)] = (work, seq)
@@ -186,6 +183,24 @@ class Applier:
         """Return whether a link's next action sends no request: its record is taken in as it was read."""
         action = work.actions[0]
         return action.kind is ActionKind.ADOPT_INCIDENT and self._target(work, action) is not None
+
+    def _adopt(self, performer: Performer, lanes: Lanes) -> None:
+        """Take in the records that were just read, and commit that in one transaction, since nothing is sent."""
+        taken = [(work, self._adopted(performer, work)) for work in lanes.without_request(self._asks_nothing)]
+        if not taken:
+            return
+        for _, one in taken:
+            self._learn(one.outcome)
+        self.context.record_adoptions([one for _, one in taken])
+        for work, one in taken:
+            work.is_begun = True
+            self.outcomes.append(one.outcome)
+            self._go_on(work, one.outcome, lanes)
+
+    def _adopted(self, performer: Performer, work: Work) -> Adoption:
+        action = work.actions.pop(0)
+        ended = _performed(performer, action, work.pair, self._target(work, action))
+        return Adoption(decided=work.decided, outcome=ended.outcome)
 
     def _came_back(self, ended: Sequence[_Ended], lanes: Lanes) -> None:
         """Free the workers of the actions that ended, and stop sides if needed, before another action begins."""
@@ -208,11 +223,14 @@ class Applier:
         rows = [FinishedAction(seq=seq, outcome=one.outcome, requests=requests.take_of(seq)) for _, seq, one in ended]
         self.context.finish_actions(rows)
         for work, _, one in ended:
-            outcome = one.outcome
-            tell_outcome(outcome)
-            work.pair = _after(work.pair, outcome)
-            if work.actions and outcome.result in (Result.DONE, Result.ALREADY):
-                lanes.go_on(work)
+            self._go_on(work, one.outcome, lanes)
+
+    def _go_on(self, work: Work, outcome: Outcome, lanes: Lanes) -> None:
+        """Go on with a link behind an action that came to its end."""
+        tell_outcome(outcome)
+        work.pair = _after(work.pair, outcome)
+        if work.actions and outcome.result in (Result.DONE, Result.ALREADY):
+            lanes.go_on(work)
 
     def _leave_alone(self, name: str, words: str) -> None:
         """Stop a side for this cycle that answered 429 or 503, or whose writes time out."""
@@ -272,12 +290,6 @@ class Applier:
         return Fresh(read_at=read_at, records=fresh, failures=failures)
 
 
-def _ended_at_once(ended: _Ended) -> Future[_Ended]:
-    future: Future[_Ended] = Future()
-    future.set_result(ended)
-    return future
-
-
 def _known(pair: Pair, action: Action) -> Incident | None:
     """Return the remembered record of an action; a record to be adopted is among the others."""
     records = (pair.incident, *pair.others)
@@ -286,16 +298,20 @@ def _known(pair: Pair, action: Action) -> Incident | None:
 
 def _perform(performer: Performer, action: Action, pair: Pair, fresh: Incident | None, seq: int) -> _Ended:
     with made_for(seq):
-        try:
-            return _Ended(outcome=performer.perform(action, pair, fresh))
-        except AuthFailed as error:
-            return _Ended(outcome=Outcome(action=action, result=Result.RETRY, detail=str(error)), refused=str(error))
-        except Exception as error:  # a fault of this program on one link stops no other
-            log.exception("an action failed unexpectedly", extra={"case": action.case_key or action.case_id})
-            words = f"a fault of this program, not of the service: {type(error).__name__}: {error}"
-            is_create = action.kind is ActionKind.CREATE_INCIDENT
-            link = replace(pair.link, create_in_doubt_since=performer.clock()) if is_create else None
-            return _Ended(outcome=Outcome(action=action, result=Result.UNKNOWN, detail=words, link=link))
+        return _performed(performer, action, pair, fresh)
+
+
+def _performed(performer: Performer, action: Action, pair: Pair, fresh: Incident | None) -> _Ended:
+    try:
+        return _Ended(outcome=performer.perform(action, pair, fresh))
+    except AuthFailed as error:
+        return _Ended(outcome=Outcome(action=action, result=Result.RETRY, detail=str(error)), refused=str(error))
+    except Exception as error:  # a fault of this program on one link stops no other
+        log.exception("an action failed unexpectedly", extra={"case": action.case_key or action.case_id})
+        words = f"a fault of this program, not of the service: {type(error).__name__}: {error}"
+        is_create = action.kind is ActionKind.CREATE_INCIDENT
+        link = replace(pair.link, create_in_doubt_since=performer.clock()) if is_create else None
+        return _Ended(outcome=Outcome(action=action, result=Result.UNKNOWN, detail=words, link=link))
 
 
 def _after(pair: Pair, outcome: Outcome) -> Pair:

@@ -58,8 +58,9 @@ class Work:
     pair: Pair
     actions: list[Action]
     fresh: Fresh
-    decided: Decided | None = None
+    decided: Decided
     """stored together with the first action, so that a link that was not begun is unchanged"""
+    is_begun: bool = False
 
     @property
     def side(self) -> str:
@@ -115,10 +116,20 @@ class Lanes:
         self._lanes[name].is_reading = False
         self._lanes[name].ready.extend(works)
 
-    def starting(self, asks_nothing: Callable[[Work], bool]) -> Iterator[Work]:
+    def without_request(self, asks_nothing: Callable[[Work], bool]) -> Sequence[Work]:
+        """Take the links whose next action sends no request, and so waits for no worker."""
+        taken: list[Work] = []
+        for lane in self._lanes.values():
+            waiting: deque[Work] = deque()
+            for work in lane.ready:
+                (taken if asks_nothing(work) else waiting).append(work)
+            lane.ready = waiting
+        return taken
+
+    def starting(self) -> Iterator[Work]:
         """Take the links whose next action starts now, each in the order of the plan."""
         for lane in self._lanes.values():
-            while lane.ready and (lane.busy < lane.workers or asks_nothing(lane.ready[0])):
+            while lane.ready and lane.busy < lane.workers:
                 lane.busy += 1
                 yield lane.ready.popleft()
 

@@ -15,15 +15,18 @@ import pytest
 from reconciler.core.errors import StoreError
 from reconciler.core.model import (
     ActionKind,
+    Hold,
     HttpRecord,
     Outcome,
     Result,
+    Skip,
+    SkipReason,
     Stage,
     System,
     Verb,
 )
 from reconciler.store.store import Store
-from reconciler.store.values import CycleCounts, Decided, FinishedAction, UnfinishedAction
+from reconciler.store.values import Adoption, CycleCounts, Decided, FinishedAction, UnfinishedAction
 from tests.builders import CASE_ID, NOW, SYS_ID, a_case, a_link, an_incident
 from tests.store_helpers import JUDGE, LATER, an_action, begin_action, decide_on, empty_store, finish_action, remember
 
@@ -165,6 +168,58 @@ def test_adopting_a_known_record_sets_its_stage_and_peak(store: Store) -> None:
     assert pair is not None
     assert (pair.link.incident_peak, pair.incident) == (Stage.OPEN, an_incident())
     assert store.database.value("SELECT incident_stage FROM audit_links") == "open"
+
+
+def adopt(store: Store, outcome: Outcome, skip: Skip | None = None) -> None:
+    decided = Decided(link=a_link(sys_id="", number="", incident_peak=None), needs_plan=True, skip=skip)
+    adoption = Adoption(decided=decided, outcome=outcome)
+    store.journal.record_adoptions([adoption], cycle_id="c1", stage_rules=JUDGE, now=LATER)
+
+
+def test_an_adoption_is_one_row_with_its_outcome_and_binds_the_link() -> None:
+    action = an_action(kind=ActionKind.ADOPT_INCIDENT, fields={})
+    seen = an_incident(state="6", mod_count=3, updated_by="a.person")
+    skip = Skip(case_id=CASE_ID, case_key="CASE-123", reason=SkipReason.INCIDENT_REOPENED, detail="was reopened")
+    with empty_store() as store:
+        remember(store, a_case(), seen)
+        before = len(list(store.ledger.entries()))
+        bound = a_link(incident_peak=Stage.RESOLVED)
+        adopt(store, Outcome(action=action, result=Result.DONE, incident=seen, link=bound), skip)
+        [row] = actions(store)
+        assert (row["result"], row["started_at"]) == ("done", row["finished_at"])
+        [shown] = store.database.named("SELECT incident_stage, skip_reason, needs_plan FROM links")
+        assert shown == {"incident_stage": Stage.RESOLVED, "skip_reason": "incident_reopened", "needs_plan": 1}
+        pair = store.links.pair(CASE_ID)
+        assert pair is not None
+        assert pair.incident == seen
+        assert (pair.link.sys_id, pair.link.number, pair.link.incident_peak) == (SYS_ID, bound.number, Stage.RESOLVED)
+        assert store.links.count_skips() == {"incident_reopened": 1}
+        written = [entry.table for entry in store.ledger.entries()][before:]
+        assert written == ["actions", "links"]
+        assert store.database.value("SELECT count(*) FROM audit_notifications WHERE actor = 'reconciler'") == 0
+
+
+def test_an_adoption_that_was_refused_holds_the_link() -> None:
+    action = an_action(kind=ActionKind.ADOPT_INCIDENT, fields={})
+    hold = Hold(detail="lost its mark", since=NOW, next_retry_at=LATER, attempts=1, fingerprint="abc")
+    held = a_link(sys_id="", number="", incident_peak=None, hold=hold)
+    with empty_store() as store:
+        remember(store, a_case(), an_incident())
+        adopt(store, Outcome(action=action, result=Result.REJECTED, detail="lost its mark", link=held))
+        assert [(row["result"], row["detail"]) for row in actions(store)] == [("rejected", "lost its mark")]
+        pair = store.links.pair(CASE_ID)
+        assert pair is not None
+        assert (pair.link.sys_id, pair.link.hold) == ("", hold)
+
+
+def test_an_adoption_that_is_not_understood_stores_what_was_decided() -> None:
+    action = an_action(kind=ActionKind.ADOPT_INCIDENT, fields={})
+    with empty_store() as store:
+        remember(store, a_case())
+        adopt(store, Outcome(action=action, result=Result.UNKNOWN, detail="a fault of this program"))
+        pair = store.links.pair(CASE_ID)
+        assert pair is not None
+        assert (pair.link.route, pair.link.sys_id) == (a_link().route, "")
 
 
 def test_the_journal_names_the_record_that_was_made(store: Store) -> None:

@@ -7,11 +7,13 @@ import pytest
 from reconciler.core.model import Action, ActionKind, Pair
 from reconciler.core.planning.plan import Decision
 from reconciler.engine.acting.lanes import Fresh, Lanes, Work
+from reconciler.store.values import Decided
 from tests.builders import NOW, a_case, a_link
 from tests.store_helpers import an_action
 
 CONNECTORS = ("main", "second")
 UNREAD = Fresh(read_at=NOW, records={})
+DECIDED = Decided(link=a_link(), needs_plan=True)
 
 
 def lanes(actions: list[Action], **workers_of: int) -> Lanes:
@@ -20,13 +22,19 @@ def lanes(actions: list[Action], **workers_of: int) -> Lanes:
     made = Lanes(decisions, workers=1, workers_of=workers_of)
     pair = Pair(case=a_case(), link=a_link())
     for name, batch in list(made.batches()):
-        made.looked_at(name, [Work(pair=pair, actions=list(one.actions), fresh=UNREAD) for one in batch])
+        made.looked_at(
+            name, [Work(pair=pair, actions=list(one.actions), fresh=UNREAD, decided=DECIDED) for one in batch]
+        )
     return made
 
 
 def started(made: Lanes) -> list[str]:
     """Start what may start, and name the sides of it."""
-    return sorted(work.side for work in made.starting(lambda work: work.actions[0].kind is ActionKind.ADOPT_INCIDENT))
+    return sorted(work.side for work in made.starting())
+
+
+def is_adoption(work: Work) -> bool:
+    return work.actions[0].kind is ActionKind.ADOPT_INCIDENT
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -39,14 +47,23 @@ def test_a_side_starts_as_many_as_it_has_workers_and_the_next_as_one_ends(worker
 
 
 def test_what_needs_no_request_waits_for_no_worker() -> None:
-    made = lanes([an_action(kind=ActionKind.ADOPT_INCIDENT) for _ in range(4)], main=1)
-    assert started(made) == ["main"] * 4
+    kinds = [
+        ActionKind.CREATE_INCIDENT,
+        ActionKind.ADOPT_INCIDENT,
+        ActionKind.CREATE_INCIDENT,
+        ActionKind.ADOPT_INCIDENT,
+    ]
+    made = lanes([an_action(kind=kind) for kind in kinds], main=1)
+    assert [is_adoption(work) for work in made.without_request(is_adoption)] == [True, True]
+    assert started(made) == ["main"]
+    made.ended("main")
+    assert started(made) == ["main"]
 
 
 def test_a_link_goes_on_before_those_that_were_not_begun() -> None:
     made = lanes([an_action(case_id=name) for name in ("first", "second", "third")], main=1)
-    (first,) = made.starting(lambda _work: False)
+    (first,) = made.starting()
     made.ended("main")
     made.go_on(first)
-    (again,) = made.starting(lambda _work: False)
+    (again,) = made.starting()
     assert again is first
