@@ -210,21 +210,28 @@ class _Cycle:
         self.down |= lookups.failed
         self.partial += lookups.partial.values()
         up = tuple(decision for decision in whole.decisions if decision.link.connector not in self.down)
-        told = [decision for decision in up if self._is_told_now(decision, scope)]
-        if context.observes:
-            observing.store_observed(context, told, {pair.case.id: pair.link for pair in candidates})
-        else:
-            store_decisions(context, told)
+        self._keep_decisions(up, scope, {pair.case.id: pair.link for pair in candidates})
         return replace(whole, decisions=up), lookups.knowledge
+
+    def _keep_decisions(self, decisions: Iterable[Decision], scope: CycleKind, before: Mapping[str, Link]) -> None:
+        """Store what was decided about links that were ``before`` so, but for what is stored as it begins."""
+        told = [decision for decision in decisions if self._is_told_now(decision, scope)]
+        self.applier.told = frozenset(decision.link.case_id for decision in told)
+        if self.context.observes:
+            observing.store_observed(self.context, told, before)
+        else:
+            store_decisions(self.context, told)
 
     def _is_told_now(self, decision: Decision, scope: CycleKind) -> bool:
         """Return whether a decision is stored before anything is done; else it is stored as its first action begins.
 
-        A backfill that is refused or killed admits no further Case, also none that only waits.
+        A backfill that is refused or killed admits no further Case. A record that is taken in changes its link at once,
+        so the link is written once.
         """
         if scope is CycleKind.BACKFILL:
             return not needs_plan(decision)
-        return self.context.observes or not decision.actions
+        is_adopted = bool(decision.actions) and decision.actions[0].kind is ActionKind.ADOPT_INCIDENT
+        return self.context.observes or not is_adopted
 
     def _candidates(self, scope: CycleKind, now: datetime) -> Iterable[Pair]:
         store = self.context.store

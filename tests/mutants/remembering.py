@@ -214,7 +214,7 @@ REMEMBERING = (
     fault(
         "a backfill admits a whole batch",
         "acting/apply:Applier._look",
-        "store_notes(self.context, batch)",
+        "store_notes(self.context, [decision for decision in batch if not self._is_told(decision)])",
         "self.context.store.links.keep_decisions([decided(one) for one in batch], now=self.context.clock())",
         f"{WHO_AND_WHEN}::test_a_backfill_that_was_killed_leaves_nothing_that_it_had_not_begun",
     ),

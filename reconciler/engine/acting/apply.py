@@ -52,6 +52,8 @@ class Applier:
     """Carry out the plans of one cycle, one after the other. Not for several threads."""
 
     context: Context
+    told: Collection[str] = frozenset()
+    """the ids of the Cases of whose links is stored already what was decided; else it is as the first action begins"""
     outcomes: list[Outcome] = field(default_factory=list)
     _down: dict[str, str] = field(default_factory=dict)
     """sides to which nothing more is sent in this cycle -> why"""
@@ -112,9 +114,9 @@ class Applier:
     def _look(
         self, pool: ThreadPoolExecutor, lanes: Lanes, reading: dict[Future[Fresh], tuple[str, Sequence[Decision]]]
     ) -> None:
-        """Read the records of the next links, and store the notes on their fields."""
+        """Read the records of the next links, and store the notes on fields that are not stored yet."""
         for name, batch in lanes.batches():
-            store_notes(self.context, batch)
+            store_notes(self.context, [decision for decision in batch if not self._is_told(decision)])
             down = frozenset(self._down)
             reading[pool.submit(copy_context().run, self._read, batch, down)] = (name, batch)
 
@@ -124,7 +126,11 @@ class Applier:
             actions=list(decision.actions),
             fresh=fresh,
             decided=decided(decision),
+            is_told=self._is_told(decision),
         )
+
+    def _is_told(self, decision: Decision) -> bool:
+        return decision.link.case_id in self.told
 
     def _risen(self, pair: Pair, fresh: Fresh) -> Pair:
         """Remember how far a record stood that is shown older than it is known, as one put back from a copy is.
@@ -163,10 +169,10 @@ class Applier:
                 starting.append((work, action))
         if not starting:
             return
-        decided_anew = [work.decided for work, _ in starting if not work.is_begun]
-        seqs = self.context.begin_actions([action for _, action in starting], decided_anew)
+        untold = [work.decided for work, _ in starting if not work.is_told]
+        seqs = self.context.begin_actions([action for _, action in starting], untold)
         for work, _ in starting:
-            work.is_begun = True
+            work.is_told = True
         for (work, action), seq in zip(starting, seqs, strict=True):
             target = self._target(work, action)
             # In a copy of the context, so that the worker's log lines carry the cycle's id.
@@ -193,7 +199,7 @@ class Applier:
             self._learn(one.outcome)
         self.context.record_adoptions([one for _, one in taken])
         for work, one in taken:
-            work.is_begun = True
+            work.is_told = True
             self.outcomes.append(one.outcome)
             self._go_on(work, one.outcome, lanes)
 

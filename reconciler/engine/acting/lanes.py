@@ -59,8 +59,8 @@ class Work:
     actions: list[Action]
     fresh: Fresh
     decided: Decided
-    """stored together with the first action, so that a link that was not begun is unchanged"""
-    is_begun: bool = False
+    is_told: bool = False
+    """what was decided is stored; else that is done with the first action, so that a link not begun is unchanged"""
 
     @property
     def side(self) -> str:
