@@ -147,5 +147,9 @@ class TemplateFailed(ValueError):
     """Why a template could not be rendered for one Case, in words for a person."""
 
 
+class ValueMissing(TemplateFailed):
+    """A template reads what this Case does not have, and says nothing of what to do then."""
+
+
 class TooMuch(TemplateFailed):
     """A template does more, or makes something larger, than any template may."""

@@ -194,10 +194,11 @@ PAGES: Mapping[Code, Page] = {
         to_do="write the field, or take the reference away",
     ),
     Code.FAILING_TEMPLATE: Page(
-        title="a template fails for a Case without something that a Case need not have",
-        cause="the template reads a label, a key or a time that not every Case of its routes has; that Case would wait "
-        "as `rejected`",
-        to_do='add `| default("…")` to the template',
+        title="a template fails for a Case that its routes may take",
+        cause="the template reads a label, a key or a time that not every Case of its routes has, or a filter meets a "
+        "value that it does not take; that Case would wait as `rejected`",
+        to_do='add `| default("…")` for what may be missing, `default=…` to `map_to` for what is not in its table; '
+        "the finding says which",
     ),
     Code.DEAF: Page(
         title="an outbound policy listens to nothing",

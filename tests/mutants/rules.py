@@ -191,4 +191,26 @@ RULES = (
         "False",
         "tests/scenario/test_update_when.py::test_while_it_is_false_a_record_gets_nothing_and_then_one_write",
     ),
+    fault(
+        "what a filter is given is not tried",
+        "calls:_values",
+        "name in _TAKEN and given and ('attribute' not in given)",
+        "False",
+        f"{TEMPLATES}::test_what_can_never_be_right_is_refused_when_it_is_compiled",
+    ),
+    fault(
+        "a filter that another is given by name is called as one likes",
+        "calls:_calls",
+        "yield from _calls(other)",
+        "pass",
+        f"{TEMPLATES}::test_what_can_never_be_right_is_refused_when_it_is_compiled",
+    ),
+    fault(
+        "a default is missing whatever fails",
+        "lint:_way_out",
+        "isinstance(failure, ValueMissing)",
+        "True",
+        "tests/unit/core/planning/test_trial.py::"
+        "test_a_template_that_meets_a_value_it_does_not_take_is_told_otherwise_than_one_that_misses_one",
+    ),
 )

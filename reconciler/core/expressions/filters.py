@@ -63,7 +63,7 @@ def lines(value: Any, before: str = "") -> str:
     return _joined("\n", [before + one_line(member) for member in members])
 
 
-def join_labels(value: Mapping[str, Any], separator: str = ", ", between: str = "=") -> str:
+def join_labels(value: Mapping[str, Any], separator: str = ", ", between: object = "=") -> str:
     """Write labels as ``key=value, key=value``."""
     return _joined(separator, [f"{key}{between}{one_line(each)}" for key, each in value.items()])
 
@@ -110,9 +110,9 @@ def replace(value: Any, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def default(value: Any, /, fallback: Any = "", **named: Any) -> Any:
-    """Return the value, or the fallback where there is none; ``default(value="x")`` as in Tera works too."""
-    return named.get("value", fallback) if isinstance(value, Undefined) else value
+def default(found: Any, /, value: Any = "") -> Any:
+    """Return what is found, or the value where there is nothing; ``default(value="x")``, as in Tera, is the same."""
+    return value if isinstance(found, Undefined) else found
 
 
 def number(value: Any) -> int | float:
@@ -125,7 +125,7 @@ def number(value: Any) -> int | float:
     return value  # type: ignore[no-any-return]  # is_number has just said so
 
 
-def round_number(value: Any, precision: int = 0, method: str = "common") -> float:
+def round_number(value: Any, precision: float = 0, method: str = "common") -> float:
     """Round a number to as many digits after the point, by ``common``, ``ceil`` or ``floor``."""
     if not tera.is_number(precision) or not abs(precision) <= MOST_DIGITS:
         raise TooMuch(f"round takes a precision from -{MOST_DIGITS} to {MOST_DIGITS}")
@@ -146,7 +146,7 @@ def sum_of(value: Iterable[Any], attribute: str | None = None, start: Any = 0) -
     return total
 
 
-def whole_number(value: Any, default: int = 0, base: int = 10) -> int:
+def whole_number(value: Any, default: Any = 0, base: int = 10) -> int:
     """Read a whole number; the default where the value is none."""
     must_be_there(value)
     try:
@@ -156,7 +156,7 @@ def whole_number(value: Any, default: int = 0, base: int = 10) -> int:
     return int(number(read))
 
 
-def point_number(value: Any, default: float = 0.0) -> float:
+def point_number(value: Any, default: Any = 0.0) -> float:
     """Read a number with a point; the default where the value is none."""
     must_be_there(value)
     try:

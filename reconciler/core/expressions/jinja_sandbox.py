@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
-from difflib import get_close_matches
-from itertools import pairwise
 from typing import Any
 
 import jinja2
@@ -19,13 +17,13 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from reconciler.core.errors import TemplateFailed, TooMuch
+from reconciler.core.errors import TemplateFailed, TooMuch, ValueMissing
 from reconciler.core.expressions import filters, tera
 from reconciler.core.expressions.budget import MOST_TURNS, Budget
+from reconciler.core.expressions.calls import check_calls
 from reconciler.core.expressions.context import example_context
 from reconciler.core.expressions.filters import LARGEST_NUMBER, LONGEST_TEXT, as_text, number, too_long
 from reconciler.core.expressions.names import find_name, roots_with_twins
-from reconciler.core.expressions.patterns import rust_pattern
 from reconciler.core.expressions.vocabulary import check_comparison, check_test, path_of
 from reconciler.core.frozen import dataclass
 from reconciler.core.text import clean
@@ -185,21 +183,16 @@ def _looked_at_first(node: nodes.Expr) -> nodes.Expr:
 def read(source: str) -> nodes.Template:
     """Read a template; raise ValueError for what can be seen to be wrong before it is rendered.
 
-    That is an unknown filter or test (which Jinja2 puts off behind an ``if``), a pattern that cannot be matched, a
-    number that is too large, and what is nested too deeply. Raises Jinja2's TemplateSyntaxError for what cannot be
-    read at all.
+    That is an unknown filter or test (which Jinja2 puts off behind an ``if``), a call of one that never works, a
+    pattern that cannot be matched, a number that is too large, and what is nested too deeply. Raises Jinja2's
+    TemplateSyntaxError for what cannot be read at all.
     """
     try:
         tree = ENVIRONMENT.parse(source)
     except ValueError as error:
         raise ValueError("the template holds a number that is too large") from error
     _check_depth(tree)
-    for found in tree.find_all(nodes.Filter):
-        _check_known("filter", found.name, ENVIRONMENT.filters, found.lineno)
-        _check_pattern(found.args)
-    for tested in tree.find_all(nodes.Test):
-        _check_known("test", tested.name, ENVIRONMENT.tests, tested.lineno)
-        _check_pattern([nodes.Const(tested.name), *tested.args])
+    check_calls(tree, known_filters=_PLAIN.filters, known_tests=_PLAIN.tests)
     for constant in tree.find_all(nodes.Const):
         if tera.is_number(constant.value) and not abs(constant.value) <= LARGEST_NUMBER:
             raise ValueError(f"the template holds a number that is too large (line {constant.lineno})")
@@ -217,20 +210,6 @@ def _check_depth(tree: nodes.Template) -> None:
         level = [
             (blocks + isinstance(node, _BLOCKS), child) for blocks, node in level for child in node.iter_child_nodes()
         ]
-
-
-def _check_pattern(arguments: Sequence[nodes.Expr]) -> None:
-    """Compile the pattern that follows the word ``matching``, as in ``select("matching", "^a")``."""
-    for word, pattern in pairwise(arguments):
-        if isinstance(word, nodes.Const) and word.value == "matching" and isinstance(pattern, nodes.Const):
-            rust_pattern(str(pattern.value))
-
-
-def _check_known(kind: str, name: str, known: Iterable[str], line: int) -> None:
-    if name not in known or name.startswith("_"):
-        near = get_close_matches(name, [one for one in known if not one.startswith("_")], 1, 0.6)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"there is no {kind} {name} (line {line}){hint}")
 
 
 def guarded(tree: nodes.Template) -> nodes.Template:
@@ -370,6 +349,8 @@ class Compiled:
             return clean(_collect(pieces)).strip()
         except TemplateFailed:
             raise
+        except jinja2.UndefinedError as error:
+            raise ValueMissing(str(error)) from error
         except _FAILURES as error:
             raise TemplateFailed(str(error)) from error
 

@@ -38,8 +38,8 @@ class Template:
     def compile(cls, source: str, roots: Sequence[str] = ("case",)) -> Template:
         """Compile a template over the given roots.
 
-        Raises ValueError with one sentence: not understood, too long, an unknown name, filter or test, a failure for
-        every Case, or more work than a template may do, be it for the example.
+        Raises ValueError with one sentence: not understood, too long, an unknown name, filter or test, a call of one
+        that can never work, a failure for every Case, or more work than a template may do, be it for the example.
         """
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"the template has {len(source)} characters, more than {LONGEST_SOURCE}")
@@ -83,5 +83,5 @@ def render_fields(templates: Mapping[str, Template], context: Mapping[str, Any])
         try:
             rendered[name] = template.render(context, journal=name in JOURNAL_FIELDS)
         except TemplateFailed as failure:
-            raise TemplateFailed(f"{name}: {failure}") from failure
+            raise type(failure)(f"{name}: {failure}") from failure
     return rendered

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from reconciler.core.copies import replace
-from reconciler.core.errors import TemplateFailed
+from reconciler.core.errors import TemplateFailed, ValueMissing
 from reconciler.core.expressions.context import case_context
 from reconciler.core.expressions.templates import Template, render_fields
 from reconciler.core.findings import Code
@@ -114,19 +114,22 @@ def _failing(inbound: Inbound, cases: Sequence[Case]) -> Iterator[Doubt]:
         for field, template in templates.items():
             failures = [why for case in cases if (why := _failure(field, template, case))]
             if failures:
-                words = (
-                    f"[inbound.{inbound.name}.{part}] {failures[0]}; a Case without that waits as rejected: "
-                    'add | default("…"), unless every Case of its routes has it'
-                )
+                words = f"[inbound.{inbound.name}.{part}] {failures[0]}; {_way_out(failures[0])}"
                 yield Doubt(code=Code.FAILING_TEMPLATE, words=words)
 
 
-def _failure(field: str, template: Template, case: Case) -> str:
+def _way_out(failure: TemplateFailed) -> str:
+    if isinstance(failure, ValueMissing):
+        return 'a Case without that waits as rejected: add | default("…"), unless every Case of its routes has it'
+    return "a Case for which it fails so waits as rejected: write a template that takes every Case of its routes"
+
+
+def _failure(field: str, template: Template, case: Case) -> TemplateFailed | None:
     try:
         render_fields({field: template}, case_context(case))
     except TemplateFailed as failure:
-        return str(failure)
-    return ""
+        return failure
+    return None
 
 
 def _deaf(policies: Policies) -> Iterator[Doubt]:

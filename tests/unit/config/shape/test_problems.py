@@ -192,7 +192,11 @@ HOSTILE = {
     ),
     "a template that counts too far": (
         "[inbound.x.fields]\nimpact = '{{ 1.5 | round(1000000000, \"ceil\") }}'",
-        ":11: inbound.x.fields.impact: round takes a precision",
+        ":11: inbound.x.fields.impact: the filter round (line 1) can never work: round takes a precision",
+    ),
+    "a filter that is given too little": (
+        "[inbound.x.fields]\nimpact = '{{ case.key | replace(1) }}'",
+        ":11: inbound.x.fields.impact: the filter replace (line 1) is written replace(old, new): missing",
     ),
     "101 nested blocks": (
         "[inbound.x.fields]\nimpact = '" + "{% if true %}" * 101 + "{% endif %}" * 101 + "'",

@@ -223,6 +223,14 @@ def words_of(rules: Policies) -> list[str]:
     return [doubt.words for doubt in advice(rules)]
 
 
+def test_a_template_that_meets_a_value_it_does_not_take_is_told_otherwise_than_one_that_misses_one() -> None:
+    fields = compiled({}, urgency='{{ case.labels["env"] | map_to({"prod": 1}) }}')
+    rules = policies(inbound=an_inbound(fields=fields), routes=(a_route(labels={"env": ("test",)}),))
+    (words,) = words_of(rules)
+    assert "urgency: map_to has no entry for 'test', and no default; a Case for which it fails so waits" in words
+    assert "add |" not in words
+
+
 class TestAdvice:
     def test_nothing_is_said_about_the_usual_config(self) -> None:
         assert advice(policies(connectors=frozenset({"main"}))) == ()
