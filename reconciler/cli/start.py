@@ -13,6 +13,7 @@ from reconciler.cli.times import utc_now
 from reconciler.config.file import find_config
 from reconciler.config.glance import Glance, glance_at
 from reconciler.core.errors import ConfigError
+from reconciler.store.database.access import is_there
 from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
 from reconciler.telemetry.log import LogFormat, configure_logging
@@ -55,7 +56,7 @@ def glance(options: Globals) -> Glance:
 @contextmanager
 def read_store(path: Path) -> Iterator[Store]:
     """Open the database as it is at this moment, to read it; raise ConfigError where there is none."""
-    if not path.exists():
+    if not is_there(path):
         raise ConfigError([f"there is no database at {path}; the first cycle makes it"])
     with Store.reading(path) as store:
         yield store

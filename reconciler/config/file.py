@@ -112,5 +112,7 @@ def is_file_path(given: str, path: Path) -> bool:
     """Return whether ``[state] path`` is the path of a file; one where nothing is yet may become a file."""
     try:
         return bool(given.strip()) and "\0" not in given and not path.is_dir()
+    except PermissionError:  # told by who opens it, with the folder that this user may not enter
+        return True
     except OSError:  # none that the system can take
         return False

@@ -14,6 +14,7 @@ from reconciler.store.asked.backfills import Backfills
 from reconciler.store.asked.finder import Finder
 from reconciler.store.asked.hold_requests import HoldRequests
 from reconciler.store.asked.reports import Reports
+from reconciler.store.database.access import is_there
 from reconciler.store.database.connection import (
     IN_MEMORY,
     Database,
@@ -145,7 +146,7 @@ class Store:
         except BaseException:
             connection.close()
             raise
-        return cls._brought_up(connection, str(path), _NO_TIME, is_copy=path.exists())
+        return cls._brought_up(connection, str(path), _NO_TIME, is_copy=is_there(path))
 
     @classmethod
     def _brought_up(cls, connection: sqlite3.Connection, path: str, now: datetime, *, is_copy: bool = False) -> Self:
@@ -188,7 +189,7 @@ def _current_in_place(path: Path) -> sqlite3.Connection | None:
 
     Raises StoreError for a file that is damaged, foreign or too new.
     """
-    if not path.exists():
+    if not is_there(path):
         return None
     connection = open_in_place(path)
     try:

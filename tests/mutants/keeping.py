@@ -80,4 +80,18 @@ KEEPING = (
         "result",
         f"{SIGNALS}::test_a_call_that_is_stopped_finishes_the_action_in_hand",
     ),
+    fault(
+        "a log that may not be read goes unsaid",
+        "database.access:_files",
+        "('-wal', '-shm')",
+        "()",
+        "tests/unit/store/database/test_access.py::test_who_may_not_read_the_log_beside_it_is_told_of_that",
+    ),
+    fault(
+        "a folder that may not be entered is one without a database",
+        "database.access:is_there",
+        "PermissionError",
+        "BlockingIOError",
+        "tests/unit/store/database/test_access.py::test_who_may_not_enter_the_folder_is_told_of_that",
+    ),
 )

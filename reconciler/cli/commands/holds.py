@@ -23,6 +23,7 @@ from reconciler.core.identity import fingerprint
 from reconciler.core.model import HOLD_REASONS, JsonObject, SkipReason
 from reconciler.core.planning.plan import DOCUMENT_VERSION
 from reconciler.core.words import counted
+from reconciler.store.database.access import is_there
 from reconciler.store.store import Store
 from reconciler.store.values import HoldRequest, HoldRequestKind, Row, Story
 
@@ -161,7 +162,7 @@ def _ask(
     """Leave a request for each link that is named; without ``refs`` for every hold, or every one of that reason."""
     start(options, quiet=True)
     path = glance(options).database
-    if not path.exists():
+    if not is_there(path):
         raise ConfigError([f"there is no database at {path}, so nothing waits for a person"])
     with open_store(path) as store:
         if refs is None:

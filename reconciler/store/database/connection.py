@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reconciler.core.errors import StoreBusy, StoreError
+from reconciler.store.database.access import why_unreadable
 from reconciler.store.database.triggers import add_functions
 from reconciler.store.database.version import ANOTHER_PATH, refuse_foreign
 
@@ -31,6 +32,7 @@ PRIVATE = 0o640
 _DAMAGED = "stop every reconciler, keep the file for a look, and restore a backup or run 'reconciler state rebuild'"
 _PASSES = frozenset({"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY"})
 """Errors that may be gone at the next try."""
+_NOT_OPENED = frozenset({"SQLITE_CANTOPEN", "SQLITE_PERM"})
 _ADVICE: dict[str, str] = {
     "SQLITE_FULL": "the disk, or the database's page limit, is full: free space; the next cycle goes on",
     "SQLITE_READONLY": "the file or its folder may not be written: check owner, mode and mount of both, then try again",
@@ -47,6 +49,8 @@ def store_error(path: str, error: Exception) -> StoreError:
     """Describe in one line what failed, with SQLite's words, and what to do."""
     name = str(getattr(error, "sqlite_errorname", None) or "")
     kind = "_".join(name.split("_")[:2])
+    if kind in _NOT_OPENED and (why := why_unreadable(Path(path))):
+        return StoreError(why)
     advice = _ADVICE.get(kind, "nothing of this step was written; if it happens again, report it with this line")
     failure = StoreBusy if kind in _PASSES else StoreError
     return failure(f"{path}: {error}{f' ({name})' if name else ''}; {advice}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StoreError
+from reconciler.store.database.access import is_there, why_unreadable
 from reconciler.store.database.connection import IN_MEMORY, connect, connect_to, guarded
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def open_in_place(path: Path) -> sqlite3.Connection:
 def copy_into_memory(path: Path) -> sqlite3.Connection:
     """Return a connection to a copy in memory; an empty database where there is no file."""
     target = connect(IN_MEMORY)
-    if path.exists():
+    if is_there(path):
         try:
             with guarded(str(path)), closing(open_in_place(path)) as source:
                 # In one step: a copy in steps starts again with every write of another process.
@@ -59,4 +60,6 @@ def _copy_elsewhere(path: Path, log: Path) -> sqlite3.Connection:
                 source.backup(target, pages=-1)
             return target
     except OSError as error:
+        if why := why_unreadable(path):
+            raise StoreError(why) from error
         raise StoreError(f"{path}: cannot be copied to a temporary folder: {error}") from error

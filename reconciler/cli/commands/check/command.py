@@ -27,6 +27,7 @@ from reconciler.core.policies.policies import Route
 from reconciler.core.policies.routing import count_taken, in_order
 from reconciler.core.words import counted
 from reconciler.preflight.probes import Finding, Verdict
+from reconciler.store.database.access import is_there
 
 CASES_COUNTED = 5000
 """at most this many remembered Cases, the last ones first seen, are tried on each route"""
@@ -195,7 +196,7 @@ def ask_for_write_probe(config: Config, *, is_agreed: bool) -> None:
 def run_write_probes(config: Config) -> tuple[Finding, ...]:
     """Run the probe that writes, and note in the database, where there is one, that a person did."""
     findings = tuple(write_probes(config))
-    if config.state.path.exists():
+    if is_there(config.state.path):
         with open_store(config.state.path) as store:
             note_command(store, "write probe", "; ".join(f"{one.side}, {one.probe}: {one.words}" for one in findings))
     return findings

@@ -11,6 +11,7 @@ from reconciler.cli.start import glance, start
 from reconciler.cli.terminal import print_json, print_lines
 from reconciler.core.errors import ConfigError
 from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.store.database.access import is_there
 from reconciler.store.maintenance import TAKEN, back_up
 
 
@@ -28,7 +29,7 @@ def backup(options: Globals, file: Path, as_json: bool) -> None:
     start(options, quiet=True)
     path = glance(options).database
     problems = [f"{file} {TAKEN}"] if file.exists() else []
-    problems += [] if path.exists() else [f"there is no database at {path}"]
+    problems += [] if is_there(path) else [f"there is no database at {path}"]
     if problems:
         raise ConfigError(problems)
     document = {"version": DOCUMENT_VERSION, "database": str(path), "file": str(file), "bytes": back_up(path, file)}

@@ -16,6 +16,7 @@ from reconciler.cli.times import WHEN, utc_now
 from reconciler.core.errors import ConfigError, Locked
 from reconciler.core.model import JsonObject
 from reconciler.core.planning.plan import DOCUMENT_VERSION
+from reconciler.store.database.access import is_there
 from reconciler.store.maintenance import Retention
 from reconciler.store.opening.lock import DatabaseLock
 from reconciler.store.store import Store
@@ -38,7 +39,7 @@ def prune(options: Globals, older_than: datetime, dry_run: bool, as_json: bool) 
     """
     start(options, quiet=True)
     path = glance(options).database
-    if not path.exists():
+    if not is_there(path):
         raise ConfigError([f"there is no database at {path}"])
     retention = Retention(requests_before=older_than, history_before=older_than)
     if dry_run:
