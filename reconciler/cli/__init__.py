@@ -9,8 +9,11 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import sys
 
 __all__ = ["main"]
+
+DAEMON = "run"
 
 
 def main() -> None:
@@ -22,6 +25,10 @@ def main() -> None:
     atexit.register(gc.freeze)
     # Pydantic would look through all that is installed for plugins, of which this program has none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if DAEMON in sys.argv[1:]:  # to tell whether it is the command, what reads a command line has to be loaded first
+        from reconciler.daemon.early import EARLY  # noqa: PLC0415 - of no use to other commands
+
+        EARLY.hold()
     from reconciler.cli.app import run  # noqa: PLC0415 - what it loads is made under the settings above
 
     run()

@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from reconciler import __version__
+from reconciler.cli import DAEMON
 from reconciler.cli.lazy import LazyGroup
 from reconciler.cli.options import Globals, global_options
 from reconciler.core.errors import ReconcilerError
 
 COMMANDS = {
-    "run": ("run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
+    DAEMON: ("run:run", "Run as a daemon: cycle after cycle until SIGTERM."),
     "once": ("once:once", "Run one cycle, or a backfill."),
     "plan": ("plan:plan", "Show what `once` would do; write nothing anywhere."),
     "apply": ("apply:apply", "Carry out a saved plan, if it is still what would be planned."),
@@ -47,6 +48,10 @@ def cli(ctx: click.Context) -> None:
     3 refused on purpose, a person must look.
     """
     ctx.obj = ctx.obj or Globals()
+    if DAEMON in sys.argv[1:] and ctx.invoked_subcommand != DAEMON:
+        from reconciler.daemon.early import EARLY  # noqa: PLC0415 - loaded already, because of that word
+
+        EARLY.let_go()
 
 
 cli.params[:0] = global_options(outermost=True)

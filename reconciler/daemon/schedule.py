@@ -23,9 +23,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from reconciler.core.errors import ReconcilerError
 from reconciler.daemon.clock_watch import Heartbeat, MachineClock, StepDetector, require_plausible
+from reconciler.daemon.early import STOPPING, EarlySignals, has_terminal
 from reconciler.daemon.notify import Notifier
 from reconciler.daemon.reload import Reload, Reloader
-from reconciler.daemon.signals import STOPPING, Names, has_terminal, signals_into
+from reconciler.daemon.signals import Names, signals_into
 from reconciler.daemon.timetable import TickResult, Timetable
 from reconciler.telemetry.log import bind_cycle, new_cycle_id
 
@@ -47,6 +48,7 @@ class Daemon:
         reload: Reload,
         notifier: Notifier | None = None,
         clock: MachineClock | None = None,
+        early: EarlySignals | None = None,
     ) -> None:
         self._run_cycle = run_cycle
         self._timetable = timetable
@@ -56,6 +58,7 @@ class Daemon:
         self._progress = self._fresh_progress()
         self._reloader = Reloader(reload, self._notifier)
         self._signals: Names = queue.SimpleQueue()
+        self._early = early or EarlySignals()
         self._had_terminal = False
         self._idle = threading.Event()
         self._idle.set()
@@ -72,8 +75,12 @@ class Daemon:
         """
         require_plausible(self._clock)
         scheduler = self._scheduler()
-        self._had_terminal = has_terminal()
+        asked_before = self._early.had_terminal
+        self._had_terminal = has_terminal() if asked_before is None else asked_before
         with signals_into(self._signals, (*STOPPING, signal.SIGHUP)):
+            if self._is_stopped_early():
+                logger.info("daemon stopped")
+                return 0
             scheduler.start()
             self._notifier.ready()
             logger.info("daemon started", extra={"poll_seconds": self._timetable.poll_seconds})
@@ -88,6 +95,16 @@ class Daemon:
         self._progress.beat()
 
     # --- the main thread ------------------------------------------------------------------------------------------
+
+    def _is_stopped_early(self) -> bool:
+        """Heed what came while the program loaded: a stop ends it before the first cycle, a reload comes beside it."""
+        for name in self._early.names:
+            if name == signal.SIGHUP.name:
+                self._signals.put(name)
+            else:
+                logger.info("stopping", extra={"signal": name})
+                self._stop.set()
+        return self._stop.is_set()
 
     def _scheduler(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(max_workers=1)})

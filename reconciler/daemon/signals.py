@@ -6,7 +6,6 @@ waiting on that event. A ``SimpleQueue`` is made for this.
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import threading
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPING = (signal.SIGTERM, signal.SIGINT)
+from reconciler.daemon.early import STOPPING
 
 Names = queue.SimpleQueue[str]
 
@@ -70,12 +69,3 @@ def stop_on_signal(stop: threading.Event, told: Callable[[], None]) -> Iterator[
         obeying.join()
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-def has_terminal() -> bool:
-    """Return whether this process has a terminal of its own that is still there."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

@@ -105,4 +105,25 @@ OPERATING = (
         "raise",
         f"{REFS}::test_nothing_is_offered_and_nothing_said_where_nothing_can_be_read",
     ),
+    fault(
+        "a stop that comes while the daemon loads is forgotten",
+        "schedule:Daemon._is_stopped_early",
+        "self._stop.set()",
+        "pass",
+        "tests/system/test_signals.py::test_a_daemon_that_is_stopped_while_it_loads_ends_well_before_its_first_cycle",
+    ),
+    fault(
+        "a reload that is asked for while the daemon loads is forgotten",
+        "schedule:Daemon._is_stopped_early",
+        "self._signals.put(name)",
+        "pass",
+        "tests/system/test_signals.py::test_a_daemon_that_is_asked_to_reload_while_it_loads_starts",
+    ),
+    fault(
+        "a signal that is ignored is held",
+        "daemon.early:EarlySignals.hold",
+        "signal.getsignal(each) is not signal.SIG_IGN",
+        "True",
+        "tests/unit/daemon/test_early.py::test_what_is_ignored_stays_ignored",
+    ),
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import signal
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -143,3 +147,91 @@ def test_a_terminal_that_is_closed_ends_the_daemon(bench: Bench) -> None:
         finally:
             process.kill()
     assert {row["result"] for row in bench.query("SELECT result FROM audit_cycles")} == {"done"}
+
+
+# --- while the program loads ------------------------------------------------------------------------------------------
+
+MOMENTS = ("click", "requests", "reconciler.daemon.schedule")
+"""Modules that `run` loads, in this order: the first right behind the program's own beginning."""
+
+
+class Loading:
+    """Know a daemon that tells on standard error of each module that it loads, and is never far ahead of who reads."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None
+        self.process = process
+        self._pipe = process.stderr.fileno()
+        # The smallest that there is: the daemon waits until it is read, some 60 modules further on at most.
+        fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, 4096)
+        self._read = b""
+
+    def read_until(self, words: str) -> None:
+        while words.encode() not in self._read:
+            self._read_on()
+
+    def end(self) -> tuple[int, str]:
+        while self._read_on():
+            pass
+        return self.process.wait(PATIENCE_SECONDS), self._read.decode()
+
+    def _read_on(self) -> bool:
+        more = os.read(self._pipe, 256)
+        self._read += more
+        return bool(more)
+
+
+@contextmanager
+def loading(bench: Bench, module: str, *words: str) -> Iterator[Loading]:
+    """Start the daemon, or another command, and stop reading when it has loaded a module."""
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "reconciler",
+        "--config",
+        str(bench.config),
+        *(words or ("run",)),
+    ]
+    with subprocess.Popen(
+        command, cwd=bench.folder, env=bench.environment(), stderr=subprocess.PIPE, bufsize=0
+    ) as process:
+        try:
+            daemon = Loading(process)
+            daemon.read_until(f" {module}\n")
+            yield daemon
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("module", MOMENTS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_daemon_that_is_stopped_while_it_loads_ends_well_before_its_first_cycle(
+    spawned: Bench, module: str, number: signal.Signals
+) -> None:
+    with loading(spawned, module) as daemon:
+        daemon.process.send_signal(number)
+        code, err = daemon.end()
+    assert code == 0, err
+    assert f"stopping signal={number.name}" in err
+    assert "daemon stopped" in err
+    assert "daemon started" not in err
+    assert "Traceback" not in err
+    assert spawned.traffic.requests == []
+
+
+@pytest.mark.parametrize("module", MOMENTS)
+def test_a_daemon_that_is_asked_to_reload_while_it_loads_starts(spawned: Bench, module: str) -> None:
+    with loading(spawned, module) as daemon:
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.read_until("config taken up")
+        daemon.read_until("cycle done")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.end()[0] == 0
+
+
+def test_another_command_that_is_stopped_while_it_loads_ends_by_the_signal(spawned: Bench) -> None:
+    with loading(spawned, MOMENTS[0], "explain", "run") as command:
+        command.process.send_signal(signal.SIGTERM)
+        assert command.end()[0] == -signal.SIGTERM

@@ -14,6 +14,7 @@ from reconciler.cli.showing.cycle_report import summary
 from reconciler.cli.start import open_store, read_config, start
 from reconciler.cli.telling.telling import Telling
 from reconciler.core.errors import Refused, StoreBusy, StoreError
+from reconciler.daemon.early import EARLY
 from reconciler.daemon.schedule import Daemon
 from reconciler.daemon.timetable import TickResult
 from reconciler.engine.backfill import take_part
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 @click.pass_obj
 def run(options: Globals) -> int:
     """Run cycle after cycle until SIGTERM; the action in hand is finished first.
+
+    One that comes while the program still loads ends it before the first cycle.
 
     SIGHUP reads the config anew: a wrong one is told in the log, and the one before stays in force. A secret that
     changes in its file is taken up by the next cycle, without any signal.
@@ -62,6 +65,7 @@ def run(options: Globals) -> int:
             timetable=live.timetable(),
             stop=stop,
             reload=live.reload,
+            early=EARLY,
         )
         return daemon.run()
 
