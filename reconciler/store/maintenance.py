@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -10,18 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StoreError
 from reconciler.core.frozen import dataclass
 from reconciler.store.database.codec import optional_text, time_text
-from reconciler.store.database.connection import Database, check_pages, connect, connect_to, guarded
+from reconciler.store.database.connection import Database, check_pages, connect, connect_to, guarded, sqlite3
 from reconciler.store.database.triggers import seal_hash, sealing
 from reconciler.store.database.views import HOLDS_SQL
 from reconciler.store.snapshots import PRUNED_BEFORE, PUT_FACT
-
-if TYPE_CHECKING:
-    from reconciler.store.database.connection import sqlite3
 
 TAKEN = "is there already; name another file"
 ROWS_PER_STEP = 2000
@@ -212,8 +209,13 @@ def back_up(source: Path, target: Path) -> int:
 
 def _copy(source: Path, twin: Path) -> None:
     with guarded(str(source)), closing(connect_to(source, "mode=rw")) as live, closing(connect(str(twin))) as copy:
-        # In one step: a copy in steps starts again with every write of another process.
-        live.backup(copy, pages=-1)
-        # One file that can be read from a place where nothing may be written.
-        copy.execute("PRAGMA journal_mode = DELETE")
+        try:
+            # In one step: a copy in steps starts again with every write of another process.
+            live.backup(copy, pages=-1)
+            # One file that can be read from a place where nothing may be written.
+            copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname == "SQLITE_FULL":  # the copy's disk: the database is only read
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
         check_pages(copy, str(source))

@@ -126,4 +126,11 @@ OPERATING = (
         "True",
         "tests/unit/daemon/test_early.py::test_what_is_ignored_stays_ignored",
     ),
+    fault(
+        "a full disk is wrong usage",
+        "cli.files:unwritten",
+        "isinstance(error, _WRONG_PATHS)",
+        "True",
+        "tests/system/test_bad_input.py::test_a_wrong_path_is_wrong_usage_and_what_fails_while_it_is_written_is_not",
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 
 import pytest
 
@@ -85,6 +86,34 @@ def test_what_cannot_be_written_is_named(bench: Bench) -> None:
     assert (ran.code, ran.one_message()) == (1, "reconciler: /dev/full: No space left on device\n")
     ran = bench.run_plain(["sh", "-c", f"{shlex.join(bench.command('status'))} >/dev/full"])
     assert (ran.code, ran.one_message()) == (1, "reconciler: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (("plan", "--out", "none/plan.json"), 2, "none/plan.json: No such file or directory"),
+        (("plan", "--out", "reconciler.toml/plan.json"), 2, "reconciler.toml/plan.json: Not a directory"),
+        (("state", "backup", "none/copy.db"), 2, "none is no folder; name another place"),
+        (("state", "backup", "reconciler.toml/copy.db"), 2, "reconciler.toml is no folder; name another place"),
+        (("audit", "export", "all", "--out", "reconciler.toml/x"), 2, "reconciler.toml/x cannot be written: Not a dir"),
+        (
+            ("audit", "coverage", "--since", "1h", "--html", "none/page.html"),
+            2,
+            "none/page.html cannot be written: No su",
+        ),
+        (
+            ("audit", "coverage", "--since", "1h", "--html", "/dev/full"),
+            1,
+            "/dev/full cannot be written: No space left",
+        ),
+    ],
+)
+def test_a_wrong_path_is_wrong_usage_and_what_fails_while_it_is_written_is_not(
+    bench: Bench, command: Sequence[str], code: int, words: str
+) -> None:
+    assert bench.run("once").code == 0
+    ran = bench.run(*command)
+    assert (ran.code, words in ran.one_message()) == (code, True), ran
 
 
 def test_files_for_people_are_read_by_no_other_user(bench: Bench) -> None:

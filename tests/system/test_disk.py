@@ -83,6 +83,18 @@ def test_a_disk_with_no_room_for_the_lock_says_what_to_do(on_small_disk: Bench) 
     assert (ran.code, "Free space on that disk" in ran.one_message()) == (1, True)
 
 
+def test_what_has_no_room_for_its_file_failed_and_was_not_wrong(bench: Bench, small_disk: Path) -> None:
+    assert bench.run("once").code == 0
+    fill(small_disk)
+    copied = bench.run("state", "backup", str(small_disk / "copy.db"))
+    assert (copied.code, "copy.db: cannot be made: No space left on device" in copied.one_message()) == (1, True), (
+        copied
+    )
+    exported = bench.run("audit", "export", "all", "--out", str(small_disk / "evidence"))
+    assert (exported.code, "No space left on device" in exported.one_message()) == (1, True), exported
+    assert "has no manifest and is not whole" in exported.err
+
+
 def test_a_disk_that_fills_up_in_the_middle_loses_nothing(on_small_disk: Bench) -> None:
     bench = on_small_disk
     assert bench.run("once").code == 0

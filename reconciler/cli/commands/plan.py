@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.build import build_context
-from reconciler.cli.files import write_private
+from reconciler.cli.files import unwritten, write_private
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
 from reconciler.cli.running.cycles import end, refusals_of
 from reconciler.cli.showing import review
@@ -122,12 +122,13 @@ def is_of_database(file: Path, database: Path) -> bool:
 
 
 def save(file: Path, document: JsonObject) -> None:
-    """Write a plan file atomically; raise OSError, which names the file, where that fails."""
+    """Write a plan file atomically; raise ReconcilerError, which names the file, where that fails."""
     try:
         _save(file, json.dumps(document, indent=2))
-    except OSError as error:  # a full disk names no file, and the twin's name says nothing to a person
-        error.filename = str(file)
+    except BrokenPipeError:
         raise
+    except OSError as error:  # a full disk names no file, and the twin's name says nothing to a person
+        raise unwritten(error, f"{file}: {error.strerror or error}") from error
 
 
 def _save(file: Path, text: str) -> None:

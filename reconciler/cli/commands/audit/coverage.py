@@ -18,7 +18,7 @@ from reconciler.audit.coverage import Coverage, CoverageFinding
 from reconciler.audit.fresh import CoverageRequest, FreshReading
 from reconciler.audit.page import CoverageHeader, coverage_page
 from reconciler.cli.build import build_context
-from reconciler.cli.files import write_private
+from reconciler.cli.files import unwritten, write_private
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import os_user
 from reconciler.cli.showing.evidence import end_refused, read_evidence
@@ -117,7 +117,8 @@ def _write_page(path: Path, text: str) -> None:
     try:
         write_private(path, text)
     except OSError as error:
-        raise ConfigError([f"--html {path} cannot be written: {error.strerror}; name another file"]) from error
+        words = f"--html {path} cannot be written: {error.strerror}; free space, or name another file"
+        raise unwritten(error, words) from error
 
 
 def coverage_document(found: Coverage, about: CoverageHeader) -> JsonObject:

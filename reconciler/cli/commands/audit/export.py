@@ -20,6 +20,7 @@ from reconciler.audit.export import (
     write_files,
     write_manifest,
 )
+from reconciler.cli.files import unwritten
 from reconciler.cli.options import Globals
 from reconciler.cli.showing.evidence import read_evidence
 from reconciler.cli.start import glance, start
@@ -91,8 +92,9 @@ def _write(store: Store, chosen: Sequence[View], out: Path, times: TimeRange, fo
         words = f"{error.filename} is a file" if error.filename else error
         raise ConfigError([f"{words}; name another folder"]) from error
     except OSError as error:
-        raise ConfigError(
-            [f"{out} cannot be written: {error.strerror or error}; it has no manifest: it is not whole"]
+        words = f"{out} cannot be written: {error.strerror or error}"
+        raise unwritten(
+            error, f"{words}; what is there has no manifest and is not whole: take it away first"
         ) from error
     return files
 
