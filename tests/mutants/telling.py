@@ -128,4 +128,11 @@ TELLING = (
         "pass",
         f"{LOG}::test_a_write_that_a_killed_process_left_open_is_a_warning_of_the_next_cycle",
     ),
+    fault(
+        "a change ticket lacks what is said beside an action",
+        "review:_markdown_block",
+        "['', _cell(row.detail)] if row.detail else []",
+        "[]",
+        "tests/unit/cli/showing/test_review.py::test_every_format_has_the_detail_of_an_action",
+    ),
 )

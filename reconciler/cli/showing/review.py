@@ -184,6 +184,7 @@ def _markdown_block(row: ReviewRow) -> list[str]:
         "",
         f"{_cell(row.place)} {_cell(row.record)}, route {_cell(row.route) or '-'}: {row.steps}",
         *(["", "| Field | Old | New |", "|---|---|---|", *lines] if lines else []),
+        *(["", _cell(row.detail)] if row.detail else []),
     ]
 
 

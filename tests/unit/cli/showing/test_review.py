@@ -79,6 +79,13 @@ def test_markdown_keeps_a_cell_a_cell() -> None:
     assert last == "| CASE-1 | rejected | a \\| b \\# c |"
 
 
+def test_every_format_has_the_detail_of_an_action(world: World) -> None:
+    rows = [replace(row, detail="a | b\n# c") for row in review.reviewed_plan(reported(world))]
+    assert "  a | b\n# c" in review.blocks(rows, ())
+    assert "a | b # c" in " ".join(review.brief(rows, ())[-1].split())
+    assert review.markdown(rows, (), plan_hash="h")[-2:] == ["", "a \\| b \\# c"]
+
+
 def test_a_result_stands_beside_its_action(world: World) -> None:
     row = review.reviewed_outcomes(world.cycle())[0]
     assert (row.result, row.detail) == (Result.DONE, "made INC0010001")
