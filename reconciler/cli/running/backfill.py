@@ -129,7 +129,7 @@ def estimate_lines(about: Estimate) -> list[str]:
     """Return the lines that describe an estimate."""
     batches = f"{about.parts} batches" if about.parts > 1 else "one batch"
     words = (
-        f"some {about.cases} Cases have no record and may get one: about {about.to_servicenow} requests to ServiceNow "
+        f"{_without_record(about.cases)}: about {counted(about.to_servicenow, 'request')} to ServiceNow "
         f"and {about.to_coralogix} to Coralogix, in {batches}, about {_duration(about.seconds)}"
     )
     rules = [
@@ -137,6 +137,15 @@ def estimate_lines(about: Estimate) -> list[str]:
         for connector, limit in about.hourly.items()
     ]
     return [words, *(rules or ["no answer told of a rule that limits requests an hour"])]
+
+
+def _without_record(cases: int) -> str:
+    match cases:
+        case 0:
+            return "no Case is without a record that it may get"
+        case 1:
+            return "one Case has no record and may get one"
+    return f"some {cases} Cases have no record and may get one"
 
 
 def _duration(seconds: float) -> str:
