@@ -109,9 +109,13 @@ def database_path(given: str | None, *, folder: Path, environ: Mapping[str, str]
 
 
 def is_file_path(given: str, path: Path) -> bool:
-    """Return whether ``[state] path`` is the path of a file; one where nothing is yet may become a file."""
+    """Return whether a path is one of a file, no folder and no device; where nothing is yet, a file may be made."""
+    if not given.strip() or "\0" in given:
+        return False
     try:
-        return bool(given.strip()) and "\0" not in given and not path.is_dir()
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
     except PermissionError:  # told by who opens it, with the folder that this user may not enter
         return True
     except OSError:  # none that the system can take

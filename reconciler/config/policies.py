@@ -178,6 +178,9 @@ def _check_target(table: InboundTable, path: KeyPath, reading: FileContext) -> N
     elif table.table not in {INCIDENT_TABLE, EVENT_TABLE} and not table.states:
         words = f"missing; the states of {shown(table.table)} are its own: map each to {one_of(WORD_STAGES)}"
         reading.problems.add((*path, "states"), words)
+    elif table.table == EVENT_TABLE and table.states:
+        words = f"not for table = {shown(EVENT_TABLE)}; an event has no states, and its way back has words of its own"
+        reading.problems.add((*path, "states"), words)
     if WayBack(table.way_back) is not WayBack.NONE and table.table != EVENT_TABLE:
         words = f"only for table = {shown(EVENT_TABLE)}; a record of another table is its own way back"
         reading.problems.add((*path, "way_back"), words)

@@ -190,7 +190,7 @@ def _connector(name: str, table: ServiceNowTable, reading: FileContext) -> Servi
             "https://missing" if table.instance_url is None else table.instance_url,
         ),
         auth=Auth(table.auth),
-        username=_login_name((*path, "username"), table.username, reading),
+        username=_login_name((*path, "username"), _for_basic(table, path, reading), reading),
         password=reading.secret((*path, "password"), table.password),
         client_id=_login_name((*path, "client_id"), table.client_id, reading),
         client_secret=reading.secret((*path, "client_secret"), table.client_secret),
@@ -231,6 +231,14 @@ def _login_name(path: KeyPath, text: str | None, reading: FileContext) -> str:
     if text is not None and (not text.strip() or not text.isprintable()):
         reading.problems.add(path, f"found {shown(text)}; allowed is a name without control characters")
     return text or ""
+
+
+def _for_basic(table: ServiceNowTable, path: KeyPath, reading: FileContext) -> str | None:
+    """Refuse a user name that a basic login would end at its colon: RFC 7617, section 2."""
+    if Auth(table.auth) is Auth.BASIC and ":" in (table.username or ""):
+        words = f'found {shown(table.username)}; auth = "basic" ends a name at its ":"; allowed is a name without'
+        reading.problems.add((*path, "username"), f'{words}, or auth = "oauth_password"')
+    return table.username
 
 
 def _proxy(table: RemoteTable, path: KeyPath, reading: FileContext) -> str | None:

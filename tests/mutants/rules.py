@@ -213,4 +213,18 @@ RULES = (
         "tests/unit/core/planning/test_trial.py::"
         "test_a_template_that_meets_a_value_it_does_not_take_is_told_otherwise_than_one_that_misses_one",
     ),
+    fault(
+        "a device is the path of a file",
+        "config.file:is_file_path",
+        "stat.S_ISREG(path.stat().st_mode)",
+        "not stat.S_ISDIR(path.stat().st_mode)",
+        "tests/unit/config/shape/test_problems.py::test_each_mistake",
+    ),
+    fault(
+        "a basic login takes a name with a colon",
+        "config.services:_for_basic",
+        "Auth(table.auth) is Auth.BASIC and ':' in (table.username or '')",
+        "False",
+        "tests/unit/config/shape/test_problems.py::test_each_mistake",
+    ),
 )

@@ -178,6 +178,9 @@ class TestInbound:
         assert policy.on_close is not None
         assert policy.on_close["severity"].source == "0"
 
+    def test_states_of_its_own_for_incident_too(self) -> None:
+        assert inbound('[inbound.default.states]\n10 = "resolved"').states == {"10": "resolved"}
+
     def test_the_way_back_of_events(self) -> None:
         assert inbound('[inbound.default]\ntable = "em_event"\nway_back = "alert"').way_back is WayBack.ALERT
         assert "only for table" in problem_of('[inbound.default]\nway_back = "alert"')

@@ -124,7 +124,19 @@ def test_messages_are_one_line_each_in_our_own_words() -> None:
         (MINIMAL.replace("acme]", '"a b"]'), ['servicenow."a b": a name has letters']),
         (MINIMAL.replace("acme]", "coralogix]"), ['servicenow.coralogix: the name "coralogix" is taken']),
         (MINIMAL.replace('"coralogix.sync"', '"a\\u0007"'), ['username: found "a\\u0007"; allowed is a name without']),
+        (
+            MINIMAL.replace('"coralogix.sync"', '"acme:sync"'),
+            ['username: found "acme:sync"; auth = "basic" ends a name', 'auth = "oauth_password"'],
+        ),
         (MINIMAL + '[state]\npath = ""', ["state.path: found"]),
+        (MINIMAL + '[state]\npath = "/dev/null"', ['state.path: found "/dev/null"; allowed is the path of a file']),
+        (MINIMAL + '[state]\npath = "/dev"', ['state.path: found "/dev"; allowed is the path of a file']),
+        (MINIMAL + '[state]\npath = "/dev/null/x.db"', ['found "/dev/null/x.db"; allowed is the path of a file']),
+        (MINIMAL + '[metrics]\ntextfile = "/dev/null"', ['found "/dev/null"; allowed is the path of a file']),
+        (
+            MINIMAL + '[inbound.default]\ntable = "em_event"\n[inbound.default.states]\n1 = "new"',
+            ['inbound.default.states: not for table = "em_event"'],
+        ),
         (
             MINIMAL + '[metrics]\nlisten = "example.com:80"',
             ['listen: found "example.com:80"; allowed is a number and a port'],
