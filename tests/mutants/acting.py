@@ -108,9 +108,23 @@ ACTING = (
     ),
     fault(
         "our own write is not known where the login names no user",
-        "perform:Performer._wrote_last",
-        "{self.users.get(action.connector), record.created_by}",
-        "{self.users.get(action.connector)}",
+        "perform:Performer._our_user",
+        "self.users.get(action.connector) or record.created_by",
+        "self.users.get(action.connector) or ''",
+        "tests/scenario/test_rewritten_values.py::test_an_answer_that_shows_another_write_before_ours_is_the_base",
+    ),
+    fault(
+        "who made a record passes for us",
+        "perform:Performer._our_user",
+        "self.users.get(action.connector) or record.created_by",
+        "record.created_by",
+        "tests/scenario/test_rewritten_values.py::test_a_person_who_made_the_record_and_writes_behind_an_error_is_no_us",
+    ),
+    fault(
+        "a user's name in another case is another user",
+        "planning.standing:is_user",
+        "name.casefold() == user.casefold()",
+        "name == user",
         "tests/scenario/test_rewritten_values.py::test_an_answer_that_shows_another_write_before_ours_is_the_base",
     ),
     fault(

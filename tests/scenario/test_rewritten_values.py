@@ -92,7 +92,32 @@ def test_a_write_that_nobody_could_look_after_is_no_persons_edit(
     assert blamed(world) == (meanwhile == "a person writes") + (not is_known)
 
 
-@pytest.mark.parametrize("users", [{"main": API_USER}, {}], ids=["user name", "token or key"])
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
+def test_a_person_who_made_the_record_and_writes_behind_an_error_is_no_us(late: bool) -> None:
+    """They copied our mark, so the record is taken in; our write comes to nothing, and theirs is the next one."""
+    world = WildWorld(users={"main": API_USER})
+    case_id = world.new_case("Payments are slow")
+    sys_id = world.servicenow.people.open_incident("Seen", correlation_id=case_id, correlation_display="Coralogix")
+    world.run_until_quiet()
+    assert world.sys_id(case_id) == sys_id
+    world.coralogix.set_title(case_id, "Payments are down")
+    world.strike_records(FaultKind.ERROR_503_HTML if late else FaultKind.ERROR_500, "records.update")
+    if not late:
+        world.once("before update", lambda: world.servicenow.people.edit(sys_id, short_description="mine"))
+    world.cycle()
+    if late:
+        world.servicenow.people.edit(sys_id, short_description="mine")
+    world.cycle(seconds=300)
+    world.coralogix.set_title(case_id, "Payments are back")
+    world.run_until_quiet()
+    assert world.record(case_id)["short_description"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "users",
+    [{"main": API_USER}, {"main": API_USER.upper()}, {}],
+    ids=["user name", "in another case", "token or key"],
+)
 def test_an_answer_that_shows_another_write_before_ours_is_the_base(users: Mapping[str, str]) -> None:
     """A person edits between our read and our write: ours is the last, so the record holds what it made of ours."""
     world = WildWorld(users=users, switches=Switches(rewrites=frozenset({Rewrite.PREFIX})))

@@ -364,7 +364,7 @@ class Standing:
         if incident is None or sent is None:
             return self
         held = incident.values_of(sent.fields)
-        is_alone = (incident.mod_count, incident.updated_by) == (sent.mod_count + 1, sent.by)
+        is_alone = incident.mod_count == sent.mod_count + 1 and is_user(incident.updated_by, sent.by)
         names = [name for name, value in held.items() if is_alone or normal(value) == normal(sent.fields[name])]
         written = {**link.written, **{name: sent.fields[name] for name in names}}
         return self.on(replace(link, written=written, kept={**link.kept, **incident.values_of(names)}))
@@ -458,6 +458,11 @@ def fields_given(inbound: Inbound) -> frozenset[str]:
     """Name the fields of which the link remembers what the record kept: those in step, and who it is assigned to."""
     is_assigning = any("assigned_to" in part for part in parts_of(inbound).values())
     return frozenset(inbound.fields) | ({"assigned_to"} if is_assigning else frozenset())
+
+
+def is_user(name: str, user: str) -> bool:
+    """Return whether a name that a record bears is a user's; a login may write it in another case."""
+    return bool(user) and name.casefold() == user.casefold()
 
 
 def told_by(case: Case) -> str:

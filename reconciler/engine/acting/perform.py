@@ -53,7 +53,7 @@ from reconciler.core.model import (
 )
 from reconciler.core.planning.decide import decide_standing, next_hold
 from reconciler.core.planning.known import Knowledge
-from reconciler.core.planning.standing import Standing, fields_given, told_by
+from reconciler.core.planning.standing import Standing, fields_given, is_user, told_by
 from reconciler.core.policies.policies import Policies
 from reconciler.remotes.ports import CaseClient, IncidentClient
 
@@ -260,8 +260,8 @@ class Performer:
     def _sending(self, action: Action, here: Standing, before: Incident) -> Link:
         """Remember what was sent to a record that does not show it: it could not be looked at, or stores it late."""
         tries = here.link.tries or Tries(fingerprint=action.fingerprint, times=0)
-        by = self.users.get(action.connector) or before.created_by
-        sent = DoubtfulWrite(fields=here.inbound.in_step_of(action.fields), mod_count=before.mod_count, by=by)
+        fields, by = here.inbound.in_step_of(action.fields), self._our_user(action, before)
+        sent = DoubtfulWrite(fields=fields, mod_count=before.mod_count, by=by)
         return replace(here.link, tries=replace(tries, sent=sent))
 
     def look_after(self, action: Action, here: Standing, before: Incident, words: str) -> Outcome:
@@ -290,12 +290,16 @@ class Performer:
         )
 
     def _wrote_last(self, action: Action, record: Incident) -> bool:
-        """Return whether the last write to a record of ours is ours, so that it holds what was made of our values.
+        """Return whether the last write to a record of ours is ours, so that it holds what was made of our values."""
+        return is_user(record.updated_by, self._our_user(action, record))
 
-        Where the login names no user (a token, a key), it is the one who made the record.
+    def _our_user(self, action: Action, record: Incident) -> str:
+        """Name the user by whom our writes to a record are stored.
+
+        Where the login names no user (a token, a key), it is the one who made the record; else a person may have made
+        it, and marked it as ours.
         """
-        ours = {self.users.get(action.connector), record.created_by}
-        return bool(record.updated_by) and record.updated_by in ours
+        return self.users.get(action.connector) or record.created_by
 
     # -- the Case ----------------------------------------------------------------------------------------------
 
