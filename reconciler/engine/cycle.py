@@ -26,7 +26,7 @@ from reconciler.engine.acting.decisions import needs_plan, store_decisions
 from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups, learned, remembered_references
 from reconciler.engine.acting.perform import INCIDENT_CHANGES
 from reconciler.engine.context import Context
-from reconciler.engine.news import tell_head, tell_holds, tell_outcome
+from reconciler.engine.news import tell_clock_ahead, tell_head, tell_holds, tell_outcome
 from reconciler.engine.parts import Part, cut, in_part
 from reconciler.engine.reading import drift
 from reconciler.engine.reading.cases import read_cases
@@ -51,6 +51,8 @@ from reconciler.store.values import CycleCounts, Decided, FinishedAction, Learne
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
 FULL_CHECK_EVERY = timedelta(days=1)
+CLOCK_AHEAD = timedelta(days=1)
+"""So far may this machine's clock run ahead of a service's without a word."""
 CHECKS = frozenset({CycleKind.DRIFT, CycleKind.FULL})
 """The cycles that read everything open."""
 
@@ -356,10 +358,24 @@ class _Cycle:
         """Read every page of the database and delete what is old: once a day, with the full check."""
         settings, maintenance = self.context.settings, self.context.store.maintenance
         kept = (settings.requests_kept, settings.history_kept)
-        requests, history = (now - each if each is not None else None for each in kept)
         maintenance.check()
-        retention = Retention(requests_before=requests, history_before=history)
-        maintenance.prune(retention, now=now, should_stop=self.context.should_stop)
+        as_of = self._sure_time(now)
+        if as_of is not None:
+            requests, history = (as_of - each if each is not None else None for each in kept)
+            retention = Retention(requests_before=requests, history_before=history)
+            maintenance.prune(retention, now=now, should_stop=self.context.should_stop)
+
+    def _sure_time(self, now: datetime) -> datetime | None:
+        """Return a time that is not ahead of the services' own; None where none of them ever told one.
+
+        A machine whose clock jumps ahead by years would else find that all its history is old.
+        """
+        said = self.pulled.server_time
+        if said is not None and now - said > CLOCK_AHEAD:
+            tell_clock_ahead(now, said)
+        cursors = (cursor.time for cursor in self.context.store.snapshots.cursors().values() if cursor.time)
+        newest = said or max(cursors, default=None)
+        return min(now, newest) if newest else None
 
     def _result(self, error: ReconcilerError | None) -> CycleResult:
         """Return how the cycle ended; one that was asked to stop with nothing left to do counts as done."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 
 from reconciler.core.model import Outcome, Result
 from reconciler.engine.report import ended_well
@@ -67,3 +68,9 @@ def tell_head(store: Store) -> None:
 def _known(facts: Mapping[str, object]) -> dict[str, object]:
     """Leave out empty facts: a Case may be held before it has a record."""
     return {name: value for name, value in facts.items() if value}
+
+
+def tell_clock_ahead(now: datetime, said: datetime) -> None:
+    """Warn that this machine's clock runs ahead of a service's, whose time counts for what is old."""
+    facts = {"here": now.isoformat(timespec="seconds"), "coralogix": said.isoformat(timespec="seconds")}
+    log.warning("the clock of this machine runs ahead: what is old is counted by that of Coralogix", extra=facts)

@@ -94,4 +94,18 @@ KEEPING = (
         "BlockingIOError",
         "tests/unit/store/database/test_access.py::test_who_may_not_enter_the_folder_is_told_of_that",
     ),
+    fault(
+        "what is old is counted by a clock that runs ahead",
+        "engine.cycle:_Cycle._sure_time",
+        "min(now, newest) if newest else None",
+        "now",
+        "tests/scenario/test_retention.py::test_a_clock_that_jumps_ahead_prunes_nothing_and_is_told_once",
+    ),
+    fault(
+        "nothing goes while the clock runs ahead",
+        "engine.cycle:_Cycle._sure_time",
+        "min(now, newest) if newest else None",
+        "min(now, newest) if newest and now - newest < CLOCK_AHEAD else None",
+        "tests/scenario/test_retention.py::test_what_is_old_goes_also_while_the_clock_runs_ahead",
+    ),
 )

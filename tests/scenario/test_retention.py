@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from reconciler.audit.chain import verify
+from reconciler.core.copies import replace
 from reconciler.engine.context import Settings
+from reconciler.engine.cycle import run_cycle
+from reconciler.engine.report import CycleRequest
+from reconciler.remotes.ports import CasePage
+from tests.clients import CasesInProcess
 from tests.world import World
 
 
@@ -46,3 +53,55 @@ def test_nothing_goes_where_everything_is_kept() -> None:
     world.clock.advance(days=4000)
     world.cycle()
     assert counts(world)[1] == 0
+
+
+def with_history(days: int) -> World:
+    """Make a world with a Case that came and went, and a day on which what is older than ten days goes."""
+    world = World(settings=Settings(workers=1, history_kept=timedelta(days=10)))
+    world.cycle()
+    case_id = world.coralogix.create_case("first")
+    world.cycle()
+    world.coralogix.resolve(case_id)
+    world.coralogix.close(case_id)
+    world.run_until_quiet()
+    world.clock.advance(days=days)
+    return world
+
+
+class WithoutTime(CasesInProcess):
+    """Speak to a Coralogix whose answers do not say when they were given."""
+
+    def list_cases(self, **asked: object) -> CasePage:
+        return replace(super().list_cases(**asked), server_time=None)  # type: ignore[arg-type]
+
+
+def ten_years_ahead(world: World) -> None:
+    """Let a cycle fall on a machine whose clock was set wrong."""
+    world.clock.advance(minutes=1)
+    context = replace(world.context, clock=lambda: world.clock.now() + timedelta(days=3650))
+    run_cycle(context, CycleRequest(), cycle_id=f"ahead-{next(world.numbers):06d}")
+
+
+def test_a_clock_that_jumps_ahead_prunes_nothing_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = with_history(days=1)
+    before = counts(world)
+    for _ in range(3):
+        ten_years_ahead(world)
+    assert counts(world) == before
+    told = [record for record in caplog.records if "runs ahead" in record.message]
+    assert len(told) == 1
+
+
+def test_what_is_old_goes_also_while_the_clock_runs_ahead() -> None:
+    world = with_history(days=11)
+    ten_years_ahead(world)
+    assert counts(world)[1] > 0
+
+
+@pytest.mark.parametrize(("days", "goes"), [(9, False), (11, True)])
+def test_where_no_answer_has_a_time_the_newest_change_counts(days: int, goes: bool) -> None:
+    world = with_history(days=days)
+    world.coralogix.create_case("second")
+    world.cases = WithoutTime(world.coralogix)
+    ten_years_ahead(world)
+    assert (counts(world)[1] > 0) is goes

@@ -84,6 +84,8 @@ class Pull:
     cases: int = 0
     incidents: int = 0
     malformed: int = 0
+    server_time: datetime | None = None
+    """the clock of Coralogix, where its answers told it"""
 
     def run(self) -> None:
         """Pull every side and remember what came.
@@ -128,6 +130,7 @@ class Pull:
     def _remember_cases(self) -> None:
         window = self._window(self.context.settings.case_overlap)
         side = pull_cases(self.context, window)
+        self.server_time = side.server_time
         self.context.store.facts.set_origin(side.server_time or window.now)
         self._tell_ahead(System.CORALOGIX, side.ahead)
         doubtful = self._remember(side).doubtful
