@@ -59,13 +59,18 @@ _ACTION_COLUMNS = (
     "seq, cycle_id, started_at, kind, case_id, case_key, connector, table_name, sys_id, number, "
     "from_stage, to_stage, path, fingerprint, field_names"
 )
-_BEGIN = """INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_key, connector, table_name, sys_id,
+_OF_A_STEP = "'status', 'state', 'assigned_to', 'first_seen'"
+"""The events by which a side moves on the scale."""
+_CAUSE = """SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause
+    AND actor IS NOT 'reconciler' AND event_id IS NULL"""
+# One look at a resolved record sees its close notes, too: of a step, the change that moved the other side is named.
+_BEGIN = f"""INSERT INTO actions (cycle_id, key, attempts, kind, case_id, case_key, connector, table_name, sys_id,
     number, from_stage, to_stage, path, field_names, fingerprint, started_at, sent, cause_seq, result, detail,
     finished_at) VALUES (:cycle_id, :key,
     1 + (SELECT count(*) FROM actions WHERE key = :key), :kind, :case_id, :case_key, :connector, :table, :sys_id,
     :number, :from_stage, :to_stage, :path, :field_names, :fingerprint, :started_at, :sent,
-    (SELECT max(seq) FROM notifications WHERE case_id = :case_id AND source = :cause AND actor IS NOT 'reconciler'
-        AND event_id IS NULL), :result, :detail, :finished_at)"""
+    coalesce(({_CAUSE} AND :is_step AND event IN ({_OF_A_STEP})), ({_CAUSE})),
+    :result, :detail, :finished_at)"""  # noqa: S608 - our own constants
 _NOT_FINISHED = {"result": None, "detail": None, "finished_at": None}
 # The record is named as it is now: an instance may have replaced the sys_id that we chose.
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
@@ -86,6 +91,7 @@ _WHOLE_READS = """SELECT s.value, max(c.at)
     WHERE c.at <= ? GROUP BY s.value"""
 _CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 
+_STEPS = frozenset({ActionKind.ADVANCE_CASE, ActionKind.ADVANCE_INCIDENT})
 _OUR_CASE_EVENTS = frozenset({"status", "resolution_reason", "resolved_by"})
 _OUR_INCIDENT_EVENTS = frozenset({"state", "number", TOUCHED})
 
@@ -317,7 +323,7 @@ class Journal:
 
 
 def _action_row(action: Action, cycle_id: str, now: datetime) -> dict[str, Any]:
-    writes_case = action.kind is ActionKind.ADVANCE_CASE
+    writes_case, is_step = action.kind is ActionKind.ADVANCE_CASE, action.kind in _STEPS
     return {
         "cycle_id": cycle_id,
         "key": action_key(action),
@@ -335,6 +341,7 @@ def _action_row(action: Action, cycle_id: str, now: datetime) -> dict[str, Any]:
         "fingerprint": action.fingerprint,
         "started_at": time_text(now),
         "cause": System.SERVICENOW if writes_case else System.CORALOGIX,
+        "is_step": is_step,
     }
 
 

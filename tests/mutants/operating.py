@@ -44,9 +44,9 @@ OPERATING = (
     ),
     fault(
         "a step is explained by what came with it",
-        "showing/story:_cause",
-        "max((seq for seq in moves if seq is not None and int(seq) <= int(last)), default=last)",
-        "last",
+        "store.journal:_action_row",
+        "action.kind in _STEPS",
+        "False",
         f"{STORY}::test_explain_tells_which_change_led_to_which_action_by_which_rule",
     ),
     fault(

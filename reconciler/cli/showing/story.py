@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from reconciler.cli.options import Globals
@@ -11,7 +11,7 @@ from reconciler.cli.start import read_config
 from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.lifecycle import STATE_WORDS
-from reconciler.core.model import ActionKind, Incident, JsonObject, Stage, System
+from reconciler.core.model import ActionKind, Incident, JsonObject, Stage
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document
 from reconciler.core.planning.preview.outlook import Outlook, at_rest, outlook, rule_of
 from reconciler.core.policies.policies import Policies
@@ -139,27 +139,13 @@ def _actions(story: Story) -> Iterator[JsonObject]:
         stage = Stage.from_word(str(row["to_stage"]))
         yield {
             **row,
-            "cause": _cause(row, story.notifications),
+            "cause": row["cause_seq"],
             "rule": rule_of(ActionKind(str(row["kind"])), stage, story.pair.link),
             "values": [
                 {name: one[name] for name in ("field", "old_value", "new_value", "kept_value")}
                 for one in values.get(row["seq"], [])
             ],
         }
-
-
-_STEPS = frozenset({"status", "state", "assigned_to", "first_seen"})
-"""The events by which a side moves on the scale."""
-
-
-def _cause(action: Row, notifications: Sequence[Row]) -> object:
-    """Name the change that an action answers: of a step the last that moved the other side, not what came with it."""
-    last = action["cause_seq"]
-    if last is None or action["kind"] not in {ActionKind.ADVANCE_CASE, ActionKind.ADVANCE_INCIDENT}:
-        return last
-    source = System.SERVICENOW if action["kind"] == ActionKind.ADVANCE_CASE else System.CORALOGIX
-    moves = [row["seq"] for row in notifications if row["source"] == source and row["event"] in _STEPS]
-    return max((seq for seq in moves if seq is not None and int(seq) <= int(last)), default=last)
 
 
 def _word(stage: Stage | None) -> str | None:

@@ -296,6 +296,31 @@ def test_an_action_names_the_change_that_caused_it(store: Store) -> None:
     assert cause == ("coralogix", "status", "RESOLVED")
 
 
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (ActionKind.ADVANCE_CASE, ("servicenow", "state", "6")),
+        (ActionKind.ADVANCE_INCIDENT, ("coralogix", "status", "RESOLVED")),
+        (ActionKind.UPDATE_INCIDENT, ("coralogix", "resolved_by", "ann")),
+    ],
+)
+def test_a_step_names_what_moved_the_other_side_and_not_what_came_with_it(
+    store: Store, kind: ActionKind, wanted: tuple[str, str, str]
+) -> None:
+    remember(store, a_case(), an_incident(fields={"close_notes": ""}))
+    resolved = a_case(status="RESOLVED", resolved_by="ann", updated_at=LATER)
+    remember(store, resolved, an_incident(state="6", fields={"close_notes": "Done."}, mod_count=1, updated_at=LATER))
+    begin_action(store, an_action(kind=kind), cycle_id="c1", now=LATER)
+    [cause] = store.database.read(
+        "SELECT n.source, n.event, n.to_value FROM audit_actions a JOIN audit_notifications n ON n.seq = a.cause_seq"
+    )
+    assert cause == wanted
+    last = store.database.value(
+        "SELECT event FROM audit_notifications WHERE source = ? ORDER BY seq DESC", (wanted[0],)
+    )
+    assert (last == wanted[1]) is (kind is ActionKind.UPDATE_INCIDENT), "else nothing came with it"
+
+
 def test_cycles_are_begun_and_finished(store: Store) -> None:
     assert store.journal.config_hash() is None
     counts = CycleCounts(pulled_cases=1, pulled_incidents=2, planned=3, done=4, failed=5)
