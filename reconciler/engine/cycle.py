@@ -23,7 +23,7 @@ from reconciler.core.planning.standing import Standing, told_by
 from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
-from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups, learned, remembered_references
+from reconciler.engine.acting.lookups import NAMES_BELIEVED_FOR, Lookups, remembered_knowledge
 from reconciler.engine.acting.perform import INCIDENT_CHANGES
 from reconciler.engine.context import Context
 from reconciler.engine.news import tell_clock_ahead, tell_head, tell_holds, tell_outcome
@@ -46,7 +46,7 @@ from reconciler.engine.request_log import left_open
 from reconciler.engine.saved_plan import changes_since, saved_scope
 from reconciler.engine.sides import remember_sides, resume_sides
 from reconciler.store.maintenance import Retention
-from reconciler.store.values import CycleCounts, Decided, FinishedAction, Learned, UnfinishedAction
+from reconciler.store.values import CycleCounts, Decided, FinishedAction, UnfinishedAction
 
 LAST_DRIFT_CHECK = "last_drift_check"
 LAST_FULL_CHECK = "last_full_check"
@@ -249,20 +249,14 @@ class _Cycle:
         return due.values()
 
     def _knowledge(self, scope: CycleKind, now: datetime) -> Knowledge:
-        store = self.context.store
-        return Knowledge(
-            now=now,
-            origin=store.facts.origin() or now,
+        known = remembered_knowledge(self.context.store, self.context.policies, now, believed_for=NAMES_BELIEVED_FOR)
+        return replace(
+            known,
             since=self.request.since,
             until=self.request.until,
             named=self.request.named,
             include_resolved=self.request.include_resolved,
             looks_again=scope in CHECKS,
-            references=remembered_references(
-                store, self.context.policies, self.context.connectors, since=now - NAMES_BELIEVED_FOR
-            ),
-            notes_counted=learned(store, self.context.connectors, Learned.NOTES_COUNTED),
-            ids_not_honoured=learned(store, self.context.connectors, Learned.IDS_NOT_HONOURED),
         )
 
     def _check(self) -> None:

@@ -180,4 +180,11 @@ DECIDING = (
         "full",
         f"{FLOW}::test_over_long_reason",
     ),
+    fault(
+        "what was learned of an instance is forgotten with its last route",
+        "policies.policies:Policies.all_connectors",
+        "self.connectors or frozenset((route.connector for route in self.routes))",
+        "frozenset((route.connector for route in self.routes))",
+        "tests/unit/engine/acting/test_lookups.py::test_it_is_used_of_an_instance_too_that_no_route_leads_to_any_more",
+    ),
 )

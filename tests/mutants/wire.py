@@ -262,7 +262,7 @@ WIRE_FAULTS = (
     fault(
         "a name is believed for ever",
         "cycle:_Cycle._knowledge",
-        "now - NAMES_BELIEVED_FOR",
+        "NAMES_BELIEVED_FOR",
         "None",
         f"{FIELDS}::test_a_name_is_believed_for_a_day_and_then_looked_up_again",
     ),

@@ -159,6 +159,11 @@ class Policies:
     limits: Limits = field(default_factory=Limits)
     first_lookback: timedelta = timedelta(hours=FIRST_LOOKBACK_HOURS)
 
+    @property
+    def all_connectors(self) -> frozenset[str]:
+        """Name the connectors of the config, also those that no route uses any more: their links go on."""
+        return self.connectors or frozenset(route.connector for route in self.routes)
+
     def is_ours(self, incident: Incident, case_id: str) -> bool:
         """Return whether a record bears this Case's key and our mark; no other is ever written or linked."""
         return incident.correlation_id == case_id and incident.correlation_display == self.owner

@@ -192,9 +192,29 @@ class Lookups:
         self.knowledge = replace(self.knowledge, references={**self.knowledge.references, **answers})
 
 
-def remembered_references(
-    store: Store, policies: Policies, connectors: Iterable[str], *, since: datetime | None = None
-) -> dict[tuple[str, str, str], str]:
+def remembered_knowledge(
+    store: Store, policies: Policies, now: datetime, *, believed_for: timedelta | None = None
+) -> Knowledge:
+    """Collect what a decision may use without a request: the time of the first start, what was learned, and names.
+
+    ``believed_for`` is for who may ask again: names that were looked up earlier, or in vain earlier, are left out then.
+    Without it a name counts however old it is, and one that was not found is open.
+    """
+    connectors = policies.all_connectors
+    since = None if believed_for is None else now - believed_for
+    known = _remembered_references(store, policies, connectors, since)
+    return Knowledge(
+        now=now,
+        origin=store.facts.origin() or now,
+        references={name: sys_id for name, sys_id in known.items() if sys_id or since},
+        notes_counted=_learned(store, connectors, Learned.NOTES_COUNTED),
+        ids_not_honoured=_learned(store, connectors, Learned.IDS_NOT_HONOURED),
+    )
+
+
+def _remembered_references(
+    store: Store, policies: Policies, connectors: Iterable[str], since: datetime | None
+) -> Mapping[tuple[str, str, str], str]:
     """Return (connector, table, name) -> ``sys_id`` of the names that were looked up, ``since`` a time if given."""
     tables = {rule.table for inbound in policies.inbound.values() for rule in inbound.references.values()}
     return {
@@ -205,19 +225,6 @@ def remembered_references(
     }
 
 
-def learned(store: Store, connectors: Iterable[str], what: Learned) -> frozenset[str]:
+def _learned(store: Store, connectors: Iterable[str], what: Learned) -> frozenset[str]:
     """Name the connectors of whose instances this was learned."""
     return frozenset(name for name in connectors if store.facts.get(what.of(name)))
-
-
-def remembered_knowledge(store: Store, policies: Policies, now: datetime) -> Knowledge:
-    """Collect what a decision may use without a request: the time of the first start, what was learned, and names."""
-    connectors = {route.connector for route in policies.routes}
-    known = remembered_references(store, policies, connectors)
-    return Knowledge(
-        now=now,
-        origin=store.facts.origin() or now,
-        references={name: sys_id for name, sys_id in known.items() if sys_id},
-        notes_counted=learned(store, connectors, Learned.NOTES_COUNTED),
-        ids_not_honoured=learned(store, connectors, Learned.IDS_NOT_HONOURED),
-    )
