@@ -294,4 +294,18 @@ WIRE_FAULTS = (
         "file.read()",
         f"{SECRETS}::test_a_file_that_is_too_long_is_read_no_further_than_its_limit",
     ),
+    fault(
+        "any refusal proves that the login is accepted",
+        "http.client:HttpService.request",
+        "Missing",
+        "RemoteError",
+        f"{THROTTLE}::test_a_record_that_is_not_there_proves_that_the_login_is_accepted",
+    ),
+    fault(
+        "a record that is not there proves nothing of the login",
+        "http.client:HttpService.request",
+        "Missing",
+        "KeyError",
+        f"{THROTTLE}::test_a_record_that_is_not_there_proves_that_the_login_is_accepted",
+    ),
 )

@@ -24,7 +24,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
-from reconciler.core.errors import AuthFailed, HeldBack, Paused, Rejected, Transient
+from reconciler.core.errors import AuthFailed, HeldBack, Missing, Paused, Rejected, Transient
 from reconciler.core.frozen import dataclass
 from reconciler.core.hosts import is_loopback
 from reconciler.core.model import HttpRecord, JsonObject, System
@@ -159,6 +159,11 @@ class HttpService:
             if self._throttle.login_refused(self._identity):
                 facts = {"side": self.name, "until": self._throttle.state.login_paused_until}
                 log.warning("a login was refused again and again, so it is tried every 15 minutes", extra=facts)
+            raise
+        except Missing:
+            # Told in the words of who looked for the record, and nobody is looked for before the login is accepted. A
+            # 400, a 403 or a 429 proves nothing: what checks requests may stand before what checks logins.
+            self._throttle.login_worked()
             raise
         self._throttle.login_worked()
         return reply

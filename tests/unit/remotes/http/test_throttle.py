@@ -259,6 +259,30 @@ def test_refusals_with_a_success_between_are_not_in_a_row() -> None:
     assert len(it.seen) == 6
 
 
+ABSENT = as_json({"error": {"message": "No Record found", "detail": "Record doesn't exist"}}, 404)
+NO_SUCH_PLACE = as_json({}, 404)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_proof"),
+    [
+        (ABSENT, True),
+        (NO_SUCH_PLACE, False),
+        (as_json({"error": {"message": "Invalid query"}}, 400), False),
+        (as_json({"error": {"message": "Operation failed", "detail": "ACL"}}, 403), False),
+        (slow(), False),
+    ],
+)
+def test_a_record_that_is_not_there_proves_that_the_login_is_accepted(answer: Scripted, is_proof: bool) -> None:
+    with talking(DENIED, DENIED, answer, DENIED, login=basic_login("u", "p")) as it:
+        login(it)
+        login(it)
+        assert write(it) is not None
+        it.time.seconds += 60
+        login(it)
+        assert it.http.state.refused_logins == (1 if is_proof else 3)
+
+
 @pytest.mark.parametrize(("password", "is_asked"), [("p", False), ("changed", True)])
 def test_a_restart_honours_refusals_of_this_login_alone(password: str, is_asked: bool) -> None:
     with talking(*[DENIED] * 3, FINE, login=basic_login("u", "p")) as it:
