@@ -116,20 +116,25 @@ def _check_known(call: _Call, known: Functions) -> None:
 def _check_call(call: _Call, function: Callable[..., Any]) -> None:
     if call.name == "matching":
         _check_pattern(call.args)
-    called = f"the {call.kind} {call.name} (line {call.line})"
-    signature, names = _signature(function), [one.key for one in call.kwargs]
+    called, signature = f"the {call.kind} {call.name} (line {call.line})", _signature(function)
+    given = _given(call, signature, called)
+    ours = (filters.FILTERS if call.kind == "filter" else tera.TESTS).get(call.name)
+    if ours:
+        _check_kinds(given, signature, called)
+        _try(ours, call, given, called)
+
+
+def _given(call: _Call, signature: inspect.Signature, called: str) -> Mapping[str, Any]:
+    """Return what is given by the names of the parameters; raise ValueError where these are others."""
+    names = [one.key for one in call.kwargs]
     if len(names) > len(set(names)):
         raise ValueError(f"{called} is given one argument twice")
     if call.name in _NEEDS and not call.args and not (call.name == "map" and "attribute" in names):
         raise ValueError(f"{called} wants {_NEEDS[call.name]}")
     try:
-        given = signature.bind(*call.args, **{one.key: one.value for one in call.kwargs}).arguments
+        return signature.bind(*call.args, **{one.key: one.value for one in call.kwargs}).arguments
     except TypeError as error:
         raise ValueError(f"{called} is written {call.name}{_shown(signature)}: {error}") from error
-    ours = (filters.FILTERS if call.kind == "filter" else tera.TESTS).get(call.name)
-    if ours:
-        _check_kinds(given, signature, called)
-        _try(ours, call, given, called)
 
 
 def _check_pattern(args: Sequence[nodes.Expr]) -> None:
