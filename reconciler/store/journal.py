@@ -34,6 +34,7 @@ from reconciler.store.database.connection import Database
 from reconciler.store.database.views import CYCLE_COLUMNS, RUNNING_CYCLE
 from reconciler.store.ingest import IngestContext, ingest_cases, ingest_incidents, restage
 from reconciler.store.links import (
+    PLAN_AGAIN,
     RECORD_SNAPSHOT,
     put_adoptions,
     put_decisions,
@@ -76,7 +77,6 @@ _NOT_FINISHED = {"result": None, "detail": None, "finished_at": None}
 _FINISH = """UPDATE actions SET result = :result, detail = :detail, finished_at = :finished_at,
     sys_id = coalesce(:sys_id, sys_id), number = coalesce(:number, number) WHERE seq = :seq AND result IS NULL
     RETURNING cycle_id"""
-_KEEP_MARKED = "UPDATE links SET needs_plan = 1 WHERE case_id = ? AND needs_plan = 0"
 _PUT_VALUE = "INSERT INTO written_values (action_seq, field, old_value, new_value) VALUES (?, ?, ?, ?)"
 _VALUES_SENT = "SELECT field, new_value FROM written_values WHERE action_seq = ?"
 _KEEP_VALUE = "UPDATE written_values SET kept_value = ? WHERE action_seq = ? AND field = ? AND kept_value IS NULL"
@@ -154,7 +154,7 @@ class Journal:
                 seq = int(conn.execute(_BEGIN, _action_row(action, cycle_id, now) | row).lastrowid or 0)
                 conn.executemany(_PUT_VALUE, _values_sent(conn, action, seq, hides_values=hides_values))
                 seqs.append(seq)
-            conn.executemany(_KEEP_MARKED, [(action.case_id,) for action in actions])
+            conn.executemany(PLAN_AGAIN, [(action.case_id,) for action in actions])
         return seqs
 
     def finish_actions(

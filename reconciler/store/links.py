@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 CHUNK = 500
 """How many rows are looked up in one statement."""
-PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ?"
+PLAN_AGAIN = "UPDATE links SET needs_plan = 1 WHERE case_id = ? AND needs_plan = 0"
 LINK_LIST = ", ".join(f"l.{name}" for name in LINK_COLUMNS)
 """The columns of a Link, for a query that calls the table ``l``."""
 
