@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from reconciler.core.copies import replace
 from reconciler.core.errors import CycleFailed, PartialTruth, ReconcilerError, Refused, RemoteError, StoreError
 from reconciler.core.expressions.templates import JOURNAL_FIELDS
-from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, SkipReason, Tries
+from reconciler.core.model import HOLD_REASONS, ActionKind, Link, Outcome, Pair, Result, Skip, SkipReason, Tries
 from reconciler.core.planning.decide import plan
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import Decision, Plan
-from reconciler.core.planning.standing import Standing, told_by
+from reconciler.core.planning.standing import told_by
 from reconciler.engine import brakes, observing
 from reconciler.engine.acting.apply import Applier
 from reconciler.engine.acting.decisions import needs_plan, store_decisions
@@ -286,7 +286,8 @@ class _Cycle:
         for outcome in self.outcomes:
             pair = store.links.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
             if pair:
-                skipped = Standing(pair=pair, policies=self.context.policies).skip(SkipReason.REJECTED, outcome.detail)
+                case, detail = pair.case, outcome.detail
+                skipped = Skip(case_id=case.id, case_key=case.key, reason=SkipReason.REJECTED, detail=detail)
                 store.links.keep_decisions(
                     [Decided(link=pair.link, needs_plan=True, skip=skipped)], now=self.context.clock()
                 )
@@ -403,12 +404,13 @@ def close_unfinished(context: Context) -> None:
 
 def _looked_after(context: Context, begun: UnfinishedAction, pair: Pair) -> Outcome | None:
     """Look what a record made of the values that were sent to it: else what it keeps is taken for a person's edit."""
-    here, action = Standing(pair=pair, policies=context.policies), begun.action
+    knowledge = Knowledge(now=begun.started_at, origin=begun.started_at)
+    performer, action = Applier(context).performer(knowledge), begun.action
+    here = performer.standing(pair)
     is_change = action.kind in INCIDENT_CHANGES and action.connector in context.connectors
     if not (is_change and action.fields and pair.incident and pair.link.sys_id == action.sys_id) or here.lost_rules:
         return None
-    knowledge = Knowledge(now=begun.started_at, origin=begun.started_at)
-    return Applier(context).performer(knowledge).look_after(action, here, pair.incident, KILLED)
+    return performer.look_after(action, here, pair.incident, KILLED)
 
 
 def _sent_when(begun: UnfinishedAction, outcome: Outcome) -> Outcome:

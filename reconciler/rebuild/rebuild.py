@@ -270,7 +270,7 @@ def _with_names(context: Context, pairs: Sequence[Pair], knowledge: Knowledge) -
 
 def _draft(pair: Pair, policies: Policies, knowledge: Knowledge) -> Draft:
     """Draft the fields that are kept in step for a pair."""
-    return draft_changes(Standing(pair=pair, policies=policies), None, knowledge)
+    return draft_changes(Standing(pair=pair, policies=policies, knowledge=knowledge), None)
 
 
 def _ours(pair: Pair, policies: Policies, knowledge: Knowledge) -> Mapping[str, str]:

@@ -200,7 +200,7 @@ ACTING = (
     ),
     fault(
         "how far a record stood that is shown older before a write is forgotten",
-        "acting.apply:Applier._risen",
+        "acting.apply:_risen",
         "older is None",
         "True",
         "tests/scenario/test_campaign.py::"

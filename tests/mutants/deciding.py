@@ -7,8 +7,8 @@ from tests.mutants.fault import FLOW, MAIN, PLANNER, PROMISES, SPACE, WILD, faul
 DECIDING = (
     fault(
         "no find before create",
-        "planning.rules:_create_or_adopt",
-        "(*here.further, *looked_up)",
+        "planning.standing:Standing.with_key",
+        "(*self.further, *(self.looked_up or ()))",
         "()",
         f"{PLANNER}::test_a_record_that_bears_our_key_is_adopted_and_brought_forward",
     ),

@@ -249,7 +249,7 @@ REMEMBERING = (
     fault(
         "a lost database makes rivals of the records before the newest",
         "planning.rules:_create_or_adopt",
-        "here.on(at_newest(here.link, here.policies.owner, known))",
+        "here.at_newest",
         "here",
         f"{AGAIN}::test_a_lost_database_goes_on_with_the_newest_record",
     ),
@@ -340,7 +340,7 @@ REMEMBERING = (
     fault(
         "a note that may still arrive is sent again at once",
         "planning.rules:_follow",
-        "note_in_doubt(here, knowledge)",
+        "note_in_doubt(here)",
         "None",
         f"{AGAIN}::test_a_note_that_is_stored_late_is_not_sent_again",
     ),

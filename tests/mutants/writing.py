@@ -113,7 +113,7 @@ WRITING_FAULTS = (
     fault(
         "a record in an unknown state is adopted",
         "planning.rules:_create_or_adopt",
-        "unknown_state(found, knowledge)",
+        "unknown_state(found)",
         "None",
         f"{OVER_TIME}::test_a_record_in_an_unknown_state_is_not_adopted",
     ),

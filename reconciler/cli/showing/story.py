@@ -12,8 +12,10 @@ from reconciler.cli.times import utc_now
 from reconciler.core.errors import ConfigError
 from reconciler.core.lifecycle import STATE_WORDS
 from reconciler.core.model import ActionKind, Incident, JsonObject, Stage
+from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.plan import DOCUMENT_VERSION, action_document
 from reconciler.core.planning.preview.outlook import Outlook, at_rest, outlook, rule_of
+from reconciler.core.planning.standing import Standing
 from reconciler.core.policies.policies import Policies
 from reconciler.store.store import Store
 from reconciler.store.values import Row, Story
@@ -47,11 +49,12 @@ def _config(options: Globals) -> Config | None:
 
 def _ahead(story: Story, config: Config, store: Store) -> Outlook:
     """Look ahead; of a link that the next cycle does not plan, as of most, the last decision stands: nothing."""
+    now = utc_now()
     if story.is_at_rest and store.journal.config_hash() == config.policy_hash:
-        return at_rest(story.pair, config.policies)
+        return at_rest(Standing(pair=story.pair, policies=config.policies, knowledge=Knowledge(now=now, origin=now)))
     from reconciler.engine.acting.lookups import remembered_knowledge  # noqa: PLC0415 - what is at rest needs none
 
-    return outlook(story.pair, config.policies, remembered_knowledge(store, config.policies, utc_now()))
+    return outlook(story.pair, config.policies, remembered_knowledge(store, config.policies, now))
 
 
 def story_document(story: Story, ahead: Outlook, policies: Policies | None) -> JsonObject:

@@ -39,9 +39,10 @@ so the order in which news arrives does not matter, doing a thing twice changes 
                                                              but where ``on_reactivate`` is ``hold``
       Case: the record's words ask for more than its peak    advance it, verb by verb
 
-**Three steps.** ``Standing`` looks at the pair once and derives how both sides stand. ``rules`` applies the table and
-returns a verdict. ``drafts`` renders the fields and makes the actions of that verdict. A rule never renders, and a
-draft decides only what depends on the rendered fields: the rows that say "something differs".
+**Three steps.** ``Standing`` looks at the pair once, with the policies and with what is known beside them, and derives
+how both sides stand; from then on it is all that is handed on. ``rules`` applies the table and returns a verdict.
+``drafts`` renders the fields and makes the actions of that verdict. A rule never renders, and a draft decides only what
+depends on the rendered fields: the rows that say "something differs".
 
 Everything here is a function of its arguments. The decision is asked twice for each action: when the plan is made, and
 again from what was read just before the write.
@@ -83,34 +84,34 @@ def plan(
 
 def decide(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
     """Decide for one pair. Nothing in the answer moves either side back."""
-    return decide_standing(Standing(pair=pair, policies=policies), knowledge)
+    return decide_standing(Standing(pair=pair, policies=policies, knowledge=knowledge))
 
 
-def decide_standing(here: Standing, knowledge: Knowledge) -> Decision:
+def decide_standing(here: Standing) -> Decision:
     """Decide for a pair that was looked at already: by the rules, then all that is sent, then whether it is held."""
     here = here.as_made.as_sent.as_told
-    verdict = verdict_on(here, knowledge)
-    decision = drafted(verdict, knowledge)
-    return _with_hold(decision, here, knowledge.now)
+    verdict = verdict_on(here)
+    decision = drafted(verdict)
+    return _with_hold(decision, here)
 
 
-def _with_hold(decision: Decision, here: Standing, now: datetime) -> Decision:
+def _with_hold(decision: Decision, here: Standing) -> Decision:
     """Hold a link whose fields cannot be made or whose look-up was refused.
 
     What a person, or a hold, said of how the pair looked before ends here, and so does a hold with nothing left to do.
     """
-    hold = _hold_after(decision, here, now)
+    hold = _hold_after(decision, here)
     ignored = here.link.ignored_fingerprint if here.is_left_alone else ""
     if decision.link.hold == hold and decision.link.ignored_fingerprint == ignored:
         return decision
     return replace(decision, link=replace(decision.link, hold=hold, ignored_fingerprint=ignored))
 
 
-def _hold_after(decision: Decision, here: Standing, now: datetime) -> Hold | None:
+def _hold_after(decision: Decision, here: Standing) -> Hold | None:
     """Return the hold that a decision leaves: the one that stands, the next one, or none."""
     if here.is_left_alone:
         return None
-    hold = here.hold if decision.link.hold else None
+    hold, now = here.hold if decision.link.hold else None, here.knowledge.now
     if decision.actions or (hold and now < hold.next_retry_at):
         return hold
     if decision.skip and decision.is_rejected:

@@ -26,7 +26,6 @@ from reconciler.core.model import (
     Stage,
     Verb,
 )
-from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.merge import merge_fields
 from reconciler.core.planning.plan import Decision, Question
 from reconciler.core.planning.standing import Standing
@@ -55,7 +54,7 @@ class Draft:
     """the link's memory of what it wrote, as it is once these fields are written"""
 
 
-def drafted(verdict: Verdict, knowledge: Knowledge) -> Decision:
+def drafted(verdict: Verdict) -> Decision:
     """Make the decision of a verdict: its actions with all that they send, or the questions that must come first."""
     here = verdict.here
     match verdict:
@@ -64,18 +63,18 @@ def drafted(verdict: Verdict, knowledge: Knowledge) -> Decision:
         case Ask():
             return Decision(link=here.link, questions=verdict.questions)
         case Create():
-            return _sent(here, draft_event(here) if here.is_event else draft_create(here, knowledge))
+            return _sent(here, draft_event(here) if here.is_event else draft_create(here))
         case Adopt():
-            return _adopted(verdict, knowledge)
+            return _adopted(verdict)
         case Follow():
-            return _followed(verdict, here, knowledge)
+            return _followed(verdict, here)
     assert_never(verdict)
 
 
-def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
+def _adopted(verdict: Adopt) -> Decision:
     here, found, then = verdict.here, verdict.found, verdict.then
-    given = adopted(found.bound, knowledge)
-    decision = _followed(then, given, knowledge) if isinstance(then, Follow) else drafted(then, knowledge)
+    given = adopted(found.bound)
+    decision = _followed(then, given) if isinstance(then, Follow) else drafted(then)
     if decision.questions:
         return Decision(link=here.link, questions=decision.questions)
     if given.lost_rules:
@@ -92,8 +91,8 @@ def _adopted(verdict: Adopt, knowledge: Knowledge) -> Decision:
     return Decision(link=here.link, actions=actions, skip=decision.skip, notes=decision.notes)
 
 
-def _followed(verdict: Follow, here: Standing, knowledge: Knowledge) -> Decision:
-    sent = Decision(link=here.link) if verdict.is_left_to_people else _record_side(verdict, here, knowledge)
+def _followed(verdict: Follow, here: Standing) -> Decision:
+    sent = Decision(link=here.link) if verdict.is_left_to_people else _record_side(verdict, here)
     if sent.questions or sent.is_rejected:
         return sent
     note = (_note(here),) if verdict.has_note else ()
@@ -103,8 +102,8 @@ def _followed(verdict: Follow, here: Standing, knowledge: Knowledge) -> Decision
     return Decision(link=sent.link, actions=actions, skip=skip, notes=sent.notes)
 
 
-def _record_side(verdict: Follow, here: Standing, knowledge: Knowledge) -> Decision:
-    draft = draft_event(here) if here.is_event else draft_changes(here, here.record_goes_to, knowledge)
+def _record_side(verdict: Follow, here: Standing) -> Decision:
+    draft = draft_event(here) if here.is_event else draft_changes(here, here.record_goes_to)
     if verdict.is_over and not draft.questions:  # whether anything differs is only known once all names are
         return Decision(link=here.link, skip=verdict.is_over if draft.fields else None)
     if verdict.withheld and (draft.questions or draft.problem or draft.fields):
@@ -135,10 +134,10 @@ def _sent(here: Standing, draft: Draft) -> Decision:
 # -- the record --------------------------------------------------------------------------------------------------------
 
 
-def draft_create(here: Standing, knowledge: Knowledge) -> Draft:
+def draft_create(here: Standing) -> Draft:
     """Draft a new record for a Case, at the stage where the Case stands already."""
     to_stage = here.asks_of_record
-    draft = _fields(here, _templates(here, to_stage), knowledge)
+    draft = _fields(here, _templates(here, to_stage))
     ours = {
         "sys_id": here.chosen_id,
         "correlation_id": here.case.id,
@@ -163,13 +162,13 @@ def _first_record(here: Standing) -> str:
     return f"{here.case.key or here.case.id} was active again after {', '.join(before)}." if before else ""
 
 
-def draft_changes(here: Standing, target: Stage | None, knowledge: Knowledge) -> Draft:
+def draft_changes(here: Standing, target: Stage | None) -> Draft:
     """Draft what brings an existing record to ``target`` (None: nowhere) and its fields in step with the Case."""
     incident = here.incident
     if incident is None:
         return Draft(written=here.link.written)
-    step = _fields(here, (here.inbound.step(target) if target else None) or {}, knowledge)
-    in_step = _in_step(here, knowledge)
+    step = _fields(here, (here.inbound.step(target) if target else None) or {})
+    in_step = _in_step(here)
     values = incident.values
     merged = merge_fields(
         in_step.fields, here.link.written, {name: values.get(name) for name in in_step.fields}, here.link.kept
@@ -236,7 +235,7 @@ def draft_event(here: Standing) -> Draft:
     )
 
 
-def adopted(here: Standing, knowledge: Knowledge) -> Standing:
+def adopted(here: Standing) -> Standing:
     """Look at a pair that was just bound with what its record was given when it was made.
 
     That is what its Case would give it now, where neither changed since. Without it an instance that rewrites what it
@@ -246,7 +245,7 @@ def adopted(here: Standing, knowledge: Knowledge) -> Standing:
     incident, case = here.incident, here.case
     if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
         return here
-    given = _in_step(here, knowledge).fields
+    given = _in_step(here).fields
     kept = {name: value for name, value in given.items() if name in here.link.kept}
     return here.on(replace(here.link, written={**here.link.written, **kept}))
 
@@ -293,14 +292,14 @@ def _templates(here: Standing, stage: Stage) -> Mapping[str, Template]:
     return {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
 
 
-def _fields(here: Standing, templates: Mapping[str, Template], knowledge: Knowledge) -> Draft:
+def _fields(here: Standing, templates: Mapping[str, Template]) -> Draft:
     """Render fields, with every name that refers to a row turned into its ``sys_id``."""
-    return _with_ids(here, _rendered(here, templates), knowledge)
+    return _with_ids(here, _rendered(here, templates))
 
 
-def _in_step(here: Standing, knowledge: Knowledge) -> Draft:
+def _in_step(here: Standing) -> Draft:
     """Take the fields that follow the Case as the pair has them rendered already, likewise with each ``sys_id``."""
-    return _with_ids(here, _drawn(lambda: here.in_step), knowledge)
+    return _with_ids(here, _drawn(lambda: here.in_step))
 
 
 def _rendered(here: Standing, templates: Mapping[str, Template]) -> Draft:
@@ -315,17 +314,17 @@ def _drawn(render: Callable[[], Mapping[str, str]]) -> Draft:
         return Draft(problem=str(failure))
 
 
-def _with_ids(here: Standing, rendered: Draft, knowledge: Knowledge) -> Draft:
+def _with_ids(here: Standing, rendered: Draft) -> Draft:
     names = {name: value for name, value in rendered.fields.items() if name in here.inbound.references and value}
     found = {name: value for name, value in rendered.fields.items() if name not in names}
     questions: list[Question] = []
     problem = rendered.problem
     for name, value in names.items():
         reference = here.inbound.references[name]
-        answer = _resolve(value, reference, here.link.connector, knowledge)
+        answer = _resolve(here, value, reference)
         match answer:
             case Question():
-                refused = knowledge.refused.get((answer.connector, answer.table, answer.name))
+                refused = here.knowledge.refused.get((answer.connector, answer.table, answer.name))
                 if refused:
                     problem = f"{name}: {refused}"
                 else:
@@ -338,16 +337,17 @@ def _with_ids(here: Standing, rendered: Draft, knowledge: Knowledge) -> Draft:
     return Draft(fields=found, questions=tuple(questions), problem=problem)
 
 
-def _resolve(value: str, reference: Reference, connector: str, knowledge: Knowledge) -> str | Question:
+def _resolve(here: Standing, value: str, reference: Reference) -> str | Question:
     """Turn a name into a sys_id; a Question when nobody looked yet, empty when there is no such row."""
+    connector, known = here.link.connector, here.knowledge.references
     for wanted in (value, reference.default):
         if SYS_ID.match(wanted):
             return wanted
         if not wanted:
             continue
         key = (connector, reference.table, wanted)
-        if key not in knowledge.references:
+        if key not in known:
             return Question(connector=connector, table=reference.table, name=wanted, name_field=reference.name_field)
-        if knowledge.references[key]:
-            return knowledge.references[key]
+        if known[key]:
+            return known[key]
     return ""

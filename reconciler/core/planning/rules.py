@@ -1,6 +1,6 @@
 """The rules of a decision, in the order of the table that ``decide`` begins with.
 
-A rule reads a ``Standing`` and ``Knowledge``, and returns a skip with its reason, or None where it does not apply.
+A rule reads a ``Standing``, and returns a skip with its reason, or None where it does not apply.
 Rules render no field and make no action: ``drafts`` does that once, from the verdict.
 """
 
@@ -13,40 +13,40 @@ from reconciler.core.copies import replace
 from reconciler.core.errors import TemplateFailed
 from reconciler.core.lifecycle import PENDING
 from reconciler.core.model import Elsewhere, Incident, Result, Skip, SkipReason, Stage, named
-from reconciler.core.planning.known import SETTLE_AFTER, Knowledge
+from reconciler.core.planning.known import SETTLE_AFTER
 from reconciler.core.planning.plan import Question
-from reconciler.core.planning.standing import Standing, at_newest, told_by
+from reconciler.core.planning.standing import Standing, told_by
 from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
 from reconciler.core.policies.policies import OnReactivate
 
 ONE_DAY = timedelta(days=1)
 
-Rule = Callable[[Standing, Knowledge], Skip | None]
+Rule = Callable[[Standing], Skip | None]
 
 
-def verdict_on(here: Standing, knowledge: Knowledge) -> Verdict:
+def verdict_on(here: Standing) -> Verdict:
     """Return the verdict on a pair. One that is ignored by a person's request, or held, waits for a change first."""
     if here.is_left_alone:
         return Leave(here=here)
-    if here.hold and knowledge.now < here.hold.next_retry_at:
+    if here.hold and here.knowledge.now < here.hold.next_retry_at:
         return Leave(here=here, skip=here.skip(SkipReason.REJECTED, here.hold.detail))
-    return _verdict(here, knowledge)
+    return _verdict(here)
 
 
-def _verdict(here: Standing, knowledge: Knowledge) -> Verdict:
+def _verdict(here: Standing) -> Verdict:
     """Judge by the half of the table that is for the pair; a linked one may go on with its next record instead."""
     if not here.link.sys_id:
-        return _unlinked(here, knowledge)
+        return _unlinked(here)
     if not here.has_next_record:
-        if obstacle := _first(OBSTACLES, here, knowledge):
+        if obstacle := _first(OBSTACLES, here):
             return Leave(here=here, skip=obstacle)
-        if not _gets_next_record(here, knowledge):
-            return _follow(here, knowledge)
-    return _unlinked(here.on_next_record, knowledge)
+        if not _gets_next_record(here):
+            return _follow(here)
+    return _unlinked(here.on_next_record)
 
 
-def _first(rules: Iterable[Rule], here: Standing, knowledge: Knowledge) -> Skip | None:
-    return next((found for rule in rules if (found := rule(here, knowledge))), None)
+def _first(rules: Iterable[Rule], here: Standing) -> Skip | None:
+    return next((found for rule in rules if (found := rule(here))), None)
 
 
 # -- whether a Case gets a record --------------------------------------------------------------------------------------
@@ -56,50 +56,50 @@ def _first(rules: Iterable[Rule], here: Standing, knowledge: Knowledge) -> Skip 
 # new records alone.
 
 
-def gone(here: Standing, _: Knowledge) -> Skip | None:
+def gone(here: Standing) -> Skip | None:
     """Make no record for a Case that answered 404."""
     if here.link.case_absence is None:
         return None
     return here.skip(SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case")
 
 
-def never_active(here: Standing, _: Knowledge) -> Skip | None:
+def never_active(here: Standing) -> Skip | None:
     """Wait for a Case until it is active: many never are."""
     if here.case.status == PENDING or (here.case_stage and not here.link.was_active):
         return here.skip(SkipReason.PENDING_ACTIVATION, "the Case was never active")
     return None
 
 
-def unknown_status(here: Standing, _: Knowledge) -> Skip | None:
+def unknown_status(here: Standing) -> Skip | None:
     """Hold a Case with a status that this program does not know; it is never guessed."""
     if here.case_stage is not None:
         return None
     return here.skip(SkipReason.UNKNOWN_STATE, f"the Case has the unknown status {here.case.status!r}")
 
 
-def lost_its_rules(here: Standing, _: Knowledge) -> Skip | None:
+def lost_its_rules(here: Standing) -> Skip | None:
     """Hold a Case whose record is there, or may be, when the rules by which it was made are gone."""
     if here.keeps_its_place and here.lost_rules:
         return here.skip(SkipReason.NOT_ROUTED, here.lost_rules)
     return None
 
 
-def too_old(here: Standing, knowledge: Knowledge) -> Skip | None:
+def too_old(here: Standing) -> Skip | None:
     """Skip what is older than this installation, unless a person asked for it."""
-    if here.link.admitted or here.may_have_record or _is_young_enough(here, knowledge):
+    if here.link.admitted or here.may_have_record or _is_young_enough(here):
         return None
     created = here.case.created_at.isoformat()
     return here.skip(SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
 
 
-def not_routed(here: Standing, _: Knowledge) -> Skip | None:
+def not_routed(here: Standing) -> Skip | None:
     """Skip a Case that no route takes."""
     if here.keeps_its_place or here.route:
         return None
     return here.skip(SkipReason.NOT_ROUTED, "no route took the Case")
 
 
-def not_wanted(here: Standing, _: Knowledge) -> Skip | None:
+def not_wanted(here: Standing) -> Skip | None:
     """Skip a Case for which ``create_when`` of its route's policy is false."""
     route = None if here.may_have_record else here.route
     if route is None or here.meets(here.policies.inbound[route.inbound].create_when):
@@ -119,14 +119,14 @@ ADMISSION: tuple[Rule, ...] = (
 """The first that keeps a Case out is told."""
 
 
-def admit(here: Standing, knowledge: Knowledge) -> Standing | Skip:
+def admit(here: Standing) -> Standing | Skip:
     """Return the pair of a Case that gets a record, with its route; or say why it gets none."""
-    return _first(ADMISSION, here, knowledge) or here.taken
+    return _first(ADMISSION, here) or here.taken
 
 
-def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
+def _is_young_enough(here: Standing) -> bool:
     """Return whether a Case is young enough for a record; one that was open when first seen still counts as open."""
-    created, stage = here.case.created_at, here.case_at
+    created, stage, knowledge = here.case.created_at, here.case_at, here.knowledge
     looked_back_to = knowledge.origin - here.policies.first_lookback
     is_before_the_end = knowledge.until is None or created <= knowledge.until
     is_asked_for = created >= (knowledge.since or looked_back_to) and is_before_the_end
@@ -144,43 +144,41 @@ def _is_young_enough(here: Standing, knowledge: Knowledge) -> bool:
 # are there none is chosen.
 
 
-def _unlinked(here: Standing, knowledge: Knowledge) -> Verdict:
-    admitted = admit(here, knowledge)
+def _unlinked(here: Standing) -> Verdict:
+    admitted = admit(here)
     if isinstance(admitted, Skip):
         return Leave(here=here, skip=admitted)
     here = admitted
     if here.is_event:
         return Create(here=here)
-    looked_up = knowledge.records.get((here.link.connector, here.case.id))
-    return _ask_for_records(here, knowledge) if looked_up is None else _create_or_adopt(here, looked_up, knowledge)
+    return _ask_for_records(here) if here.looked_up is None else _create_or_adopt(here)
 
 
-def _ask_for_records(here: Standing, knowledge: Knowledge) -> Verdict:
+def _ask_for_records(here: Standing) -> Verdict:
     """Ask which records bear the Case's key and, in the same round, for one by other means."""
-    refused = knowledge.refused.get((here.link.connector, here.link.table, here.case.id))
+    refused = here.knowledge.refused.get((here.link.connector, here.link.table, here.case.id))
     if refused:
         return Leave(here=here, skip=here.skip(SkipReason.REJECTED, refused))
-    kept = _kept_elsewhere(here, knowledge)
+    kept = _kept_elsewhere(here)
     if isinstance(kept, Leave) and kept.skip and kept.skip.reason is SkipReason.KEPT_ELSEWHERE and not here.further:
         return kept
     question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id)
     return Ask(here=here, questions=(question, *(kept.questions if isinstance(kept, Ask) else ())))
 
 
-def _create_or_adopt(here: Standing, looked_up: Iterable[Incident], knowledge: Knowledge) -> Verdict:
-    known = {incident.sys_id: incident for incident in (*here.further, *looked_up)}
-    here = here.on(at_newest(here.link, here.policies.owner, known))
+def _create_or_adopt(here: Standing) -> Verdict:
+    known, here = here.with_key, here.at_newest
     records = [incident for sys_id, incident in known.items() if sys_id not in here.link.earlier]
     match records:
         case [incident]:
             found = here.seeing_only(incident)
-            unknown = unknown_state(found, knowledge)
+            unknown = unknown_state(found)
             if unknown:
                 return Leave(here=here, skip=unknown)
-            return Adopt(here=here, found=found, then=_verdict(found.bound, knowledge))
+            return Adopt(here=here, found=found, then=_verdict(found.bound))
         case []:
             before = _opened_again(here, known.values())
-            return before or _kept_elsewhere(here, knowledge) or _in_doubt(here, knowledge) or Create(here=here)
+            return before or _kept_elsewhere(here) or _in_doubt(here) or Create(here=here)
         case _:
             return Leave(here=here, skip=duplicates(here, records))
 
@@ -195,16 +193,16 @@ def _opened_again(here: Standing, records: Iterable[Incident]) -> Leave | None:
     return None
 
 
-def _in_doubt(here: Standing, knowledge: Knowledge) -> Leave | None:
+def _in_doubt(here: Standing) -> Leave | None:
     """Wait for a create whose outcome is not known, where the instance would not recognise its repetition."""
-    sent_at = here.link.create_in_doubt_since
+    sent_at, knowledge = here.link.create_in_doubt_since, here.knowledge
     if not sent_at or here.link.connector not in knowledge.ids_not_honoured or knowledge.now >= sent_at + SETTLE_AFTER:
         return None
     detail = f"a create sent at {sent_at.isoformat()} may still be running"
     return Leave(here=here, skip=here.skip(SkipReason.SETTLING, detail))
 
 
-def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
+def _kept_elsewhere(here: Standing) -> Leave | Ask | None:
     """Decide about a Case that may have a record by other means: it has one, or that has to be asked for.
 
     None where nothing keeps it from getting one. What was found is asked for again when the query for this Case is
@@ -219,9 +217,9 @@ def _kept_elsewhere(here: Standing, knowledge: Knowledge) -> Leave | Ask | None:
         words = f"existing of [inbound.{here.link.inbound}] cannot be asked: {failure}"
         return Leave(here=here, skip=here.skip(SkipReason.REJECTED, words))
     query = "^".join(f"{term.field}{term.operator}{term.value}" for term in terms)
-    found = knowledge.existing.get((here.link.connector, here.case.id))
+    found = here.knowledge.existing.get((here.link.connector, here.case.id))
     if found is None:
-        if known and known.query == query and not knowledge.looks_again:
+        if known and known.query == query and not here.knowledge.looks_again:
             return _kept(here, known)
         question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id, terms=terms)
         return Ask(here=here, questions=(question,))
@@ -245,12 +243,12 @@ def _kept(here: Standing, there: Elsewhere) -> Leave:
 # -- what keeps a link from being written ------------------------------------------------------------------------------
 
 
-def lost_rules(here: Standing, _: Knowledge) -> Skip | None:
+def lost_rules(here: Standing) -> Skip | None:
     """Hold a link whose policy was renamed or removed: nobody knows any more how to write its record."""
     return here.skip(SkipReason.NOT_ROUTED, here.lost_rules) if here.lost_rules else None
 
 
-def case_missing(here: Standing, _: Knowledge) -> Skip | None:
+def case_missing(here: Standing) -> Skip | None:
     """Hold a Case that answered 404: it was deleted, or hidden from this key."""
     if here.link.case_absence is None:
         return None
@@ -258,7 +256,7 @@ def case_missing(here: Standing, _: Knowledge) -> Skip | None:
     return _absent(here, SkipReason.CASE_MISSING, here.link.case_absence.times, "Coralogix", name)
 
 
-def incident_missing(here: Standing, _: Knowledge) -> Skip | None:
+def incident_missing(here: Standing) -> Skip | None:
     """Hold a record that answered 404: it was deleted, or hidden from this user."""
     if here.link.incident_absence is None:
         return None
@@ -266,19 +264,19 @@ def incident_missing(here: Standing, _: Knowledge) -> Skip | None:
     return _absent(here, SkipReason.INCIDENT_MISSING, times, "ServiceNow", named(here.link))
 
 
-def doubled(here: Standing, _: Knowledge) -> Skip | None:
+def doubled(here: Standing) -> Skip | None:
     """Hold a record that somebody copied with key and mark: a person has to say which one counts."""
     return duplicates(here, [here.incident, *here.further]) if here.incident and here.further else None
 
 
-def pending_again(here: Standing, _: Knowledge) -> Skip | None:
+def pending_again(here: Standing) -> Skip | None:
     """Wait for a Case that fell back to waiting for its activation; it has no stage until then."""
     if here.case.status != PENDING:
         return None
     return here.skip(SkipReason.PENDING_ACTIVATION, "the Case waits to be activated again")
 
 
-def unknown_state(here: Standing, _: Knowledge) -> Skip | None:
+def unknown_state(here: Standing) -> Skip | None:
     """Hold a record with a state of the instance's own that no table of the config explains."""
     incident = here.incident
     if incident is None or here.incident_stage is not None:
@@ -288,14 +286,14 @@ def unknown_state(here: Standing, _: Knowledge) -> Skip | None:
     return here.skip(SkipReason.UNKNOWN_STATE, detail)
 
 
-def unread(here: Standing, _: Knowledge) -> Skip | None:
+def unread(here: Standing) -> Skip | None:
     """Wait until a linked record was read once; an alert is never read."""
     if here.incident or here.is_event:
         return None
     return here.skip(SkipReason.SETTLING, "the record was not read yet")
 
 
-def not_ours(here: Standing, _: Knowledge) -> Skip | None:
+def not_ours(here: Standing) -> Skip | None:
     """Hold a record that somebody took key or mark from: it may be another's by now."""
     return here.skip(SkipReason.REJECTED, here.lost_mark) if here.lost_mark and not here.is_event else None
 
@@ -338,24 +336,24 @@ def _absent(here: Standing, reason: SkipReason, times: int, system: str, name: s
 # ``resolved`` is left to people until it moves forward by itself.
 
 
-def _gets_next_record(here: Standing, knowledge: Knowledge) -> bool:
+def _gets_next_record(here: Standing) -> bool:
     """Return whether a Case that is active again gets a new record; never while the one before is still open."""
     reactivated_at, inbound = here.case.reactivated_at, here.inbound
     if here.is_event or inbound.on_reactivate is not OnReactivate.NEW_RECORD or reactivated_at is None:
         return False
-    lately = [at for at in here.link.reactivations if at > knowledge.now - ONE_DAY]
+    lately = [at for at in here.link.reactivations if at > here.knowledge.now - ONE_DAY]
     is_new = here.is_case_back and reactivated_at not in here.link.reactivations
     return is_new and here.incident_at >= Stage.RESOLVED and len(lately) < inbound.reactivations_per_day
 
 
-def _follow(here: Standing, knowledge: Knowledge) -> Follow:
-    in_doubt = note_in_doubt(here, knowledge)
+def _follow(here: Standing) -> Follow:
+    in_doubt = note_in_doubt(here)
     return Follow(
         here=here,
         is_left_to_people=here.is_incident_back or (here.is_event and here.is_case_back),
         is_over=over(here),
         withheld=withheld(here),
-        has_note=in_doubt is None and has_note(here, knowledge),
+        has_note=in_doubt is None and has_note(here),
         case_goes_to=None if here.is_case_back else here.case_goes_to,
         moved_back=in_doubt or moved_back(here),
         stands_back=stands_back(here),
@@ -378,7 +376,7 @@ def withheld(here: Standing) -> Skip | None:
     return here.skip(SkipReason.NOT_ROUTED, here.withheld) if here.withheld else None
 
 
-def has_note(here: Standing, knowledge: Knowledge) -> bool:
+def has_note(here: Standing) -> bool:
     """Return whether people who work on a record are told, once, that its Case is active again.
 
     A note whose answer was lost counts as sent where the record moved since, and where the instance is not known to
@@ -388,19 +386,19 @@ def has_note(here: Standing, knowledge: Knowledge) -> bool:
     if is_off or here.incident is None or here.case.reactivated_at is None or not here.is_case_back:
         return False
     before = here.link.noted.get(told_by(here.case))
-    is_silent = here.link.connector not in knowledge.notes_counted
+    is_silent = here.link.connector not in here.knowledge.notes_counted
     is_told = before is not None and (here.incident.mod_count > before or is_silent)
     return not (is_told or here.is_over or here.is_incident_back)
 
 
-def note_in_doubt(here: Standing, knowledge: Knowledge) -> Skip | None:
+def note_in_doubt(here: Standing) -> Skip | None:
     """Wait before a note whose outcome is not known is sent again: what timed out may still go on in the instance."""
     tries, is_sent = here.link.tries, told_by(here.case) in here.link.noted
-    if not (is_sent and tries and tries.planned_at and tries.ended == Result.UNKNOWN and has_note(here, knowledge)):
+    if not (is_sent and tries and tries.planned_at and tries.ended == Result.UNKNOWN and has_note(here)):
         return None
     sent_at = datetime.fromisoformat(tries.planned_at)
     detail = f"a work note sent at {tries.planned_at} may still arrive"
-    return here.skip(SkipReason.SETTLING, detail) if knowledge.now < sent_at + SETTLE_AFTER else None
+    return here.skip(SkipReason.SETTLING, detail) if here.knowledge.now < sent_at + SETTLE_AFTER else None
 
 
 def moved_back(here: Standing) -> Skip | None:

@@ -1,9 +1,10 @@
 """How both sides of one link stand: derived once, and read by every rule.
 
-A ``Standing`` is a function of a pair and the policies alone, and derives each fact when it is first asked for. It is
-the one place that answers where a side is, how far it ever was, whether the record is ours or over, and what each side
-asks of the other. It also answers how the pair looks otherwise: as its route takes it, as bound to a record, as it goes
-on with the next one. What follows from the two alone is a property; a method is handed what was read besides.
+A ``Standing`` holds all that a decision is made from, and is all that is handed on: a pair, the policies, and what is
+known beside them. It derives each fact when it is first asked for. It is the one place that answers where a side is,
+how far it ever was, whether the record is ours or over, and what each side asks of the other. It also answers how the
+pair looks otherwise: as its route takes it, as bound to a record, as it goes on with the next one. What follows from
+what it holds is a property; a method is handed what was read since.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reconciler.core.frozen import cached_property, dataclass
 from reconciler.core.identity import fingerprint, generations, record_id
 from reconciler.core.lifecycle import STEPS, as_known, verbs
 from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named
+from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.merge import normal
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
@@ -47,6 +49,7 @@ class Standing:
 
     pair: Pair
     policies: Policies
+    knowledge: Knowledge
 
     # -- the pair ----------------------------------------------------------------------------------------------
 
@@ -139,6 +142,16 @@ class Standing:
             and other.sys_id not in link.earlier
             and not (link.sys_id and other.connector != link.connector)
         )
+
+    @property
+    def looked_up(self) -> tuple[Incident, ...] | None:
+        """Return the records that a look-up of this cycle found by the Case's key; None where nobody looked."""
+        return self.knowledge.records.get((self.link.connector, self.case.id))
+
+    @property
+    def with_key(self) -> Mapping[str, Incident]:
+        """Return the records that bear the Case's key, remembered or looked up, by their ids."""
+        return {record.sys_id: record for record in (*self.further, *(self.looked_up or ()))}
 
     @property
     def keeps_its_place(self) -> bool:
@@ -305,7 +318,7 @@ class Standing:
         """Look at the same two sides with another link."""
         if link == self.link:
             return self  # with all that was derived already
-        there = Standing(pair=replace(self.pair, link=link), policies=self.policies)
+        there = replace(self, pair=replace(self.pair, link=link))
         if link.inbound == self.link.inbound:
             known = vars(self)
             vars(there).update({name: known[name] for name in _OF_BOTH_SIDES if name in known})
@@ -314,12 +327,11 @@ class Standing:
     def seeing(self, *, case: Case | None = None, incident: Incident | None = None) -> Standing:
         """Look at the same link with a side, or both, as it was just read."""
         case = as_known(self.case, case) if case else self.case
-        pair = replace(self.pair, case=case, incident=incident or self.incident)
-        return Standing(pair=pair, policies=self.policies)
+        return replace(self, pair=replace(self.pair, case=case, incident=incident or self.incident))
 
     def seeing_only(self, incident: Incident) -> Standing:
         """Look at the same link with one record, and with none beside it."""
-        return Standing(pair=Pair(link=self.link, case=self.case, incident=incident), policies=self.policies)
+        return replace(self, pair=Pair(link=self.link, case=self.case, incident=incident))
 
     @cached_property
     def bound(self) -> Standing:
@@ -398,12 +410,16 @@ class Standing:
         return self.on(link)
 
     @property
+    def at_newest(self) -> Standing:
+        """Look at the pair without a record moved on to the newest generation whose record exists."""
+        return self.on(at_newest(self.link, self.policies.owner, self.with_key))
+
+    @property
     def on_next_record(self) -> Standing:
         """Look at the pair as it goes on with the record of the next generation; the one before is left as it is."""
         link = self.link.next_generation(self.case, self.case_at)
         before = (self.incident,) if self.incident else ()
-        pair = Pair(link=link, case=self.case, others=(*self.pair.others, *before))
-        return Standing(pair=pair, policies=self.policies)
+        return replace(self, pair=Pair(link=link, case=self.case, others=(*self.pair.others, *before)))
 
     # -- what is said of it ------------------------------------------------------------------------------------
 

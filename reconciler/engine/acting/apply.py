@@ -107,7 +107,7 @@ class Applier:
             for looked in [future for future in reading if future in done]:
                 name, batch = reading.pop(looked)
                 fresh = self._heard(looked.result())
-                lanes.looked_at(name, [self._work(pairs[one.link.case_id], one, fresh) for one in batch])
+                lanes.looked_at(name, [self._work(performer, pairs[one.link.case_id], one, fresh) for one in batch])
             ended = [(*acting.pop(future), future.result()) for future in list(acting) if future in done]
             self._came_back([one for _, _, one in ended], lanes)
 
@@ -120,9 +120,9 @@ class Applier:
             down = frozenset(self._down)
             reading[pool.submit(copy_context().run, self._read, batch, down)] = (name, batch)
 
-    def _work(self, pair: Pair, decision: Decision, fresh: Fresh) -> Work:
+    def _work(self, performer: Performer, pair: Pair, decision: Decision, fresh: Fresh) -> Work:
         return Work(
-            pair=self._risen(replace(pair, link=decision.link), fresh),
+            pair=_risen(performer.standing(replace(pair, link=decision.link)), fresh),
             actions=list(decision.actions),
             fresh=fresh,
             decided=decided(decision),
@@ -131,17 +131,6 @@ class Applier:
 
     def _is_told(self, decision: Decision) -> bool:
         return decision.link.case_id in self.told
-
-    def _risen(self, pair: Pair, fresh: Fresh) -> Pair:
-        """Remember how far a record stood that is shown older than it is known, as one put back from a copy is.
-
-        It is read by itself next, which may fail, or may show where somebody moved it back to meanwhile.
-        """
-        older = fresh.older(pair.incident) if pair.incident else None
-        if older is None:
-            return pair
-        shown = Standing(pair=pair, policies=self.context.policies).seeing(incident=older)
-        return replace(pair, link=replace(pair.link, incident_peak=shown.incident_peak))
 
     def _heard(self, fresh: Fresh) -> Fresh:
         """Stop the sides whose records could not be read."""
@@ -294,6 +283,18 @@ class Applier:
                 continue
             fresh |= {(connector, record.sys_id): record for record in records}
         return Fresh(read_at=read_at, records=fresh, failures=failures)
+
+
+def _risen(here: Standing, fresh: Fresh) -> Pair:
+    """Remember how far a record stood that is shown older than it is known, as one put back from a copy is.
+
+    It is read by itself next, which may fail, or may show where somebody moved it back to meanwhile.
+    """
+    older = fresh.older(here.incident) if here.incident else None
+    if older is None:
+        return here.pair
+    peak = here.seeing(incident=older).incident_peak
+    return replace(here.pair, link=replace(here.link, incident_peak=peak))
 
 
 def _known(pair: Pair, action: Action) -> Incident | None:

@@ -86,8 +86,12 @@ class Performer:
 
         ``fresh`` is the target record if it was read just now. AuthFailed is raised: it stops the side.
         """
-        here = Standing(pair=pair, policies=self.policies)
+        here = self.standing(pair)
         return self._counted(action, here, self._ended(action, here, fresh))
+
+    def standing(self, pair: Pair) -> Standing:
+        """Look at a pair with what is known in this cycle."""
+        return Standing(pair=pair, policies=self.policies, knowledge=self.knowledge)
 
     def _ended(self, action: Action, here: Standing, fresh: Incident | None) -> Outcome:
         try:
@@ -356,7 +360,7 @@ class Performer:
 
     def _still(self, action: Action, here: Standing, kinds: frozenset[ActionKind]) -> Action | None:
         """Decide again from what was just read; None when nothing of the action is left to do."""
-        again = decide_standing(here, self.knowledge).actions
+        again = decide_standing(here).actions
         return next((now for now in again if now.kind in kinds and now.to_stage <= action.to_stage), None)
 
     def _hold(self, action: Action, here: Standing, words: str) -> Outcome:

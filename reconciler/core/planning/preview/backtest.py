@@ -102,7 +102,7 @@ def replay(
 def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
     """Say what a config makes of a Case that has no record yet."""
     unlinked = Link(case_id=pair.case.id, was_active=pair.link.was_active, admitted=pair.link.admitted)
-    admitted = admit(Standing(pair=Pair(link=unlinked, case=pair.case), policies=policies), knowledge)
+    admitted = admit(Standing(pair=Pair(link=unlinked, case=pair.case), policies=policies, knowledge=knowledge))
     if isinstance(admitted, Skip):
         return Version(why_none=_words(admitted))
     step = STEP_TO.get(admitted.asks_of_record)
@@ -110,7 +110,7 @@ def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
     for one in render_parts(admitted.inbound, pair.case):
         value = f"(fails: {one.problem})" if one.problem else one.value
         parts.setdefault(one.part, {})[one.field] = value
-    here = Standing(pair=replace(pair, link=admitted.link), policies=policies)
+    here = replace(admitted, pair=replace(pair, link=admitted.link))
     return Version(
         route=here.link.route,
         target=_target(here.link),
@@ -123,7 +123,7 @@ def made_of(pair: Pair, policies: Policies, knowledge: Knowledge) -> Version:
 
 def done_for(pair: Pair, policies: Policies, knowledge: Knowledge, skip: Skip | None) -> Version:
     """Say what was done for a Case; what its record asks is judged by its own policies, as they are now."""
-    here = Standing(pair=pair, policies=policies)
+    here = Standing(pair=pair, policies=policies, knowledge=knowledge)
     if not here.link.sys_id:
         return Version(why_none=_words(skip) if skip else "no record yet")
     return Version(

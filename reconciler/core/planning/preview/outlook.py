@@ -43,8 +43,9 @@ def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
     """Look ahead for one link, as if each look-up found what it asks for."""
     from reconciler.core.planning.preview.trial import answered  # noqa: PLC0415 - what is at rest needs no decision
 
-    if Standing(pair=pair, policies=policies).is_left_alone:
-        return at_rest(pair, policies)
+    here = Standing(pair=pair, policies=policies, knowledge=knowledge)
+    if here.is_left_alone:
+        return at_rest(here)
     decision = answered(pair, policies, knowledge)
     if decision.skip:
         is_linked = decision.skip.reason is SkipReason.NOT_ROUTED and pair.link.sys_id
@@ -52,12 +53,11 @@ def outlook(pair: Pair, policies: Policies, knowledge: Knowledge) -> Outlook:
         return Outlook(actions=decision.actions, skip=decision.skip, until=(ends,) if ends else ())
     if decision.actions:
         return Outlook(actions=decision.actions)
-    return at_rest(pair, policies)
+    return at_rest(here)
 
 
-def at_rest(pair: Pair, policies: Policies) -> Outlook:
+def at_rest(here: Standing) -> Outlook:
     """Say why nothing is done about a link for which nothing was decided, and what would change that."""
-    here = Standing(pair=pair, policies=policies)
     if here.is_left_alone:
         return Outlook(
             because=("a person said to leave it alone (`reconciler holds ignore`)",),

@@ -63,7 +63,7 @@ def try_out(case: Case, policies: Policies, knowledge: Knowledge, incident: Inci
     """Show what becomes of a Case that has no record yet; the reason is made from ``incident``, or an example."""
     routes = explain_routes(case, policies.routes)
     unlinked = Link(case_id=case.id, was_active=True, admitted=True)
-    admitted = admit(Standing(pair=Pair(link=unlinked, case=case), policies=policies), knowledge)
+    admitted = admit(Standing(pair=Pair(link=unlinked, case=case), policies=policies, knowledge=knowledge))
     if isinstance(admitted, Skip):
         return Trial(case=case, routes=routes, refusal=admitted)
     decision = answered(admitted.pair, policies, knowledge)
