@@ -57,8 +57,8 @@ DECIDING = (
     fault(
         "two records with one key, the first is taken",
         "planning.rules:_create_or_adopt",
-        "case [incident]",
-        "case [incident, *_]",
+        "case [record]",
+        "case [record, *_]",
         f"{PLANNER}::test_two_records_with_one_key_are_both_named_and_not_written",
     ),
     fault(

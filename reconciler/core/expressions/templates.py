@@ -8,11 +8,12 @@ template is compiled; a value that a Case happens not to have fails when it is r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core.errors import TemplateFailed
+from reconciler.core.frozen import dataclass
 from reconciler.core.text import clean, has_code_block, without_code_blocks
 
 if TYPE_CHECKING:
@@ -74,6 +75,23 @@ class Template:
         text = self._compiled.render(context, Budget(guards_values=journal and own_marks))
         # A mark can come together from two values, so where none can be the template's own the whole is looked at.
         return without_code_blocks(text) if journal and not own_marks else text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendering:
+    """Fields as they were rendered; none where one of them could not be."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+    """which one, and why"""
+
+
+def rendering(templates: Mapping[str, Template], context: Mapping[str, Any]) -> Rendering:
+    """Render every field, or say which cannot be rendered."""
+    try:
+        return Rendering(fields=render_fields(templates, context))
+    except TemplateFailed as failure:
+        return Rendering(problem=str(failure))
 
 
 def render_fields(templates: Mapping[str, Template], context: Mapping[str, Any]) -> dict[str, str]:

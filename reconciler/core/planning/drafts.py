@@ -7,21 +7,22 @@ that a person changed is left alone; a name is sent as a ``sys_id``, or nothing 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from typing import assert_never
 
 from reconciler.core.copies import replace
-from reconciler.core.errors import TemplateFailed
-from reconciler.core.expressions.templates import JOURNAL_FIELDS, Template, render_fields
+from reconciler.core.expressions.templates import JOURNAL_FIELDS, Rendering, Template
 from reconciler.core.frozen import dataclass
 from reconciler.core.identity import SYS_ID
+from reconciler.core.lifecycle import verbs
 from reconciler.core.model import (
     SERVICENOW_TIME,
     Action,
     ActionKind,
     FieldNote,
     Incident,
+    Skip,
     SkipReason,
     Stage,
     Verb,
@@ -40,11 +41,12 @@ CLOSE_INFO = frozenset({"close_code", "close_notes"})
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """Fields on their way to a record, and what stands between."""
+    """What would be sent to either side, and what stands between."""
 
     kind: ActionKind = ActionKind.UPDATE_INCIDENT
     from_stage: Stage | None = None
     to_stage: Stage = Stage.OPEN
+    path: tuple[Verb, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     problem: str = ""
@@ -52,6 +54,7 @@ class Draft:
     notes: tuple[FieldNote, ...] = ()
     written: Mapping[str, str] = field(default_factory=dict)
     """the link's memory of what it wrote, as it is once these fields are written"""
+    detail: str | None = None
 
 
 def drafted(verdict: Verdict) -> Decision:
@@ -59,50 +62,51 @@ def drafted(verdict: Verdict) -> Decision:
     here = verdict.here
     match verdict:
         case Leave():
-            return Decision(link=here.link, skip=verdict.skip)
+            link = replace(here.link, elsewhere=verdict.elsewhere) if verdict.elsewhere else here.link
+            return Decision(link=link, skip=verdict.skip)
         case Ask():
             return Decision(link=here.link, questions=verdict.questions)
         case Create():
-            return _sent(here, draft_event(here) if here.is_event else draft_create(here))
+            draft = draft_event(here) if here.is_event else draft_create(here)
+            return _sent(here, draft)
         case Adopt():
             return _adopted(verdict)
         case Follow():
-            return _followed(verdict, here)
+            return _followed(verdict)
     assert_never(verdict)
 
 
 def _adopted(verdict: Adopt) -> Decision:
     here, found, then = verdict.here, verdict.found, verdict.then
     given = adopted(found.bound)
-    decision = _followed(then, given) if isinstance(then, Follow) else drafted(then)
+    decision = drafted(replace(then, here=given) if isinstance(then, Follow) else then)
     if decision.questions:
         return Decision(link=here.link, questions=decision.questions)
-    if given.lost_rules:
-        return Decision(link=here.link, skip=decision.skip)
-    adopt = Action(
-        **found.about,
-        fingerprint=here.fingerprint,  # decided before the record was part of the pair
+    draft = Draft(
         kind=ActionKind.ADOPT_INCIDENT,
         from_stage=found.incident_stage,
         to_stage=found.incident_at,
         written=given.link.written,
     )
+    adopt = _action(here, draft, found.incident)  # decided before the record was part of the pair
     actions = (adopt, *decision.actions)
     return Decision(link=here.link, actions=actions, skip=decision.skip, notes=decision.notes)
 
 
-def _followed(verdict: Follow, here: Standing) -> Decision:
-    sent = Decision(link=here.link) if verdict.is_left_to_people else _record_side(verdict, here)
+def _followed(verdict: Follow) -> Decision:
+    here = verdict.here
+    sent = Decision(link=here.link) if verdict.is_left_to_people else _record_side(verdict)
     if sent.questions or sent.is_rejected:
         return sent
-    note = (_note(here),) if verdict.has_note else ()
-    step = (_case_step(here, verdict.case_goes_to),) if verdict.case_goes_to else ()
+    note = (_action(here, draft_note(here)),) if verdict.has_note else ()
+    step = (_action(here, draft_step(here, verdict.case_goes_to)),) if verdict.case_goes_to else ()
     actions = sent.actions + note + step
     skip = verdict.moved_back or sent.skip or (None if actions else verdict.stands_back)
     return Decision(link=sent.link, actions=actions, skip=skip, notes=sent.notes)
 
 
-def _record_side(verdict: Follow, here: Standing) -> Decision:
+def _record_side(verdict: Follow) -> Decision:
+    here = verdict.here
     draft = draft_event(here) if here.is_event else draft_changes(here, here.record_goes_to)
     if verdict.is_over and not draft.questions:  # whether anything differs is only known once all names are
         return Decision(link=here.link, skip=verdict.is_over if draft.fields else None)
@@ -116,19 +120,33 @@ def _sent(here: Standing, draft: Draft) -> Decision:
     if draft.questions:
         return Decision(link=here.link, questions=draft.questions)
     if draft.problem:
-        return Decision(link=here.link, skip=here.skip(SkipReason.REJECTED, draft.problem))
+        case, reason = here.case, SkipReason.REJECTED
+        skip = Skip(case_id=case.id, case_key=case.key, reason=reason, detail=draft.problem)
+        return Decision(link=here.link, skip=skip)
     if not draft.fields:
         return Decision(link=replace(here.link, written=draft.written), notes=draft.notes)
-    action = Action(
-        **here.about,
-        fingerprint=here.fingerprint,
+    return Decision(link=here.link, actions=(_action(here, draft),), notes=draft.notes)
+
+
+def _action(here: Standing, draft: Draft, record: Incident | None = None) -> Action:
+    """Address a draft to the pair's Case and to a record: the one that is given, its own, or the one to be made."""
+    at = record or here.incident or here.link
+    return Action(
         kind=draft.kind,
+        case_id=here.case.id,
+        case_key=here.case.key,
+        connector=at.connector,
+        table=at.table,
+        sys_id=at.sys_id or here.chosen_id,
+        number=at.number or None,
         from_stage=draft.from_stage,
         to_stage=draft.to_stage,
+        path=draft.path,
         fields=draft.fields,
         written=draft.written,
+        fingerprint=here.fingerprint,
+        detail=draft.detail,
     )
-    return Decision(link=here.link, actions=(action,), notes=draft.notes)
 
 
 # -- the record --------------------------------------------------------------------------------------------------------
@@ -137,7 +155,7 @@ def _sent(here: Standing, draft: Draft) -> Decision:
 def draft_create(here: Standing) -> Draft:
     """Draft a new record for a Case, at the stage where the Case stands already."""
     to_stage = here.asks_of_record
-    draft = _fields(here, _templates(here, to_stage))
+    draft = _with_ids(here, here.rendered(_templates(here, to_stage)))
     ours = {
         "sys_id": here.chosen_id,
         "correlation_id": here.case.id,
@@ -167,8 +185,8 @@ def draft_changes(here: Standing, target: Stage | None) -> Draft:
     incident = here.incident
     if incident is None:
         return Draft(written=here.link.written)
-    step = _fields(here, (here.inbound.step(target) if target else None) or {})
-    in_step = _in_step(here)
+    step = _with_ids(here, here.rendered((here.inbound.step(target) if target else None) or {}))
+    in_step = _with_ids(here, here.in_step)
     values = incident.values
     merged = merge_fields(
         in_step.fields, here.link.written, {name: values.get(name) for name in in_step.fields}, here.link.kept
@@ -217,10 +235,10 @@ def draft_event(here: Standing) -> Draft:
     to_stage = max(here.asks_of_record, sent or Stage.OPEN)
     if sent is not None and sent >= Stage.RESOLVED:
         return Draft(written=link.written)
-    draft = _rendered(here, _templates(here, to_stage))
-    said = {name: value for name, value in draft.fields.items() if value}
-    if draft.problem or (said == link.written and link.sys_id):
-        return Draft(written=link.written, problem=draft.problem)
+    rendered = here.rendered(_templates(here, to_stage))
+    said = {name: value for name, value in rendered.fields.items() if value}
+    if rendered.problem or (said == link.written and link.sys_id):
+        return Draft(written=link.written, problem=rendered.problem)
     return Draft(
         kind=ActionKind.SEND_EVENT,
         from_stage=sent,
@@ -245,18 +263,16 @@ def adopted(here: Standing) -> Standing:
     incident, case = here.incident, here.case
     if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
         return here
-    given = _in_step(here).fields
+    given = _with_ids(here, here.in_step).fields
     kept = {name: value for name, value in given.items() if name in here.link.kept}
     return here.on(replace(here.link, written={**here.link.written, **kept}))
 
 
-def _note(here: Standing) -> Action:
-    """Tell the people who work on a record that its Case is active again."""
+def draft_note(here: Standing) -> Draft:
+    """Draft the note that tells the people who work on a record that its Case is active again."""
     name = here.case.key or here.case.id
     words = f"{name} is active again in Coralogix since {here.case.reactivated_at:{SERVICENOW_TIME}} UTC."
-    return Action(
-        **here.about,
-        fingerprint=here.fingerprint,
+    return Draft(
         kind=ActionKind.ADD_WORK_NOTE,
         from_stage=here.incident_at,
         to_stage=here.incident_at,
@@ -268,16 +284,15 @@ def _note(here: Standing) -> Action:
 # -- the Case ----------------------------------------------------------------------------------------------------------
 
 
-def _case_step(here: Standing, to_stage: Stage) -> Action:
-    """Bring the Case after its record, verb by verb."""
-    reason, full = here.reason if Verb.RESOLVE in here.path else ("", "")
-    return Action(
-        **here.about,
-        fingerprint=here.fingerprint,
+def draft_step(here: Standing, to_stage: Stage) -> Draft:
+    """Draft what brings the Case after its record, verb by verb."""
+    path = verbs(here.case_at, to_stage)
+    reason, full = here.reason if Verb.RESOLVE in path else ("", "")
+    return Draft(
         kind=ActionKind.ADVANCE_CASE,
         from_stage=here.case_at,
         to_stage=to_stage,
-        path=here.path,
+        path=path,
         fields={"reason": reason} if reason else {},
         detail=f"full reason: {full}" if reason != full else None,
     )
@@ -292,29 +307,8 @@ def _templates(here: Standing, stage: Stage) -> Mapping[str, Template]:
     return {**inbound.on_create, **inbound.fields, **(inbound.step(stage) or {})}
 
 
-def _fields(here: Standing, templates: Mapping[str, Template]) -> Draft:
-    """Render fields, with every name that refers to a row turned into its ``sys_id``."""
-    return _with_ids(here, _rendered(here, templates))
-
-
-def _in_step(here: Standing) -> Draft:
-    """Take the fields that follow the Case as the pair has them rendered already, likewise with each ``sys_id``."""
-    return _with_ids(here, _drawn(lambda: here.in_step))
-
-
-def _rendered(here: Standing, templates: Mapping[str, Template]) -> Draft:
-    return _drawn(lambda: render_fields(templates, here.context))
-
-
-def _drawn(render: Callable[[], Mapping[str, str]]) -> Draft:
-    """Draft what is rendered, or the problem with it."""
-    try:
-        return Draft(fields=render())
-    except TemplateFailed as failure:
-        return Draft(problem=str(failure))
-
-
-def _with_ids(here: Standing, rendered: Draft) -> Draft:
+def _with_ids(here: Standing, rendered: Rendering) -> Draft:
+    """Draft what was rendered, with every name that refers to a row turned into its ``sys_id``."""
     names = {name: value for name, value in rendered.fields.items() if name in here.inbound.references and value}
     found = {name: value for name, value in rendered.fields.items() if name not in names}
     questions: list[Question] = []

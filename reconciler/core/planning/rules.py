@@ -1,7 +1,7 @@
 """The rules of a decision, in the order of the table that ``decide`` begins with.
 
 A rule reads a ``Standing``, and returns a skip with its reason, or None where it does not apply.
-Rules render no field and make no action: ``drafts`` does that once, from the verdict.
+Rules render no field, make no action and change no link: ``drafts`` does that once, from the verdict.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from reconciler.core.planning.known import SETTLE_AFTER
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing, told_by
 from reconciler.core.planning.verdict import Adopt, Ask, Create, Follow, Leave, Verdict
+from reconciler.core.policies.existing import Terms
 from reconciler.core.policies.policies import OnReactivate
 
 ONE_DAY = timedelta(days=1)
@@ -29,7 +30,7 @@ def verdict_on(here: Standing) -> Verdict:
     if here.is_left_alone:
         return Leave(here=here)
     if here.hold and here.knowledge.now < here.hold.next_retry_at:
-        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, here.hold.detail))
+        return _leave(here, SkipReason.REJECTED, here.hold.detail)
     return _verdict(here)
 
 
@@ -43,6 +44,14 @@ def _verdict(here: Standing) -> Verdict:
         if not _gets_next_record(here):
             return _follow(here)
     return _unlinked(here.on_next_record)
+
+
+def _leave(here: Standing, reason: SkipReason, detail: str) -> Leave:
+    return Leave(here=here, skip=_skip(here, reason, detail))
+
+
+def _skip(here: Standing, reason: SkipReason, detail: str) -> Skip:
+    return Skip(case_id=here.case.id, case_key=here.case.key, reason=reason, detail=detail)
 
 
 def _first(rules: Iterable[Rule], here: Standing) -> Skip | None:
@@ -60,13 +69,13 @@ def gone(here: Standing) -> Skip | None:
     """Make no record for a Case that answered 404."""
     if here.link.case_absence is None:
         return None
-    return here.skip(SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case")
+    return _skip(here, SkipReason.CASE_MISSING, "Coralogix answered 404 for this Case")
 
 
 def never_active(here: Standing) -> Skip | None:
     """Wait for a Case until it is active: many never are."""
     if here.case.status == PENDING or (here.case_stage and not here.link.was_active):
-        return here.skip(SkipReason.PENDING_ACTIVATION, "the Case was never active")
+        return _skip(here, SkipReason.PENDING_ACTIVATION, "the Case was never active")
     return None
 
 
@@ -74,14 +83,12 @@ def unknown_status(here: Standing) -> Skip | None:
     """Hold a Case with a status that this program does not know; it is never guessed."""
     if here.case_stage is not None:
         return None
-    return here.skip(SkipReason.UNKNOWN_STATE, f"the Case has the unknown status {here.case.status!r}")
+    return _skip(here, SkipReason.UNKNOWN_STATE, f"the Case has the unknown status {here.case.status!r}")
 
 
 def lost_its_rules(here: Standing) -> Skip | None:
     """Hold a Case whose record is there, or may be, when the rules by which it was made are gone."""
-    if here.keeps_its_place and here.lost_rules:
-        return here.skip(SkipReason.NOT_ROUTED, here.lost_rules)
-    return None
+    return lost_rules(here) if here.keeps_its_place else None
 
 
 def too_old(here: Standing) -> Skip | None:
@@ -89,14 +96,14 @@ def too_old(here: Standing) -> Skip | None:
     if here.link.admitted or here.may_have_record or _is_young_enough(here):
         return None
     created = here.case.created_at.isoformat()
-    return here.skip(SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
+    return _skip(here, SkipReason.BEFORE_ORIGIN, f"created {created}; `once --since` takes older Cases in")
 
 
 def not_routed(here: Standing) -> Skip | None:
     """Skip a Case that no route takes."""
     if here.keeps_its_place or here.route:
         return None
-    return here.skip(SkipReason.NOT_ROUTED, "no route took the Case")
+    return _skip(here, SkipReason.NOT_ROUTED, "no route took the Case")
 
 
 def not_wanted(here: Standing) -> Skip | None:
@@ -104,7 +111,7 @@ def not_wanted(here: Standing) -> Skip | None:
     route = None if here.may_have_record else here.route
     if route is None or here.meets(here.policies.inbound[route.inbound].create_when):
         return None
-    return here.skip(SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
+    return _skip(here, SkipReason.NOT_ROUTED, f"create_when of [inbound.{route.inbound}] does not hold")
 
 
 ADMISSION: tuple[Rule, ...] = (
@@ -158,23 +165,25 @@ def _ask_for_records(here: Standing) -> Verdict:
     """Ask which records bear the Case's key and, in the same round, for one by other means."""
     refused = here.knowledge.refused.get((here.link.connector, here.link.table, here.case.id))
     if refused:
-        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, refused))
+        return _leave(here, SkipReason.REJECTED, refused)
     kept = _kept_elsewhere(here)
-    if isinstance(kept, Leave) and kept.skip and kept.skip.reason is SkipReason.KEPT_ELSEWHERE and not here.further:
+    if isinstance(kept, Leave) and kept.elsewhere and not here.further:
         return kept
-    question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id)
-    return Ask(here=here, questions=(question, *(kept.questions if isinstance(kept, Ask) else ())))
+    return Ask(here=here, questions=(_question(here), *(kept.questions if isinstance(kept, Ask) else ())))
+
+
+def _question(here: Standing, terms: Terms = ()) -> Question:
+    return Question(connector=here.link.connector, table=here.link.table, name=here.case.id, terms=terms)
 
 
 def _create_or_adopt(here: Standing) -> Verdict:
-    known, here = here.with_key, here.at_newest
-    records = [incident for sys_id, incident in known.items() if sys_id not in here.link.earlier]
+    known, here = here.with_key, here.at_newest  # which records are known is asked of the link as it was
+    records = [record for sys_id, record in known.items() if sys_id not in here.link.earlier]
     match records:
-        case [incident]:
-            found = here.seeing_only(incident)
-            unknown = unknown_state(found)
-            if unknown:
-                return Leave(here=here, skip=unknown)
+        case [record]:
+            found = here.seeing_only(record)
+            if obstacle := unknown_state(found) or lost_rules(found.bound):
+                return Leave(here=here, skip=obstacle)
             return Adopt(here=here, found=found, then=_verdict(found.bound))
         case []:
             before = _opened_again(here, known.values())
@@ -189,7 +198,7 @@ def _opened_again(here: Standing, records: Iterable[Incident]) -> Leave | None:
         there = here.seeing_only(record)
         if there.is_ours and there.incident_stage is not None and there.incident_stage < Stage.RESOLVED:
             detail = f"{named(record)} is open again; the next record is made when that is resolved"
-            return Leave(here=here, skip=here.skip(SkipReason.INCIDENT_REOPENED, detail))
+            return _leave(here, SkipReason.INCIDENT_REOPENED, detail)
     return None
 
 
@@ -199,7 +208,7 @@ def _in_doubt(here: Standing) -> Leave | None:
     if not sent_at or here.link.connector not in knowledge.ids_not_honoured or knowledge.now >= sent_at + SETTLE_AFTER:
         return None
     detail = f"a create sent at {sent_at.isoformat()} may still be running"
-    return Leave(here=here, skip=here.skip(SkipReason.SETTLING, detail))
+    return _leave(here, SkipReason.SETTLING, detail)
 
 
 def _kept_elsewhere(here: Standing) -> Leave | Ask | None:
@@ -215,14 +224,13 @@ def _kept_elsewhere(here: Standing) -> Leave | Ask | None:
         terms = existing.terms(here.context)
     except TemplateFailed as failure:
         words = f"existing of [inbound.{here.link.inbound}] cannot be asked: {failure}"
-        return Leave(here=here, skip=here.skip(SkipReason.REJECTED, words))
+        return _leave(here, SkipReason.REJECTED, words)
     query = "^".join(f"{term.field}{term.operator}{term.value}" for term in terms)
     found = here.knowledge.existing.get((here.link.connector, here.case.id))
     if found is None:
         if known and known.query == query and not here.knowledge.looks_again:
             return _kept(here, known)
-        question = Question(connector=here.link.connector, table=here.link.table, name=here.case.id, terms=terms)
-        return Ask(here=here, questions=(question,))
+        return Ask(here=here, questions=(_question(here, terms),))
     if found:
         record = found[0]
         there = Elsewhere(
@@ -236,8 +244,7 @@ def _kept(here: Standing, there: Elsewhere) -> Leave:
     detail = f"{named(there)} stands for this Case, by other means"
     if there.is_missed:
         detail += "; it was not found at the last look, and the next drift check looks once more"
-    here = here.on(replace(here.link, elsewhere=there))
-    return Leave(here=here, skip=here.skip(SkipReason.KEPT_ELSEWHERE, detail))
+    return Leave(here=here, skip=_skip(here, SkipReason.KEPT_ELSEWHERE, detail), elsewhere=there)
 
 
 # -- what keeps a link from being written ------------------------------------------------------------------------------
@@ -245,7 +252,7 @@ def _kept(here: Standing, there: Elsewhere) -> Leave:
 
 def lost_rules(here: Standing) -> Skip | None:
     """Hold a link whose policy was renamed or removed: nobody knows any more how to write its record."""
-    return here.skip(SkipReason.NOT_ROUTED, here.lost_rules) if here.lost_rules else None
+    return _skip(here, SkipReason.NOT_ROUTED, here.lost_rules) if here.lost_rules else None
 
 
 def case_missing(here: Standing) -> Skip | None:
@@ -273,7 +280,7 @@ def pending_again(here: Standing) -> Skip | None:
     """Wait for a Case that fell back to waiting for its activation; it has no stage until then."""
     if here.case.status != PENDING:
         return None
-    return here.skip(SkipReason.PENDING_ACTIVATION, "the Case waits to be activated again")
+    return _skip(here, SkipReason.PENDING_ACTIVATION, "the Case waits to be activated again")
 
 
 def unknown_state(here: Standing) -> Skip | None:
@@ -283,19 +290,19 @@ def unknown_state(here: Standing) -> Skip | None:
         return None
     where = f"[servicenow.{incident.connector}.states]"
     detail = f"{named(incident)} has the unknown state {incident.state!r}; {where} can name it"
-    return here.skip(SkipReason.UNKNOWN_STATE, detail)
+    return _skip(here, SkipReason.UNKNOWN_STATE, detail)
 
 
 def unread(here: Standing) -> Skip | None:
     """Wait until a linked record was read once; an alert is never read."""
     if here.incident or here.is_event:
         return None
-    return here.skip(SkipReason.SETTLING, "the record was not read yet")
+    return _skip(here, SkipReason.SETTLING, "the record was not read yet")
 
 
 def not_ours(here: Standing) -> Skip | None:
     """Hold a record that somebody took key or mark from: it may be another's by now."""
-    return here.skip(SkipReason.REJECTED, here.lost_mark) if here.lost_mark and not here.is_event else None
+    return _skip(here, SkipReason.REJECTED, here.lost_mark) if here.lost_mark and not here.is_event else None
 
 
 OBSTACLES: tuple[Rule, ...] = (
@@ -314,7 +321,7 @@ OBSTACLES: tuple[Rule, ...] = (
 
 def duplicates(here: Standing, records: Iterable[Incident]) -> Skip:
     """Hold a Case whose key several records bear."""
-    return here.skip(SkipReason.DUPLICATE_INCIDENTS, rivals(records))
+    return _skip(here, SkipReason.DUPLICATE_INCIDENTS, rivals(records))
 
 
 def rivals(records: Iterable[Incident]) -> str:
@@ -326,8 +333,8 @@ def rivals(records: Iterable[Incident]) -> str:
 def _absent(here: Standing, reason: SkipReason, times: int, system: str, name: str) -> Skip:
     """Hold what answered 404 twice; once is only a suspicion and is asked again in a later cycle."""
     if times >= 2:
-        return here.skip(reason, f"{system} answered 404 for {name} {times} times: deleted, or hidden from us")
-    return here.skip(SkipReason.SETTLING, f"{system} answered 404 for {name} once; it is asked again")
+        return _skip(here, reason, f"{system} answered 404 for {name} {times} times: deleted, or hidden from us")
+    return _skip(here, SkipReason.SETTLING, f"{system} answered 404 for {name} once; it is asked again")
 
 
 # -- what each side gets from the other --------------------------------------------------------------------------------
@@ -364,7 +371,7 @@ def over(here: Standing) -> Skip | None:
     """Leave a record that is Closed or Canceled as it is; an alert is written until it was cleared."""
     if here.is_event or not here.is_over:
         return None
-    return here.skip(SkipReason.INCIDENT_TERMINAL, f"{named(here.link)} is over and is not written")
+    return _skip(here, SkipReason.INCIDENT_TERMINAL, f"{named(here.link)} is over and is not written")
 
 
 def withheld(here: Standing) -> Skip | None:
@@ -373,7 +380,7 @@ def withheld(here: Standing) -> Skip | None:
     Nothing of what it would have got is remembered as written, so the one write after that has all that differs from
     the last one. A Case that is active again is told of all the same.
     """
-    return here.skip(SkipReason.NOT_ROUTED, here.withheld) if here.withheld else None
+    return _skip(here, SkipReason.NOT_ROUTED, here.withheld) if here.withheld else None
 
 
 def has_note(here: Standing) -> bool:
@@ -398,15 +405,15 @@ def note_in_doubt(here: Standing) -> Skip | None:
         return None
     sent_at = datetime.fromisoformat(tries.planned_at)
     detail = f"a work note sent at {tries.planned_at} may still arrive"
-    return here.skip(SkipReason.SETTLING, detail) if here.knowledge.now < sent_at + SETTLE_AFTER else None
+    return _skip(here, SkipReason.SETTLING, detail) if here.knowledge.now < sent_at + SETTLE_AFTER else None
 
 
 def moved_back(here: Standing) -> Skip | None:
     """Report a side that was moved back across ``resolved``: a reopened record, a Case that fired again."""
     if here.incident and here.is_incident_back:
-        return here.skip(SkipReason.INCIDENT_REOPENED, f"{named(here.incident)} was reopened and is left to people")
+        return _skip(here, SkipReason.INCIDENT_REOPENED, f"{named(here.incident)} was reopened and is left to people")
     if here.is_case_back:
-        return here.skip(SkipReason.CASE_MOVED_BACK, "the Case was resolved before and is open again")
+        return _skip(here, SkipReason.CASE_MOVED_BACK, "the Case was resolved before and is open again")
     return None
 
 
@@ -416,7 +423,7 @@ def stands_back(here: Standing) -> Skip | None:
         return None
     if here.incident_at < here.incident_peak:
         detail = f"{named(here.incident)} was moved back; it follows only news"
-        return here.skip(SkipReason.INCIDENT_REOPENED, detail)
+        return _skip(here, SkipReason.INCIDENT_REOPENED, detail)
     if here.case_at < here.case_peak:
-        return here.skip(SkipReason.CASE_MOVED_BACK, "the Case was moved back; it follows only news")
+        return _skip(here, SkipReason.CASE_MOVED_BACK, "the Case was moved back; it follows only news")
     return None

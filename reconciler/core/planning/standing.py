@@ -10,34 +10,21 @@ what it holds is a property; a method is handed what was read since.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypedDict
 
 from reconciler.core.copies import replace
 from reconciler.core.expressions.conditions import Condition
 from reconciler.core.expressions.context import case_context, incident_context
-from reconciler.core.expressions.templates import render_fields
+from reconciler.core.expressions.templates import Rendering, Template, rendering
 from reconciler.core.frozen import cached_property, dataclass
 from reconciler.core.identity import fingerprint, generations, record_id
-from reconciler.core.lifecycle import STEPS, as_known, verbs
-from reconciler.core.model import Case, Hold, Incident, Link, Pair, Skip, SkipReason, Stage, Verb, named
+from reconciler.core.lifecycle import STEPS, as_known
+from reconciler.core.model import Case, Hold, Incident, Link, Pair, Stage, named
 from reconciler.core.planning.known import Knowledge
 from reconciler.core.planning.merge import normal
 from reconciler.core.policies.defaults import resolution_reason
 from reconciler.core.policies.policies import EVENT_TABLE, Inbound, Outbound, Policies, Route
 from reconciler.core.policies.requirements import parts_of
 from reconciler.core.policies.routing import route_for
-
-
-class About(TypedDict):
-    """The fields of an action that say which pair it is about."""
-
-    case_id: str
-    case_key: str | None
-    connector: str
-    table: str
-    sys_id: str
-    number: str | None
-
 
 _OF_BOTH_SIDES = ("route", "case_stage", "word", "context", "in_step")
 """What depends on the two sides and the inbound policy alone, and is expensive: a copy with another link keeps it."""
@@ -239,11 +226,6 @@ class Standing:
         return max(self.incident_at, self.link.incident_peak or Stage.OPEN, reached)
 
     @property
-    def agreed(self) -> Stage | None:
-        """Return the highest stage that both sides were seen to have reached."""
-        return self.link.agreed
-
-    @property
     def is_case_back(self) -> bool:
         """Return whether the Case was moved back across ``resolved``."""
         return self.case_at < Stage.RESOLVED <= self.case_peak
@@ -280,11 +262,6 @@ class Standing:
         return asked if asked is not None and asked > self.case_peak else None
 
     @property
-    def path(self) -> tuple[Verb, ...]:
-        """List the verbs that bring the Case there."""
-        return verbs(self.case_at, self.case_goes_to) if self.case_goes_to else ()
-
-    @property
     def reason(self) -> tuple[str, str]:
         """Return the reason with which the Case would be resolved, as sent and in full; empty for a one-way link."""
         return resolution_reason(self.outbound.reason, self.context) if self.outbound else ("", "")
@@ -308,9 +285,13 @@ class Standing:
         return {**case, **incident_context(self.incident, self.word or "")} if self.incident else case
 
     @cached_property
-    def in_step(self) -> Mapping[str, str]:
-        """Return the fields that follow the Case, rendered; raise TemplateFailed where one cannot be."""
-        return render_fields(self.inbound.fields, self.context)
+    def in_step(self) -> Rendering:
+        """Return the fields that follow the Case, rendered."""
+        return self.rendered(self.inbound.fields)
+
+    def rendered(self, templates: Mapping[str, Template]) -> Rendering:
+        """Render fields of a policy for this pair."""
+        return rendering(templates, self.context)
 
     # -- the pair otherwise ------------------------------------------------------------------------------------
 
@@ -420,25 +401,6 @@ class Standing:
         link = self.link.next_generation(self.case, self.case_at)
         before = (self.incident,) if self.incident else ()
         return replace(self, pair=Pair(link=link, case=self.case, others=(*self.pair.others, *before)))
-
-    # -- what is said of it ------------------------------------------------------------------------------------
-
-    def skip(self, reason: SkipReason, detail: str | None = None) -> Skip:
-        """Skip this pair for a reason."""
-        return Skip(case_id=self.case.id, case_key=self.case.key, reason=reason, detail=detail)
-
-    @property
-    def about(self) -> About:
-        """Return the fields that every action on this pair has: its Case, and its record or the one to be made."""
-        at = self.incident or self.link
-        return About(
-            case_id=self.case.id,
-            case_key=self.case.key,
-            connector=at.connector,
-            table=at.table,
-            sys_id=at.sys_id or self.chosen_id,
-            number=at.number or None,
-        )
 
 
 def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.core.frozen import dataclass
-from reconciler.core.model import Skip, Stage
+from reconciler.core.model import Elsewhere, Skip, Stage
 from reconciler.core.planning.plan import Question
 from reconciler.core.planning.standing import Standing
 
@@ -15,6 +15,8 @@ class Leave:
     here: Standing
     """the pair, with the link that is remembered from now on; so in the verdicts below"""
     skip: Skip | None = None
+    elsewhere: Elsewhere | None = None
+    """the record by other means that is remembered from now on"""
 
 
 @dataclass(frozen=True, kw_only=True)

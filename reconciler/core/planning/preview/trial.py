@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
 from reconciler.core.copies import replace
-from reconciler.core.errors import TemplateFailed
 from reconciler.core.expressions.context import EXAMPLE_INCIDENT, case_context
-from reconciler.core.expressions.templates import Template, render_fields
+from reconciler.core.expressions.templates import Template, rendering
 from reconciler.core.frozen import dataclass
 from reconciler.core.lifecycle import ASSIGNED, STEPS, WORD_STAGES
 from reconciler.core.model import Action, Case, Incident, Link, Pair, Skip, Stage
@@ -94,10 +93,9 @@ def render_parts(inbound: Inbound, case: Case) -> Iterator[Rendered]:
 
 
 def _rendered(part: str, field: str, template: Template, context: Mapping[str, object]) -> Rendered:
-    try:
-        return Rendered(part=part, field=field, value=render_fields({field: template}, context)[field])
-    except TemplateFailed as failure:
-        return Rendered(part=part, field=field, problem=str(failure).removeprefix(f"{field}: "))
+    one = rendering({field: template}, context)
+    problem = one.problem.removeprefix(f"{field}: ")
+    return Rendered(part=part, field=field, value=one.fields.get(field, ""), problem=problem)
 
 
 def answered(pair: Pair, policies: Policies, knowledge: Knowledge) -> Decision:
