@@ -119,14 +119,14 @@ WRITING_FAULTS = (
     ),
     fault(
         "a record that is taken in is sent once more what it was made with",
-        "drafts:adopted",
+        "drafts:as_given",
         "{**here.link.written, **kept}",
         "here.link.written",
         f"{REWRITTEN}::test_a_record_that_is_taken_in_as_it_was_made_is_not_sent_the_same_again",
     ),
     fault(
         "a Case that changed before its record was taken in is not followed",
-        "drafts:adopted",
+        "drafts:as_given",
         "incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at",
         "incident is None or incident.mod_count",
         f"{REWRITTEN}::test_a_case_that_changed_since_its_record_was_made_is_followed_when_the_record_is_taken_in",

@@ -47,6 +47,7 @@ class Draft:
     from_stage: Stage | None = None
     to_stage: Stage = Stage.OPEN
     path: tuple[Verb, ...] = ()
+    """the verbs for a Case, in order"""
     fields: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
     problem: str = ""
@@ -55,6 +56,7 @@ class Draft:
     written: Mapping[str, str] = field(default_factory=dict)
     """the link's memory of what it wrote, as it is once these fields are written"""
     detail: str | None = None
+    """what a person is told beside"""
 
 
 def drafted(verdict: Verdict) -> Decision:
@@ -78,7 +80,7 @@ def drafted(verdict: Verdict) -> Decision:
 
 def _adopted(verdict: Adopt) -> Decision:
     here, found, then = verdict.here, verdict.found, verdict.then
-    given = adopted(found.bound)
+    given = as_given(found.bound)
     decision = drafted(replace(then, here=given) if isinstance(then, Follow) else then)
     if decision.questions:
         return Decision(link=here.link, questions=decision.questions)
@@ -91,6 +93,21 @@ def _adopted(verdict: Adopt) -> Decision:
     adopt = _action(here, draft, found.incident)  # decided before the record was part of the pair
     actions = (adopt, *decision.actions)
     return Decision(link=here.link, actions=actions, skip=decision.skip, notes=decision.notes)
+
+
+def as_given(here: Standing) -> Standing:
+    """Look at a pair that was just bound with what its record was given when it was made.
+
+    That is what its Case would give it now, where neither changed since. Without it an instance that rewrites what it
+    is given would be sent the same value once more, to no effect. The two times are of two clocks; where they disagree
+    by more than passed between, a change is not carried over until the next one.
+    """
+    incident, case = here.incident, here.case
+    if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
+        return here
+    given = _with_ids(here, here.in_step).fields
+    kept = {name: value for name, value in given.items() if name in here.link.kept}
+    return here.on(replace(here.link, written={**here.link.written, **kept}))
 
 
 def _followed(verdict: Follow) -> Decision:
@@ -251,21 +268,6 @@ def draft_event(here: Standing) -> Draft:
         },
         written=said,
     )
-
-
-def adopted(here: Standing) -> Standing:
-    """Look at a pair that was just bound with what its record was given when it was made.
-
-    That is what its Case would give it now, where neither changed since. Without it an instance that rewrites what it
-    is given would be sent the same value once more, to no effect. The two times are of two clocks; where they disagree
-    by more than passed between, a change is not carried over until the next one.
-    """
-    incident, case = here.incident, here.case
-    if incident is None or incident.mod_count or (case.updated_at or case.created_at) > incident.created_at:
-        return here
-    given = _with_ids(here, here.in_step).fields
-    kept = {name: value for name, value in given.items() if name in here.link.kept}
-    return here.on(replace(here.link, written={**here.link.written, **kept}))
 
 
 def draft_note(here: Standing) -> Draft:
