@@ -205,9 +205,7 @@ def draft_changes(here: Standing, target: Stage | None) -> Draft:
     step = _with_ids(here, here.rendered((here.inbound.step(target) if target else None) or {}))
     in_step = _with_ids(here, here.in_step)
     values = incident.values
-    merged = merge_fields(
-        in_step.fields, here.link.written, {name: values.get(name) for name in in_step.fields}, here.link.kept
-    )
+    merged = merge_fields(in_step.fields, here.link.written, values, here.link.kept)
     return Draft(
         kind=ActionKind.ADVANCE_INCIDENT if target else ActionKind.UPDATE_INCIDENT,
         from_stage=here.incident_at,

@@ -240,7 +240,7 @@ class Standing:
     @cached_property
     def asks_of_record(self) -> Stage:
         """Return the stage to which the Case, by the inbound policy, brings its record."""
-        return highest_step(self.inbound, self.case_at)
+        return max(stage for stage in Stage if stage <= self.case_at and self.inbound.step(stage) is not None)
 
     @cached_property
     def asks_of_case(self) -> Stage | None:
@@ -414,11 +414,6 @@ def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:
         return link
     before = (sys_id for generation, sys_id in known.items() if generation < newest)
     return replace(link, generation=newest, earlier=tuple(dict.fromkeys((*link.earlier, *before))))
-
-
-def highest_step(inbound: Inbound, stage: Stage) -> Stage:
-    """Return the highest stage up to ``stage`` to which the policy brings a record."""
-    return max(step for step in Stage if step <= stage and inbound.step(step) is not None)
 
 
 def asked_of_case(words: frozenset[str], outbound: Outbound) -> Stage | None:
