@@ -55,7 +55,10 @@ def _skip(here: Standing, reason: SkipReason, detail: str) -> Skip:
 
 
 def _first(rules: Iterable[Rule], here: Standing) -> Skip | None:
-    return next((found for rule in rules if (found := rule(here))), None)
+    for rule in rules:
+        if found := rule(here):
+            return found
+    return None
 
 
 # -- whether a Case gets a record --------------------------------------------------------------------------------------

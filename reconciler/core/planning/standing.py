@@ -40,17 +40,17 @@ class Standing:
 
     # -- the pair ----------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def link(self) -> Link:
         """Return the link of the pair."""
         return self.pair.link
 
-    @property
+    @cached_property
     def case(self) -> Case:
         """Return the Case of the pair."""
         return self.pair.case
 
-    @property
+    @cached_property
     def incident(self) -> Incident | None:
         """Return the linked record, None until it was seen."""
         return self.pair.incident
@@ -135,7 +135,7 @@ class Standing:
         """Return the records that a look-up of this cycle found by the Case's key; None where nobody looked."""
         return self.knowledge.records.get((self.link.connector, self.case.id))
 
-    @property
+    @cached_property
     def with_key(self) -> Mapping[str, Incident]:
         """Return the records that bear the Case's key, remembered or looked up, by their ids."""
         return {record.sys_id: record for record in (*self.further, *(self.looked_up or ()))}
@@ -295,11 +295,14 @@ class Standing:
 
     # -- the pair otherwise ------------------------------------------------------------------------------------
 
+    def _of(self, pair: Pair) -> Standing:
+        return Standing(pair=pair, policies=self.policies, knowledge=self.knowledge)
+
     def on(self, link: Link) -> Standing:
         """Look at the same two sides with another link."""
         if link == self.link:
             return self  # with all that was derived already
-        there = replace(self, pair=replace(self.pair, link=link))
+        there = self._of(replace(self.pair, link=link))
         if link.inbound == self.link.inbound:
             known = vars(self)
             vars(there).update({name: known[name] for name in _OF_BOTH_SIDES if name in known})
@@ -308,11 +311,11 @@ class Standing:
     def seeing(self, *, case: Case | None = None, incident: Incident | None = None) -> Standing:
         """Look at the same link with a side, or both, as it was just read."""
         case = as_known(self.case, case) if case else self.case
-        return replace(self, pair=replace(self.pair, case=case, incident=incident or self.incident))
+        return self._of(replace(self.pair, case=case, incident=incident or self.incident))
 
     def seeing_only(self, incident: Incident) -> Standing:
         """Look at the same link with one record, and with none beside it."""
-        return replace(self, pair=Pair(link=self.link, case=self.case, incident=incident))
+        return self._of(Pair(link=self.link, case=self.case, incident=incident))
 
     @cached_property
     def bound(self) -> Standing:
@@ -400,7 +403,7 @@ class Standing:
         """Look at the pair as it goes on with the record of the next generation; the one before is left as it is."""
         link = self.link.next_generation(self.case, self.case_at)
         before = (self.incident,) if self.incident else ()
-        return replace(self, pair=Pair(link=link, case=self.case, others=(*self.pair.others, *before)))
+        return self._of(Pair(link=link, case=self.case, others=(*self.pair.others, *before)))
 
 
 def at_newest(link: Link, owner: str, sys_ids: Iterable[str]) -> Link:
