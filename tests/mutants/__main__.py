@@ -1,7 +1,8 @@
 """Put each fault in, run the test that has to notice, and say whether it did: ``python -m tests.mutants [NAME…]``.
 
 ``--since REVISION`` keeps to the faults whose module or test differs from that revision of git. The checkout itself is
-never changed: every fault is put into a copy. Exit code 1 when a fault was not noticed.
+never changed: every fault is put into a copy, whose other files are links to those of the checkout. Exit code 1 when a
+fault was not noticed.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def run(mutant: Mutant) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy(Path(folder))
         place = mutant.file(Path(folder))
-        place.write_text(mutant.put_in(place.read_text(encoding="utf-8")), encoding="utf-8")
+        faulty = mutant.put_in(place.read_text(encoding="utf-8"))
+        place.unlink()  # it may be a link
+        place.write_text(faulty, encoding="utf-8")
         for compiled in place.parent.glob(f"__pycache__/{place.stem}.*"):
             compiled.unlink()
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "", mutant.test]
@@ -74,9 +77,17 @@ def copy(folder: Path) -> None:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns(".*"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns(".*"), copy_function=link)
         else:
-            shutil.copy(source, folder / name)
+            link(source, folder / name)
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """Link a file, which takes a tenth of the time of copying it; copy it where it lies on another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 if __name__ == "__main__":
