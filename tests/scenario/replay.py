@@ -29,6 +29,8 @@ NO_BRAKES = Limits(
     max_creates_per_cycle=10_000, max_case_resolves_per_cycle=10_000, max_incident_resolves_per_cycle=10_000
 )
 OVERLAP = timedelta(seconds=5)
+PAGE_ROWS = 50
+"""Where a cycle reads far back it ends with the page that reaches far enough, and need not read every Case there is."""
 STRANGE_STATUS = "CASE_STATUS_SNOOZED"
 STEPS: Mapping[str, tuple[Step, ...]] = {
     "ACTIVE": (Step.ACKNOWLEDGE, Step.ACKNOWLEDGE, Step.RESOLVE, Step.RECOVER),
@@ -86,7 +88,13 @@ class Replay:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.pace.seed)
-        settings = Settings(workers=1, case_overlap=OVERLAP, incident_overlap=OVERLAP)
+        settings = Settings(
+            workers=1,
+            case_overlap=OVERLAP,
+            incident_overlap=OVERLAP,
+            case_page_rows=PAGE_ROWS,
+            all_cases_page_rows=PAGE_ROWS,
+        )
         self.world = World(rules=policies(limits=NO_BRAKES, inbound=a_silent_inbound()), settings=settings)
         self.tracks: dict[str, Track] = {}
         self.by_case: dict[str, Track] = {}

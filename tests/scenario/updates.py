@@ -82,8 +82,8 @@ def in_time(updates: Iterable[Update]) -> list[Update]:
     return [update for _, update in sorted(timed, key=lambda one: one[0])]
 
 
-def every_nth(updates: Iterable[Update], step: int) -> list[Update]:
-    """Keep the updates of every nth record, counted in the order in which they first appear."""
+def every_nth(updates: Iterable[Update], step: int, first: int = 0) -> list[Update]:
+    """Keep the updates of every nth record, counted from the first in the order in which they first appear."""
     ordered = list(updates)
-    kept = set(list(dict.fromkeys(update.number for update in ordered))[::step])
+    kept = set(list(dict.fromkeys(update.number for update in ordered))[first::step])
     return [update for update in ordered if update.number in kept]
