@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from reconciler.core.model import Action, ActionKind, Case, HttpRecord, Incident, Outcome, Stage, System
@@ -35,6 +36,12 @@ def copied(store: Store) -> Store:
     store.database.connection.backup(connection)
     configure(connection)
     return Store(Database(connection, IN_MEMORY))
+
+
+def make_empty_file(path: Path) -> None:
+    """Make the file of an empty store in the same way."""
+    with closing(connect(str(path))) as connection:
+        _first().database.connection.backup(connection)
 
 
 def case_id(number: int) -> str:
