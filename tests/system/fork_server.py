@@ -1,7 +1,7 @@
 """The process that forks: ``python -m tests.system.fork_server FD`` takes orders from a socket, several at once.
 
 With an order come four files: the streams of the command, and one for two answers, a line each: the process id of the
-command, and how it ended. Between server and command stands a keeper, which waits for that end.
+command, and how it ended.
 
 A command can be told to kill itself with SIGKILL at the nth commit of the database, just before COMMIT or just after
 it, and to take other numbers for constants that are times, so that no test waits for them. Nothing else is changed
@@ -21,9 +21,10 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
+from select import select
 from typing import Any, NoReturn
 
 import reconciler
@@ -38,17 +39,28 @@ def serve(orders: socket.socket) -> None:
     _import_the_program()
     _rehearse()
     gc.freeze()  # no fork looks for garbage in what all of them share
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no keeper is waited for
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a shell, also where all this was started by nohup
+    running: dict[int, tuple[int, int]] = {}
+    """by what becomes readable when a command ends: its process id, and where its end is told"""
     while True:
-        text, files, _, _ = socket.recv_fds(orders, 1_000_000, 4)
-        if not text:
-            return
-        if os.fork() == 0:
-            orders.close()
-            _keep(json.loads(text), *files)
-        for file in files:
-            os.close(file)
+        ready = select([orders.fileno(), *running], [], [])[0]
+        for ended in running.keys() & {*ready}:
+            pid, answers = running.pop(ended)
+            _answer(answers, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            os.close(answers)
+            os.close(ended)
+        if orders.fileno() in ready:
+            text, files, _, _ = socket.recv_fds(orders, 1_000_000, 4)
+            if not text:
+                return
+            *streams, answers = files
+            pid = os.fork()
+            if pid == 0:
+                _close([orders.detach(), answers, *running, *(told for _, told in running.values())])
+                _be_the_command(json.loads(text), *streams)
+            _close(streams)
+            _answer(answers, pid)
+            running[os.pidfd_open(pid)] = pid, answers
 
 
 def _import_the_program() -> None:
@@ -71,23 +83,18 @@ def _rehearse() -> None:
     world.store.close()
 
 
-def _keep(order: Mapping[str, Any], stdin: int, stdout: int, stderr: int, answers: int) -> NoReturn:
-    """Start the command, and tell of its beginning and its end; a fork must never go on as its parent."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = os.fork()
-    if pid == 0:
-        os.close(answers)
-        _be_the_command(order, stdin, stdout, stderr)
-    for stream in (stdin, stdout, stderr):
-        os.close(stream)
+def _answer(answers: int, number: int) -> None:
     with suppress(BrokenPipeError):
-        os.write(answers, b"%d\n" % pid)
-        os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    os._exit(0)
+        os.write(answers, b"%d\n" % number)
+
+
+def _close(files: Iterable[int]) -> None:
+    for file in files:
+        os.close(file)
 
 
 def _be_the_command(order: Mapping[str, Any], *streams: int) -> NoReturn:
-    """Become the command, to its end."""
+    """Become the command, to its end; a fork must never go on as its parent."""
     code: object = 70
     try:
         _dress(order, streams)
