@@ -79,7 +79,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "apscheduler": frozenset({"daemon"}),
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
-    "jinja2": frozenset({"core", "audit.page"}),
+    "jinja2": frozenset({"core.expressions", "audit.page"}),
     "re2": frozenset({"core.expressions.patterns"}),
     "pydantic": frozenset({"config", "remotes", "store.database.codec"}),
     "pydantic_core": frozenset({"config", "store.database.triggers"}),
