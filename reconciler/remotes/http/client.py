@@ -22,7 +22,6 @@ import requests
 import tenacity
 import urllib3
 from requests.adapters import BaseAdapter
-from requests.auth import AuthBase
 
 from reconciler.core.errors import AuthFailed, HeldBack, Missing, Paused, Rejected, Transient
 from reconciler.core.frozen import dataclass
@@ -72,18 +71,6 @@ class _Sending:
     is_grant: bool = False
     """asks for a token, so that its answer may hold one"""
     attempts: count[int] = field(default_factory=lambda: count(1))
-
-
-class _Signature(AuthBase):
-    """Put a login's headers on a request; an AuthBase, since a ``.netrc`` beats plain headers."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign one request."""
-        r.headers.update(self._headers)
-        return r
 
 
 def environment_settings(base_url: str) -> HttpSettings:
@@ -324,16 +311,13 @@ class HttpService:
         """Send one request and return its answer: the only place where the program sends anything."""
         self._hold_back_writes(sending.call)
         settings = self._settings
-        with self._session.request(
-            sending.call.method,
-            settings.base_url.rstrip("/") + sending.call.path,
-            params=urlencode(sending.query),
-            data=sending.body,
-            headers={"Content-Type": sending.content_type} if sending.body is not None else None,
-            auth=_Signature(headers),
+        with self._session.send(
+            self._prepared(sending, headers),
             timeout=(settings.connect_seconds, settings.read_seconds),
             allow_redirects=False,  # a redirected POST would be repeated as a GET, or sent to a login page
             stream=True,  # so that size and time of the answer are limited while it is read
+            proxies=self._session.proxies,
+            verify=self._session.verify,
         ) as response:
             body = self._body(response)
             cookies = str(response.request.headers.get("Cookie", ""))
@@ -341,6 +325,20 @@ class HttpService:
         lowered = {name.lower(): value for name, value in response.headers.items()}
         request_id = clean(lowered.get(self._habits.answers_id) or own_id or "")[:REQUEST_ID_LIMIT] or None
         return Answer(status=response.status_code, headers=lowered, body=body, request_id=request_id, cookies=cookies)
+
+    def _prepared(self, sending: _Sending, headers: Mapping[str, str]) -> requests.PreparedRequest:
+        """Prepare a request from what the session and the request have; ``Session.request`` merges more, and slowly."""
+        content = {} if sending.body is None else {"Content-Type": sending.content_type}
+        prepared = requests.PreparedRequest()
+        prepared.prepare(
+            method=sending.call.method,
+            url=self._settings.base_url.rstrip("/") + sending.call.path,
+            headers={**self._session.headers, **content, **headers},
+            params=urlencode(sending.query),
+            data=sending.body,
+            cookies=self._session.cookies,
+        )
+        return prepared
 
     def _body(self, response: requests.Response) -> bytes:
         """Read an answer piece by piece, up to its largest size unpacked."""

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -88,6 +89,7 @@ def _percent_pattern(secret: str) -> str:
     return "".join(map(_percent_sign, secret))
 
 
+@cache
 def _percent_sign(sign: str) -> str:
     encoded = "".join(f"%(?i:{byte:02x})" for byte in sign.encode())
     also = "|\\+|%2[bB]" if sign == " " else ""  # a plus stands for a space in a form

@@ -20,8 +20,7 @@ from tests.builders import a_route, condition, policies
 from tests.campaign.schedule import CaseAct, Interrupt, When
 from tests.campaign.trace import Gate
 from tests.campaign.watched import Watch, WatchedCases, WatchedIncidents
-from tests.clients import IncidentsInProcess
-from tests.world import FIELDS, World
+from tests.world import World
 
 CASES, RECORDS = 4, 7
 NOBODY = policies(routes=(a_route(when=condition("false")),))
@@ -103,10 +102,9 @@ class Stage:
 
     def _context(self, watch: Watch) -> Context:
         world = self.world
-        records = IncidentsInProcess(world.servicenow, extra_fields=FIELDS)
         return Context(
             cases=WatchedCases(world.cases, world.coralogix, watch),
-            connectors={"main": WatchedIncidents(records, watch)},
+            connectors={"main": WatchedIncidents(world.incidents, watch)},
             store=world.store,
             policies=NOBODY,
             policy_hash="policies",
