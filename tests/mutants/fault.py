@@ -67,17 +67,24 @@ class Mutant:
         return found[0]
 
     def put_in(self, source: str) -> str:
-        """Give a module's text with the fault in it; raise NoSuchPlaceError where it does not fit exactly once."""
+        """Give a module's text with the fault in it; raise NoSuchPlaceError where it does not fit."""
         tree = ast.parse(source)
+        self.change(tree)
+        return ast.unparse(ast.fix_missing_locations(tree))
+
+    def change(self, tree: ast.Module) -> None:
+        """Put the fault into a module's tree; raise NoSuchPlaceError where it fits not once, or changes nothing."""
         place = _function(tree, self.where.partition(":")[2])
         if place is None:
             raise NoSuchPlaceError(f"{self.name}: there is no {self.where}")
+        as_it_was = ast.dump(place)
         change = _Change(self.before, self.after)
         changed = change.visit(place)
         if change.count != 1:
             raise NoSuchPlaceError(f"{self.name}: {change.count} places of {self.where} read {self.before!r}")
         assert changed is place, "a function stays where it is"
-        return ast.unparse(ast.fix_missing_locations(tree))
+        if ast.dump(place) == as_it_was:
+            raise NoSuchPlaceError(f"{self.name}: nothing of {self.where} is changed")
 
 
 def fault(name: str, where: str, before: str, after: str, test: str) -> Mutant:

@@ -142,8 +142,14 @@ def test_every_command_has_its_place_in_the_reference(path: str) -> None:
 
 @pytest.mark.parametrize(("page", "option"), OPTIONS)
 def test_an_option_that_is_named_alone_exists(page: str, option: str) -> None:
-    ours = {name for _, command in leaves(cli) for param in (*command.params, *cli.params) for name in param.opts}
-    assert option in ours | {"--help"}
+    assert option in options_of_all() | {"--help"}
+
+
+@cache
+def options_of_all() -> frozenset[str]:
+    return frozenset(
+        name for _, command in leaves(cli) for param in (*command.params, *cli.params) for name in param.opts
+    )
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.unit.house.test_house import OURS, PACKAGE, Module
 
 MOST_FLOORS = 6
+FILES = frozenset(module.path for module in OURS)
 FOLDERS = sorted({folder for module in OURS for folder in module.path.parents if folder.is_relative_to(PACKAGE)})
 
 
@@ -26,7 +27,7 @@ def file_of(target: str) -> Path | None:
     if parts[0] != PACKAGE.name:
         return None
     places = (PACKAGE.joinpath(*parts[1:count]).with_suffix(".py") for count in range(len(parts), 1, -1))
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if place in FILES), None)
 
 
 @cache

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.house.docs_pages import ROOT, code, rows, section
+from tests.unit.house.test_house import parsed, walked
 
 PACKAGE = ROOT / "reconciler"
 PAGE = (PACKAGE / "README.md").read_text(encoding="utf-8")
@@ -26,8 +27,7 @@ def files() -> Iterator[Path]:
 
 
 def definitions(path: Path) -> Iterator[Definition]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return (node for node in ast.walk(tree) if isinstance(node, Definition))
+    return (node for node in walked(parsed(path)) if isinstance(node, Definition))
 
 
 def words_of(name: str) -> set[str]:
@@ -58,7 +58,7 @@ def test_a_class_of_the_program_shares_its_name_with_no_other() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for path in sorted(PACKAGE.rglob("*.py")):
         if path.relative_to(PACKAGE).parts[0] != "sandbox":
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            for node in parsed(path).body:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places[node.name].append(str(path.relative_to(ROOT)))
     assert len(places) > 100

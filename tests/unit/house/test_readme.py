@@ -16,8 +16,8 @@ from reconciler.core.expressions.filters import FILTERS
 from reconciler.core.lifecycle import ASSIGNED, WORD_STAGES
 from reconciler.core.model import HOLD_REASONS, SkipReason
 from reconciler.sandbox.faults import FaultKind
-from reconciler.store.store import Store
 from reconciler.telemetry.metrics import METRICS
+from tests.store_helpers import empty_store
 from tests.unit.config.test_load import ENVIRON, read
 from tests.unit.house.docs_pages import (
     CONFIG_PAGE,
@@ -256,7 +256,7 @@ def test_every_fault_is_in_the_table_of_faults() -> None:
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_view_that_is_named_is_one_of_the_database(page: str) -> None:
-    with Store.in_memory() as store:
+    with empty_store() as store:
         views = {name for (name,) in store.database.read("SELECT name FROM sqlite_master WHERE type = 'view'")}
     named = set(re.findall(r"\baudit_[a-z]+\b", TEXTS[page]))
     assert named <= views
@@ -265,7 +265,7 @@ def test_every_view_that_is_named_is_one_of_the_database(page: str) -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_query_runs(query: str) -> None:
-    with Store.in_memory() as store:
+    with empty_store() as store:
         store.database.connection.execute("PRAGMA query_only = ON")
         store.database.read(query, {"case_key": "CASE-1"})
 

@@ -12,7 +12,7 @@ from reconciler.audit.catalogue import AuditQuestion, View, questions, views
 from reconciler.store.store import Store
 from reconciler.store.values import CycleCounts, Decided
 from tests.builders import NOW, a_case, a_link, an_incident
-from tests.store_helpers import an_action, begin_action, decide_on, remember, unguarded
+from tests.store_helpers import an_action, begin_action, decide_on, empty_store, remember, unguarded
 
 PAGE = (Path(__file__).parents[3] / "state" / "README.md").read_text(encoding="utf-8")
 CONTRACT = {
@@ -41,7 +41,7 @@ CONTRACT = {
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with Store.in_memory() as opened:
+    with empty_store() as opened:
         remember(opened, a_case(), an_incident())
         decide_on(opened, Decided(link=a_link(), needs_plan=False))
         begin_action(opened, an_action(), cycle_id="c1", now=NOW)
