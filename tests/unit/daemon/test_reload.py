@@ -25,6 +25,14 @@ SELDOM = Timetable(poll_seconds=3600, look_seconds=0.01)
 SELDOM_TOO = Timetable(poll_seconds=1800, look_seconds=0.01)
 
 
+@pytest.fixture(autouse=True)
+def a_hang_up_is_heard() -> Iterator[None]:
+    """Take SIGHUP as in a shell, also where the tests were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
