@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from pathlib import Path
+from stat import S_IMODE
 
+from reconciler.config.file import is_of_database
+from reconciler.config.model import Config
 from reconciler.core.errors import ConfigError, ReconcilerError
 from reconciler.store.database.connection import PRIVATE
 
 _WRONG_PATHS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def unwritten(error: OSError, words: str) -> ReconcilerError:
     """Make the error of what could not be written: wrong usage where the path is wrong, else a failure."""
     return ConfigError([words]) if isinstance(error, _WRONG_PATHS) else ReconcilerError(words)
+
+
+def refuse_own_file(option: str, path: Path, config: Config) -> None:
+    """Raise ConfigError where an option names the database, what stands beside it, or the config itself."""
+    if is_of_database(path, config.state.path):
+        raise ConfigError([f"{option} {path}: that is the database of this config; name another file"])
+    if config.source is not None and os.path.realpath(path) == os.path.realpath(config.source):
+        raise ConfigError([f"{option} {path}: that is the config itself; name another file"])
+
+
+def save_private(option: str, path: Path, text: str) -> None:
+    """Write what an option asks for, whole or not at all: what stood there before stays where it cannot be written.
+
+    Raises ReconcilerError, which says what to do; BrokenPipeError passes.
+    """
+    try:
+        _save(path, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk names no file, and the twin's name says nothing to a person
+        way_out = "free space, or name another file" if error.errno in _NO_SPACE else "name another file"
+        raise unwritten(error, f"{option} {path} cannot be written: {error.strerror or error}; {way_out}") from error
+
+
+def _save(path: Path, text: str) -> None:
+    """Write to a twin that takes the file's place; a link, pipe or device is written to directly.
+
+    Links are followed, not replaced: ``/dev/stdout`` is a link, and root could replace it.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text, encoding="utf-8")
+        return
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".twin-") as folder:
+        twin = Path(folder, path.name)
+        write_private(twin, text)
+        if path.exists():
+            twin.chmod(S_IMODE(path.stat().st_mode))
+        twin.replace(path)
 
 
 def write_private(path: Path, text: str, *, replace: bool = True) -> None:

@@ -108,6 +108,15 @@ def database_path(given: str | None, *, folder: Path, environ: Mapping[str, str]
     return (Path(own) if own else folder / "state") / DATABASE_NAME
 
 
+def is_of_database(file: Path, database: Path) -> bool:
+    """Return whether a file is a database, or one of the files that stand beside it while it is in use."""
+    try:
+        real, whole = os.path.realpath(file), os.path.realpath(database)
+    except ValueError:  # a path that the system cannot take is told by who reads it
+        return False
+    return real in {f"{whole}{end}" for end in ("", "-wal", "-shm", "-journal", ".lock")}
+
+
 def is_file_path(given: str, path: Path) -> bool:
     """Return whether a path is one of a file, no folder and no device; where nothing is yet, a file may be made."""
     if not given.strip() or "\0" in given:

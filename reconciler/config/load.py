@@ -42,19 +42,20 @@ def parse_config(
     problems = Problems(file=file, lines=_lines(text, file))
     reading = FileContext(folder=folder, environ=environ, problems=problems, needs_secrets=needs_secrets)
     shape = read_shape(data, problems)
+    database = state(shape.state, reading)
     config = Config(
         owner=shape.owner,
         mode=Mode(shape.mode),
         coralogix=coralogix(shape.coralogix, reading),
         servicenow=connectors(shape.servicenow, reading),
-        state=state(shape.state, reading),
+        state=database,
         audit=AuditConfig(
             hides_values=shape.audit.values == "hash",
             case_events=shape.audit.case_events,
             servicenow_history=shape.audit.servicenow_history,
         ),
         retention=retention(shape.retention),
-        metrics=metrics(shape.metrics, reading),
+        metrics=metrics(shape.metrics, reading, database.path),
         notify=notify(shape.notify, reading),
         schedule=schedule(shape.schedule),
         policies=policies(shape, reading),

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler.config.addresses import listen_address, proxy_address, service_address
-from reconciler.config.file import database_path, is_file_path
+from reconciler.config.file import database_path, is_file_path, is_of_database
 from reconciler.config.model import (
     AUTH_KEYS,
     REGION_HOSTS,
@@ -270,8 +270,8 @@ def retention(table: RetentionTable) -> RetentionConfig:
     return RetentionConfig(requests=requests, history=history)
 
 
-def metrics(table: MetricsTable, reading: FileContext) -> MetricsConfig:
-    """Make ``[metrics]``."""
+def metrics(table: MetricsTable, reading: FileContext, database: Path) -> MetricsConfig:
+    """Make ``[metrics]``; a text file is replaced after each cycle, so it is none of the database's own."""
     listen = None
     if table.listen is not None:
         try:
@@ -282,6 +282,9 @@ def metrics(table: MetricsTable, reading: FileContext) -> MetricsConfig:
     textfile = None if table.textfile is None else reading.folder / table.textfile
     if textfile is not None and not is_file_path(table.textfile or "", textfile):
         words = f"found {shown(str(table.textfile))}; allowed is the path of a file"
+        reading.problems.add(("metrics", "textfile"), words)
+    elif textfile is not None and is_of_database(textfile, database):
+        words = f"found {shown(str(table.textfile))}, a file of the database; allowed is the path of another file"
         reading.problems.add(("metrics", "textfile"), words)
     return MetricsConfig(listen=listen, textfile=textfile)
 

@@ -83,7 +83,10 @@ def test_a_command_whose_caller_closed_a_stream_does_its_work(bench: Bench, clos
 def test_what_cannot_be_written_is_named(bench: Bench) -> None:
     assert bench.run("once").code == 0
     ran = bench.run("plan", "--out", "/dev/full")
-    assert (ran.code, ran.one_message()) == (1, "reconciler: /dev/full: No space left on device\n")
+    assert (ran.code, ran.one_message()) == (
+        1,
+        "reconciler: --out /dev/full cannot be written: No space left on device; free space, or name another file\n",
+    )
     ran = bench.run_plain(["sh", "-c", f"{shlex.join(bench.command('status'))} >/dev/full"])
     assert (ran.code, ran.one_message()) == (1, "reconciler: standard output: No space left on device\n")
 
@@ -91,11 +94,15 @@ def test_what_cannot_be_written_is_named(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
-        (("plan", "--out", "none/plan.json"), 2, "none/plan.json: No such file or directory"),
-        (("plan", "--out", "reconciler.toml/plan.json"), 2, "reconciler.toml/plan.json: Not a directory"),
+        (
+            ("plan", "--out", "none/plan.json"),
+            2,
+            "plan.json cannot be written: No such file or directory; name another",
+        ),
+        (("plan", "--out", "reconciler.toml/plan.json"), 2, "plan.json cannot be written: Not a directory; name"),
         (("state", "backup", "none/copy.db"), 2, "none is no folder; name another place"),
         (("state", "backup", "reconciler.toml/copy.db"), 2, "reconciler.toml is no folder; name another place"),
-        (("audit", "export", "all", "--out", "reconciler.toml/x"), 2, "reconciler.toml/x cannot be written: Not a dir"),
+        (("audit", "export", "all", "--out", "reconciler.toml/x"), 2, "written: Not a directory; name another fol"),
         (
             ("audit", "coverage", "--since", "1h", "--html", "none/page.html"),
             2,

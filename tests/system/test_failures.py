@@ -25,15 +25,37 @@ def test_json_is_one_document_also_where_no_cycle_began(bench: Bench) -> None:
         ran.one_message()
 
 
+WRITING = [("plan", "--out"), ("audit", "coverage", "--since", "1h", "--html")]
+
+
+@pytest.mark.parametrize("command", WRITING, ids=["plan", "coverage"])
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm", ".lock"])
-def test_a_plan_is_never_saved_over_the_database(bench: Bench, ending: str) -> None:
+def test_nothing_is_ever_saved_over_the_database(bench: Bench, command: tuple[str, ...], ending: str) -> None:
     bench.new_case()
     assert bench.run("once").code == 0
     before = bench.database.read_bytes()
-    ran = bench.run("plan", "--out", f"{bench.database}{ending}")
+    ran = bench.run(*command, f"{bench.database}{ending}")
     assert ran.code == 2
     assert "that is the database" in ran.one_message()
     assert bench.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", WRITING, ids=["plan", "coverage"])
+def test_nothing_is_saved_over_the_config_of_the_same_call(bench: Bench, command: tuple[str, ...]) -> None:
+    assert bench.run("once").code == 0
+    before = bench.config.read_bytes()
+    ran = bench.run(*command, str(bench.config))
+    assert (ran.code, "that is the config itself" in ran.one_message()) == (2, True)
+    assert bench.config.read_bytes() == before
+
+
+def test_a_page_that_is_there_keeps_its_rights(bench: Bench) -> None:
+    assert bench.run("once").code == 0
+    page = bench.folder / "page.html"
+    page.write_text("of last month")
+    page.chmod(0o644)
+    assert bench.run("audit", "coverage", "--since", "1h", "--html", str(page)).code == 0
+    assert (page.read_text()[:9].lower(), oct(page.stat().st_mode & 0o777)) == ("<!doctype", "0o644")
 
 
 def test_a_plan_goes_into_a_pipe_as_it_is(spawned: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.build import build_context
-from reconciler.cli.files import unwritten, write_private
+from reconciler.cli.files import refuse_own_file, save_private
 from reconciler.cli.options import Globals, brief_option, json_option, limits_option, resolved_option, since_option
 from reconciler.cli.running.cycles import end, refusals_of
 from reconciler.cli.showing import review
@@ -73,8 +72,8 @@ def plan(
     face = _plan_format(as_json=as_json, is_brief=brief, as_markdown=as_markdown)
     start(options, quiet=True)
     config = read_config(options)
-    if out and is_of_database(out, config.state.path):
-        raise ConfigError([f"--out {out}: that is the database of this config; name another file"])
+    if out:
+        refuse_own_file("--out", out, config)
     request = CycleRequest(since=since, include_resolved=include_resolved, carry_out=False)
     progress, cycle_id = ProgressBar(), new_cycle_id()
     with Store.planning(config.state.path) as store, bind_cycle(cycle_id):
@@ -85,7 +84,7 @@ def plan(
         report.plan, made_at=utc_now(), scope=report.kind, since=since, include_resolved=include_resolved
     )
     if out and report.error is None:
-        save(out, document)
+        save_private("--out", out, json.dumps(document, indent=2))
     _show_plan(report, document, face)
     for words in refusals:
         say(f"reconciler: `once` would refuse this plan: {words}")
@@ -114,32 +113,3 @@ def _show_plan(report: CycleReport, document: JsonObject, face: PlanFormat) -> N
                 print_lines(*review.brief(rows, skips))
             case PlanFormat.BLOCKS:
                 print_lines(*review.blocks(rows, skips))
-
-
-def is_of_database(file: Path, database: Path) -> bool:
-    """Return whether a file is a database, or one of the files that stand beside it while it is in use."""
-    return file.resolve() in {Path(f"{database.resolve()}{end}") for end in ("", "-wal", "-shm", "-journal", ".lock")}
-
-
-def save(file: Path, document: JsonObject) -> None:
-    """Write a plan file atomically; raise ReconcilerError, which names the file, where that fails."""
-    try:
-        _save(file, json.dumps(document, indent=2))
-    except BrokenPipeError:
-        raise
-    except OSError as error:  # a full disk names no file, and the twin's name says nothing to a person
-        raise unwritten(error, f"{file}: {error.strerror or error}") from error
-
-
-def _save(file: Path, text: str) -> None:
-    """Write to a twin that takes the file's place; a link, pipe or device is written to directly.
-
-    Links are followed, not replaced: ``/dev/stdout`` is a link, and root could replace it.
-    """
-    if file.is_symlink() or (file.exists() and not file.is_file()):
-        file.write_text(text)
-        return
-    with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".plan-") as folder:
-        twin = Path(folder, file.name)
-        write_private(twin, text)
-        twin.replace(file)

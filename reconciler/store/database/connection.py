@@ -195,7 +195,9 @@ class Database:
     def stream(self, sql: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query one after the other, without holding them all."""
         with guarded(self.path):
-            yield from self.connection.execute(sql, parameters)
+            # Not `yield from`: that closes the cursor of who stops early, perhaps behind the end of the connection.
+            for row in self.connection.execute(sql, parameters):  # noqa: UP028
+                yield row
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Return the first column of the first row, or None where there is no row."""

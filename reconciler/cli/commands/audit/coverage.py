@@ -18,7 +18,7 @@ from reconciler.audit.coverage import Coverage, CoverageFinding
 from reconciler.audit.fresh import CoverageRequest, FreshReading
 from reconciler.audit.page import CoverageHeader, coverage_page
 from reconciler.cli.build import build_context
-from reconciler.cli.files import unwritten, write_private
+from reconciler.cli.files import refuse_own_file, save_private
 from reconciler.cli.options import Globals, json_option
 from reconciler.cli.people import os_user
 from reconciler.cli.showing.evidence import end_refused, read_evidence
@@ -59,11 +59,13 @@ def coverage_command(
     if asked.since >= asked.until:
         raise ConfigError([f"--since {since.isoformat()} is not before --until {asked.until.isoformat()}"])
     config = read_config(options)
+    if html is not None:
+        refuse_own_file("--html", html, config)
     with read_evidence(config.state.path) as store:
         found = _read(config, store, asked)
         about = _about(config, store, asked)
     if html is not None:
-        _write_page(html, coverage_page(found, about))
+        save_private("--html", html, coverage_page(found, about))
     print_json(coverage_document(found, about)) if as_json else print_coverage(found)
     if not (found.is_complete and found.is_clean):
         end_refused(exception_words(found))
@@ -111,14 +113,6 @@ def _sides(config: Config) -> Iterator[tuple[str, str]]:
     yield System.CORALOGIX, config.coralogix.base_url
     for name, one in config.servicenow.items():
         yield name, f"{one.instance_url} as {one.username or one.auth.value}"
-
-
-def _write_page(path: Path, text: str) -> None:
-    try:
-        write_private(path, text)
-    except OSError as error:
-        words = f"--html {path} cannot be written: {error.strerror}; free space, or name another file"
-        raise unwritten(error, words) from error
 
 
 def coverage_document(found: Coverage, about: CoverageHeader) -> JsonObject:

@@ -92,10 +92,10 @@ def _write(store: Store, chosen: Sequence[View], out: Path, times: TimeRange, fo
         words = f"{error.filename} is a file" if error.filename else error
         raise ConfigError([f"{words}; name another folder"]) from error
     except OSError as error:
-        words = f"{out} cannot be written: {error.strerror or error}"
-        raise unwritten(
-            error, f"{words}; what is there has no manifest and is not whole: take it away first"
-        ) from error
+        way_out = "what is there has no manifest and is not whole: take it away first"
+        if not out.is_dir():
+            way_out = "name another folder"
+        raise unwritten(error, f"{out} cannot be written: {error.strerror or error}; {way_out}") from error
     return files
 
 

@@ -133,6 +133,12 @@ def test_messages_are_one_line_each_in_our_own_words() -> None:
         (MINIMAL + '[state]\npath = "/dev"', ['state.path: found "/dev"; allowed is the path of a file']),
         (MINIMAL + '[state]\npath = "/dev/null/x.db"', ['found "/dev/null/x.db"; allowed is the path of a file']),
         (MINIMAL + '[metrics]\ntextfile = "/dev/null"', ['found "/dev/null"; allowed is the path of a file']),
+        (MINIMAL + '[metrics]\ntextfile = "state/reconciler.db"', ["textfile: found", "a file of the database"]),
+        (
+            MINIMAL + '[state]\npath = "x.db"\n[metrics]\ntextfile = "a/../x.db-wal"',
+            ["textfile: found", "a file of the database"],
+        ),
+        (MINIMAL + '[state]\npath = "\\u0000"\n[metrics]\ntextfile = "x.prom"', ["state.path: found"]),
         (
             MINIMAL + '[inbound.default]\ntable = "em_event"\n[inbound.default.states]\n1 = "new"',
             ['inbound.default.states: not for table = "em_event"'],
