@@ -320,20 +320,26 @@ def _incident_notes(
             case_id=case_id,
             sys_id=incident.sys_id,
             stage=stage,
-            actor=_actor(seen.before, incident, change.event),
+            actor=_first_actor(incident, stage) if seen.before is None else _actor(seen.before, incident, change.event),
             at=at,
         )
 
 
-def _actor(before: Incident | None, after: Incident, event: str) -> str:
+def _first_actor(incident: Incident, stage: Stage | None) -> str:
+    """Name who brought a record to where it is first seen; who opened it did no more than that."""
+    if incident.mod_count == 0:
+        return incident.updated_by
+    by_stage = {Stage.OPEN: incident.opened_by, Stage.RESOLVED: incident.resolved_by, Stage.CLOSED: incident.closed_by}
+    return "" if stage is None else by_stage.get(stage, "")
+
+
+def _actor(before: Incident, after: Incident, event: str) -> str:
     """Name who made one change of a record; empty where the service does not tell it for this very change.
 
     ``sys_updated_by`` names who wrote last, and so who changed this only where nobody else wrote since the last look.
     """
-    if after.mod_count == (0 if before is None else before.mod_count + 1):
+    if after.mod_count == before.mod_count + 1:
         return after.updated_by
-    if before is None:
-        return after.opened_by
     by_word = {"resolved": after.resolved_by, "closed": after.closed_by, "canceled": after.closed_by}
     return by_word.get(STATE_WORDS.get(after.state, ""), "") if event == "state" else ""
 

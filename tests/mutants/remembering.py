@@ -200,7 +200,7 @@ REMEMBERING = (
     fault(
         "the last writer is named for every change",
         "ingest:_actor",
-        "after.mod_count == (0 if before is None else before.mod_count + 1)",
+        "after.mod_count == before.mod_count + 1",
         "True",
         f"{WHO_AND_WHEN}::test_two_writes_since_the_last_look_name_nobody",
     ),

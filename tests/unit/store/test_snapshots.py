@@ -259,6 +259,18 @@ def test_one_row_for_each_change_in_order(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("state", "mod_count", "actor"),
+    [("1", 0, "coralogix.sync"), ("1", 3, "ann"), ("2", 3, None), ("6", 3, "beth"), ("7", 3, "carl"), ("8", 3, "carl")],
+)
+def test_who_opened_a_record_is_not_who_brought_it_where_it_is_first_seen(
+    store: Store, state: str, mod_count: int, actor: str | None
+) -> None:
+    people = {"opened_by": "ann", "resolved_by": "beth", "closed_by": "carl"}
+    remember(store, an_incident(state=state, mod_count=mod_count, **people))
+    assert events(store) == [("servicenow", "first_seen", None, state, actor)]
+
+
 def test_a_change_in_nothing_that_is_read_is_one_row(store: Store) -> None:
     remember(store, a_case(updated_at=NOW), an_incident())
     remember(store, a_case(updated_at=LATER), an_incident(mod_count=1))
