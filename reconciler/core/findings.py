@@ -207,8 +207,8 @@ PAGES: Mapping[Code, Page] = {
     ),
     Code.NEVER_TRUE: Page(
         title="a condition that is never true",
-        cause="a comparison with a word that the service does not have, or in the wrong case",
-        to_do="write the word as `reconciler check --variables` shows it",
+        cause="a number beside a text, an order of texts or times, an empty text, or a value compared with nothing",
+        to_do="write what the finding says",
     ),
     Code.TAKES_NONE: Page(
         title="a route takes none of the remembered Cases",

@@ -18,7 +18,7 @@ from reconciler.core.expressions import tera
 from reconciler.core.expressions.label_values import EntityText
 from reconciler.core.expressions.names import ANY_KEY, find_name
 from reconciler.core.expressions.tera import Undecided
-from reconciler.core.expressions.vocabulary import check_comparison, check_test, never_true
+from reconciler.core.expressions.vocabulary import check_comparison, check_test, never_found, never_true, stands_alone
 
 Evaluate = Callable[[Mapping[str, Any]], Any]
 """Return the value of an expression in a context; raise Undecided where it has none."""
@@ -45,7 +45,7 @@ class Built:
     run: Evaluate
     names: set[str] = field(default_factory=set)
     doubts: list[str] = field(default_factory=list)
-    """comparisons that can never be true, each in words"""
+    """what can never be true, each in words"""
 
 
 def build(source: str, roots: Sequence[str]) -> Built:
@@ -54,7 +54,8 @@ def build(source: str, roots: Sequence[str]) -> Built:
     if _depth(expression) > DEEPEST:
         raise ValueError(f"the condition is nested more than {DEEPEST} deep")
     compiler = _Compiler(roots)
-    return Built(run=compiler.value(expression), names=compiler.names, doubts=compiler.doubts)
+    run = compiler.value(expression)
+    return Built(run=run, names=compiler.names, doubts=[*compiler.doubts, *stands_alone(expression)])
 
 
 def _read(source: str) -> nodes.Expr:
@@ -217,6 +218,7 @@ class _Compiler:
         if len(node.args) != 1 or node.kwargs:
             raise ValueError(f"is {node.name}(…) wants one argument")
         check_test(node, self.roots)
+        self.doubts += never_found(node)
         argument = self.value(node.args[0])
         return lambda context: test(subject(context), argument(context))
 

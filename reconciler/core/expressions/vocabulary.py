@@ -95,6 +95,24 @@ def never_true(node: nodes.Compare, roots: Sequence[str]) -> list[str]:
     return []
 
 
+def never_found(node: nodes.Test) -> list[str]:
+    """Say in words why a test can never be true: it looks for a number, and no value is one; nothing where it can."""
+    number = _is_number(node.args[0])
+    return ["a test looks for a text, so with a number it is never true: write it in quotes"] if number else []
+
+
+def stands_alone(node: nodes.Expr) -> list[str]:
+    """Say in words why a whole condition can never be true: it is a value, as ``case.title``; nothing where it can."""
+    match node:
+        case nodes.Const(value=bool()) | nodes.Filter(name="default"):
+            return []
+        case nodes.Const() | nodes.Neg() | nodes.List() | nodes.Filter():
+            return ["a value is neither true nor false, so this is never true: compare it"]
+        case nodes.Name() | nodes.Getattr() | nodes.Getitem():
+            return ["a value is neither true nor false, so this is never true: compare it, or write is defined"]
+    return []
+
+
 def _both_ways(left: nodes.Expr, right: nodes.Expr) -> tuple[tuple[nodes.Expr, nodes.Expr], ...]:
     return (left, right), (right, left)
 

@@ -380,6 +380,13 @@ def test_a_hostile_title_is_only_ever_a_value(title: str) -> None:
         ("incident.state in [6, 7]", "write the numbers in quotes"),
         ('incident.close_code == ""', "write is undefined"),
         ('"" == incident.u_own', "write is undefined"),
+        ("case.title is starting_with(3)", "write it in quotes"),
+        ("case.services is not containing(1)", "write it in quotes"),
+        ("case.title is matching(500)", "write it in quotes"),
+        ("case.title", "write is defined"),
+        ('case.labels["env"]', "write is defined"),
+        ("case.title | lower", "compare it"),
+        ("1", "compare it"),
     ],
 )
 def test_a_comparison_that_can_never_be_true_is_a_doubt(source: str, words: str) -> None:
@@ -400,6 +407,11 @@ def test_a_comparison_that_can_never_be_true_is_a_doubt(source: str, words: str)
         'case.assignee | default(value="") == ""',
         'case.title | trim == ""',
         'case.labels.x == ""',
+        "false",
+        "case.assignee | default(value=true)",
+        "case.title and case.assignee is defined",
+        "not case.assignee",
+        "case.title is containing(case.key)",
     ],
 )
 def test_a_comparison_that_can_be_true_is_none(source: str) -> None:
