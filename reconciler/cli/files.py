@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from stat import S_IMODE
 
@@ -35,28 +37,47 @@ def save_private(option: str, path: Path, text: str) -> None:
 
     Raises ReconcilerError, which says what to do; BrokenPipeError passes.
     """
+    with _told(f"{option} {path}"):
+        # Links are followed, not replaced: /dev/stdout is a link, and root could replace it.
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(path, text, mode=S_IMODE(path.stat().st_mode) if path.exists() else PRIVATE)
+
+
+def make_private(path: Path, text: str, *, replace: bool) -> None:
+    """Make a file, whole or not at all; ``replace`` one that is there, which must be a file. Raises as the above."""
+    if path.exists() and not path.is_file():
+        raise ConfigError([f"{path} is no file; name another"])
+    with _told(str(path)):
+        if replace:
+            _replace(path, text, mode=PRIVATE)
+            return
+        write_private(path, "", replace=False)
+        try:
+            _replace(path, text, mode=PRIVATE)
+        except BaseException:
+            path.unlink()
+            raise
+
+
+@contextmanager
+def _told(named: str) -> Iterator[None]:
     try:
-        _save(path, text)
-    except BrokenPipeError:
+        yield
+    except (BrokenPipeError, FileExistsError):
         raise
     except OSError as error:  # a full disk names no file, and the twin's name says nothing to a person
         way_out = "free space, or name another file" if error.errno in _NO_SPACE else "name another file"
-        raise unwritten(error, f"{option} {path} cannot be written: {error.strerror or error}; {way_out}") from error
+        raise unwritten(error, f"{named} cannot be written: {error.strerror or error}; {way_out}") from error
 
 
-def _save(path: Path, text: str) -> None:
-    """Write to a twin that takes the file's place; a link, pipe or device is written to directly.
-
-    Links are followed, not replaced: ``/dev/stdout`` is a link, and root could replace it.
-    """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.write_text(text, encoding="utf-8")
-        return
+def _replace(path: Path, text: str, *, mode: int) -> None:
+    """Write to a twin that takes the place of the file, or of the link."""
     with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".twin-") as folder:
         twin = Path(folder, path.name)
         write_private(twin, text)
-        if path.exists():
-            twin.chmod(S_IMODE(path.stat().st_mode))
+        twin.chmod(mode)
         twin.replace(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Sequence
 
@@ -100,6 +101,10 @@ def test_what_cannot_be_written_is_named(bench: Bench) -> None:
             "plan.json cannot be written: No such file or directory; name another",
         ),
         (("plan", "--out", "reconciler.toml/plan.json"), 2, "plan.json cannot be written: Not a directory; name"),
+        (("init", "--config", "none/new.toml"), 2, "none/new.toml cannot be written: No such file or directory"),
+        (("init", "--config", "/dev"), 2, "/dev is no file; name another"),
+        (("init", "--config", "pipe", "--force"), 2, "pipe is no file; name another"),
+        (("state", "backup", "dangling"), 2, "dangling is there already; name another file"),
         (("state", "backup", "none/copy.db"), 2, "none is no folder; name another place"),
         (("state", "backup", "reconciler.toml/copy.db"), 2, "reconciler.toml is no folder; name another place"),
         (("audit", "export", "all", "--out", "reconciler.toml/x"), 2, "written: Not a directory; name another fol"),
@@ -119,6 +124,8 @@ def test_a_wrong_path_is_wrong_usage_and_what_fails_while_it_is_written_is_not(
     bench: Bench, command: Sequence[str], code: int, words: str
 ) -> None:
     assert bench.run("once").code == 0
+    (bench.folder / "dangling").symlink_to("none/at-all")
+    os.mkfifo(bench.folder / "pipe")
     ran = bench.run(*command)
     assert (ran.code, words in ran.one_message()) == (code, True), ran
 

@@ -95,7 +95,9 @@ def test_what_has_no_room_for_its_file_failed_and_was_not_wrong(bench: Bench, sm
     assert "has no manifest and is not whole" in exported.err
 
 
-@pytest.mark.parametrize("command", [("plan", "--out"), ("audit", "coverage", "--since", "1h", "--html")])
+@pytest.mark.parametrize(
+    "command", [("plan", "--out"), ("audit", "coverage", "--since", "1h", "--html"), ("init", "--force", "--config")]
+)
 def test_what_has_no_room_leaves_what_was_there(bench: Bench, small_disk: Path, command: tuple[str, ...]) -> None:
     assert bench.run("once").code == 0
     file = small_disk / "of-last-month"
@@ -105,6 +107,13 @@ def test_what_has_no_room_leaves_what_was_there(bench: Bench, small_disk: Path, 
     assert (ran.code, "No space left on device; free space, or name" in ran.one_message()) == (1, True), ran
     assert file.read_text() == "evidence"
     assert sorted(each.name for each in small_disk.iterdir()) == ["filler", "of-last-month"]
+
+
+def test_a_config_that_has_no_room_is_not_begun(bench: Bench, small_disk: Path) -> None:
+    fill(small_disk)
+    ran = bench.run("--config", str(small_disk / "new.toml"), "init")
+    assert (ran.code, "new.toml cannot be written: No space left" in ran.one_message()) == (1, True), ran
+    assert [each.name for each in small_disk.iterdir()] == ["filler"]
 
 
 def test_a_disk_that_fills_up_in_the_middle_loses_nothing(on_small_disk: Bench) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.files import write_private
+from reconciler.cli.files import make_private
 from reconciler.cli.options import Globals
 from reconciler.cli.terminal import print_lines, say
 from reconciler.core.errors import ConfigError
@@ -27,10 +27,8 @@ def init(options: Globals, force: bool, systemd: bool) -> None:
     from reconciler.config.template import config_template  # noqa: PLC0415 - heavy
 
     path = options.config or Path("reconciler.toml")
-    if force:
-        path.unlink(missing_ok=True)
     try:
-        write_private(path, config_template(systemd=systemd), replace=False)
+        make_private(path, config_template(systemd=systemd), replace=force)
     except FileExistsError as error:
         raise ConfigError(
             [f"{path} is there already; name another with --config, or replace it with --force"]

@@ -28,7 +28,7 @@ def backup(options: Globals, file: Path, as_json: bool) -> None:
     """
     start(options, quiet=True)
     path = glance(options).database
-    problems = [f"{file} {TAKEN}"] if file.exists() else []
+    problems = [f"{file} {TAKEN}"] if file.exists() or file.is_symlink() else []
     folder = file.absolute().parent
     problems += [] if folder.is_dir() else [f"{file}: {folder} is no folder; name another place for the backup"]
     problems += [] if is_there(path) else [f"there is no database at {path}"]
