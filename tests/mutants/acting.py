@@ -177,6 +177,14 @@ ACTING = (
         f"{FLOW}::test_backlog_above_the_cap_of_one_pull",
     ),
     fault(
+        "a second that was read is over",
+        "pull:_record_cursor",
+        "_BEFORE_ALL_IDS if reading.goes_on else last.sys_id",
+        "last.sys_id",
+        "tests/scenario/test_reading_whole.py"
+        "::test_a_record_that_changes_later_in_a_second_that_was_read_is_seen_by_the_next_reading",
+    ),
+    fault(
         "one page is the whole pull",
         "pull:_read_records",
         "page.last is None or page.is_whole or reading.hidden > 0",

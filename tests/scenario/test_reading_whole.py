@@ -227,3 +227,18 @@ def test_a_rebuild_takes_its_origin_from_the_service() -> None:
     origin = world.store.facts.origin()
     assert origin is not None
     assert abs(origin - world.clock.now()) < timedelta(minutes=1)
+
+
+def test_a_record_that_changes_later_in_a_second_that_was_read_is_seen_by_the_next_reading() -> None:
+    """ServiceNow's times are whole seconds, and the id of the later one may come first among those of a second."""
+    world = WildWorld(settings=Settings(workers=1, short_rows=0))
+    case_ids = [world.new_case(f"Case {number}") for number in range(4)]
+    world.run_until_quiet()
+    world.clock.advance(seconds=30)
+    by_id = sorted(case_ids, key=world.sys_id)
+    world.servicenow.people.progress(world.sys_id(by_id[-1]))
+    world.cycle(seconds=0)
+    for case_id in by_id[:-1]:
+        world.servicenow.people.progress(world.sys_id(case_id))
+    world.cycle(seconds=30)
+    assert {world.both(case_id)[0] for case_id in case_ids} == {"ACKNOWLEDGED"}

@@ -53,6 +53,9 @@ from reconciler.store.values import Cursor, Pulled, RememberedCounts, is_far_ahe
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 10
+_SECOND_IS_OVER = timedelta(seconds=2)
+"""the service tells its own clock in whole seconds, too"""
+_BEFORE_ALL_IDS = "0" * 32
 DOUBTFUL_READS_PER_CYCLE = 50
 """Cases that a listing showed with an older time than is remembered are read one by one, so many in a cycle."""
 
@@ -302,7 +305,15 @@ class _RecordListing:
     pages: int = 0
     hidden: int = 0
     ended: bool = False
+    server_time: datetime | None = None
+    """the service's own clock, when it answered with the last page"""
     failed: RemoteError | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Return whether more rows may still get the time of the last one, which is a whole second."""
+        clock, last = self.server_time, self.last
+        return bool(self.ended and clock and last and clock - last.updated_at < _SECOND_IS_OVER)
 
 
 def incident_cursor(connector: str, table: str) -> str:
@@ -342,6 +353,7 @@ def _read_records(
             reading.hidden = page.not_shown
             reading.ended = page.last is None or page.is_whole or reading.hidden > 0
             reading.pages += not reading.ended
+            reading.server_time = page.server_time
             reading.ahead += tuple(
                 one.number or one.sys_id for one in page.incidents if _is_ahead(one.updated_at, page.server_time)
             )
@@ -376,5 +388,6 @@ def _record_cursor(
         # is still to be read.
         deep_head = (start or last).updated_at
         reach = Reach(deep_head=deep_head, deep_at=window.now, deep_rows=len(reading.incidents))
-    reach = replace(reach, last_id=last.sys_id, unfinished=not reading.ended)
+    # Rows are listed by second and id: one that changes later in this second may stand before the last one.
+    reach = replace(reach, last_id=_BEFORE_ALL_IDS if reading.goes_on else last.sys_id, unfinished=not reading.ended)
     return Cursor(name=name, time=_latest(cursor, last.updated_at), resume=reach.text())
