@@ -37,7 +37,7 @@ def save_private(option: str, path: Path, text: str) -> None:
 
     Raises ReconcilerError, which says what to do; BrokenPipeError passes.
     """
-    with _told(f"{option} {path}"):
+    with telling(f"{option} {path}"):
         # Links are followed, not replaced: /dev/stdout is a link, and root could replace it.
         if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_text(text, encoding="utf-8")
@@ -49,7 +49,7 @@ def make_private(path: Path, text: str, *, replace: bool) -> None:
     """Make a file, whole or not at all; ``replace`` one that is there, which must be a file. Raises as the above."""
     if path.exists() and not path.is_file():
         raise ConfigError([f"{path} is no file; name another"])
-    with _told(str(path)):
+    with telling(str(path)):
         if replace:
             _replace(path, text, mode=PRIVATE)
             return
@@ -62,13 +62,14 @@ def make_private(path: Path, text: str, *, replace: bool) -> None:
 
 
 @contextmanager
-def _told(named: str) -> Iterator[None]:
+def telling(named: str, another: str = "name another file") -> Iterator[None]:
+    """Turn the error of a file that cannot be written into one that names what is written, and says what to do."""
     try:
         yield
     except (BrokenPipeError, FileExistsError):
         raise
     except OSError as error:  # a full disk names no file, and the twin's name says nothing to a person
-        way_out = "free space, or name another file" if error.errno in _NO_SPACE else "name another file"
+        way_out = f"free space, or {another}" if error.errno in _NO_SPACE else another
         raise unwritten(error, f"{named} cannot be written: {error.strerror or error}; {way_out}") from error
 
 

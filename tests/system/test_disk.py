@@ -116,6 +116,13 @@ def test_a_config_that_has_no_room_is_not_begun(bench: Bench, small_disk: Path) 
     assert [each.name for each in small_disk.iterdir()] == ["filler"]
 
 
+def test_a_sandbox_that_has_no_room_for_its_folder_does_not_speak_of_ports(bench: Bench, small_disk: Path) -> None:
+    fill(small_disk)
+    ran = bench.run("sandbox", "serve", "--case-port", "0", "--record-port", "0", "--dir", str(small_disk / "tour"))
+    words = "cannot be written: No space left on device; free space, or name another f"
+    assert (ran.code, words in ran.one_message()) == (1, True), ran
+
+
 def test_a_disk_that_fills_up_in_the_middle_loses_nothing(on_small_disk: Bench) -> None:
     bench = on_small_disk
     assert bench.run("once").code == 0

@@ -363,15 +363,15 @@ def test_a_folder_gets_config_and_secrets_and_needs_no_variable(forks: Forks, tm
         assert (once.code, again.ask("GET", "cases")["cases"]) == (0, [])
 
 
-def test_a_config_of_somebody_else_is_never_replaced(forks: Forks, tmp_path: Path) -> None:
-    (tmp_path / "reconciler.toml").write_text("mine")
+@pytest.mark.parametrize("name", ["reconciler.toml", "servicenow-password"])
+def test_a_file_of_somebody_else_is_never_replaced(forks: Forks, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
     done = forks.run(
         [*THIS_PROGRAM, "sandbox", "serve", "--case-port", "0", "--record-port", "0", "--dir", "."], tmp_path, BARE
     )
     assert done.code == 2
     assert "choose another --dir" in done.err
-    assert [path.name for path in tmp_path.iterdir()] == ["reconciler.toml"]
-    assert (tmp_path / "reconciler.toml").read_text() == "mine"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
 def test_a_port_that_is_taken_is_one_line(forks: Forks, tmp_path: Path) -> None:

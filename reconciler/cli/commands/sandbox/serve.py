@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.commands.sandbox.ports import CASE_PORT, RECORD_PORT, TOKEN_VARIABLE, URL_VARIABLE
-from reconciler.cli.files import write_private
+from reconciler.cli.files import make_private, telling
 from reconciler.cli.terminal import print_lines, say
 from reconciler.core.errors import ConfigError, ReconcilerError
 from reconciler.daemon.signals import stop_on_signal
@@ -137,14 +137,21 @@ def _listening(world: Sandbox, case_port: int, record_port: int, token: str) -> 
 def _write_folder(folder: Path, served: Served, credentials: Credentials, auth: str, database: str) -> str:
     """Write config and secrets into a folder and return the config; a file that is not ours is never replaced."""
     config = folder / CONFIG_NAME
-    if config.exists() and not config.read_text(errors="replace").startswith(FIRST_LINE):
-        raise ConfigError([f"{config} is there already and was not made by a sandbox; choose another --dir"])
-    folder.mkdir(parents=True, exist_ok=True)
-    for secret in secrets_of(credentials).values():
-        _write_secret(folder / secret.file, secret.value)
+    values = {folder / secret.file: secret.value for secret in secrets_of(credentials).values()}
+    others = [] if _is_of_a_sandbox(config) else [path for path in (config, *values) if path.exists()]
+    if others:
+        raise ConfigError([f"{others[0]} is there already and was not made by a sandbox; choose another --dir"])
     text = ready_config(served, credentials, auth=auth, database=str(folder / database), folder=str(folder))
-    write_private(config, text)
+    with telling(f"--dir {folder}", "name another folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+        make_private(config, text, replace=True)
+        for path, value in values.items():
+            _write_secret(path, value)
     return text
+
+
+def _is_of_a_sandbox(config: Path) -> bool:
+    return config.exists() and config.read_text(errors="replace").startswith(FIRST_LINE)
 
 
 def _write_secret(path: Path, value: str) -> None:
