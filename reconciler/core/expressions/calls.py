@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from types import NoneType
 from typing import Any, cast
 
 from jinja2 import nodes
@@ -39,6 +40,7 @@ _TAKEN: Mapping[str, Any] = {
 """A value that each takes; where it may have a fallback, one that makes it use that."""
 _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a text"),
+    "str | None": ((str, NoneType), "a text"),
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
     "Mapping[str, Any]": ((dict,), "a map"),
@@ -166,7 +168,8 @@ def _check_kinds(given: Mapping[str, Any], signature: inspect.Signature, called:
             constant = _constant(node)
         except _NotConstantError:
             continue
-        if kinds and not isinstance(constant, kinds):
+        # To Python true is a whole number.
+        if kinds and (isinstance(constant, bool) or not isinstance(constant, kinds)):
             raise ValueError(f"{called} takes {words} as {name}; found {constant!r}")
 
 

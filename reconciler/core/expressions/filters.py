@@ -64,7 +64,10 @@ def lines(value: Any, before: str = "") -> str:
 
 
 def join_labels(value: Mapping[str, Any], separator: str = ", ", between: object = "=") -> str:
-    """Write labels as ``key=value, key=value``."""
+    """Write labels as ``key=value, key=value``. Raises TemplateFailed for what is none."""
+    must_be_there(value)
+    if not isinstance(value, Mapping):
+        raise TemplateFailed("join_labels takes labels, and this is no map: use join")
     return _joined(separator, [f"{key}{between}{one_line(each)}" for key, each in value.items()])
 
 
@@ -82,10 +85,15 @@ def map_to(value: Any, table: Mapping[str, Any], default: Any = None) -> str:
     return as_text(default)
 
 
+def trim(value: Any, chars: str | None = None) -> str:
+    """Take blanks, or the signs that are given, from both ends."""
+    return as_text(value).strip(chars)
+
+
 def date(value: Any, format: str = SERVICENOW_TIME) -> str:  # noqa: A002  # Tera's filter has this argument
     """Write a time by the letters of strftime, in UTC; as it stands, the form that ServiceNow takes."""
     if len(format) > 100 or not _DATE_FORMAT.fullmatch(format):
-        raise TemplateFailed(f"the date format {format!r} has more than letters after %")
+        raise TemplateFailed(f"the date format {format!r} has a % without a letter behind it, or over 100 signs")
     return _moment(value).strftime(format)
 
 
@@ -237,7 +245,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "upper": lambda value: as_text(value).upper(),
     "title": lambda value: as_text(value).title(),
     "capitalize": lambda value: as_text(value).capitalize(),
-    "trim": lambda value, chars=None: as_text(value).strip(chars),
+    "trim": trim,
     "int": whole_number,
     "float": point_number,
     "round": round_number,
