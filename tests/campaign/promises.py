@@ -39,7 +39,8 @@ class _Fields:
 
     Who takes in a record that nobody wrote since it was made, by its own count, takes what it holds for what it was
     made with. A script that moves no count is not seen then, and is excused: the values that were shown while the
-    record's count was 0, and only to a database that does not remember a write of its own to it.
+    record's count was 0, and only to a database that does not remember a write of its own to it. A create that was
+    not answered is none: it does not show what was kept.
     """
 
     ours: defaultdict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(lambda: {""}))
@@ -105,7 +106,8 @@ class _Fields:
             if isinstance(effect, Write) and effect.accepted:
                 for name in KEPT_IN_STEP:
                     self.ours[target_of(request.connector, effect.sys_id), name].add(_folded(effect.changed, name))
-                self.unfinished.add((self.databases[request.host], target_of(request.connector, effect.sys_id)))
+                if request.operation == "records.update" or request.answer is not None:
+                    self.unfinished.add((self.databases[request.host], target_of(request.connector, effect.sys_id)))
         if request.answer is not None:
             self.shown[request.host, request.answer.target] = request.answer
 
