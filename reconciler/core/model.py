@@ -413,6 +413,11 @@ class Skip:
     reason: SkipReason
     detail: str | None = None
 
+    @classmethod
+    def of(cls, case: Case, reason: SkipReason, detail: str | None = None) -> Skip:
+        """Skip a Case for a reason."""
+        return cls(case_id=case.id, case_key=case.key, reason=reason, detail=detail)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FieldNote:

@@ -286,8 +286,7 @@ class _Cycle:
         for outcome in self.outcomes:
             pair = store.links.pair(outcome.action.case_id) if outcome.result is Result.REJECTED else None
             if pair:
-                case, detail = pair.case, outcome.detail
-                skipped = Skip(case_id=case.id, case_key=case.key, reason=SkipReason.REJECTED, detail=detail)
+                skipped = Skip.of(pair.case, SkipReason.REJECTED, outcome.detail)
                 store.links.keep_decisions(
                     [Decided(link=pair.link, needs_plan=True, skip=skipped)], now=self.context.clock()
                 )

@@ -137,9 +137,7 @@ def _sent(here: Standing, draft: Draft) -> Decision:
     if draft.questions:
         return Decision(link=here.link, questions=draft.questions)
     if draft.problem:
-        case, reason = here.case, SkipReason.REJECTED
-        skip = Skip(case_id=case.id, case_key=case.key, reason=reason, detail=draft.problem)
-        return Decision(link=here.link, skip=skip)
+        return Decision(link=here.link, skip=Skip.of(here.case, SkipReason.REJECTED, draft.problem))
     if not draft.fields:
         return Decision(link=replace(here.link, written=draft.written), notes=draft.notes)
     return Decision(link=here.link, actions=(_action(here, draft),), notes=draft.notes)

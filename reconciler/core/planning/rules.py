@@ -51,7 +51,7 @@ def _leave(here: Standing, reason: SkipReason, detail: str) -> Leave:
 
 
 def _skip(here: Standing, reason: SkipReason, detail: str) -> Skip:
-    return Skip(case_id=here.case.id, case_key=here.case.key, reason=reason, detail=detail)
+    return Skip.of(here.case, reason, detail)
 
 
 def _first(rules: Iterable[Rule], here: Standing) -> Skip | None:
