@@ -82,9 +82,9 @@ KEEPING = (
     ),
     fault(
         "a log that may not be read goes unsaid",
-        "database.access:_files",
-        "('-wal', '-shm')",
-        "()",
+        "database.access:why_unreadable",
+        "(path, *companions(path))",
+        "(path,)",
         "tests/unit/store/database/test_access.py::test_who_may_not_read_the_log_beside_it_is_told_of_that",
     ),
     fault(

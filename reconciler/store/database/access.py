@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.core.errors import StoreError
@@ -27,14 +26,15 @@ def why_unreadable(path: Path) -> str:
     for folder in reversed(path.absolute().parents):
         if not os.access(folder, os.X_OK, effective_ids=True):
             return _words(path, folder, "enter", "x") if folder.is_dir() else ""
-    for file in _files(path):
+    for file in (path, *companions(path)):
         if file.is_file() and not os.access(file, os.R_OK, effective_ids=True):
             return _words(path, file, "read", "r")
     return ""
 
 
-def _files(path: Path) -> Iterable[Path]:
-    return (path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm")))
+def companions(path: Path) -> tuple[Path, Path]:
+    """Return the files that SQLite keeps beside a database in use: its log, and the index of that."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
 
 def _words(path: Path, kept: Path, deed: str, right: str) -> str:

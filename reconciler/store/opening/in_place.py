@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.core.errors import StoreError
-from reconciler.store.database.access import is_there, why_unreadable
+from reconciler.store.database.access import companions, is_there, why_unreadable
 from reconciler.store.database.connection import IN_MEMORY, connect, connect_to, guarded
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def open_in_place(path: Path) -> sqlite3.Connection:
     way that does not. https://www.sqlite.org/wal.html, section "Read-Only Databases"; https://www.sqlite.org/uri.html
     """
     path = path.resolve()
-    log, shared = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    log, shared = companions(path)
     with guarded(str(path)):
         if not log.exists():
             # Nobody has the file open, or nobody has written since: all there is stands in the file itself.
