@@ -171,17 +171,18 @@ class MemoryStand:
 
     def once(self) -> None:
         """Let one process do its work."""
+        self._report()
+
+    def _report(self) -> CycleReport:
         report, _ = self.run(CycleRequest())
         assert report is not None
         assert report.exit_code == 0, report.error
+        return report
 
     def run_until_quiet(self, most: int = 6) -> None:
         """Let one process after the other do its work until one plans nothing."""
         for _ in range(most):
-            report, _ = self.run(CycleRequest())
-            assert report is not None
-            assert report.exit_code == 0, report.error
-            if not report.plan.actions:
+            if not self._report().plan.actions:
                 return
         raise AssertionError(f"not at rest after {most} cycles")
 
