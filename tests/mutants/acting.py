@@ -14,10 +14,17 @@ ACTING = (
     ),
     fault(
         "records that are taken in wait for a worker",
-        "acting.apply:Applier._asks_nothing",
-        "action.kind is ActionKind.ADOPT_INCIDENT and self._target(work, action) is not None",
-        "False",
+        "acting.apply:Applier._as_read",
+        "self._target(work, action) if action.kind is ActionKind.ADOPT_INCIDENT else None",
+        "None",
         "tests/scenario/test_side_by_side.py::test_records_that_are_taken_in_wait_for_no_worker",
+    ),
+    fault(
+        "what was decided is stored once more behind an adoption",
+        "acting.apply:Applier._adopt",
+        "work.is_told = True",
+        "pass",
+        "tests/scenario/test_plan_and_deed.py::test_a_record_that_was_taken_in_stays_bound_while_its_next_step_is_sent",
     ),
     fault(
         "the workers wait until what ended is written down",
@@ -49,9 +56,9 @@ ACTING = (
     ),
     fault(
         "stripped ids are not remembered",
-        "acting.apply:Applier._learn",
-        "record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation)",
-        "not record.sys_id",
+        "acting.apply:Applier._with_id_of_its_own",
+        "record.sys_id.lower() == record_id(self.context.policies.owner, action.case_id, link.generation)",
+        "bool(record.sys_id)",
         f"{PROMISES}::test_an_error_and_then_no_look_either",
     ),
     fault(

@@ -44,6 +44,18 @@ def test_the_key_goes_between_look_up_and_adoption() -> None:
     assert not world.sent(case_id)
 
 
+def test_a_record_that_was_taken_in_stays_bound_while_its_next_step_is_sent() -> None:
+    """What was decided is stored with the adoption, and not once more with the step: a kill would find no record."""
+    world = WildWorld()
+    case_id, sys_id = world.link_one()
+    world.coralogix.acknowledge(case_id)
+    world.store = empty_store()
+    bound: list[str] = []
+    world.once("before update", lambda: bound.append(world.pair(case_id).link.sys_id))
+    assert results(world.cycle()) == [Result.DONE, Result.DONE]
+    assert bound == [sys_id]
+
+
 def test_a_hold_is_over_when_the_retry_succeeds() -> None:
     """After a success nothing of the hold is left: the next rejection waits 15 minutes again, not an hour."""
     world = WildWorld()

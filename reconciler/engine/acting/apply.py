@@ -174,28 +174,22 @@ class Applier:
             return None
         return work.fresh.of(action, _known(work.pair, action), self.context.clock())
 
-    def _asks_nothing(self, work: Work) -> bool:
-        """Return whether a link's next action sends no request: its record is taken in as it was read."""
+    def _as_read(self, work: Work) -> Incident | None:
+        """Return the record that a link's next action takes in as it was read; None where it does something else."""
         action = work.actions[0]
-        return action.kind is ActionKind.ADOPT_INCIDENT and self._target(work, action) is not None
+        return self._target(work, action) if action.kind is ActionKind.ADOPT_INCIDENT else None
 
     def _adopt(self, performer: Performer, lanes: Lanes) -> None:
         """Take in the records that were just read, and commit that in one transaction, since nothing is sent."""
-        taken = [(work, self._adopted(performer, work)) for work in lanes.without_request(self._asks_nothing)]
+        taken = [(work, _adopted(performer, work, record)) for work, record in lanes.adopting(self._as_read)]
         if not taken:
             return
-        for _, one in taken:
-            self._learn(one.outcome)
+        self._learn([one.outcome for _, one in taken])
         self.context.record_adoptions([one for _, one in taken])
         for work, one in taken:
             work.is_told = True
             self.outcomes.append(one.outcome)
             self._go_on(work, one.outcome, lanes)
-
-    def _adopted(self, performer: Performer, work: Work) -> Adoption:
-        action = work.actions.pop(0)
-        ended = _performed(performer, action, work.pair, self._target(work, action))
-        return Adoption(decided=work.decided, outcome=ended.outcome)
 
     def _came_back(self, ended: Sequence[_Ended], lanes: Lanes) -> None:
         """Free the workers of the actions that ended, and stop sides if needed, before another action begins."""
@@ -211,8 +205,8 @@ class Applier:
         """Commit the outcomes of the actions that ended together in one transaction."""
         if not ended:
             return
+        self._learn([one.outcome for _, _, one in ended])
         for work, _, one in ended:
-            self._learn(one.outcome)
             self._learn_of_notes(work.pair.incident, one.outcome)
         requests = self.context.requests
         rows = [FinishedAction(seq=seq, outcome=one.outcome, requests=requests.take_of(seq)) for _, seq, one in ended]
@@ -244,16 +238,22 @@ class Applier:
             tell_side_stopped(name, words)
         self._down[name] = words
 
-    def _learn(self, outcome: Outcome) -> None:
-        """Store that a connector's instance does not keep the ``sys_id`` that we choose.
+    def _learn(self, outcomes: Sequence[Outcome]) -> None:
+        """Store of which connectors the instance does not keep the ``sys_id`` that we choose, once for each.
 
-        This comes before the action is finished: after a kill in between it is simply learned again.
+        This comes before the actions are finished: after a kill in between it is simply learned again.
         """
+        records = filter(None, map(self._with_id_of_its_own, outcomes))
+        for connector, sys_id in {record.connector: record.sys_id for record in records}.items():
+            self.context.store.facts.put(Learned.IDS_NOT_HONOURED.of(connector), sys_id)
+
+    def _with_id_of_its_own(self, outcome: Outcome) -> Incident | None:
+        """Return the record that was made or taken in, where its id is not the one that we choose."""
         action, record, link = outcome.action, outcome.incident, outcome.link
         if record is None or link is None or action.kind not in (ActionKind.CREATE_INCIDENT, ActionKind.ADOPT_INCIDENT):
-            return
-        if record.sys_id.lower() != record_id(self.context.policies.owner, action.case_id, link.generation):
-            self.context.store.facts.put(Learned.IDS_NOT_HONOURED.of(record.connector), record.sys_id)
+            return None
+        is_ours = record.sys_id.lower() == record_id(self.context.policies.owner, action.case_id, link.generation)
+        return None if is_ours else record
 
     def _learn_of_notes(self, before: Incident | None, outcome: Outcome) -> None:
         """Store that a connector's instance counts a work note as a change of its record."""
@@ -319,6 +319,11 @@ def _performed(performer: Performer, action: Action, pair: Pair, fresh: Incident
         is_create = action.kind is ActionKind.CREATE_INCIDENT
         link = replace(pair.link, create_in_doubt_since=performer.clock()) if is_create else None
         return _Ended(outcome=Outcome(action=action, result=Result.UNKNOWN, detail=words, link=link))
+
+
+def _adopted(performer: Performer, work: Work, record: Incident) -> Adoption:
+    ended = _performed(performer, work.actions.pop(0), work.pair, record)
+    return Adoption(decided=work.decided, outcome=ended.outcome)
 
 
 def _after(pair: Pair, outcome: Outcome) -> Pair:

@@ -116,13 +116,17 @@ class Lanes:
         self._lanes[name].is_reading = False
         self._lanes[name].ready.extend(works)
 
-    def without_request(self, asks_nothing: Callable[[Work], bool]) -> Sequence[Work]:
-        """Take the links whose next action sends no request, and so waits for no worker."""
-        taken: list[Work] = []
+    def adopting(self, as_read: Callable[[Work], Incident | None]) -> Sequence[tuple[Work, Incident]]:
+        """Take the links whose next action takes in a record ``as_read``: it sends nothing, and waits for no worker."""
+        taken: list[tuple[Work, Incident]] = []
         for lane in self._lanes.values():
             waiting: deque[Work] = deque()
             for work in lane.ready:
-                (taken if asks_nothing(work) else waiting).append(work)
+                record = as_read(work)
+                if record is None:
+                    waiting.append(work)
+                else:
+                    taken.append((work, record))
             lane.ready = waiting
         return taken
 
